@@ -1,0 +1,57 @@
+# Every verb does its own set-up: Python 3.11+ and make are all that is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup demo dev test test-all check format bench lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "pulltasks needs Python 3.11, 3.12 or 3.13; this is " + ".".join(map(str, v)) + ". Name another: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what requirements.lock names into $(VENV) (once)"
+	@uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check uv && uv=$(BIN)/uv; fi; \
+	"$$uv" pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements.lock && \
+	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(INSTALLED) ## install everything into .venv
+
+demo: $(INSTALLED) ## a simulated week against the sandbox; its lake is .demo/lake
+	@HUAWEICLOUD_SDK_AK=SANDBOXACCESSKEY0001 HUAWEICLOUD_SDK_SK=sandbox-secret-key-for-demo-and-tests-01 \
+	  $(BIN)/python -m assets.demo
+
+dev: $(INSTALLED) ## Dagster's UI over pulltasks.toml; its state is kept in .dagster/
+	@mkdir -p .dagster && cp dagster.yaml .dagster/dagster.yaml
+	@DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/dagster dev -w workspace.yaml
+
+test: $(INSTALLED) ## lint, types and tests
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -n 2
+
+test-all: $(INSTALLED) ## the same with the long simulations
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -n 2 -m 'slow or not slow'
+
+check: $(INSTALLED) ## lint and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+format: $(INSTALLED) ## put the code into shape
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(INSTALLED) ## the figures that the README quotes
+	@$(BIN)/python bench/decode.py
+
+lock: ## write requirements.lock afresh from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove what was made
+	rm -rf $(VENV) .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis

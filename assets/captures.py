@@ -1,0 +1,74 @@
+"""The raw captures of a day as one asset.
+
+Lives here: the asset that asks the API, and the check that says which targets are not complete.
+Does not live here: how a listing is made and proved (pipelines.capture).
+"""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from assets.metadata import verdict_table
+from assets.resources import Workplace
+from pipelines.capture import capture_targets
+from pipelines.errors import ConfigError, DateRefused
+
+RAW_CAPTURES = dg.AssetKey(["raw", "captures"])
+EVERY_TARGET_COMPLETE = "every_target_complete"
+
+
+class CaptureConfig(dg.Config):
+    """How a day is captured."""
+
+    refresh: bool = False
+    simulated: bool = False
+
+
+def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """The asset `raw/captures`."""
+
+    @dg.asset(
+        key=RAW_CAPTURES,
+        description="Every answer of ListPullTasks as it was received, one file per target, with its verdict.",
+        group_name="capture",
+        kinds={"python"},
+        partitions_def=partitions,
+        check_specs=[
+            dg.AssetCheckSpec(
+                EVERY_TARGET_COMPLETE, asset=RAW_CAPTURES, description="The listing of every target is proved."
+            )
+        ],
+    )
+    async def raw_captures(
+        context: dg.AssetExecutionContext, config: CaptureConfig, workplace: dg.ResourceParam[Workplace]
+    ) -> dg.MaterializeResult:
+        started = context.instance.get_run_record_by_id(context.run_id)
+        began_at = datetime.fromtimestamp(started.start_time, UTC) if started and started.start_time else None
+        try:
+            results = await capture_targets(
+                workplace.settings,
+                workplace.lake,
+                date.fromisoformat(context.partition_key),
+                workplace.clock,
+                refresh=config.refresh,
+                simulated=config.simulated,
+                began_at=began_at,
+                on_result=lambda result: context.log.info(f"{result.target.label}: {result.verdict}"),
+            )
+        except (DateRefused, ConfigError) as error:
+            # Only the capture refuses: everything below stays rebuildable for any date.
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        complete = sum(result.verdict == "complete" for result in results)
+        counts = {"targets_complete": complete, "targets_expected": len(results)}
+        return dg.MaterializeResult(
+            metadata={
+                "verdicts": verdict_table(results),
+                "requests": sum(result.requests for result in results),
+                **counts,
+            },
+            check_results=[
+                dg.AssetCheckResult(passed=complete == len(results), check_name=EVERY_TARGET_COMPLETE, metadata=counts)
+            ],
+        )
+
+    return raw_captures

@@ -1,0 +1,118 @@
+"""SQL models and the published warehouse as assets, made from sql/.
+
+Lives here: one small factory for models, the asset that checks and publishes.
+Does not live here: SQL, building, checks (sql/, pipelines.warehouse).
+"""
+
+import dagster as dg
+
+from assets.metadata import asset_key, is_asset, model_lineage, model_schema
+from assets.resources import Workplace
+from pipelines.coverage import read_status
+from pipelines.errors import PulltasksError
+from pipelines.models import Model, Models
+from pipelines.warehouse import open_published
+
+WAREHOUSE = dg.AssetKey("warehouse")
+ALL_TARGETS_COMPLETE = "all_targets_complete"
+
+
+def model_assets(models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """One asset per SQL model."""
+    return [_model_asset(model, models, partitions) for model in models.in_order]
+
+
+def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    key = asset_key(model.name)
+    upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name, model))
+
+    @dg.asset(
+        key=key,
+        deps=[asset_key(name) for name in upstream],
+        description=f"{model.description} Grain: {model.grain}.",
+        group_name=model.layer,
+        kinds={"sql", "duckdb"},
+        metadata={
+            "dagster/column_schema": model_schema(model),
+            "dagster/column_lineage": model_lineage(model, models),
+        },
+        code_version=model.digest,
+        partitions_def=partitions,
+        check_specs=[
+            dg.AssetCheckSpec("key_is_unique", asset=key, description=f"No two rows share {', '.join(model.key)}."),
+            dg.AssetCheckSpec(
+                "rows_are_valid", asset=key, description="; ".join(model.checks) or "No condition is set."
+            ),
+        ],
+    )
+    def build(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
+        try:
+            result = workplace.working_copy.run(model.name)
+        except PulltasksError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        unique, *conditions = result.checks
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": result.rows,
+                "dagster/partition_row_count": result.day_rows,
+                "through_date": str(workplace.working_copy.day),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=unique.passed, check_name="key_is_unique", metadata={"failed_rows": unique.failed_rows}
+                ),
+                dg.AssetCheckResult(
+                    passed=all(check.passed for check in conditions),
+                    check_name="rows_are_valid",
+                    metadata={check.name: check.failed_rows for check in conditions},
+                ),
+            ],
+        )
+
+    return build
+
+
+def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """The asset that publishes what the models made, and then fails the run if a target is not complete."""
+
+    @dg.asset(
+        key=WAREHOUSE,
+        deps=[asset_key(model.name) for model in models.in_order if model.is_published],
+        description="The published DuckDB file that analysts and dashboards open; all checks stand before it.",
+        group_name="publish",
+        kinds={"duckdb"},
+        partitions_def=partitions,
+        check_specs=[
+            *(dg.AssetCheckSpec(check.name, asset=WAREHOUSE, description=check.description) for check in models.checks),
+            dg.AssetCheckSpec(
+                ALL_TARGETS_COMPLETE,
+                asset=WAREHOUSE,
+                blocking=True,
+                description="Fails the run, after publishing, when a target of the day is not complete.",
+            ),
+        ],
+    )
+    def warehouse(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
+        try:
+            work = workplace.working_copy
+            day, checks = work.day, work.cross_checks()
+            path = work.publish(workplace.clock.now())
+        except PulltasksError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        with open_published(workplace.lake) as connection:
+            status = read_status(connection, day)
+        counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
+        return dg.MaterializeResult(
+            metadata={"dagster/uri": str(path), "bytes": path.stat().st_size, "through_date": str(day), **counts},
+            check_results=[
+                *(
+                    dg.AssetCheckResult(
+                        passed=check.passed, check_name=check.name, metadata={"failed_rows": check.failed_rows}
+                    )
+                    for check in checks
+                ),
+                dg.AssetCheckResult(passed=status.is_complete, check_name=ALL_TARGETS_COMPLETE, metadata=counts),
+            ],
+        )
+
+    return warehouse

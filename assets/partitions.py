@@ -1,0 +1,17 @@
+"""The one partition key: the snapshot date.
+
+Lives here: the partitions definition.
+Does not live here: what a date means to the API (pipelines.capture).
+"""
+
+from datetime import datetime
+
+import dagster as dg
+
+# The API is younger than this: no snapshot can be older.
+FIRST_DATE = datetime(2026, 1, 1)  # noqa: DTZ001 - Dagster combines it with the time zone below
+
+
+def daily_partitions(timezone: str) -> dg.DailyPartitionsDefinition:
+    """One partition a day, today included."""
+    return dg.DailyPartitionsDefinition(start_date=FIRST_DATE, timezone=timezone, end_offset=1)

@@ -1,0 +1,59 @@
+"""What a run works with: settings, the lake under its lock, one working copy of the warehouse.
+
+Lives here: a resource that hands out one plain object for the whole run.
+Does not live here: what is done with it.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines import config, redact
+from pipelines.capture import Clock
+from pipelines.config import Settings
+from pipelines.errors import PulltasksError
+from pipelines.lake import Lake
+from pipelines.models import Models, load_models
+from pipelines.warehouse import WorkingCopy, plan_build
+
+
+class Workplace:
+    """Everything that one run works with; made when the run begins, closed when it ends."""
+
+    def __init__(self, settings: Settings, stack: ExitStack) -> None:
+        self.settings = settings
+        self.lake = Lake(settings.lake.root)
+        self.models: Models = load_models()
+        self.clock = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+        self._stack = stack
+        self._working_copy: WorkingCopy | None = None
+
+    @property
+    def working_copy(self) -> WorkingCopy:
+        """The warehouse in the making, begun when it is first asked for."""
+        if self._working_copy is None:
+            redact.read_or_make_key(self.lake)
+            plan = plan_build(self.lake, self.models, self.settings, rebuild_last_day=True)
+            self._working_copy = self._stack.enter_context(WorkingCopy(self.lake, self.models, self.settings, plan))
+        return self._working_copy
+
+
+@dg.resource(
+    description="Settings, the lake under its lock, and the working copy of the warehouse, for one run.",
+    config_schema={"config_file": dg.Field(str, default_value="", description="Default: pulltasks.toml.")},
+)
+def workplace(context: dg.InitResourceContext) -> Iterator[Workplace]:
+    """Hold the lake's lock from the run's beginning to its end."""
+    file = context.resource_config["config_file"]
+    try:
+        with ExitStack() as stack:
+            place = Workplace(config.load(Path(file) if file else None, need_targets=False), stack)
+            place.lake.prepare()
+            stack.enter_context(place.lake.lock())
+            yield place
+    except PulltasksError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -1,0 +1,55 @@
+"""The tidy tables of a day as assets, written together.
+
+Lives here: one multi-asset for all tidy tables.
+Does not live here: how raw answers become rows (pipelines.normalise).
+"""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from assets.captures import RAW_CAPTURES
+from assets.metadata import asset_key, tidy_schema
+from assets.resources import Workplace
+from pipelines.normalise import normalise_days
+from pipelines.tables import SCHEMA_VERSION, TABLES
+
+
+def tidy_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """The assets `tidy/…`."""
+
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec(
+                asset_key(f"tidy.{table.name}"),
+                deps=[RAW_CAPTURES],
+                description=f"{table.description} Grain: {table.grain}. Unredacted; for the lake's owner.",
+                group_name="tidy",
+                kinds={"python", "parquet"},
+                metadata={"dagster/column_schema": tidy_schema(table)},
+                code_version=str(SCHEMA_VERSION),
+                partitions_def=partitions,
+            )
+            for table in TABLES
+        ],
+        name="tidy_tables",
+    )
+    def tidy_tables(
+        context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
+    ) -> Iterator[dg.MaterializeResult]:
+        day = date.fromisoformat(context.partition_key)
+        manifest = normalise_days(workplace.lake, day, on_day=lambda done: context.log.info(f"normalised {done}"))
+        for table in TABLES:
+            entry = manifest.tables[table.name]
+            yield dg.MaterializeResult(
+                asset_key=asset_key(f"tidy.{table.name}"),
+                metadata={
+                    "dagster/partition_row_count": entry.rows,
+                    "dagster/uri": str(workplace.lake.tidy / entry.file),
+                    "bytes": entry.bytes,
+                    "sha256": entry.sha256,
+                },
+            )
+
+    return tidy_tables

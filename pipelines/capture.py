@@ -1,0 +1,313 @@
+"""Captures: every target listed on its day, each with a verdict and a raw file, none disturbing another.
+
+Lives here: which targets are listed now, the guard on the date, what of an answer is kept.
+Does not live here: how a listing is proved (huawei), what becomes of the raw files (normalise).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from pipelines.errors import ApiError, ConfigError, DateRefused
+from pipelines.huawei.client import LiveClient
+from pipelines.huawei.listing import Listing
+from pipelines.huawei.pull_tasks import list_pull_tasks, read_page
+from pipelines.raw import (
+    AnswerLine,
+    CaptureLine,
+    RawWriter,
+    TargetLine,
+    TargetList,
+    VerdictLine,
+    body_fields,
+    read_capture,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipelines.config import Settings, Target
+    from pipelines.huawei.client import Answer
+    from pipelines.huawei.listing import Outcome, PageRequest
+    from pipelines.lake import Lake
+
+# A run that began before midnight keeps its date this far into the next day.
+GRACE_AFTER_MIDNIGHT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class CaptureResult:
+    """How the capture of one target ended; `is_new` is false when an earlier one of the day stands."""
+
+    target: Target
+    verdict: str
+    reason: str | None
+    message: str | None
+    task_count: int
+    requests: int
+    is_new: bool = True
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What a capture takes from the outside world beside the network."""
+
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
+def today(settings: Settings, now: datetime) -> date:
+    """The calendar day in the configured time zone."""
+    return now.astimezone(ZoneInfo(settings.timezone)).date()
+
+
+def check_date(settings: Settings, day: date, now: datetime, *, began_at: datetime | None = None) -> None:
+    """Refuse every day but the one on which the run began, for as long as the API still shows it.
+
+    Raises:
+        DateRefused: with what can be done instead.
+    """
+    began_on = today(settings, began_at or now)
+    if day == today(settings, now) or (day == began_on and today(settings, now - GRACE_AFTER_MIDNIGHT) == day):
+        return
+    direction = "has passed" if day < today(settings, now) else "has not come"
+    raise DateRefused(
+        f"{day} {direction}: the API shows only the present ({today(settings, now)} in {settings.timezone}), "
+        "and that is never written under another date. Past dates are rebuilt from the raw archive: "
+        f"pulltasks rebuild --from {day} --to {day}"
+    )
+
+
+async def capture_targets(
+    settings: Settings,
+    lake: Lake,
+    day: date,
+    clock: Clock,
+    *,
+    refresh: bool = False,
+    simulated: bool = False,
+    began_at: datetime | None = None,
+    on_result: Callable[[CaptureResult], None] = lambda _: None,
+) -> list[CaptureResult]:
+    """List every target of the configuration, concurrently; targets that are complete on `day` are left alone.
+
+    Args:
+        settings: the configuration.
+        lake: where raw files go; the caller holds its lock.
+        day: the snapshot date.
+        clock: time and identifiers.
+        refresh: list complete targets again as well.
+        simulated: `day` is the sandbox's, not today's; any server that is no sandbox is refused.
+        began_at: when the run began, if that was before now; it keeps its date past midnight.
+        on_result: is told of each target as it ends.
+
+    Returns:
+        One result per target, in order of project and region.
+
+    Raises:
+        DateRefused: another date than today, before anything is written.
+        ConfigError: no credential, or no endpoint that resolves, before anything is written.
+    """
+    if not simulated:
+        check_date(settings, day, clock.now(), began_at=began_at)
+    targets = sorted(settings.targets, key=lambda target: target.key)
+    _check_endpoints(settings, targets)
+    async with LiveClient(settings, clock.now, day if simulated else None) as client:
+        if simulated:
+            await client.require_sandbox()
+        _write_targets(settings, lake, day, targets)
+
+        async def one(target: Target) -> CaptureResult:
+            standing = None if refresh else _standing(lake, day, target)
+            result = standing or await _capture(client, settings, lake, day, target, clock)
+            on_result(result)
+            return result
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(target)) for target in targets]
+    return [task.result() for task in tasks]
+
+
+def _check_endpoints(settings: Settings, targets: Sequence[Target]) -> None:
+    """One endpoint that does not resolve fails its target; if none does, nothing is worth beginning."""
+    if getproxies():
+        return  # then names are the proxy's to resolve
+    hosts = {urlsplit(settings.endpoint(target)).hostname or "" for target in targets}
+    unknown = sorted(host for host in hosts if not _resolves(host))
+    if len(unknown) == len(hosts):
+        raise ConfigError(
+            [f"api.endpoint: {host} does not resolve; check its spelling and the network" for host in unknown]
+        )
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, 443)
+    except (socket.gaierror, UnicodeError):
+        return False
+    return True
+
+
+def target_line(settings: Settings, target: Target) -> TargetLine:
+    """The target as the archive keeps it."""
+    return TargetLine(
+        project_id=target.project_id,
+        region=target.region,
+        name=target.name,
+        endpoint=settings.endpoint(target),
+        query_region=target.query_region or target.region,
+    )
+
+
+def _write_targets(settings: Settings, lake: Lake, day: date, targets: Sequence[Target]) -> None:
+    content = msgspec.json.encode(
+        TargetList(
+            snapshot_date=day,
+            timezone=settings.timezone,
+            software_version=version("pulltasks"),
+            targets=[target_line(settings, target) for target in targets],
+        )
+    )
+    path = lake.targets_file(day)
+    if path.is_file() and path.read_bytes() == content:
+        return  # a rewritten list would make the day's tables look old
+    with lake.writing(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def _standing(lake: Lake, day: date, target: Target) -> CaptureResult | None:
+    """The result of a capture of that day which is complete already."""
+    path = lake.raw_file(day, *target.key)
+    if not path.is_file():
+        return None
+    verdict = read_capture(path, with_answers=False).verdict
+    if verdict.verdict != "complete":
+        return None
+    return CaptureResult(target, verdict.verdict, None, None, verdict.task_count, 0, is_new=False)
+
+
+class _Tally:
+    """What a capture has sent and received; writes every answer to the raw file."""
+
+    def __init__(self, writer: RawWriter) -> None:
+        self.requests = 0
+        self.retries = 0
+        self.answers = 0
+        self.request_ids: list[str | None] = []
+        self.totals: list[int] = []
+        self._writer = writer
+
+    def received(self, answer: Answer, request: PageRequest) -> None:
+        body, body_base64 = body_fields(answer.content)
+        self._writer.answer(
+            AnswerLine(
+                sequence=self.answers,
+                sweep=request.sweep,
+                offset=request.offset,
+                limit=request.limit,
+                sent_at=answer.sent_at,
+                received_at=answer.received_at,
+                status=answer.status,
+                request_id=answer.request_id,
+                date=answer.date,
+                body=body,
+                body_base64=body_base64,
+            )
+        )
+        self.answers += 1
+        self.request_ids = [*self.request_ids[:1], answer.request_id]
+        if (total := read_page(answer.content).total) is not None:
+            self.totals = [*self.totals[:1], total]
+
+
+class _Recorder:
+    """Hands what happens to one page's requests to the capture's tally."""
+
+    def __init__(self, tally: _Tally, request: PageRequest) -> None:
+        self._tally = tally
+        self._request = request
+
+    def sent(self, *, is_retry: bool) -> None:
+        self._tally.requests += 1
+        self._tally.retries += is_retry
+
+    def received(self, answer: Answer) -> None:
+        self._tally.received(answer, self._request)
+
+
+async def _capture(
+    client: LiveClient, settings: Settings, lake: Lake, day: date, target: Target, clock: Clock
+) -> CaptureResult:
+    line = CaptureLine(
+        target=target_line(settings, target),
+        snapshot_date=day,
+        timezone=settings.timezone,
+        capture_id=clock.new_id(),
+        software_version=version("pulltasks"),
+        started_at=clock.now(),
+    )
+    path = lake.raw_file(day, *target.key)
+    unfinished = lake.unfinished("--".join(path.parts[-3:]))
+    writer = RawWriter(unfinished, line)
+    tally = _Tally(writer)
+    api = settings.api
+    listing = Listing(api.page_size, api.page_overlap, api.max_sweeps)
+    try:
+        try:
+            outcome = await list_pull_tasks(client, target, listing, lambda request: _Recorder(tally, request))
+            verdict = _verdict(outcome, None, listing, tally, clock.now())
+        except ApiError as error:
+            verdict = _verdict(None, error, listing, tally, clock.now())
+        writer.close(verdict)
+        if _is_better(lake, day, target, verdict, line):
+            lake.put(unfinished, path)
+    finally:
+        writer.close()
+        unfinished.unlink(missing_ok=True)
+    return CaptureResult(
+        target, verdict.verdict, verdict.verdict_reason, verdict.error_message, verdict.task_count, verdict.requests
+    )
+
+
+def _is_better(lake: Lake, day: date, target: Target, verdict: VerdictLine, line: CaptureLine) -> bool:
+    """Whether the new capture counts more than one that stands: nothing good is overwritten by a failure."""
+    path = lake.raw_file(day, *target.key)
+    if not path.is_file():
+        return True
+    return (verdict.verdict == "complete", line.started_at) > read_capture(path, with_answers=False).rank
+
+
+def _verdict(
+    outcome: Outcome | None, error: ApiError | None, listing: Listing, tally: _Tally, finished_at: datetime
+) -> VerdictLine:
+    """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
+    return VerdictLine(
+        verdict=outcome.verdict if outcome else "failed",
+        proof=outcome.proof if outcome else None,
+        verdict_reason=outcome.reason if outcome else error.reason if error else None,
+        drift_repairs=0,
+        offset_unit=outcome.offset_unit if outcome else "unknown",
+        order_witness="assumed",
+        error_code=error.said.error_code if error else None,
+        error_message=str(error) if error else None,
+        counted_sweep=outcome.counted_sweep if outcome else None,
+        task_count=outcome.task_count if outcome else listing.seen_count,
+        total_first=tally.totals[0] if tally.totals else None,
+        total_last=tally.totals[-1] if tally.totals else None,
+        sweeps=listing.sweep,
+        requests=tally.requests,
+        retries=tally.retries,
+        first_request_id=tally.request_ids[0] if tally.request_ids else None,
+        last_request_id=tally.request_ids[-1] if tally.request_ids else None,
+        finished_at=finished_at,
+    )

@@ -1,0 +1,327 @@
+"""The command line: verbs, their options, what they print, their exit codes.
+
+Lives here: reading arguments, progress, tables on the terminal; the real clock.
+Does not live here: what a verb does (runs, coverage, warehouse); imports of those wait until a verb needs them.
+
+Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 published, but not all complete.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from pipelines.errors import PulltasksError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    import duckdb
+
+    from pipelines.capture import CaptureResult
+
+NOT_COMPLETE = 3
+
+app = typer.Typer(
+    name="pulltasks",
+    help="A daily, provably complete record of Huawei Cloud Live's pull tasks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file; default PULLTASKS_CONFIG, else pulltasks.toml.")
+]
+
+
+class Format(StrEnum):
+    """How `query` shows rows."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one message, never in a traceback."""
+    try:
+        app()
+    except PulltasksError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+    except KeyboardInterrupt:
+        _fail("stopped; what was published before stands, and the next run goes on from here", 130)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    typer.echo(f"pulltasks: {message}", err=True)
+    sys.exit(exit_code)
+
+
+@app.command()
+def snapshot(
+    config: ConfigOption = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The snapshot date; only today is accepted.")
+    ] = None,
+    simulated_date: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="A made-up date; only a sandbox accepts it.")
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="List targets again that are complete today.")] = False,
+) -> None:
+    """Capture all targets today, build the tables, publish the warehouse."""
+    from pipelines import config as configuration
+    from pipelines.capture import today
+    from pipelines.runs import snapshot as run_snapshot
+
+    asked = _date(day, "--date")
+    simulated = _date(simulated_date, "--simulated-date")
+    settings = configuration.load(config)
+    clock = _clock()
+    wanted = simulated or asked or today(settings, clock.now())
+    with _Progress() as progress:
+        result = run_snapshot(
+            settings, wanted, clock, refresh=refresh, simulated=simulated is not None, watcher=progress
+        )
+    _print_captures(wanted, result.captures)
+    typer.echo(f"published {result.published}")
+    raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
+
+
+@app.command()
+def rebuild(
+    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First date, included.")],
+    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last date, included.")],
+    config: ConfigOption = None,
+) -> None:
+    """Write past dates again from the raw archive alone, and publish."""
+    from pipelines import config as configuration
+    from pipelines.runs import rebuild as run_rebuild
+
+    begin, end = _date(first, "--from"), _date(last, "--to")
+    if begin is None or end is None or begin > end:
+        _fail(f"--from {first} lies after --to {last}", 2)
+    settings = configuration.load(config, need_targets=False)
+    with _Progress() as progress:
+        result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
+    typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {_spans(result.built_days)}")
+    typer.echo(f"published {result.published}")
+
+
+@app.command()
+def status(config: ConfigOption = None) -> None:
+    """Show which targets are complete on the newest day; the exit code says whether all are."""
+    from pipelines import config as configuration
+    from pipelines.capture import today
+    from pipelines.coverage import read_status
+    from pipelines.lake import Lake
+    from pipelines.warehouse import open_published
+
+    settings = configuration.load(config, need_targets=False)
+    now = _clock().now()
+    with open_published(Lake(settings.lake.root)) as connection:
+        found = read_status(connection, today(settings, now))
+    rows = [
+        (
+            t.name or "",
+            t.project_id,
+            t.region,
+            t.coverage,
+            t.reason or "",
+            _text(t.task_count),
+            _text(t.last_complete_date),
+        )
+        for t in found.targets
+    ]
+    _print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
+    for target in found.targets:
+        if target.message:
+            typer.echo(target.message)
+    if found.days_without_run:
+        typer.echo(f"no run on {_spans(found.days_without_run)}")
+    typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
+    typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
+    raise typer.Exit(0 if found.is_complete else NOT_COMPLETE)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL that reads; the tables are those of docs/tables.md.")],
+    config: ConfigOption = None,
+    output_format: Annotated[Format, typer.Option("--format", help="How rows are shown.")] = Format.TABLE,
+    unredacted: Annotated[
+        bool,
+        typer.Option("--unredacted", help="Read the tidy tables instead, secrets included; the lake's owner only."),
+    ] = False,
+) -> None:
+    """Ask the warehouse."""
+    import duckdb
+
+    from pipelines import config as configuration
+    from pipelines.lake import Lake
+    from pipelines.warehouse import open_published, open_tidy
+
+    lake = Lake(configuration.load(config, need_targets=False).lake.root)
+    with open_tidy(lake) if unredacted else open_published(lake) as connection:
+        try:
+            _show(connection, sql, output_format)
+        except duckdb.Error as error:
+            _fail(f"the query failed: {error}", 2)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8787,
+    seed: Annotated[int, typer.Option(help="Other seeds make other data.")] = 1,
+    projects: Annotated[int, typer.Option(min=1, max=1000, help="Made-up projects.")] = 3,
+    tasks: Annotated[int, typer.Option(min=0, max=10_000, help="About so many tasks in each.")] = 250,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PROJECT_ID[@DATE]=FAULT", help="Let a project go wrong, every day or on one."),
+    ] = None,
+) -> None:
+    """Serve a made-up ListPullTasks API on this machine, to try everything without an account."""
+    from pipelines.sandbox.cli import serve
+
+    serve(port, seed, projects, tasks, fault or [])
+
+
+# -- the outside world -------------------------------------------------------------------------------------------
+
+
+def _clock() -> _Clock:
+    import uuid
+
+    from pipelines.capture import Clock
+
+    return Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+
+
+if TYPE_CHECKING:
+    from pipelines.capture import Clock as _Clock
+
+
+def _date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        _fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
+
+
+# -- showing -----------------------------------------------------------------------------------------------------
+
+
+class _Progress:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: object = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
+            bar.start()
+            self._bar = bar
+            self._stop: Callable[[], None] = bar.stop
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._stop()
+
+    def begin(self, step: str, total: int) -> None:
+        from rich.progress import Progress
+
+        if isinstance(self._bar, Progress) and total:
+            self._task = self._bar.add_task(step, total=total, note="")
+
+    def advance(self, note: str) -> None:
+        from rich.progress import Progress
+
+        if isinstance(self._bar, Progress):
+            self._bar.update(self._task, advance=1, note=note)
+
+
+def _print_captures(day: date, captures: tuple[CaptureResult, ...]) -> None:
+    rows = [
+        (
+            result.target.name or "",
+            result.target.project_id,
+            result.target.region,
+            result.verdict if result.is_new else f"{result.verdict} (before)",
+            result.reason or "",
+            str(result.task_count),
+            str(result.requests),
+        )
+        for result in captures
+    ]
+    _print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
+    for result in captures:
+        if result.message:
+            typer.echo(result.message)
+    complete = sum(result.verdict == "complete" for result in captures)
+    typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
+
+
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
+    Console(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+MAX_TABLE_ROWS = 1000
+
+
+def _show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format) -> None:
+    import duckdb
+
+    relation = connection.sql(sql)
+    if relation is None:
+        return
+    if output_format is Format.TABLE:
+        rows = relation.limit(MAX_TABLE_ROWS + 1).fetchall()
+        _print_table(tuple(relation.columns), [tuple(_text(cell) for cell in row) for row in rows[:MAX_TABLE_ROWS]])
+        if len(rows) > MAX_TABLE_ROWS:
+            typer.echo(f"the first {MAX_TABLE_ROWS} rows; --format csv, json or parquet gives all", err=True)
+        return
+    options = {Format.CSV: "format csv, header", Format.JSON: "format json, array", Format.PARQUET: "format parquet"}
+    if output_format is Format.PARQUET and sys.stdout.isatty():
+        raise duckdb.Error("parquet is not for a terminal; send it to a file: … > rows.parquet")
+    sys.stdout.flush()
+    relation.create_view("asked_for")
+    connection.execute(f"copy (from asked_for) to '/dev/stdout' ({options[output_format]})")
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)
+
+
+def _spans(days: tuple[date, ...]) -> str:
+    if not days:
+        return "none"
+    return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"

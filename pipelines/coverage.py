@@ -1,0 +1,89 @@
+"""What is known and how old it is: the published coverage, carried on to today.
+
+Lives here: reading coverage out of a warehouse, days without a run since the last build.
+Does not live here: how coverage comes about (sql/reports/rpt_snapshot_coverage.sql), printing (cli).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pipelines.warehouse import open_published
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from pipelines.lake import Lake
+
+
+@dataclass(frozen=True)
+class TargetStatus:
+    """How one target stands on the newest day that counts."""
+
+    project_id: str
+    region: str
+    name: str | None
+    coverage: str
+    reason: str | None
+    message: str | None
+    task_count: int | None
+    last_complete_date: date | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the lake stands: `day` is the newest expected day; `days_without_run` lie between the build and it."""
+
+    day: date
+    built_at: datetime
+    targets: tuple[TargetStatus, ...]
+    days_without_run: tuple[date, ...]
+
+    @property
+    def complete(self) -> int:
+        """Targets that are complete on `day`."""
+        return sum(target.coverage == "complete" for target in self.targets)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every target is complete on `day`."""
+        return self.complete == len(self.targets)
+
+
+def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
+    """The coverage of the newest day that should have been captured.
+
+    Today counts once a run has begun on it; every earlier day counts. A day that nobody captured is `missing`.
+    """
+    ((through, built_at),) = connection.execute("select through_date, built_at from meta_build").fetchall()
+    rows = connection.execute(
+        """
+        select project_id, region, target_name, coverage, verdict_reason, error_message, task_count, last_complete_date
+        from rpt_snapshot_coverage
+        where snapshot_date = $1 and is_expected
+        order by project_id, region
+        """,
+        [through],
+    ).fetchall()
+    missed = tuple(through + timedelta(days=n) for n in range(1, (today - through).days))
+    targets = [TargetStatus(*row) for row in rows]
+    if missed:
+        targets = [
+            TargetStatus(t.project_id, t.region, t.name, "missing", "no_run", None, None, t.last_complete_date)
+            for t in targets
+        ]
+    return Status(missed[-1] if missed else through, built_at, tuple(targets), missed)
+
+
+def is_day_complete(lake: Lake, day: date, targets: set[tuple[str, str]]) -> bool:
+    """Whether the published warehouse has `day` complete for all of `targets`, as `(project_id, region)`."""
+    if not lake.published.exists():
+        return False
+    with open_published(lake) as connection:
+        complete = connection.execute(
+            "select project_id, region from rpt_snapshot_coverage where snapshot_date = $1 and coverage = 'complete'",
+            [day],
+        ).fetchall()
+    return targets <= set(complete)

@@ -1,0 +1,349 @@
+"""Sending: one request to the API, paced, retried and refused in a way that harms neither key nor service.
+
+Lives here: the gate of each credential, the pace of each project, which faults are worth another try, error texts.
+Does not live here: how a request is proved (auth), which requests make a listing (pull_tasks).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+import httpx
+import stamina
+
+from pipelines.errors import ApiError, CredentialRefused, DateRefused, ServiceWords, TransientApiError
+from pipelines.huawei.auth import HuaweiAuth, credential_from, error_fields
+from pipelines.sandbox import DATE_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pipelines.config import Settings, Target
+    from pipelines.huawei.auth import Credential
+
+# More consecutive failures than this lock an access key for five minutes (signing guide).
+MAX_FAILED_SIGNATURES = 5
+
+# HTTP 400 for the service's own passing troubles: in maintenance, in maintenance, database not reached.
+TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021"})
+
+UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
+
+# What to do about each way of being refused; the key is the `verdict_reason`.
+ADVICE = {
+    "credential_refused": "check the access key and its secret (or the token), then the clock of this machine",
+    "forbidden": "let an administrator grant live:stream:listPullTask (read) in this project",
+    "project_unavailable": "check the project id and whether the account is in good standing",
+    "region_not_allowed": "check that this project belongs to the region and that Live is offered there",
+    "address_refused": "let an administrator allow this machine's address",
+    "endpoint_not_found": "check the endpoint and the region: there is no such API at this address",
+    "not_found": "check the project id and the region",
+    "request_refused": "check query_region; run `pulltasks doctor` for more",
+    "throttled": "lower api.requests_per_second, or run at another hour",
+    "service_unavailable": "run again later; only what is missing will be fetched",
+    "unreachable": "check the network, the proxy and the endpoint's name",
+    "timed_out": "check the network, or raise api.timeout_seconds",
+    "not_a_sandbox": "a simulated date can be asked of a sandbox only; the API shows only the present",
+    "unexpected_status": "check that no proxy or portal answers in the service's place",
+}
+
+_REASONS_BY_CODE = {
+    ".0310": "project_unavailable",
+    ".0801": "region_not_allowed",
+    ".0802": "region_not_allowed",
+    ".0401": "address_refused",
+    ".0402": "address_refused",
+    ".0404": "address_refused",
+    ".0101": "endpoint_not_found",
+    ".0103": "endpoint_not_found",
+}
+_REASONS_BY_STATUS = {
+    UNAUTHORISED: "credential_refused",
+    FORBIDDEN: "forbidden",
+    NOT_FOUND: "not_found",
+    BAD_REQUEST: "request_refused",
+    THROTTLED: "throttled",
+    500: "service_unavailable",
+    502: "service_unavailable",
+    503: "service_unavailable",
+    504: "service_unavailable",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one request, whatever its status."""
+
+    status: int
+    content: bytes
+    request_id: str | None
+    date: str | None
+    retry_after: str | None
+    simulated_date: str | None
+    sent_at: datetime
+    received_at: datetime
+
+
+class Recorder(Protocol):
+    """Is told of everything that is sent and received for a target."""
+
+    def sent(self, *, is_retry: bool) -> None:
+        """A request leaves."""
+
+    def received(self, answer: Answer) -> None:
+        """An answer has come, good or bad."""
+
+
+class Gate:
+    """Lets the first request of a credential go alone, then so many at a time, and none after a refusal."""
+
+    def __init__(self, credential: Credential, max_concurrency: int) -> None:
+        self.credential = credential
+        self.is_proven = False
+        self.generation = 0
+        self.failures = 0
+        self.mending = asyncio.Lock()
+        self._refusal: CredentialRefused | None = None
+        self._alone = asyncio.Lock()
+        self._slots = asyncio.Semaphore(max_concurrency)
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """Hold a place among the requests in flight.
+
+        Raises:
+            CredentialRefused: when the credential was refused before or meanwhile.
+        """
+        if not self.is_proven:
+            async with self._alone:
+                if not self.is_proven:
+                    self.raise_if_refused()
+                    yield
+                    return
+        async with self._slots:
+            async with self.mending:  # nothing new leaves while a refusal is being looked into
+                self.raise_if_refused()
+            yield
+
+    def raise_if_refused(self) -> None:
+        """Raise a fresh copy of the refusal that closed the gate, if one did."""
+        if self._refusal is not None:
+            was = self._refusal
+            raise CredentialRefused(was.reason, str(was), was.said)
+
+    def refuse(self, error: CredentialRefused) -> CredentialRefused:
+        """Close the gate for good."""
+        self._refusal = error
+        return error
+
+
+class Pacer:
+    """Spreads the requests of a project: at most `rate` a second, with as many saved up at most."""
+
+    def __init__(self, rate_per_second: float) -> None:
+        self._interval_seconds = 1 / rate_per_second
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until the next request may leave."""
+        now = asyncio.get_running_loop().time()
+        earliest = max(self._next, now - 1 + self._interval_seconds)
+        self._next = earliest + self._interval_seconds
+        if earliest > now:
+            await asyncio.sleep(earliest - now)
+
+
+class LiveClient:
+    """Asks the Live API on behalf of targets; use as `async with`."""
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime], simulated_date: date | None = None) -> None:
+        self._settings = settings
+        self._now = now
+        self._simulated_date = simulated_date
+        self._gates: dict[str, Gate] = {}
+        self._pacers: dict[str, Pacer] = {}
+        self._regions = {target.project_id: target.region for target in settings.targets}
+
+    async def __aenter__(self) -> LiveClient:
+        """Open the connections and make every credential that a target asks for.
+
+        Raises:
+            ConfigError: when a credential is not to be found.
+        """
+        api = self._settings.api
+        self._http = httpx.AsyncClient(
+            timeout=api.timeout_seconds,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=api.max_concurrency * 4),
+            headers={"User-Agent": "pulltasks"},
+        )
+        for target in self._settings.targets:
+            name, settings = self._settings.credential(target)
+            if name not in self._gates:
+                credential = credential_from(
+                    name, settings, http=self._http, iam_endpoint=self._iam_endpoint, now=self._now
+                )
+                self._gates[name] = Gate(credential, api.max_concurrency)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _iam_endpoint(self, project_id: str) -> str:
+        return self._settings.api.iam_endpoint.format(region=self._regions[project_id])
+
+    async def require_sandbox(self) -> None:
+        """Ask every endpoint, unsigned, whether it is a sandbox that knows the simulated date.
+
+        Raises:
+            DateRefused: when one is not, or does not answer.
+        """
+        day = str(self._simulated_date)
+        for endpoint in sorted({self._settings.endpoint(target) for target in self._settings.targets}):
+            try:
+                answer = await self._http.get(f"{endpoint}/", headers={DATE_HEADER: day})
+            except httpx.TransportError as error:
+                raise DateRefused(f"{endpoint}: no answer ({type(error).__name__}); is the sandbox running?") from None
+            if answer.headers.get(DATE_HEADER) != day:
+                raise DateRefused(f"{endpoint}: {ADVICE['not_a_sandbox']}")
+
+    async def get_pull_tasks(self, target: Target, query: dict[str, str | int], recorder: Recorder) -> Answer:
+        """Send one `GET /v1/{project_id}/pull/stream/task`, again while that makes sense; return the answer 200.
+
+        Args:
+            target: what is listed.
+            query: the parameters; they are sent in the order in which they are signed.
+            recorder: is told of every try.
+
+        Raises:
+            CredentialRefused: the credential is not accepted; nothing more is sent with it.
+            ApiError: the request is refused, or failed too often.
+        """
+        path = f"/v1/{target.project_id}/pull/stream/task"
+        pairs = sorted((name, str(value)) for name, value in query.items())
+        text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
+        url = httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
+        api = self._settings.api
+        pacer = self._pacers.setdefault(target.project_id, Pacer(api.requests_per_second))
+        async for attempt in stamina.retry_context(
+            on=_wait_before_retry, attempts=api.max_attempts, timeout=None, wait_initial=0.5, wait_max=30
+        ):
+            with attempt:
+                await pacer.turn()
+                answer = await self._try(target, url, recorder, is_retry=attempt.num > 1)
+                self._check(target, answer)
+                return answer
+        raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
+
+    async def _try(self, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool) -> Answer:
+        gate = self._gates[self._settings.credential(target)[0]]
+        async with gate.passing():
+            generation = gate.generation
+            answer, response = await self._send(gate, target, url, recorder, is_retry=is_retry)
+            if answer.status != UNAUTHORISED:
+                return answer
+            async with gate.mending:
+                gate.raise_if_refused()
+                if gate.generation != generation:  # somebody has renewed the token or set the clock meanwhile
+                    answer, response = await self._send(gate, target, url, recorder, is_retry=True)
+                if answer.status == UNAUTHORISED and (
+                    gate.failures < MAX_FAILED_SIGNATURES and gate.credential.mend(target.project_id, response)
+                ):
+                    gate.generation += 1
+                    answer, response = await self._send(gate, target, url, recorder, is_retry=True)
+                if answer.status == UNAUTHORISED:
+                    error = _api_error(target, answer)
+                    raise gate.refuse(CredentialRefused(error.reason, str(error), error.said))
+                return answer
+
+    async def _send(
+        self, gate: Gate, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool
+    ) -> tuple[Answer, httpx.Response]:
+        headers = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
+        sent_at = self._now()
+        recorder.sent(is_retry=is_retry)
+        try:
+            response = await self._http.get(url, headers=headers, auth=HuaweiAuth(gate.credential, target.project_id))
+        except httpx.TransportError as error:
+            raise _transport_error(target, url, error) from None
+        except CredentialRefused as error:
+            raise gate.refuse(error) from None
+        answer = Answer(
+            status=response.status_code,
+            content=response.content,
+            request_id=response.headers.get("X-Request-Id"),
+            date=response.headers.get("Date"),
+            retry_after=response.headers.get("Retry-After"),
+            simulated_date=response.headers.get(DATE_HEADER),
+            sent_at=sent_at,
+            received_at=self._now(),
+        )
+        recorder.received(answer)
+        if answer.status == UNAUTHORISED:
+            gate.failures += 1
+        elif answer.status != THROTTLED and answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
+            gate.failures = 0
+            gate.is_proven = True
+        return answer, response
+
+    def _check(self, target: Target, answer: Answer) -> None:
+        if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():
+            raise ApiError("not_a_sandbox", f"{target.label}: {ADVICE['not_a_sandbox']}", _said(answer))
+        if answer.status != OK:
+            raise _api_error(target, answer)
+
+
+def _wait_before_retry(error: Exception) -> bool | float:
+    """Whether to try again; a number is what the service asked to wait, in seconds."""
+    if not isinstance(error, TransientApiError):
+        return False
+    return True if error.retry_after_seconds is None else error.retry_after_seconds
+
+
+def _said(answer: Answer) -> ServiceWords:
+    return ServiceWords(answer.status, *error_fields(answer.content), answer.request_id)
+
+
+def _api_error(target: Target, answer: Answer) -> ApiError:
+    said = _said(answer)
+    code = said.error_code
+    reason = _REASONS_BY_CODE.get(f".{(code or '').rpartition('.')[2]}") if (code or "").startswith("API") else None
+    reason = reason or _REASONS_BY_STATUS.get(answer.status, "unexpected_status")
+    if code in TRANSIENT_CODES:
+        reason = "service_unavailable"
+    text = (
+        f"{target.label}: HTTP {answer.status} {code or 'without a code'} ({said.error_message or 'no message'}), "
+        f"request {answer.request_id or 'without an id'}; {ADVICE[reason]}"
+    )
+    if reason in {"throttled", "service_unavailable"}:
+        wait = _seconds(answer.retry_after, answer.received_at)
+        return TransientApiError(reason, text, said, retry_after_seconds=wait)
+    return ApiError(reason, text, said)
+
+
+def _transport_error(target: Target, url: httpx.URL, error: httpx.TransportError) -> TransientApiError:
+    reason = "timed_out" if isinstance(error, httpx.TimeoutException) else "unreachable"
+    detail = f": {error}" if str(error) else ""
+    return TransientApiError(
+        reason, f"{target.label}: no answer from {url.host} ({type(error).__name__}{detail}); {ADVICE[reason]}"
+    )
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """What `Retry-After` asks to wait; it may be a number of seconds or a date."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after).astimezone(UTC) - now).total_seconds())
+    except ValueError:
+        return None

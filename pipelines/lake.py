@@ -1,0 +1,201 @@
+"""The lake's folders: where each file lies, how it gets there whole, who may write.
+
+Lives here: paths, modes, atomic replacement, the writer's lock, which dates there are.
+Does not live here: what is in the files (raw, normalise, warehouse).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from pipelines.errors import LakeBusy, LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
+# Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
+REPAIR_WINDOW_DAYS = 31
+_DATE = "snapshot_date="
+
+
+class Lake:
+    """All paths below one root; reading needs no preparation, writing needs `prepare` and `lock`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.raw = root / "raw"
+        self.tidy = root / "tidy"
+        self.warehouse = root / "warehouse"
+        self.published = self.warehouse / "pulltasks.duckdb"
+        self.redaction_key = root / "redaction.key"
+        # One folder for everything unfinished: what a killed run leaves is found in one place.
+        self._unfinished = root / ".unfinished"
+
+    # -- paths ---------------------------------------------------------------------------------------------------
+
+    def targets_file(self, day: date) -> Path:
+        """What was to be listed on `day`."""
+        return self.raw / f"{_DATE}{day}" / "targets.json"
+
+    def raw_file(self, day: date, project_id: str, region: str) -> Path:
+        """The capture of one target on `day`."""
+        return self.raw / f"{_DATE}{day}" / project_id / f"{region}.ndjson.zst"
+
+    def raw_files(self, day: date) -> list[Path]:
+        """All captures of `day`, by project and region."""
+        return sorted((self.raw / f"{_DATE}{day}").glob("*/*.ndjson.zst"))
+
+    def tidy_file(self, table: str, day: date) -> Path:
+        """One table of `day`."""
+        return self.tidy / table / "daily" / f"{_DATE}{day}" / "data.parquet"
+
+    def manifest_file(self, day: date) -> Path:
+        """The names and hashes of the tidy files of `day`."""
+        return self.tidy / "manifests" / f"{_DATE}{day}.json"
+
+    def files(self, table: str, first: date, last: date) -> list[Path]:
+        """The tidy files that hold `table` from `first` to `last`, both included, in order of date."""
+        return [self.tidy_file(table, day) for day in self.tidy_dates() if first <= day <= last]
+
+    # -- dates ---------------------------------------------------------------------------------------------------
+
+    def raw_dates(self) -> list[date]:
+        """Dates on which something was to be listed, in order."""
+        return sorted(_date_of(path.name) for path in _entries(self.raw) if path.name.startswith(_DATE))
+
+    def tidy_dates(self) -> list[date]:
+        """Dates whose tidy files are valid (their manifest is there), in order."""
+        return sorted(_date_of(path.stem) for path in _entries(self.tidy / "manifests") if path.suffix == ".json")
+
+    def stale_dates(self) -> list[date]:
+        """Dates whose raw files are newer than their manifest, or that have none, in order."""
+        raw_dates, tidy_dates = self.raw_dates(), set(self.tidy_dates())
+        if not raw_dates:
+            return []
+        horizon = raw_dates[-1] - timedelta(days=REPAIR_WINDOW_DAYS)
+        return [day for day in raw_dates if day not in tidy_dates or (day > horizon and self._raw_is_newer(day))]
+
+    def _raw_is_newer(self, day: date) -> bool:
+        built = self.manifest_file(day).stat().st_mtime_ns
+        return any(path.stat().st_mtime_ns > built for path in (self.targets_file(day), *self.raw_files(day)))
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Make the folders with their modes.
+
+        Raises:
+            LakeError: when the root cannot be made or written.
+        """
+        try:
+            for folder, mode in (
+                (self.root, PUBLIC_FOLDER),
+                (self.raw, PRIVATE_FOLDER),
+                (self.tidy, PRIVATE_FOLDER),
+                (self._unfinished, PRIVATE_FOLDER),
+                (self.warehouse, PUBLIC_FOLDER),
+            ):
+                if not folder.is_dir():
+                    folder.mkdir(parents=True)
+                    folder.chmod(mode)
+            if not os.access(self.root, os.W_OK):
+                raise PermissionError(13, "no permission to write")
+        except OSError as error:
+            text = f"lake.root: {self.root} cannot be written ({error.strerror}); name a folder you may write to"
+            raise LakeError(text) from None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the lake's only writer; what an earlier writer left unfinished is cleared away.
+
+        Raises:
+            LakeBusy: at once, when another process is writing.
+        """
+        lock = FileLock(self.root / ".lock", mode=PRIVATE_FILE)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LakeBusy(
+                f"another run is writing to {self.root}; nothing was touched. Wait until it ends, then run again"
+            ) from None
+        try:
+            for leftover in _entries(self._unfinished):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            yield
+        finally:
+            lock.release()
+
+    def unfinished(self, name: str) -> Path:
+        """A path for a file in the making; the next writer removes it if it stays."""
+        return self._unfinished / f"{name}.{os.getpid()}"
+
+    @contextmanager
+    def writing(self, path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[Path]:
+        """Yield a path to write to; on success the file stands at `path`, whole and on disk, else nothing changes."""
+        unfinished = self.unfinished("--".join(path.relative_to(self.root).parts))
+        try:
+            yield unfinished
+            self.put(unfinished, path, mode=mode)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def put(self, source: Path, path: Path, *, mode: int = PRIVATE_FILE) -> None:
+        """Move the finished file `source` to `path` so that a power cut leaves the old or the new one."""
+        folder_mode = PUBLIC_FOLDER if mode == PUBLIC_FILE else PRIVATE_FOLDER
+        self._make_folders(path.parent, folder_mode)
+        source.chmod(mode)
+        sync(source)
+        source.replace(path)
+        sync(path.parent)
+
+    def link(self, name: str, path: Path) -> None:
+        """Let `path` point at its neighbour `name`, in one step."""
+        unfinished = self.unfinished(f"link--{path.name}")
+        unfinished.unlink(missing_ok=True)
+        unfinished.symlink_to(name)
+        unfinished.replace(path)
+        sync(path.parent)
+
+    def _make_folders(self, folder: Path, mode: int) -> None:
+        if folder.is_dir():
+            return
+        self._make_folders(folder.parent, mode)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(mode)
+        sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what was written to a file or a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _entries(folder: Path) -> Iterable[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _date_of(name: str) -> date:
+    try:
+        return date.fromisoformat(name.removeprefix(_DATE))
+    except ValueError:
+        raise LakeError(f"{name}: not a name that the lake knows (snapshot_date=YYYY-MM-DD); move it away") from None

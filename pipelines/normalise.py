@@ -1,0 +1,439 @@
+"""Raw files into tidy tables: every field into its typed column, every surprise into data_quality.
+
+Lives here: which answers of a capture count, types, times, unknown fields, hashes, the day's files and manifest.
+Does not live here: what columns there are (tables), where files lie (lake), what is made of them (sql/).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines import tables
+from pipelines.errors import LakeError
+from pipelines.lake import sha256_of
+from pipelines.raw import RawCapture, TargetLine, read_capture, read_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pipelines.lake import Lake
+
+# Fixed, so that the same rows give the same bytes.
+ROW_GROUP_ROWS = 100_000
+
+_KNOWN = frozenset(f.name for f in tables.API_FIELDS)
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_WIRE_TYPES = {"text": str | None, "time": str | None, "integer": _INT64 | None, "texts": list[str | None] | None}
+_Task = msgspec.defstruct("_Task", [(f.name, _WIRE_TYPES[f.kind], None) for f in tables.API_FIELDS])
+_LISTS = {"source_urls": "primary", "backup_source_urls": "backup"}
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One tidy file as its manifest names it; `file` is relative to `tidy/`."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The day's set of files; it is valid when all of them are as named here."""
+
+    snapshot_date: date
+    schema_version: int
+    tables: dict[str, FileEntry]
+
+
+_SurpriseRow = tuple[str | None, str, str, int | None, str, int]  # task, field, rule, position, raw text, tasks
+
+
+@dataclass
+class _Surprises:
+    """Rows of data_quality for one target, in the making."""
+
+    rows: list[_SurpriseRow] = field(default_factory=list)
+    unknown: dict[str, tuple[str, bytes, int]] = field(default_factory=dict)  # field -> first task, value, tasks
+
+    def add(self, task_id: str | None, name: str, rule: str, value: object, position: int | None = None) -> None:
+        self.rows.append((task_id, name, rule, position, _canonical(value).decode(), 1))
+
+    def add_unknown(self, task_id: str, name: str, value: object) -> None:
+        first = self.unknown.get(name)
+        self.unknown[name] = (first[0], first[1], first[2] + 1) if first else (task_id, _canonical(value), 1)
+
+    def all_rows(self) -> list[_SurpriseRow]:
+        unknown: list[_SurpriseRow] = [
+            (task, name, "unknown_field", None, v.decode(), n) for name, (task, v, n) in self.unknown.items()
+        ]
+        return sorted(self.rows + unknown, key=lambda row: (row[0] or "", row[1], row[2], row[3] or 0))
+
+
+def normalise_day(lake: Lake, day: date, on_target: Callable[[], None] = lambda: None) -> Manifest:
+    """Write the tidy files of `day` from its raw files, then the manifest that makes them valid.
+
+    Args:
+        lake: raw files in, tidy files out; the caller holds its lock.
+        day: the snapshot date.
+        on_target: is called after each target.
+
+    Raises:
+        LakeError: when a raw file cannot be read.
+    """
+    entries: dict[str, FileEntry] = {}
+    with ExitStack() as stack:
+        writers = {
+            table.name: stack.enter_context(_TidyWriter(table, lake.unfinished(f"{table.name}--{day}")))
+            for table in tables.TABLES
+        }
+        for target, path, is_listed in _expected(lake, day):
+            for name, rows in tidy_target(day, target, read_capture(path) if path else None, is_listed).items():
+                writers[name].add(rows)
+            on_target()
+        for writer in writers.values():
+            writer.finish()
+            final = lake.tidy_file(writer.table.name, day)
+            entries[writer.table.name] = FileEntry(
+                file=str(final.relative_to(lake.tidy)),
+                rows=writer.rows,
+                bytes=writer.path.stat().st_size,
+                sha256=sha256_of(writer.path),
+            )
+        manifest = Manifest(snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables=entries)
+        _replace(lake, day, manifest, {name: writer.path for name, writer in writers.items()})
+    return manifest
+
+
+def normalise_days(lake: Lake, day: date, on_day: Callable[[date], None] = lambda _: None) -> Manifest:
+    """Normalise `day` and every day whose raw files are newer than its manifest; returns the manifest of `day`.
+
+    Raises:
+        LakeError: when there is nothing in the raw archive for `day`.
+    """
+    if not lake.targets_file(day).is_file() and not lake.raw_files(day):
+        raise LakeError(f"{day}: there is no raw archive of this day, so its tables cannot be built")
+    for stale in lake.stale_dates():
+        if stale != day:
+            normalise_day(lake, stale)
+            on_day(stale)
+    manifest = normalise_day(lake, day)
+    on_day(day)
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a day."""
+    return msgspec.json.decode(path.read_bytes(), type=Manifest)
+
+
+def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path]) -> None:
+    """Move the files into place; while they do not fit together there is no manifest, so nobody reads them."""
+    path = lake.manifest_file(day)
+    if path.is_file() and read_manifest(path).tables != manifest.tables:
+        path.unlink()
+    for name, unfinished in finished.items():
+        lake.put(unfinished, lake.tidy_file(name, day))
+    with lake.writing(path) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+
+
+def _expected(lake: Lake, day: date) -> Iterator[tuple[TargetLine, Path | None, bool]]:
+    """Every target that was to be listed or was captured on `day`, with its raw file, by project and region."""
+    file = lake.targets_file(day)
+    listed = {target.key: target for target in read_targets(file).targets} if file.is_file() else {}
+    captured = {(path.parent.name, path.name.removesuffix(".ndjson.zst")): path for path in lake.raw_files(day)}
+    for key in sorted({*listed, *captured}):
+        path = captured.get(key)
+        if key in listed:
+            yield listed[key], path, True
+        elif path is not None:
+            yield read_capture(path, with_answers=False).capture.target, path, False
+
+
+def tidy_target(
+    day: date, target: TargetLine, capture: RawCapture | None, is_listed: bool = True
+) -> dict[str, pa.Table]:
+    """The rows of one target and day, one sorted Arrow table per tidy table; a function of its arguments alone."""
+    surprises = _Surprises()
+    found = _Found({}, 0) if capture is None else _tasks(capture, surprises)
+    ids = sorted(found.tasks)
+    typed = _typed([found.tasks[task_id][0] for task_id in ids], surprises)
+    place = _Place(day, target.project_id, target.region)
+    children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, typed, surprises)}
+    children[tables.PULL_TASK_CALLBACK_EVENTS.name] = _callback_events(place, typed, surprises)
+    return {
+        tables.PULL_TASKS.name: _pull_tasks(place, typed, found, ids, capture, surprises),
+        **children,
+        tables.CAPTURES.name: _captures(day, target, capture, found, is_listed),
+        tables.DATA_QUALITY.name: place.table(tables.DATA_QUALITY, _columns(surprises.all_rows(), 6)),
+    }
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Tasks by id as `(object, hash)`, and how many were shown with different contents."""
+
+    tasks: dict[str, tuple[dict[str, Any], str]]
+    changed: int
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The columns that all rows of a target share."""
+
+    day: date
+    project_id: str
+    region: str
+
+    def table(self, table: tables.Table, columns: list[Any]) -> pa.Table:
+        """The table from the values of its columns after the shared ones."""
+        schema = table.schema
+        rows = len(columns[0])
+        shared = [
+            pa.repeat(pa.scalar(value, schema.field(position).type), rows)
+            for position, value in enumerate((self.day, self.project_id, self.region))
+        ]
+        types = [field.type for field in schema][len(shared) :]
+        arrays = [c if isinstance(c, pa.Array) else pa.array(c, t) for c, t in zip(columns, types, strict=True)]
+        return pa.Table.from_arrays([*shared, *arrays], schema=schema)
+
+
+def _columns(rows: list[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def _tasks(capture: RawCapture, surprises: _Surprises) -> _Found:
+    """The tasks of the answers that count; of several contents of one task the answer received last wins."""
+    tasks: dict[str, tuple[dict[str, Any], str]] = {}
+    changed = set()
+    counted = capture.verdict.counted_sweep
+    for answer in capture.answers:
+        if answer.status != 200 or (counted is not None and answer.sweep != counted):  # noqa: PLR2004 - OK
+            continue
+        for task in _task_infos(answer.content):
+            task_id = task.get("task_id") if isinstance(task, dict) else None
+            if not isinstance(task_id, str) or not task_id:
+                surprises.add(None, "task_id", "task_without_id", task)
+                continue
+            digest = hashlib.sha256(_canonical(task)).hexdigest()
+            before = tasks.get(task_id)
+            if before is not None and before[1] != digest:
+                changed.add(task_id)
+            tasks[task_id] = (task, digest)
+    return _Found(tasks, len(changed))
+
+
+def _task_infos(content: bytes) -> list[Any]:
+    try:
+        body = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return []  # the verdict names the flaw, the raw file keeps the text
+    infos = body.get("task_infos") if isinstance(body, dict) else None
+    return infos if isinstance(infos, list) else []
+
+
+def _convert_all(tasks: list[dict[str, Any]]) -> list[Any]:
+    found: list[Any] = msgspec.convert(tasks, list[_Task])  # type: ignore[valid-type]  # made from tables.API_FIELDS
+    return found
+
+
+def _typed(tasks: list[dict[str, Any]], surprises: _Surprises) -> list[Any]:
+    """The tasks as structs; a value of the wrong type becomes null there and a row of data_quality."""
+    try:
+        return _convert_all(tasks)
+    except msgspec.ValidationError:
+        return [_typed_one(task, surprises) for task in tasks]
+
+
+def _typed_one(task: dict[str, Any], surprises: _Surprises) -> Any:
+    try:
+        return msgspec.convert(task, _Task)
+    except msgspec.ValidationError:
+        fitting: dict[str, Any] = {}
+        for api_field in tables.API_FIELDS:
+            value = task.get(api_field.name)
+            if api_field.kind == "texts" and isinstance(value, list):
+                fitting[api_field.name] = _texts(task["task_id"], api_field.name, value, surprises)
+            elif _fits(value, _WIRE_TYPES[api_field.kind]):
+                fitting[api_field.name] = value
+            else:
+                surprises.add(task["task_id"], api_field.name, "wrong_type", value)
+        return msgspec.convert(fitting, _Task)
+
+
+def _texts(task_id: str, name: str, values: list[Any], surprises: _Surprises) -> list[str | None]:
+    """The list with null in the place of what is no text."""
+    texts: list[str | None] = []
+    for position, value in enumerate(values):
+        is_text = value is None or isinstance(value, str)
+        if not is_text:
+            surprises.add(task_id, name, "wrong_type", value, position)
+        texts.append(value if is_text else None)
+    return texts
+
+
+def _fits(value: object, wire_type: Any) -> bool:
+    try:
+        msgspec.convert(value, wire_type)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _pull_tasks(
+    place: _Place, typed: list[Any], found: _Found, ids: list[str], capture: RawCapture | None, surprises: _Surprises
+) -> pa.Table:
+    columns: list[Any] = []
+    for api_field in tables.API_FIELDS:
+        if api_field.kind == "texts":
+            continue
+        values = [getattr(task, api_field.name) for task in typed]
+        columns += [values] if api_field.kind != "time" else _times(ids, api_field.name, values, surprises)
+    columns.append([task.callback_events is not None for task in typed])
+    columns.append([found.tasks[task_id][1] for task_id in ids])
+    columns.append([_extra(found.tasks[task_id][0], surprises) for task_id in ids])
+    columns.append([capture.capture.capture_id if capture else None] * len(ids))
+    columns.append([bool(capture and capture.verdict.verdict == "complete")] * len(ids))
+    return place.table(tables.PULL_TASKS, columns)
+
+
+def _extra(task: dict[str, Any], surprises: _Surprises) -> str | None:
+    if task.keys() <= _KNOWN:
+        return None
+    extra = {name: value for name, value in task.items() if name not in _KNOWN}
+    for name, value in extra.items():
+        surprises.add_unknown(task["task_id"], name, value)
+    return _canonical(extra).decode()
+
+
+def _times(ids: list[str], name: str, texts: list[str | None], surprises: _Surprises) -> list[pa.Array]:
+    """Texts as `[times, raw]`: UTC, and the text where it is no time (an empty one is no surprise, just not set)."""
+    raw = pa.array(texts, pa.string())
+    filled = pc.if_else(pc.equal(raw, ""), None, raw)
+    zoned = pa.timestamp("us", tz="UTC")
+    try:
+        times = filled.cast(zoned)
+    except pa.ArrowInvalid:
+        values = []
+        for task_id, text in zip(ids, texts, strict=True):
+            value, rule = _time(text, zoned)
+            if rule is not None:
+                surprises.add(task_id, name, rule, text)
+            values.append(value)
+        times = pa.array(values, zoned)
+    return [times.cast(tables.TIME), pc.if_else(pc.is_null(times), raw, None)]
+
+
+def _time(text: str | None, zoned: pa.DataType) -> tuple[datetime | None, str | None]:
+    """One text as `(time, rule broken)`; without a zone it is taken for UTC, as the vendor's own client does."""
+    if not text:
+        return None, None
+    try:
+        return pa.scalar(text).cast(zoned).as_py(), None
+    except pa.ArrowInvalid:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None, "unreadable_time"
+    if len(text) <= len("2006-01-02"):
+        return None, "unreadable_time"  # a date says no time, and none is invented
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC), "time_without_zone"
+    return moment.astimezone(UTC), None
+
+
+def _source_urls(place: _Place, typed: list[Any], surprises: _Surprises) -> pa.Table:
+    rows: list[tuple[Any, ...]] = []
+    for task in typed:
+        # The key orders by role: backup before primary.
+        for name in ("backup_source_urls", "source_urls"):
+            urls = getattr(task, name)
+            if urls:
+                rows += [(task.task_id, _LISTS[name], position, url) for position, url in enumerate(urls)]
+                _note_nulls(task.task_id, name, urls, surprises)
+    return place.table(tables.PULL_TASK_SOURCE_URLS, _columns(rows, 4))
+
+
+def _callback_events(place: _Place, typed: list[Any], surprises: _Surprises) -> pa.Table:
+    rows: list[tuple[Any, ...]] = []
+    for task in typed:
+        if task.callback_events:
+            rows += [(task.task_id, position, event) for position, event in enumerate(task.callback_events)]
+            _note_nulls(task.task_id, "callback_events", task.callback_events, surprises)
+    return place.table(tables.PULL_TASK_CALLBACK_EVENTS, _columns(rows, 3))
+
+
+def _note_nulls(task_id: str, name: str, values: list[str | None], surprises: _Surprises) -> None:
+    if None not in values:
+        return
+    told = {(row[0], row[1], row[3]) for row in surprises.rows}
+    for position, value in enumerate(values):
+        if value is None and (task_id, name, position) not in told:
+            surprises.add(task_id, name, "null_element", None, position)
+
+
+def _captures(day: date, target: TargetLine, capture: RawCapture | None, found: _Found, is_listed: bool) -> pa.Table:
+    row: dict[str, Any] = dict.fromkeys(tables.CAPTURES.schema.names)
+    row |= msgspec.structs.asdict(target) | {"snapshot_date": day, "is_listed": is_listed}
+    if capture is not None:
+        verdict = msgspec.structs.asdict(capture.verdict)
+        row |= {name: value for name, value in verdict.items() if name in row}
+        row |= {
+            "capture_id": capture.capture.capture_id,
+            "changed_while_listing": found.changed,
+            "started_at": capture.capture.started_at.astimezone(UTC).replace(tzinfo=None),
+            "finished_at": capture.verdict.finished_at.astimezone(UTC).replace(tzinfo=None),
+        }
+    return pa.Table.from_pylist([row], schema=tables.CAPTURES.schema)
+
+
+class _TidyWriter:
+    """Writes one tidy file in row groups of one size, whatever pieces the rows come in."""
+
+    def __init__(self, table: tables.Table, path: Path) -> None:
+        self.table = table
+        self.path = path
+        self.rows = 0
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+        self._writer = pq.ParquetWriter(path, table.schema, compression="zstd")
+
+    def __enter__(self) -> _TidyWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+        self.path.unlink(missing_ok=True)
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows that follow those before in the order of the key."""
+        self._pending.append(rows)
+        self._pending_rows += rows.num_rows
+        self.rows += rows.num_rows
+        while self._pending_rows >= ROW_GROUP_ROWS:
+            self._write(ROW_GROUP_ROWS)
+
+    def finish(self) -> None:
+        """Write what is left and end the file."""
+        self._write(self._pending_rows)
+        self._writer.close()
+
+    def _write(self, rows: int) -> None:
+        whole = pa.concat_tables([self.table.schema.empty_table(), *self._pending]).combine_chunks()
+        if rows:
+            self._writer.write_table(whole.slice(0, rows), row_group_size=ROW_GROUP_ROWS)
+        rest = whole.slice(rows)
+        self._pending, self._pending_rows = [rest], rest.num_rows

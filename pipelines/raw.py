@@ -1,0 +1,193 @@
+"""The raw archive: one file per capture with every answer as it was received.
+
+Lives here: the lines of the file, writing and reading them, the day's target list.
+Does not live here: where files lie (lake), what answers mean (huawei, normalise).
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import TYPE_CHECKING, Literal, cast
+
+import msgspec
+import pyarrow as pa
+
+from pipelines.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FORMAT = 1
+_BLOCK_BYTES = 1 << 20
+
+Verdict = Literal["complete", "incomplete", "failed"]
+
+
+class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A target as it was configured."""
+
+    project_id: str
+    region: str
+    name: str | None
+    endpoint: str
+    query_region: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """`(project_id, region)`."""
+        return (self.project_id, self.region)
+
+
+class TargetList(msgspec.Struct, frozen=True, kw_only=True):
+    """What was to be listed on a day, in order of project and region."""
+
+    snapshot_date: date
+    timezone: str
+    software_version: str
+    targets: list[TargetLine]
+
+
+class CaptureLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="capture"):
+    """First line of a file: what was captured."""
+
+    format: int = FORMAT
+    target: TargetLine
+    snapshot_date: date
+    timezone: str
+    capture_id: str
+    software_version: str
+    started_at: datetime
+
+
+class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="answer", omit_defaults=True):
+    """One answer, in the order of arrival; `body_base64` holds what is no UTF-8 text."""
+
+    sequence: int
+    sweep: int
+    offset: int | None
+    limit: int | None
+    task_id: str | None = None
+    sent_at: datetime
+    received_at: datetime
+    status: int
+    request_id: str | None = None
+    date: str | None = None
+    body: str | None = None
+    body_base64: str | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The body as received."""
+        if self.body_base64 is not None:
+            return base64.b64decode(self.body_base64)
+        return (self.body or "").encode()
+
+
+class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="verdict"):
+    """Last line of a file: how the capture ended and what it took.
+
+    `counted_sweep` is the sweep whose answers are the listing of a complete capture.
+    """
+
+    verdict: Verdict
+    proof: str | None
+    verdict_reason: str | None
+    drift_repairs: int
+    offset_unit: str
+    order_witness: str
+    error_code: str | None
+    error_message: str | None
+    counted_sweep: int | None
+    task_count: int
+    total_first: int | None
+    total_last: int | None
+    sweeps: int
+    requests: int
+    retries: int
+    first_request_id: str | None
+    last_request_id: str | None
+    finished_at: datetime
+
+
+def body_fields(content: bytes) -> tuple[str | None, str | None]:
+    """A body as `(body, body_base64)`: text where it is UTF-8, else base64."""
+    try:
+        return content.decode(), None
+    except UnicodeDecodeError:
+        return None, base64.b64encode(content).decode()
+
+
+class RawWriter:
+    """Writes the lines of one capture to a stream that is compressed on the way."""
+
+    def __init__(self, path: Path, capture: CaptureLine) -> None:
+        self._stream = pa.CompressedOutputStream(str(path), "zstd")
+        self._encode = msgspec.json.Encoder().encode
+        self.capture = capture
+        self._write(capture)
+
+    def answer(self, line: AnswerLine) -> None:
+        """Keep one answer."""
+        self._write(line)
+
+    def close(self, verdict: VerdictLine | None = None) -> None:
+        """End the file; without a verdict it is not valid and must be thrown away."""
+        if verdict is not None:
+            self._write(verdict)
+        self._stream.close()
+
+    def _write(self, line: msgspec.Struct) -> None:
+        self._stream.write(self._encode(line) + b"\n")
+
+
+class RawCapture(msgspec.Struct, frozen=True):
+    """One file of the archive."""
+
+    capture: CaptureLine
+    answers: list[AnswerLine]
+    verdict: VerdictLine
+
+    @property
+    def rank(self) -> tuple[bool, datetime]:
+        """Of two captures of a target on one day the one with the higher rank counts."""
+        return (self.verdict.verdict == "complete", self.capture.started_at)
+
+
+def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:
+    """Read one file; `with_answers=False` leaves the answers out, which costs little.
+
+    Raises:
+        LakeError: when the file is missing, damaged or has no verdict.
+    """
+    decode = msgspec.json.Decoder(CaptureLine | AnswerLine | VerdictLine).decode
+    try:
+        first, *between, last = _lines(path)
+        capture, verdict = decode(first), decode(last)
+        answers = [decode(line) for line in between] if with_answers else []
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise LakeError(f"{path}: cannot be read as a raw capture ({error}); restore it from a backup") from None
+    if not isinstance(capture, CaptureLine) or not isinstance(verdict, VerdictLine):
+        raise LakeError(f"{path}: no raw capture: its first or its last line is missing; restore it from a backup")
+    return RawCapture(capture, cast("list[AnswerLine]", answers), verdict)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with pa.CompressedInputStream(str(path), "zstd") as stream:
+        rest = b""
+        while block := stream.read(_BLOCK_BYTES):
+            *whole, rest = (rest + block).split(b"\n")
+            yield from whole
+
+
+def read_targets(path: Path) -> TargetList:
+    """The day's target list.
+
+    Raises:
+        LakeError: when the file is missing or damaged.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=TargetList)
+    except (OSError, msgspec.DecodeError) as error:
+        raise LakeError(f"{path}: cannot be read as a list of targets: {error}") from None

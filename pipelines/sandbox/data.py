@@ -1,0 +1,123 @@
+"""Made-up pull tasks: a pure function of a seed, a place and a day.
+
+Lives here: how tasks are born, change, end and return, in every shape the API's document shows.
+Does not live here: HTTP, faults, the real day.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+# Stand in addresses and arguments of made-up tasks; whoever finds one in a warehouse or a log has found a leak.
+PLANTED_STREAM_KEY = "planted-stream-key-7f3a9c"
+PLANTED_TOKEN = "planted-token-91bc44"  # noqa: S105 - it is there to be looked for
+
+_NAMESPACE = uuid.UUID("5b7c3b7e-5d0c-4c55-9a51-0d1f5d6f2f10")
+_NAMES = ("news", "sport", "频道-一", "café", "教育直播", "канал", "match-⚽", "studio b")
+_LIVE_EVENTS = ("TaskStart", "TaskExit", "TaskAlarm")
+_VOD_EVENTS = (*_LIVE_EVENTS, "VodSourceFileStart", "VodSourceFileFinish", "ResetTaskConfig")
+_MAX_URLS = 30
+
+
+@dataclass(frozen=True)
+class Place:
+    """One project in one region, and about how many tasks it has on any day."""
+
+    project_id: str
+    region: str
+    task_count: int = 250
+    name: str = ""
+
+
+def tasks_on(seed: int, place: Place, day: date) -> list[dict[str, Any]]:
+    """The tasks that `place` lists on `day`, newest first, as the API's JSON objects."""
+    listed = [task for slot in range(place.task_count) if (task := _task(seed, place, slot, day)) is not None]
+    return sorted(listed, key=lambda task: (task["create_time"], task["task_id"]), reverse=True)
+
+
+def _task(seed: int, place: Place, slot: int, day: date) -> dict[str, Any] | None:
+    """What stands in a slot on a day: one task after another, each for some weeks, some away for a day."""
+    root = f"{seed}|{place.project_id}|{place.region}|{slot}"
+    fate = random.Random(root)  # noqa: S311 - made-up data, reproducible by intent
+    life_days = fate.randint(5, 90)
+    generation, age_days = divmod(day.toordinal() + fate.randrange(life_days), life_days)
+    born = day - timedelta(days=age_days)
+    dice = random.Random(f"{root}|{generation}")  # noqa: S311
+    if dice.random() < 0.1 and age_days == life_days // 2:  # noqa: PLR2004
+        return None  # away for one day, back on the next
+    return _fields(dice, str(uuid.uuid5(_NAMESPACE, f"{root}|{generation}")), place, born, age_days)
+
+
+def _fields(dice: random.Random, task_id: str, place: Place, born: date, age_days: int) -> dict[str, Any]:
+    created = datetime.combine(born, time(dice.randrange(24), dice.randrange(60), dice.randrange(60)), UTC)
+    start = created + timedelta(hours=dice.randrange(1, 48))
+    end = start + timedelta(hours=dice.randrange(1, 160))
+    is_live = dice.random() < 0.6  # noqa: PLR2004
+    name = f"{dice.choice(_NAMES)}-{task_id[:4]}"
+    task: dict[str, Any] = {
+        "task_id": task_id,
+        "status": ("enable", "enable", "suspend")[(age_days // 3 + dice.randrange(3)) % 3],
+        "create_time": _text(created),
+        "region": place.region,
+        "source_type": "PullLivePushLive" if is_live else "PullVodPushLive",
+        "source_urls": [_live_url(dice, name)] if is_live else _vod_urls(dice, name, age_days),
+        "start_time": _text(start),
+    }
+    _put_any_of(dice, task, "end_time", _text(end), _text(end), _text(end), "")
+    if dice.random() < 0.7:  # noqa: PLR2004
+        task |= {"domain": "publish.example.com", "app_name": "live", "stream_name": name, "destination_url": ""}
+        _put_any_of(dice, task, "push_args", f"auth_key={PLANTED_STREAM_KEY}&arg1=value1", "arg1=value1", "", _ABSENT)
+    else:
+        task["destination_url"] = f"rtmp://push{dice.randrange(9)}.example.com/live/{PLANTED_STREAM_KEY}-{name}"
+        _put_any_of(dice, task, "domain", "", _ABSENT)
+    events = list(_LIVE_EVENTS if is_live else _VOD_EVENTS)
+    _put_any_of(dice, task, "callback_events", events[: dice.randint(1, len(events))], [], None, _ABSENT)
+    _put_any_of(
+        dice, task, "callback_url", "callback.example.com", f"https://hook.example.com/?token={PLANTED_TOKEN}", _ABSENT
+    )
+    if dice.random() < 0.4:  # noqa: PLR2004
+        task |= {"backup_source_type": "PullLivePushLive", "backup_source_urls": [_live_url(dice, f"{name}_bak")]}
+    else:
+        _put_any_of(dice, task, "backup_source_urls", [], None, _ABSENT)
+    if not is_live:
+        _put_any_of(dice, task, "vod_loop_time", "-1", "3", "", _ABSENT)
+        task["vod_start_video_index"] = dice.randrange(max(1, len(task["source_urls"])))
+        task["vod_start_video_time"] = dice.randrange(600)
+        _put_any_of(dice, task, "vod_refresh_type", "immediate_new_source", "continue_from_break_point")
+    return task
+
+
+_ABSENT = object()
+
+
+def _put_any_of(dice: random.Random, task: dict[str, Any], key: str, *choices: object) -> None:
+    """Give `key` one of the choices, or leave it out."""
+    value = dice.choice(choices)
+    if value is not _ABSENT:
+        task[key] = value
+
+
+def _live_url(dice: random.Random, name: str) -> str:
+    return dice.choice(
+        (
+            f"rtmp://play.example.com/live/{name}",
+            f"rtmp://user:{PLANTED_TOKEN}@play.example.com/live/{name}",
+            f"https://play.example.com/live/{name}.m3u8?token={PLANTED_TOKEN}",
+            f"srt://play.example.com:9000?streamid=#!::r={name},u={PLANTED_TOKEN}",
+        )
+    )
+
+
+def _vod_urls(dice: random.Random, name: str, age_days: int) -> list[str]:
+    """Files to play; every week the list moves on by one."""
+    count = dice.choice((0, 1, 2, 3, 5, 8, _MAX_URLS))
+    first = age_days // 7
+    return [f"https://vod.example.com/{name}/{first + position:03}.mp4" for position in range(count)]
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,12 @@
+-- The tasks that are current for a target are those of its last complete capture, no more and no fewer.
+select
+    targets.project_id,
+    targets.region,
+    targets.last_complete_task_count as expected,
+    count(tasks.task_id) as found,
+from dim_targets as targets
+left join dim_pull_tasks as tasks
+    on targets.project_id = tasks.project_id and targets.region = tasks.region and tasks.is_current
+where targets.is_expected
+group by all
+having coalesce(targets.last_complete_task_count, 0) <> count(tasks.task_id)

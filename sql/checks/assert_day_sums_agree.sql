@@ -1,0 +1,17 @@
+-- What the counts of the day being built add up to is what its complete captures listed.
+with listed as (
+    select sum(task_count) as task_count
+    from rpt_snapshot_coverage
+    where coverage = 'complete' and snapshot_date = (select snapshot_date from tidy.build)
+),
+counted as (
+    select sum(task_count) as task_count
+    from fct_daily_task_counts
+    where coverage = 'complete' and snapshot_date = (select snapshot_date from tidy.build)
+)
+select
+    listed.task_count as expected,
+    counted.task_count as found,
+from listed
+cross join counted
+where listed.task_count is distinct from counted.task_count

@@ -1,0 +1,41 @@
+-- Every target that was ever expected, and how it stands.
+-- kind: incremental
+-- grain: one row per target
+-- key: project_id, region
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target in the configuration.
+-- column: endpoint VARCHAR | Address that is asked.
+-- column: query_region VARCHAR | Value of the region parameter that is sent.
+-- column: is_expected BOOLEAN | Whether the newest target list names it.
+-- column: first_expected_date DATE | First day on which it was to be listed.
+-- column: last_expected_date DATE | Last day on which it was to be listed.
+-- column: last_complete_date DATE | Last day whose capture is complete; null when there is none.
+-- column: last_complete_task_count BIGINT | Tasks in that capture.
+-- column: last_coverage VARCHAR | How the last expected day ended: complete, incomplete, failed or missing.
+-- column: last_verdict_reason VARCHAR | Why, when it is not complete.
+-- check: first_expected_date <= last_expected_date
+-- check: last_complete_date is null or last_complete_date <= last_expected_date
+select
+    coalesce(today.project_id, before.project_id) as project_id,
+    coalesce(today.region, before.region) as region,
+    case when today.project_id is null then before.target_name else today.target_name end as target_name,
+    coalesce(today.endpoint, before.endpoint) as endpoint,
+    coalesce(today.query_region, before.query_region) as query_region,
+    coalesce(today.is_expected, false) as is_expected,
+    coalesce(before.first_expected_date, today.snapshot_date) as first_expected_date,
+    coalesce(today.snapshot_date, before.last_expected_date) as last_expected_date,
+    case
+        when today.coverage = 'complete' then today.snapshot_date
+        else before.last_complete_date
+    end as last_complete_date,
+    case
+        when today.coverage = 'complete' then today.task_count
+        else before.last_complete_task_count
+    end as last_complete_task_count,
+    coalesce(today.coverage, before.last_coverage) as last_coverage,
+    case when today.project_id is null then before.last_verdict_reason else today.verdict_reason end
+        as last_verdict_reason,
+from stg_captures as today
+full join dim_targets as before
+    on today.project_id = before.project_id and today.region = before.region

@@ -1,0 +1,50 @@
+-- Tasks per day, target, status and source type, with the coverage of what is summed.
+-- A target that was not captured completely has one row without a count, so that no sum shows a wrong zero.
+-- kind: incremental
+-- grain: one row per day, target, status and source type
+-- key: snapshot_date, project_id, region, status, source_type
+-- replace: snapshot_date
+-- column: snapshot_date DATE | The day.
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target in the configuration.
+-- column: coverage VARCHAR | How the target's day ended: complete, incomplete, failed or missing.
+-- column: status VARCHAR | State of the tasks in the service's own words; null when there are none or not known.
+-- column: source_type VARCHAR | Type of the tasks' source; null when there are none or not known.
+-- column: task_count BIGINT | Tasks listed; 0 for an empty target, null where the day is not complete.
+-- column: targets_complete BIGINT | Targets captured completely on that day.
+-- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- check: (task_count is not null) = (coverage = 'complete')
+-- check: task_count >= 0 or task_count is null
+-- check: targets_complete <= targets_expected
+with counts as (
+    select project_id, region, status, source_type, count(*) as task_count
+    from stg_pull_tasks
+    group by all
+),
+days as (
+    select
+        *,
+        count(*) filter (coverage = 'complete') over (partition by snapshot_date) as targets_complete,
+        count(*) over (partition by snapshot_date) as targets_expected,
+    from rpt_snapshot_coverage
+    -- The day being built, and the days without a run before it that it brought in.
+    where snapshot_date > (
+        select coalesce(max(snapshot_date), date '0001-01-01') from fct_daily_task_counts
+    )
+)
+select
+    days.snapshot_date,
+    days.project_id,
+    days.region,
+    days.target_name,
+    days.coverage,
+    counts.status,
+    counts.source_type,
+    case when days.coverage = 'complete' then coalesce(counts.task_count, 0) end as task_count,
+    days.targets_complete,
+    days.targets_expected,
+from days
+left join counts
+    on days.project_id = counts.project_id and days.region = counts.region and days.coverage = 'complete'
+    and days.snapshot_date = (select snapshot_date from tidy.build)

@@ -1,0 +1,47 @@
+-- What each listed task really subscribes to: an absent, null or empty list of events means all of them.
+-- kind: table
+-- grain: one row per target, task and event
+-- key: project_id, region, task_id, event
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target.
+-- column: task_id VARCHAR | The task's identifier.
+-- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
+-- column: callback_url VARCHAR | Receiver of the callbacks, masked; null or empty when there is none.
+-- column: event VARCHAR | Name of the event.
+-- column: is_named BOOLEAN | Whether the task names the event; false when it gets it because it names none.
+-- column: has_receiver BOOLEAN | Whether there is an address that the event is sent to.
+-- column: state_date DATE | Day of the capture that this is known from.
+with all_events as (
+    select unnest(['TaskStart', 'TaskExit', 'TaskAlarm']) as event, false as is_vod_only
+    union all
+    select unnest(['VodSourceFileStart', 'VodSourceFileFinish', 'ResetTaskConfig']) as event, true as is_vod_only
+),
+listed as (
+    select *, callback_events_specified and len(callback_events) > 0 as names_events
+    from dim_pull_tasks
+    where is_current
+),
+subscriptions as (
+    select *, unnest(callback_events) as event
+    from listed
+    where names_events
+    union all by name
+    select listed.*, all_events.event
+    from listed
+    inner join all_events on not all_events.is_vod_only or listed.source_type = 'PullVodPushLive'
+    where not listed.names_events
+)
+select distinct
+    project_id,
+    region,
+    target_name,
+    task_id,
+    source_type,
+    callback_url,
+    event,
+    names_events as is_named,
+    coalesce(callback_url, '') <> '' as has_receiver,
+    state_date,
+from subscriptions
+where event is not null

@@ -1,0 +1,21 @@
+-- Source addresses of the day being built, masked, each with a fingerprint of the whole address.
+-- kind: staging
+-- grain: one row per target, task, role and position
+-- key: project_id, region, task_id, role, position
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: task_id VARCHAR | The task's identifier.
+-- column: role VARCHAR | primary or backup.
+-- column: position BIGINT | Place in the list, from 0.
+-- column: url VARCHAR | The address, masked.
+-- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address: equal for equal addresses.
+-- check: role in ('primary', 'backup')
+select
+    project_id,
+    region,
+    task_id,
+    role,
+    position,
+    mask_url(url) as url,
+    fingerprint(url) as url_fingerprint,
+from tidy.pull_task_source_urls
