@@ -39,7 +39,7 @@ test-all: $(INSTALLED) ## the same with the long simulations
 	@$(BIN)/python -m pytest -n 2 -m 'slow or not slow'
 
 check: $(INSTALLED) ## lint and types
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines import config, redact
+from pipelines.build import WorkingCopy, plan_build
 from pipelines.capture import Clock
 from pipelines.config import Settings
 from pipelines.errors import PulltasksError
 from pipelines.lake import Lake
 from pipelines.models import Models, load_models
-from pipelines.warehouse import WorkingCopy, plan_build
 
 
 class Workplace:

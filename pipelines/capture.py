@@ -14,7 +14,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -66,23 +65,18 @@ class Clock:
     new_id: Callable[[], str]
 
 
-def today(settings: Settings, now: datetime) -> date:
-    """The calendar day in the configured time zone."""
-    return now.astimezone(ZoneInfo(settings.timezone)).date()
-
-
 def check_date(settings: Settings, day: date, now: datetime, *, began_at: datetime | None = None) -> None:
     """Refuse every day but the one on which the run began, for as long as the API still shows it.
 
     Raises:
         DateRefused: with what can be done instead.
     """
-    began_on = today(settings, began_at or now)
-    if day == today(settings, now) or (day == began_on and today(settings, now - GRACE_AFTER_MIDNIGHT) == day):
+    began_on = settings.today(began_at or now)
+    if day == settings.today(now) or (day == began_on and settings.today(now - GRACE_AFTER_MIDNIGHT) == day):
         return
-    direction = "has passed" if day < today(settings, now) else "has not come"
+    direction = "has passed" if day < settings.today(now) else "has not come"
     raise DateRefused(
-        f"{day} {direction}: the API shows only the present ({today(settings, now)} in {settings.timezone}), "
+        f"{day} {direction}: the API shows only the present ({settings.today(now)} in {settings.timezone}), "
         "and that is never written under another date. Past dates are rebuilt from the raw archive: "
         f"pulltasks rebuild --from {day} --to {day}"
     )

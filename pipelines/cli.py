@@ -81,14 +81,13 @@ def snapshot(
 ) -> None:
     """Capture all targets today, build the tables, publish the warehouse."""
     from pipelines import config as configuration
-    from pipelines.capture import today
     from pipelines.runs import snapshot as run_snapshot
 
     asked = _date(day, "--date")
     simulated = _date(simulated_date, "--simulated-date")
     settings = configuration.load(config)
     clock = _clock()
-    wanted = simulated or asked or today(settings, clock.now())
+    wanted = simulated or asked or settings.today(clock.now())
     with _Progress() as progress:
         result = run_snapshot(
             settings, wanted, clock, refresh=refresh, simulated=simulated is not None, watcher=progress
@@ -122,7 +121,6 @@ def rebuild(
 def status(config: ConfigOption = None) -> None:
     """Show which targets are complete on the newest day; the exit code says whether all are."""
     from pipelines import config as configuration
-    from pipelines.capture import today
     from pipelines.coverage import read_status
     from pipelines.lake import Lake
     from pipelines.warehouse import open_published
@@ -130,7 +128,7 @@ def status(config: ConfigOption = None) -> None:
     settings = configuration.load(config, need_targets=False)
     now = _clock().now()
     with open_published(Lake(settings.lake.root)) as connection:
-        found = read_status(connection, today(settings, now))
+        found = read_status(connection, settings.today(now))
     rows = [
         (
             t.name or "",
@@ -298,7 +296,12 @@ MAX_TABLE_ROWS = 1000
 
 
 def _show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format) -> None:
+    import shutil
+    import tempfile
+
     import duckdb
+
+    from pipelines.warehouse import escaped
 
     relation = connection.sql(sql)
     if relation is None:
@@ -310,11 +313,14 @@ def _show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format
             typer.echo(f"the first {MAX_TABLE_ROWS} rows; --format csv, json or parquet gives all", err=True)
         return
     options = {Format.CSV: "format csv, header", Format.JSON: "format json, array", Format.PARQUET: "format parquet"}
+    statement = sql.strip().rstrip(";")
     if output_format is Format.PARQUET and sys.stdout.isatty():
         raise duckdb.Error("parquet is not for a terminal; send it to a file: … > rows.parquet")
-    sys.stdout.flush()
-    relation.create_view("asked_for")
-    connection.execute(f"copy (from asked_for) to '/dev/stdout' ({options[output_format]})")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "rows")
+        connection.execute(f"copy ({statement}\n) to '{escaped(file)}' ({options[output_format]})")
+        with file.open("rb") as rows:
+            shutil.copyfileobj(rows, sys.stdout.buffer)
 
 
 def _text(cell: object) -> str:

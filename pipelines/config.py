@@ -21,6 +21,7 @@ from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date, datetime
 
 PREFIX = "PULLTASKS_"
 DEFAULT_FILE = Path("pulltasks.toml")
@@ -202,6 +203,10 @@ class Settings(BaseSettings):
         if target.credential is None:
             return "default", self.auth
         return target.credential, self.auth.named[target.credential]
+
+    def today(self, now: datetime) -> date:
+        """The calendar day in the configured time zone."""
+        return now.astimezone(ZoneInfo(self.timezone)).date()
 
     def endpoint(self, target: Target) -> str:
         """The address that `target` is listed from."""

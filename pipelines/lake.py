@@ -1,6 +1,6 @@
 """The lake's folders: where each file lies, how it gets there whole, who may write.
 
-Lives here: paths, modes, atomic replacement, the writer's lock, which dates there are.
+Lives here: paths, modes, atomic replacement, manifests, the writer's lock, which dates there are.
 Does not live here: what is in the files (raw, normalise, warehouse).
 """
 
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from pipelines.errors import LakeBusy, LakeError
@@ -26,6 +27,23 @@ PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
 # Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
 REPAIR_WINDOW_DAYS = 31
 _DATE = "snapshot_date="
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One tidy file as its manifest names it; `file` is relative to `tidy/`."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The day's set of files; it is valid when all of them are as named here."""
+
+    snapshot_date: date
+    schema_version: int
+    tables: dict[str, FileEntry]
 
 
 class Lake:
@@ -173,6 +191,18 @@ class Lake:
         folder.mkdir(exist_ok=True)
         folder.chmod(mode)
         sync(folder.parent)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a day.
+
+    Raises:
+        LakeError: when it is damaged.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except msgspec.DecodeError as error:
+        raise LakeError(f"{path}: cannot be read as a manifest ({error}); rebuild that day") from None
 
 
 def sync(path: Path) -> None:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipelines import tables
 from pipelines.errors import LakeError
-from pipelines.lake import sha256_of
+from pipelines.lake import FileEntry, Manifest, read_manifest, sha256_of
 from pipelines.raw import RawCapture, TargetLine, read_capture, read_targets
 
 if TYPE_CHECKING:
@@ -38,23 +38,6 @@ _Task = msgspec.defstruct("_Task", [(f.name, _WIRE_TYPES[f.kind], None) for f in
 _LISTS = {"source_urls": "primary", "backup_source_urls": "backup"}
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode
-
-
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One tidy file as its manifest names it; `file` is relative to `tidy/`."""
-
-    file: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The day's set of files; it is valid when all of them are as named here."""
-
-    snapshot_date: date
-    schema_version: int
-    tables: dict[str, FileEntry]
 
 
 _SurpriseRow = tuple[str | None, str, str, int | None, str, int]  # task, field, rule, position, raw text, tasks
@@ -131,11 +114,6 @@ def normalise_days(lake: Lake, day: date, on_day: Callable[[date], None] = lambd
     manifest = normalise_day(lake, day)
     on_day(day)
     return manifest
-
-
-def read_manifest(path: Path) -> Manifest:
-    """The manifest of a day."""
-    return msgspec.json.decode(path.read_bytes(), type=Manifest)
 
 
 def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path]) -> None:

@@ -10,12 +10,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.build import build_and_publish
 from pipelines.capture import CaptureResult, capture_targets, check_date
 from pipelines.errors import LakeError
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
-from pipelines.warehouse import build_and_publish
 
 if TYPE_CHECKING:
     from datetime import date

@@ -12,13 +12,15 @@
 -- column: verdict_reason VARCHAR | Why the day is not complete.
 -- column: error_code VARCHAR | The service's code, where it refused.
 -- column: error_message VARCHAR | What went wrong and what to do about it.
--- column: task_count BIGINT | Distinct tasks that the capture showed; null when there was none.
+-- column: task_count BIGINT | Tasks listed; null unless complete.
+-- column: tasks_seen BIGINT | Distinct tasks that any answer showed; less than all unless complete.
 -- column: last_complete_date DATE | Newest complete day up to this one: how old what is known was then.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
 -- column: started_at TIMESTAMP | When the capture began, UTC.
 -- column: finished_at TIMESTAMP | When the capture ended, UTC.
 -- check: coverage in ('complete', 'incomplete', 'failed', 'missing')
+-- check: (coverage = 'complete') = (task_count is not null)
 -- check: (coverage = 'complete') = (last_complete_date is not distinct from snapshot_date)
 with last_built as (
     select *
@@ -44,6 +46,7 @@ select
     cast(null as varchar) as error_code,
     cast(null as varchar) as error_message,
     cast(null as bigint) as task_count,
+    cast(null as bigint) as tasks_seen,
     last_built.last_complete_date,
     cast(null as bigint) as requests,
     cast(null as bigint) as retries,
@@ -65,6 +68,7 @@ select
     today.error_code,
     today.error_message,
     today.task_count,
+    today.tasks_seen,
     targets.last_complete_date,
     today.requests,
     today.retries,

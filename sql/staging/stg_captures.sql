@@ -14,7 +14,8 @@
 -- column: verdict_reason VARCHAR | Why the capture is not complete.
 -- column: error_code VARCHAR | The service's code, where it refused.
 -- column: error_message VARCHAR | What went wrong and what to do about it, masked.
--- column: task_count BIGINT | Distinct tasks in the answers that count.
+-- column: task_count BIGINT | Tasks listed; null unless complete.
+-- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
 -- column: started_at TIMESTAMP | When the capture began, UTC.
@@ -35,7 +36,8 @@ select
     verdict_reason,
     error_code,
     mask_text(error_message) as error_message,
-    task_count,
+    case when verdict = 'complete' then task_count end as task_count,
+    task_count as tasks_seen,
     requests,
     retries,
     started_at,

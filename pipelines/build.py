@@ -1,0 +1,423 @@
+"""Building and publishing: SQL models over the tidy days into one read-only DuckDB file.
+
+Lives here: which days a build must add to which earlier build, running models, their checks, the publish.
+Does not live here: what the models say (sql/), masking rules (redact), paths (lake), opening the file (warehouse).
+
+A build starts from the newest published file that still holds only days that are as they were, and adds the days
+after it, one by one. The file that readers see is never touched: a new one is finished, then a link is turned.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from pipelines import redact
+from pipelines.errors import LakeError, ModelError, NoWarehouse
+from pipelines.lake import PUBLIC_FILE, read_manifest, sha256_of
+from pipelines.models import with_ancestors
+from pipelines.warehouse import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from pipelines.config import Settings
+    from pipelines.lake import Lake
+    from pipelines.models import Model, Models
+
+STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
+KEPT_BUILDS = 3
+_META_BUILD = "meta_build"
+_META_INPUTS = "meta_inputs"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of a model or over several; `sample` shows a few of the rows that break it."""
+
+    name: str
+    failed_rows: int
+    sample: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row breaks it."""
+        return self.failed_rows == 0
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What a model holds after the build's last day: all rows, and those that the day brought."""
+
+    model: Model
+    rows: int
+    day_rows: int
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build does: add `days`, in order, to `base` (None: to nothing)."""
+
+    base: Path | None
+    days: tuple[date, ...]
+    inputs: dict[date, str] = field(repr=False)
+    rules: str = field(repr=False, default="")
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the published file is built from just these inputs and rules."""
+        return not self.days
+
+
+def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_day: bool = False) -> Plan:
+    """Find out what must be built.
+
+    Args:
+        lake: tidy tables and earlier builds.
+        models: the SQL.
+        settings: the masking that is asked for.
+        rebuild_last_day: build the last day again even if a published file holds it.
+
+    Raises:
+        NoWarehouse: when there is no day to build from.
+    """
+    inputs = {day: sha256_of(lake.manifest_file(day)) for day in lake.tidy_dates()}
+    if not inputs:
+        raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
+    rules = "|".join((models.digest(), str(settings.warehouse), sha256_of(lake.redaction_key)))
+    best: tuple[Path | None, dict[date, str]] = (None, {})
+    for build in _builds(lake):
+        held = _inputs_of(build, rules)
+        if rebuild_last_day and held is not None and len(held) == len(inputs):
+            continue
+        if held is not None and len(held) > len(best[1]) and held == dict(list(inputs.items())[: len(held)]):
+            best = (build, held)
+    days = tuple(day for day in inputs if day not in best[1])
+    return Plan(best[0], days, inputs, rules)
+
+
+def _inputs_of(build: Path, rules: str) -> dict[date, str] | None:
+    """The days that a build holds with the hashes of their manifests; None when it cannot be built upon."""
+    try:
+        with duckdb.connect(str(build), read_only=True) as connection:
+            if connection.sql(f"select rules from {_META_BUILD}").fetchall() != [(rules,)]:
+                return None
+            return dict(connection.sql(f"select * from {_META_INPUTS} order by all").fetchall())
+    except duckdb.Error:
+        return None  # made by another version or damaged: it is left alone and not built upon
+
+
+class WorkingCopy:
+    """A warehouse in the making; nobody sees it before `publish`. Use as a context manager, under the lake's lock."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        models: Models,
+        settings: Settings,
+        plan: Plan,
+        on_day: Callable[[date], None] = lambda _: None,
+    ) -> None:
+        """Take over the base and build all days but the last; `run` builds that one, model by model."""
+        if plan.is_nothing:
+            raise ModelError("there is nothing to build")
+        self._lake = lake
+        self._models = models
+        self._plan = plan
+        self._results: dict[str, ModelResult] = {}
+        self._path = lake.unfinished("warehouse.duckdb")
+        self._path.unlink(missing_ok=True)
+        self._connection = duckdb.connect(":memory:")
+        try:
+            self._open(settings)
+            for day in plan.days[:-1]:
+                self._enter(day)
+                for model in models.in_order:
+                    if model.kind != "table":
+                        self._build(model)
+                on_day(day)
+            self._enter(plan.days[-1])
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> WorkingCopy:
+        """Nothing to do; the work began with the making."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Throw away what was not published."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; what was not published is gone."""
+        self._connection.close()
+        for leftover in self._path.parent.glob(f"{self._path.name}*"):
+            leftover.unlink()
+
+    @property
+    def day(self) -> date:
+        """The last day of the build."""
+        return self._plan.days[-1]
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def run(self, name: str) -> ModelResult:
+        """Build the last day of a model, and before it that of all models it reads; each once.
+
+        Raises:
+            ModelError: when the SQL fails or does not give the columns of its header.
+        """
+        for model in with_ancestors(self._models, [name]):
+            if model.name not in self._results:
+                day_rows = self._build(model)
+                rows = self._scalar(f"select count(*) from {_place(model)}")
+                self._results[model.name] = ModelResult(model, rows, day_rows, self._checks_of(model))
+        return self._results[name]
+
+    def cross_checks(self) -> tuple[CheckResult, ...]:
+        """The checks over several models, after all of them are built."""
+        for model in self._models.in_order:
+            self.run(model.name)
+        return tuple(
+            self._check(check.name, f"select * from ({check.sql}\n)", f"check {check.name}")
+            for check in self._models.checks
+        )
+
+    def _open(self, settings: Settings) -> None:
+        con = self._connection
+        con.execute(f"attach '{escaped(self._path)}' as warehouse (storage_version '{STORAGE_VERSION}')")
+        for catalog in ("staging", "tidy"):
+            con.execute(f"attach ':memory:' as {catalog}")
+        con.execute("set search_path = 'warehouse.main,staging.main,memory.main'")
+        con.execute("use memory")
+        for macro in redact.macros(mask_stream_names=settings.warehouse.mask_stream_names):
+            con.execute(macro)
+        con.execute("set search_path = 'warehouse.main,staging.main,memory.main'")
+        redact.set_key(con, redact.read_or_make_key(self._lake))
+        if self._plan.base is not None:
+            con.execute(f"attach '{escaped(self._plan.base)}' as base (read_only)")
+        for model in self._models.in_order:
+            if model.kind == "incremental":
+                columns = ", ".join(f'"{column.name}" {column.type}' for column in model.columns)
+                con.execute(f"create table {_place(model)} ({columns})")
+                if self._plan.base is not None:
+                    con.execute(f"insert into {_place(model)} by name select * from base.main.{model.name}")
+        if self._plan.base is not None:
+            con.execute("detach base")
+
+    def _enter(self, day: date) -> None:
+        """Point the tidy tables at `day`, after making sure that they are what its manifest names."""
+        con = self._connection
+        for name, entry in read_manifest(self._lake.manifest_file(day)).tables.items():
+            path = self._lake.tidy / entry.file
+            if not path.is_file() or sha256_of(path) != entry.sha256:
+                raise LakeError(
+                    f"{path}: is not what the day's manifest names; "
+                    f"rebuild it: pulltasks rebuild --from {day} --to {day}"
+                )
+            con.execute(f"create or replace view tidy.main.{name} as from read_parquet('{escaped(path)}')")
+        con.execute(f"create or replace table tidy.main.build as select date '{day}' as snapshot_date")
+
+    def _build(self, model: Model) -> int:
+        """Run the select of a model for the day that was entered; returns how many rows it gave."""
+        con = self._connection
+        try:
+            con.execute(f"create or replace temp table made as {model.sql}")
+            self._compare_columns(model)
+            names = ", ".join(f'"{column.name}"' for column in model.columns)
+            if model.kind == "incremental":
+                same = " and ".join(f"held.{name} is not distinct from made.{name}" for name in model.replace)
+                keys = ", ".join(model.replace)
+                con.execute(
+                    f"delete from {_place(model)} as held using (select distinct {keys} from made) as made where {same}"
+                )
+                con.execute(f"insert into {_place(model)} ({names}) select {names} from made")
+            else:
+                con.execute(f"create or replace table {_place(model)} as select {names} from made")
+            return int(self._scalar("select count(*) from made"))
+        except duckdb.Error as error:
+            raise ModelError(f"{model.name}: {redact.scrub(str(error))}") from None
+
+    def _compare_columns(self, model: Model) -> None:
+        found = {row[0]: row[1] for row in self._connection.execute("describe made").fetchall()}
+        declared = {column.name: column.type for column in model.columns}
+        if found != declared:
+            differing = sorted({*found.items()} ^ {*declared.items()})
+            raise ModelError(
+                f"{model.name}: the select and the header's columns differ in "
+                + ", ".join(f"{name} {kind}" for name, kind in differing)
+            )
+
+    # -- checks --------------------------------------------------------------------------------------------------
+
+    def _checks_of(self, model: Model) -> tuple[CheckResult, ...]:
+        place, keys = _place(model), ", ".join(model.key)
+        twice = f"select {keys}, count(*) as rows from {place} group by {keys} having count(*) > 1"
+        results = [self._check("key_is_unique", twice, model.name)]
+        for condition in model.checks:
+            failing = f"select {keys} from {place} where ({condition}) is not true"
+            results.append(self._check(condition, failing, model.name))
+        return tuple(results)
+
+    def _check(self, name: str, failing_rows: str, owner: str) -> CheckResult:
+        try:
+            rows: int = self._scalar(f"select count(*) from ({failing_rows})")
+            sample = self._connection.execute(f"select * from ({failing_rows}) limit 3").fetchall() if rows else []
+        except duckdb.Error as error:
+            raise ModelError(f"{owner}: check '{name}': {redact.scrub(str(error))}") from None
+        return CheckResult(name, rows, "; ".join(str(row) for row in sample))
+
+    # -- publishing ----------------------------------------------------------------------------------------------
+
+    def publish(self, now: datetime) -> Path:
+        """Check everything, finish the file, and let readers see it; returns its path.
+
+        Raises:
+            ModelError: when a check fails; what was published before stays.
+        """
+        cross_checks = self.cross_checks()
+        failed = [
+            f"{result.model.name}: {check.name} ({check.failed_rows} rows, such as {check.sample})"
+            for result in self._results.values()
+            for check in result.checks
+            if not check.passed
+        ] + [
+            f"{check.name} ({check.failed_rows} rows, such as {check.sample})"
+            for check in cross_checks
+            if not check.passed
+        ]
+        if failed:
+            raise ModelError(
+                "nothing was published, these checks failed:\n" + "\n".join(f"  {line}" for line in failed)
+            )
+        build_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._write_comments()
+        self._write_meta(build_id, now)
+        con = self._connection
+        con.execute("use memory")
+        con.execute("checkpoint warehouse")
+        con.execute("detach warehouse")
+        path = self._lake.warehouse / f"pulltasks-{build_id}.duckdb"
+        self._lake.put(self._path, path, mode=PUBLIC_FILE)
+        self._lake.link(path.name, self._lake.published)
+        _remove_old_builds(self._lake)
+        return path
+
+    def _write_comments(self) -> None:
+        for model in self._models.in_order:
+            if model.is_published:
+                text = f"{model.description} Grain: {model.grain}."
+                self._connection.execute(f"comment on table {_place(model)} is {_literal(text)}")
+                for column in model.columns:
+                    self._connection.execute(
+                        f'comment on column {_place(model)}."{column.name}" is {_literal(column.description)}'
+                    )
+
+    def _write_meta(self, build_id: str, now: datetime) -> None:
+        con = self._connection
+        con.execute(
+            f"create table warehouse.main.{_META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
+            "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, "
+            "$7 as rules",
+            [
+                build_id,
+                now.replace(tzinfo=None),
+                min(self._plan.inputs),
+                self.day,
+                version("pulltasks"),
+                duckdb.__version__,
+                self._plan.rules,
+            ],
+        )
+        con.execute(f"create table warehouse.main.{_META_INPUTS} (snapshot_date date, manifest_sha256 varchar)")
+        con.executemany(f"insert into warehouse.main.{_META_INPUTS} values ($1, $2)", list(self._plan.inputs.items()))
+        for name, (text, columns) in _META_COMMENTS.items():
+            con.execute(f"comment on table warehouse.main.{name} is {_literal(text)}")
+            for column, description in columns.items():
+                con.execute(f"comment on column warehouse.main.{name}.{column} is {_literal(description)}")
+
+    def _scalar(self, query: str) -> Any:
+        row = self._connection.execute(query).fetchone()
+        return row[0] if row else None
+
+
+_META_COMMENTS = {
+    _META_BUILD: (
+        "When and from what this file was built. Grain: one row.",
+        {
+            "build_id": "Identifier of the build; stands in the file's name.",
+            "built_at": "When it was published, UTC.",
+            "first_date": "First snapshot date that it holds.",
+            "through_date": "Last snapshot date that it holds.",
+            "software_version": "Version of pulltasks.",
+            "duckdb_version": "Version of DuckDB that wrote it.",
+            "rules": "Hashes of the SQL, the masking settings and the redaction key: what the rows depend on.",
+        },
+    ),
+    _META_INPUTS: (
+        "The snapshot dates that this file was built from. Grain: one row per date.",
+        {
+            "snapshot_date": "The date.",
+            "manifest_sha256": "SHA-256 of the manifest that names the date's tidy files.",
+        },
+    ),
+}
+
+
+def build_and_publish(
+    lake: Lake, models: Models, settings: Settings, now: datetime, on_day: Callable[[date], None] = lambda _: None
+) -> Path:
+    """Bring the published file up to the tidy tables; returns its path, the one that stands if nothing is new.
+
+    Raises:
+        NoWarehouse: when there are no tidy tables.
+        ModelError: when SQL or a check fails; what was published before stays.
+    """
+    redact.read_or_make_key(lake)
+    plan = plan_build(lake, models, settings)
+    if plan.is_nothing and plan.base is not None:
+        if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
+            lake.link(plan.base.name, lake.published)
+        return plan.base
+    with WorkingCopy(lake, models, settings, plan, on_day) as work:
+        return work.publish(now)
+
+
+def _builds(lake: Lake) -> Sequence[Path]:
+    """The builds that are there, oldest first."""
+    return sorted(lake.warehouse.glob("pulltasks-*.duckdb"))
+
+
+def _remove_old_builds(lake: Lake) -> None:
+    """Keep the newest three, and the newest that ends before the last day: the base of a second build of that day."""
+    builds = _builds(lake)
+    through = {build: _through_date(build) for build in builds}
+    last = through[builds[-1]]
+    bases = [build for build in builds if (end := through[build]) and last and end < last]
+    for build in set(builds) - set(builds[-KEPT_BUILDS:]) - set(bases[-1:]):
+        build.unlink()
+
+
+def _through_date(build: Path) -> date | None:
+    try:
+        with duckdb.connect(str(build), read_only=True) as connection:
+            row = connection.sql(f"select through_date from {_META_BUILD}").fetchall()
+    except duckdb.Error:
+        return None
+    return row[0][0] if row else None
+
+
+def _place(model: Model) -> str:
+    return f"{'staging' if model.kind == 'staging' else 'warehouse'}.main.{model.name}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
