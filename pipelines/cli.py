@@ -126,9 +126,8 @@ def status(config: ConfigOption = None) -> None:
     from pipelines.warehouse import open_published
 
     settings = configuration.load(config, need_targets=False)
-    now = _clock().now()
     with open_published(Lake(settings.lake.root)) as connection:
-        found = read_status(connection, settings.today(now))
+        found = read_status(connection, settings.today(datetime.now(UTC)))
     rows = [
         (
             t.name or "",
@@ -319,8 +318,8 @@ def _show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "rows")
         connection.execute(f"copy ({statement}\n) to '{escaped(file)}' ({options[output_format]})")
-        with file.open("rb") as rows:
-            shutil.copyfileobj(rows, sys.stdout.buffer)
+        with file.open("rb") as answer:
+            shutil.copyfileobj(answer, sys.stdout.buffer)
 
 
 def _text(cell: object) -> str:

@@ -1,0 +1,127 @@
+"""What many tests share: a sandbox on loopback, a configuration for it, clocks that stand still, no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+import stamina
+
+from pipelines import config
+from pipelines.build import build_and_publish
+from pipelines.capture import Clock, capture_targets
+from pipelines.lake import Lake
+from pipelines.models import load_models
+from pipelines.normalise import normalise_day
+from pipelines.sandbox.data import Place
+from pipelines.sandbox.server import AccessKey, Sandbox, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipelines.capture import CaptureResult
+    from pipelines.config import Settings
+
+BEIJING = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 250, name="cn-north-4")
+SINGAPORE = Place("fedcba9876543210fedcba9876543210", "ap-southeast-3", 120, name="ap-southeast-3")
+NAMES = {BEIJING.project_id: "beijing", SINGAPORE.project_id: "singapore"}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Retries happen as often as in earnest, without the waits between them."""
+    with stamina.set_testing(testing=True, attempts=100, cap=True):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the sandbox's key is in the environment; nothing of the machine's own settings is seen."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("PULLTASKS_", "HUAWEICLOUD_", "CLOUD_SDK_", "DAGSTER_HOME")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
+
+
+def write_config(folder: Path, url: str, *places: Place, extra: str = "") -> Path:
+    """A configuration for some made-up projects at `url`; `extra` stands before the targets."""
+    targets = "\n".join(
+        f'[[targets]]\nproject_id = "{place.project_id}"\nregion = "{place.region}"\n'
+        f'name = "{NAMES.get(place.project_id, "other")}"\n'
+        for place in places
+    )
+    file = folder / "pulltasks.toml"
+    api = f'[api]\nendpoint = "{url}"\niam_endpoint = "{url}"\nrequests_per_second = 100000\n'
+    file.write_text(f"{api}{extra}\n{targets}", encoding="utf-8")
+    return file
+
+
+@dataclass
+class Desk:
+    """A sandbox, a configuration that points at it, a lake, and the steps of a run at a simulated date."""
+
+    sandbox: Sandbox
+    url: str
+    folder: Path
+    places: tuple[Place, ...]
+    extra: str = ""
+    ids: list[int] = field(default_factory=lambda: [0])
+
+    @property
+    def settings(self) -> Settings:
+        return config.load(write_config(self.folder, self.url, *self.places, extra=self.extra))
+
+    @property
+    def config_file(self) -> Path:
+        return write_config(self.folder, self.url, *self.places, extra=self.extra)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.folder / "lake")
+
+    @property
+    def clock(self) -> Clock:
+        """The real time, as it is signed, and identifiers that count."""
+
+        def new_id() -> str:
+            self.ids[0] += 1
+            return str(uuid.UUID(int=self.ids[0]))
+
+        return Clock(now=lambda: datetime.now(UTC), new_id=new_id)
+
+    def capture(self, day: date, **options: bool) -> list[CaptureResult]:
+        self.lake.prepare()
+        with self.lake.lock():
+            return asyncio.run(
+                capture_targets(self.settings, self.lake, day, self.clock, simulated=True, **options)
+            )
+
+    def build(self) -> Path:
+        with self.lake.lock():
+            for day in self.lake.stale_dates():
+                normalise_day(self.lake, day)
+            return build_and_publish(self.lake, load_models(), self.settings, datetime.now(UTC))
+
+    def run(self, day: date) -> list[CaptureResult]:
+        results = self.capture(day)
+        self.build()
+        return results
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox((BEIJING, SINGAPORE))
+
+
+@pytest.fixture
+def desk(sandbox: Sandbox, tmp_path: Path) -> Iterator[Desk]:
+    with serving(sandbox) as url:
+        yield Desk(sandbox, url, tmp_path, sandbox.places)

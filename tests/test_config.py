@@ -1,0 +1,122 @@
+"""Configuration: all mistakes at once, each with its key, no secret in any text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from pipelines import config
+from pipelines.errors import ConfigError
+
+PROJECT = "0123456789abcdef0123456789abcdef"
+TARGET = f'[[targets]]\nproject_id = "{PROJECT}"\nregion = "cn-north-4"\n'
+
+
+def load(folder: Path, text: str) -> config.Settings:
+    file = folder / "pulltasks.toml"
+    file.write_text(dedent(text), encoding="utf-8")
+    return config.load(file)
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("[api]\npage_sise = 100\n" + TARGET, "api.page_sise", "no such key"),
+        (TARGET + TARGET, "targets.1", "the same project_id and region as targets.0"),
+        (TARGET.replace(PROJECT, "my-project"), "targets.0.project_id", "no project id"),
+        (TARGET.replace("cn-north-4", "Beijing"), "targets.0.region", "no region id"),
+        ("[auth]\ntoken = 'hush-hush'\n" + TARGET, "auth.token", "PULLTASKS_AUTH__TOKEN"),
+        ("[auth.other]\npassword = 'hush-hush'\n" + TARGET, "auth.other.password", "PULLTASKS_AUTH__OTHER__PASSWORD"),
+        (TARGET + "sk = 'hush-hush'\n", "targets.0.sk", "a secret may not stand in the file"),
+        ("timezone = 'Mars/Base'\n" + TARGET, "timezone", "no time zone"),
+        ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "less than or equal to 100"),
+        ("[api]\npage_size = 5\n" + TARGET, "api.page_overlap", "not below api.page_size"),
+        ("[api]\nendpoint = 'live.example.com'\n" + TARGET, "api.endpoint", "is no address"),
+        ("[api]\nendpoint = 'http://live.example.com'\n" + TARGET, "api.endpoint", "in clear"),
+        ("[api]\nendpoint = 'https://u:hush-hush@h'\n" + TARGET, "api.endpoint", "no user, password"),
+        (TARGET + "credential = 'nobody'\n", "targets.0.credential", "no [auth.nobody]"),
+        ("[auth]\nmethod = 'token'\n" + TARGET, "auth", "PULLTASKS_AUTH__TOKEN"),
+        ("[auth]\nmethod = 'password'\n" + TARGET, "auth", "needs 'user'"),
+        ("", "targets", "add a [[targets]] table"),
+        ("targets = [", "", "not readable as TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, key: str, words: str) -> None:
+    (mistake,) = mistakes(tmp_path, text)
+    assert mistake.startswith(key)
+    assert words in mistake
+    assert "hush-hush" not in mistake
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = f"timezone = 'Mars'\nspeed = 1\n[api]\npage_size = 0\n[auth]\ntoken = 'hush-hush'\n{TARGET}{TARGET}"
+    keys = [mistake.split(":")[0] for mistake in mistakes(tmp_path, text)]
+    assert sorted(keys) == ["api.page_size", "auth.token", "speed", "timezone"]
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such file; copy pulltasks.example.toml"):
+        config.load(tmp_path / "nowhere.toml")
+
+
+def test_scalars_come_from_the_environment_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULLTASKS_API__PAGE_SIZE", "50")
+    monkeypatch.setenv("PULLTASKS_TIMEZONE", "Asia/Shanghai")
+    settings = load(tmp_path, "timezone = 'UTC'\n[api]\npage_size = 20\nmax_concurrency = 2\n" + TARGET)
+    assert (settings.api.page_size, settings.api.max_concurrency, settings.timezone) == (50, 2, "Asia/Shanghai")
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("PULLTASKS_API__PAGE_SISE", "api.page_sise: there is no such key"),
+        ("PULLTASKS_SPEED", "PULLTASKS_SPEED: there is no such setting"),
+        ("PULLTASKS_TARGETS", "PULLTASKS_TARGETS: targets are read from the file only"),
+    ],
+)
+def test_a_variable_that_means_nothing_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, "[]" if variable.endswith("TARGETS") else "1")
+    assert any(mistake.startswith(words) for mistake in mistakes(tmp_path, TARGET))
+
+
+def test_named_credentials_stand_beside_the_default_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULLTASKS_AUTH__OTHER__TOKEN", "hush-hush")
+    settings = load(tmp_path, "[auth.other]\nmethod = 'token'\n" + TARGET + "credential = 'other'\n")
+    name, credential = settings.credential(settings.targets[0])
+    assert (name, settings.auth.method) == ("other", "chain")
+    assert config.read_secret(credential.token, credential.token_file, "auth.other.token") == "hush-hush"
+    assert "hush-hush" not in repr(settings)
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("hush-hush\n")
+    monkeypatch.setenv("PULLTASKS_AUTH__TOKEN_FILE", str(tmp_path / "token"))
+    settings = load(tmp_path, "[auth]\nmethod = 'token'\n" + TARGET)
+    assert config.read_secret(settings.auth.token, settings.auth.token_file, "auth.token") == "hush-hush"
+
+
+def test_a_relative_lake_lies_beside_the_file(tmp_path: Path) -> None:
+    assert load(tmp_path, "[lake]\nroot = 'data/lake'\n" + TARGET).lake.root == tmp_path / "data" / "lake"
+
+
+@pytest.mark.parametrize("family", ["HUAWEICLOUD_SDK", "CLOUD_SDK"])
+def test_both_families_of_key_variables_are_read(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
+    monkeypatch.setenv(f"OTHER_{family}_AK", "a")
+    monkeypatch.setenv(f"OTHER_{family}_SK", "s")
+    assert config.access_key_from_environment("OTHER_") == ("a", "s", None)
+    assert config.access_key_from_environment("THIRD_") is None
+
+
+def test_the_example_configuration_is_valid() -> None:
+    example = Path(__file__).parent.parent / "pulltasks.example.toml"
+    assert config.load(example).targets
