@@ -45,7 +45,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     for name in list(os.environ):
-        if name.startswith(("PULLTASKS_", "HUAWEICLOUD_", "CLOUD_SDK_", "DAGSTER_HOME")) or name.lower().endswith("_proxy"):
+        if name.startswith(("PULLTASKS_", "HUAWEICLOUD_", "CLOUD_SDK_", "DAGSTER_HOME")) or name.lower().endswith(
+            "_proxy"
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
@@ -100,9 +102,7 @@ class Desk:
     def capture(self, day: date, **options: bool) -> list[CaptureResult]:
         self.lake.prepare()
         with self.lake.lock():
-            return asyncio.run(
-                capture_targets(self.settings, self.lake, day, self.clock, simulated=True, **options)
-            )
+            return asyncio.run(capture_targets(self.settings, self.lake, day, self.clock, simulated=True, **options))
 
     def build(self) -> Path:
         with self.lake.lock():

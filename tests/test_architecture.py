@@ -49,7 +49,9 @@ def imports(path: Path) -> set[str]:
 
 def calls(path: Path) -> set[str]:
     return {
-        ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
     }
 
 

@@ -70,14 +70,14 @@ def test_a_page_that_has_fewer_rows_than_its_total_says_is_never_believed() -> N
         page = page_of(ids(250), request)
         return Page(page.ids[:-1], page.total) if request.offset else page
 
-    outcome, asked = run(Listing(100, OVERLAP, SWEEPS), short)
+    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), short)
     assert (outcome.verdict, outcome.reason, outcome.sweeps) == ("incomplete", "page_contradicts_total", SWEEPS)
     assert outcome.task_count == 249  # what was seen is counted as evidence
 
 
 def test_a_silent_cap_is_never_believed() -> None:
     def capped(request: PageRequest) -> Page:
-        return Page(tuple(ids(250)[: 150][request.offset : request.offset + request.limit]), 250)
+        return Page(tuple(ids(250)[:150][request.offset : request.offset + request.limit]), 250)
 
     outcome, _ = run(Listing(100, OVERLAP, SWEEPS), capped)
     assert (outcome.verdict, outcome.reason) == ("incomplete", "page_contradicts_total")
@@ -138,9 +138,7 @@ def test_a_flaw_of_a_page_is_the_reason_of_the_listing() -> None:
 
 @pytest.mark.parametrize("count", [0, 99, 100, 101, 250])
 def test_without_a_total_the_list_ends_where_a_page_is_short(count: int) -> None:
-    outcome, _ = run(
-        Listing(100, OVERLAP, SWEEPS), lambda request: Page(page_of(ids(count), request).ids, None)
-    )
+    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), lambda request: Page(page_of(ids(count), request).ids, None))
     assert (outcome.verdict, outcome.task_count) == ("complete", count)
 
 

@@ -1,0 +1,365 @@
+"""The warehouse: what a day adds, what a failure leaves standing, what a reader sees."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import BEIJING, SINGAPORE, Desk
+
+from pipelines import build, open_warehouse
+from pipelines.build import WorkingCopy, build_and_publish, plan_build
+from pipelines.errors import LakeError, ModelError, NoWarehouse
+from pipelines.models import SQL_FOLDER, load_models
+from pipelines.normalise import normalise_day
+from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, tasks_on
+from pipelines.sandbox.server import Sandbox, serving
+from pipelines.tables import TABLES
+from pipelines.warehouse import open_published, open_tidy
+
+DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(7)]
+
+
+def rows(desk: Desk, query: str) -> list[tuple]:
+    with open_published(desk.lake) as connection:
+        return connection.sql(query).fetchall()
+
+
+def contents(path: Path) -> dict[str, list[tuple]]:
+    """Everything in a warehouse but when it was made."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = [name for (name,) in connection.sql("select table_name from duckdb_tables()").fetchall()]
+        return {
+            name: sorted(connection.sql(f"from {name}").fetchall(), key=str) for name in names if name != "meta_build"
+        }
+
+
+def test_a_day_is_published_with_what_the_api_listed(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    expected = {task["task_id"] for place in desk.places for task in tasks_on(1, place, DAYS[0])}
+    assert {task_id for (task_id,) in rows(desk, "select task_id from dim_pull_tasks where is_current")} == expected
+    assert rows(desk, "select distinct coverage, targets_complete, targets_expected from fct_daily_task_counts") == [
+        ("complete", 2, 2)
+    ]
+
+
+def test_a_refused_target_keeps_yesterdays_rows_with_their_date(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    desk.sandbox.faults[SINGAPORE.project_id, DAYS[1]] = "forbidden"
+    desk.run(DAYS[1])
+    yesterday = {task["task_id"] for task in tasks_on(1, SINGAPORE, DAYS[0])}
+    found = rows(
+        desk,
+        f"select task_id, state_date, last_seen_date from dim_pull_tasks "
+        f"where project_id = '{SINGAPORE.project_id}' and is_current",
+    )
+    assert {task_id for task_id, *_ in found} == yesterday
+    assert {tuple(dates) for _, *dates in found} == {(DAYS[0], DAYS[0])}
+    assert rows(
+        desk,
+        f"select coverage, verdict_reason, error_code, task_count, last_complete_date from rpt_snapshot_coverage "
+        f"where snapshot_date = date '{DAYS[1]}' and project_id = '{SINGAPORE.project_id}'",
+    ) == [("failed", "forbidden", "APIGW.0302", None, DAYS[0])]
+    assert rows(
+        desk,
+        f"select task_count, targets_complete, targets_expected from fct_daily_task_counts "
+        f"where snapshot_date = date '{DAYS[1]}' and project_id = '{SINGAPORE.project_id}'",
+    ) == [(None, 1, 2)]
+
+
+def test_absence_is_noticed_by_a_complete_capture_only(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    desk.sandbox.faults[BEIJING.project_id, DAYS[1]] = "short_page"
+    desk.run(DAYS[1])
+    assert rows(
+        desk,
+        "select count(*) from dim_pull_tasks where absence_noticed_date is not null and "
+        f"project_id = '{BEIJING.project_id}'",
+    ) == [(0,)]
+    desk.run(DAYS[2])
+    gone = {t["task_id"] for t in tasks_on(1, BEIJING, DAYS[0])} - {t["task_id"] for t in tasks_on(1, BEIJING, DAYS[2])}
+    assert gone
+    found = rows(
+        desk,
+        "select task_id, state_date, absence_noticed_date, is_current from dim_pull_tasks "
+        f"where absence_noticed_date is not null and project_id = '{BEIJING.project_id}'",
+    )
+    assert {task_id for task_id, *_ in found} == gone
+    assert {tuple(rest) for _, *rest in found} == {(DAYS[0], DAYS[2], False)}
+
+
+def test_an_incomplete_capture_moves_only_last_seen(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    desk.sandbox.faults[BEIJING.project_id, DAYS[1]] = "short_page"
+    desk.run(DAYS[1])
+    still = {t["task_id"] for t in tasks_on(1, BEIJING, DAYS[0])} & {
+        t["task_id"] for t in tasks_on(1, BEIJING, DAYS[1])[:100]
+    }
+    found = dict(rows(desk, "select task_id, (state_date, last_seen_date)::varchar from dim_pull_tasks"))
+    assert still
+    assert {found[task_id] for task_id in still} == {f"({DAYS[0]}, {DAYS[1]})"}
+
+
+def test_days_without_a_run_are_missing(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    desk.run(DAYS[3])
+    assert rows(
+        desk,
+        "select snapshot_date, coverage, verdict_reason, last_complete_date, count(*) "
+        "from rpt_snapshot_coverage group by all order by all",
+    ) == [
+        (DAYS[0], "complete", None, DAYS[0], 2),
+        (DAYS[1], "missing", "no_run", DAYS[0], 2),
+        (DAYS[2], "missing", "no_run", DAYS[0], 2),
+        (DAYS[3], "complete", None, DAYS[3], 2),
+    ]
+    assert rows(desk, f"select distinct task_count from fct_daily_task_counts where snapshot_date = '{DAYS[1]}'") == [
+        (None,)
+    ]
+
+
+def test_a_target_that_is_dropped_ends_with_the_list_that_names_it(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    desk.places = (BEIJING,)
+    desk.run(DAYS[1])
+    assert rows(
+        desk, f"select is_expected, last_expected_date from dim_targets where project_id = '{SINGAPORE.project_id}'"
+    ) == [(False, DAYS[0])]
+    assert rows(
+        desk,
+        f"select distinct is_current, absence_noticed_date from dim_pull_tasks where project_id = '{SINGAPORE.project_id}'",
+    ) == [(False, DAYS[1])]
+    assert rows(desk, f"select count(*) from rpt_snapshot_coverage where snapshot_date = '{DAYS[1]}'") == [(1,)]
+
+
+def test_an_empty_project_is_complete_with_a_count_of_zero(tmp_path) -> None:
+    sandbox = Sandbox((BEIJING.__class__(BEIJING.project_id, BEIJING.region, 0),))
+    with serving(sandbox) as url:
+        desk = Desk(sandbox, url, tmp_path, sandbox.places)
+        desk.run(DAYS[0])
+    assert rows(desk, "select coverage, task_count from fct_daily_task_counts") == [("complete", 0)]
+    for table in TABLES[:3]:
+        path = desk.lake.tidy_file(table.name, DAYS[0])
+        assert duckdb.sql(f"select count(*) from read_parquet('{path}')").fetchall() == [(0,)]
+
+
+def test_day_by_day_gives_what_one_build_over_all_days_gives(desk: Desk) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, DAYS[1]] = "forbidden"
+    desk.sandbox.faults[BEIJING.project_id, DAYS[2]] = "short_page"
+    for day in (*DAYS[:4], DAYS[5]):
+        desk.run(day)
+    step_by_step = contents(desk.lake.published.resolve())
+    for path in desk.lake.warehouse.iterdir():
+        path.unlink()
+    assert contents(desk.build()) == step_by_step
+
+
+def test_an_older_day_built_again_gives_what_a_full_build_gives(desk: Desk) -> None:
+    desk.sandbox.faults[BEIJING.project_id, DAYS[1]] = "short_page"
+    for day in DAYS[:3]:
+        desk.run(day)
+    desk.sandbox.faults.clear()
+    desk.capture(DAYS[1])  # the sandbox can go back in time
+    rolled_forward = contents(desk.build())
+    for path in desk.lake.warehouse.iterdir():
+        path.unlink()
+    assert contents(desk.build()) == rolled_forward
+    assert rows(desk, "select count(*) from rpt_snapshot_coverage where coverage <> 'complete'") == [(0,)]
+
+
+def test_a_day_adds_to_the_build_before_it(desk: Desk) -> None:
+    for day in DAYS[:3]:
+        desk.run(day)
+    desk.capture(DAYS[3])
+    normalise_day(desk.lake, DAYS[3])
+    plan = plan_build(desk.lake, load_models(), desk.settings)
+    assert plan.base == desk.lake.published.resolve()
+    assert plan.days == (DAYS[3],)
+
+
+def test_a_second_build_of_a_day_begins_before_that_day_every_time(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    for _ in range(5):
+        desk.capture(DAYS[1], refresh=True)
+        with desk.lake.lock():
+            normalise_day(desk.lake, DAYS[1])
+            plan = plan_build(desk.lake, load_models(), desk.settings)
+            assert plan.days == (DAYS[1],)
+            build_and_publish(desk.lake, load_models(), desk.settings, datetime.now(UTC))
+    assert len(list(desk.lake.warehouse.glob("pulltasks-*.duckdb"))) <= build.KEPT_BUILDS + 1
+
+
+def test_nothing_new_publishes_nothing(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    before = desk.lake.published.resolve()
+    assert desk.build() == before
+
+
+def test_other_masking_builds_everything_anew(desk: Desk) -> None:
+    for day in DAYS[:2]:
+        desk.run(day)
+    names = "select count(*) from dim_pull_tasks where stream_name not in ('', '***')"
+    assert rows(desk, names) != [(0,)]
+    desk.extra = "[warehouse]\nmask_stream_names = true\n"
+    desk.build()
+    assert rows(desk, names) == [(0,)]
+
+
+def test_a_check_that_fails_stops_the_publish(desk: Desk, tmp_path: Path) -> None:
+    desk.run(DAYS[0])
+    before = desk.lake.published.resolve()
+    folder = tmp_path / "sql"
+    shutil.copytree(SQL_FOLDER, folder)
+    file = folder / "marts" / "fct_daily_task_counts.sql"
+    file.write_text(file.read_text().replace("-- check: targets", "-- check: task_count < 3\n-- check: targets"))
+    desk.capture(DAYS[1])
+    with desk.lake.lock():
+        normalise_day(desk.lake, DAYS[1])
+        with pytest.raises(
+            ModelError, match=r"nothing was published.*\n.*fct_daily_task_counts: task_count < 3 \(\d+ rows"
+        ):
+            build_and_publish(desk.lake, load_models(folder), desk.settings, datetime.now(UTC))
+    assert desk.lake.published.resolve() == before
+
+
+def test_a_header_that_differs_from_the_select_is_refused(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "sql"
+    shutil.copytree(SQL_FOLDER, folder)
+    file = folder / "reports" / "rpt_effective_callbacks.sql"
+    file.write_text(file.read_text().replace("column: is_named BOOLEAN", "column: is_told BOOLEAN"))
+    desk.run(DAYS[0])
+    with (
+        desk.lake.lock(),
+        pytest.raises(
+            ModelError,
+            match="rpt_effective_callbacks: the select and the header's columns differ in is_named BOOLEAN, is_told BOOLEAN",
+        ),
+    ):
+        build_and_publish(desk.lake, load_models(folder), desk.settings, datetime.now(UTC))
+
+
+def test_tidy_files_that_are_not_what_the_manifest_names_are_refused(desk: Desk) -> None:
+    desk.capture(DAYS[0])
+    desk.build()
+    path = desk.lake.tidy_file("captures", DAYS[0])
+    path.write_bytes(path.read_bytes() + b"x")
+    for build_file in desk.lake.warehouse.iterdir():
+        build_file.unlink()
+    with pytest.raises(LakeError, match="pulltasks rebuild --from 2026-11-16 --to 2026-11-16"):
+        desk.build()
+
+
+def test_every_table_and_column_has_a_comment(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    assert rows(desk, "select table_name from duckdb_tables() where coalesce(comment, '') = ''") == []
+    assert (
+        rows(
+            desk,
+            "select table_name, column_name from duckdb_columns() where not internal and coalesce(comment, '') = ''",
+        )
+        == []
+    )
+    names = {name for (name,) in rows(desk, "select table_name from duckdb_tables()")}
+    assert names == {m.name for m in load_models().in_order if m.is_published} | {"meta_build", "meta_inputs"}
+
+
+def test_the_planted_secrets_are_in_the_tidy_tables_and_nowhere_in_the_warehouse(desk: Desk) -> None:
+    for day in DAYS[:2]:
+        desk.run(day)
+    planted = (PLANTED_STREAM_KEY, PLANTED_TOKEN)
+    with open_tidy(desk.lake) as connection:
+        text = str(
+            connection.sql("from pull_tasks").fetchall() + connection.sql("from pull_task_source_urls").fetchall()
+        )
+    assert all(secret in text for secret in planted)
+    published = str(contents(desk.lake.published.resolve()))
+    stored = b"".join(path.read_bytes() for path in desk.lake.warehouse.glob("*.duckdb"))
+    for secret in planted:
+        assert secret not in published
+        assert secret.encode() not in stored
+    key = desk.lake.redaction_key.read_text().strip()
+    assert key not in published
+    assert bytes.fromhex(key) not in stored
+
+
+def test_equal_sources_have_equal_fingerprints(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    with open_tidy(desk.lake) as connection:
+        (expected,) = connection.sql("select count(distinct url) from pull_task_source_urls").fetchall()
+    (found,) = rows(
+        desk,
+        "select count(distinct fingerprint) from "
+        "(select unnest(source_fingerprints || backup_source_fingerprints) as fingerprint from dim_pull_tasks)",
+    )
+    assert found == expected
+
+
+def test_modes_keep_the_private_private(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    modes = {path: path.stat().st_mode & 0o777 for path in desk.lake.root.rglob("*") if not path.is_symlink()}
+    for path, mode in modes.items():
+        is_public = path.is_relative_to(desk.lake.warehouse)
+        assert mode == ((0o755 if is_public else 0o700) if path.is_dir() else (0o644 if is_public else 0o600)), path
+
+
+READER = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1], read_only=True)
+print(connection.sql("select through_date from meta_build").fetchall()[0][0], flush=True)
+sys.stdin.readline()
+print(connection.sql("select max(snapshot_date) from fct_daily_task_counts").fetchall()[0][0], flush=True)
+"""
+
+
+def test_a_reader_keeps_its_build_while_others_are_published(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, str(desk.lake.published)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline().strip() == str(DAYS[0])
+        for day in DAYS[1:6]:
+            desk.run(day)
+            assert rows(desk, "select through_date from meta_build") == [(day,)]
+        out, _ = reader.communicate("\n")
+    assert (out.strip(), reader.returncode) == (str(DAYS[0]), 0)
+
+
+def test_analysts_get_a_data_frame(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    with open_warehouse(desk.lake.published) as warehouse:
+        frame = warehouse.df("select coverage, count(*) as days from rpt_snapshot_coverage group by all")
+    assert frame.to_dict("records") == [{"coverage": "complete", "days": 2}]
+
+
+def test_a_lake_without_a_warehouse_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(NoWarehouse, match="run `pulltasks snapshot` first"):
+        open_warehouse(tmp_path / "none.duckdb")
+
+
+def test_effective_callbacks_are_what_the_task_names_or_else_all(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    tasks = [task for place in desk.places for task in tasks_on(1, place, DAYS[0])]
+    live, vod = {"TaskStart", "TaskExit", "TaskAlarm"}, {"VodSourceFileStart", "VodSourceFileFinish", "ResetTaskConfig"}
+    expected = {
+        (task["task_id"], event)
+        for task in tasks
+        for event in task.get("callback_events") or (live | vod if task["source_type"] == "PullVodPushLive" else live)
+    }
+    assert set(rows(desk, "select task_id, event from rpt_effective_callbacks")) == expected
+
+
+def test_a_working_copy_that_is_not_published_leaves_nothing(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    plan = plan_build(desk.lake, load_models(), desk.settings, rebuild_last_day=True)
+    with desk.lake.lock(), WorkingCopy(desk.lake, load_models(), desk.settings, plan) as work:
+        assert work.run("dim_targets").rows == 2
+    assert list((desk.lake.root / ".unfinished").iterdir()) == []

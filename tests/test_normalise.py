@@ -1,0 +1,386 @@
+"""Raw answers into tidy rows: nothing lost, nothing invented, the same bytes from the same answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines import normalise, tables
+from pipelines.lake import Lake, read_manifest
+from pipelines.normalise import normalise_day, tidy_target
+from pipelines.raw import AnswerLine, CaptureLine, RawCapture, RawWriter, TargetLine, TargetList, VerdictLine
+
+DAY = date(2026, 11, 22)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+TARGET = TargetLine(
+    project_id="0123456789abcdef0123456789abcdef",
+    region="cn-north-4",
+    name="event-beijing",
+    endpoint="https://live.cn-north-4.myhuaweicloud.com",
+    query_region="cn-north-4",
+)
+SAMPLE = (Path(__file__).parent / "data" / "list_pull_tasks.json").read_text()
+
+
+def capture(*bodies: str, verdict: str = "complete", sweeps: list[int] | None = None) -> RawCapture:
+    sweeps = sweeps or [1] * len(bodies)
+    head = CaptureLine(
+        target=TARGET, snapshot_date=DAY, timezone="UTC", capture_id="capture-1", software_version="0", started_at=NOON
+    )
+    answers = [
+        AnswerLine(sequence=n, sweep=sweep, offset=0, limit=100, sent_at=NOON, received_at=NOON, status=200, body=body)
+        for n, (body, sweep) in enumerate(zip(bodies, sweeps, strict=True))
+    ]
+    end = VerdictLine(
+        verdict=verdict,
+        proof="by_chain" if verdict == "complete" else None,
+        verdict_reason=None,
+        drift_repairs=0,
+        offset_unit="unknown",
+        order_witness="assumed",
+        error_code=None,
+        error_message=None,
+        counted_sweep=max(sweeps) if verdict == "complete" else None,
+        task_count=0,
+        total_first=0,
+        total_last=0,
+        sweeps=1,
+        requests=len(bodies),
+        retries=0,
+        first_request_id="r1",
+        last_request_id="r2",
+        finished_at=NOON,
+    )
+    return RawCapture(head, answers, end)
+
+
+def body(*tasks: dict[str, Any]) -> str:
+    return json.dumps({"request_id": "r", "total": len(tasks), "task_infos": tasks})
+
+
+def tidy(*bodies: str, **options: Any) -> dict[str, list[dict[str, Any]]]:
+    return {name: table.to_pylist() for name, table in tidy_target(DAY, TARGET, capture(*bodies, **options)).items()}
+
+
+def one(**fields: Any) -> dict[str, list[dict[str, Any]]]:
+    return tidy(body({"task_id": "t", **fields}))
+
+
+def surprises(rows: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, ...]]:
+    names = ("task_id", "field", "rule", "position", "raw_text", "occurrences")
+    return [tuple(row[name] for name in names) for row in rows["data_quality"]]
+
+
+def test_the_documents_sample_lands_field_by_field() -> None:
+    rows = tidy(SAMPLE)
+    place = {"snapshot_date": DAY, "project_id": TARGET.project_id, "region": TARGET.region}
+    task_id = "7864b3dc-e92f-42db-a754-08e627b6d8dd"
+    (task,) = rows["pull_tasks"]
+    canonical = json.dumps(json.loads(SAMPLE)["task_infos"][0], sort_keys=True, separators=(",", ":"))
+    assert task == {
+        **place,
+        "task_id": task_id,
+        "status": "suspend",
+        "create_time": datetime(2018, 5, 19, 10),
+        "create_time_raw": None,
+        "task_region": "cn-north-4",
+        "source_type": "PullLivePushLive",
+        "domain": "publish.example.huawei.com",
+        "app_name": "live",
+        "stream_name": "test",
+        "push_args": "arg1=value1",
+        "destination_url": "",
+        "start_time": datetime(2018, 5, 19, 18),
+        "start_time_raw": None,
+        "end_time": datetime(2018, 5, 19, 21),
+        "end_time_raw": None,
+        "callback_url": "callback.example.com",
+        "backup_source_type": "PullLivePushLive",
+        "vod_loop_time": None,
+        "vod_start_video_index": None,
+        "vod_start_video_time": None,
+        "vod_refresh_type": None,
+        "callback_events_specified": True,
+        "content_hash": hashlib.sha256(canonical.encode()).hexdigest(),
+        "extra": None,
+        "capture_id": "capture-1",
+        "capture_complete": True,
+    }
+    assert rows["pull_task_source_urls"] == [
+        {
+            **place,
+            "task_id": task_id,
+            "role": "backup",
+            "position": 0,
+            "url": "rtmp://play.example.huawei.com/live/stream1_bak",
+        },
+        {
+            **place,
+            "task_id": task_id,
+            "role": "primary",
+            "position": 0,
+            "url": "rtmp://play.example.huawei.com/live/stream1",
+        },
+    ]
+    assert rows["pull_task_callback_events"] == [
+        {**place, "task_id": task_id, "position": position, "event": event}
+        for position, event in enumerate(["TaskStart", "TaskExit", "TaskAlarm"])
+    ]
+    assert rows["data_quality"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"), [({}, None), ({"destination_url": None}, None), ({"destination_url": ""}, "")]
+)
+def test_an_empty_destination_is_told_from_an_absent_one(fields: dict[str, Any], expected: str | None) -> None:
+    assert one(**fields)["pull_tasks"][0]["destination_url"] == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "specified", "events"),
+    [
+        ({}, False, 0),
+        ({"callback_events": None}, False, 0),
+        ({"callback_events": []}, True, 0),
+        ({"callback_events": ["TaskStart"]}, True, 1),
+    ],
+)
+def test_callback_events_say_whether_they_were_given(fields: dict[str, Any], specified: bool, events: int) -> None:
+    rows = one(**fields)
+    assert rows["pull_tasks"][0]["callback_events_specified"] is specified
+    assert len(rows["pull_task_callback_events"]) == events
+
+
+@pytest.mark.parametrize(
+    ("text", "time", "raw", "rule"),
+    [
+        ("2026-11-22T10:00:00Z", datetime(2026, 11, 22, 10), None, None),
+        ("2026-11-22T18:00:00+08:00", datetime(2026, 11, 22, 10), None, None),
+        ("2026-11-22T10:00:00.5Z", datetime(2026, 11, 22, 10, 0, 0, 500_000), None, None),
+        ("2026-11-22T10:00:00", datetime(2026, 11, 22, 10), None, "time_without_zone"),
+        ("2026-11-22", None, "2026-11-22", "unreadable_time"),
+        ("2026-02-30T10:00:00Z", None, "2026-02-30T10:00:00Z", "unreadable_time"),
+        ("tomorrow", None, "tomorrow", "unreadable_time"),
+        ("", None, "", None),
+        (None, None, None, None),
+    ],
+)
+def test_times_are_utc_or_keep_their_text(
+    text: str | None, time: datetime | None, raw: str | None, rule: str | None
+) -> None:
+    neighbours = [{"task_id": "a", "end_time": "2026-11-22T10:00:00Z"}, {"task_id": "t", "end_time": text}]
+    rows = tidy(body(*neighbours))
+    task = rows["pull_tasks"][1]
+    assert (task["end_time"], task["end_time_raw"]) == (time, raw)
+    assert surprises(rows) == ([("t", "end_time", rule, None, json.dumps(text), 1)] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("status", 7),
+        ("vod_start_video_index", ""),
+        ("vod_start_video_index", 1.5),
+        ("vod_start_video_index", True),
+        ("vod_start_video_time", 2**63),
+        ("domain", {"a": 1}),
+        ("source_urls", "rtmp://host/live/key"),
+        ("callback_events", {"0": "TaskStart"}),
+        ("create_time", 1_700_000_000),
+    ],
+)
+def test_a_value_of_the_wrong_type_keeps_its_row_and_its_text(name: str, value: Any) -> None:
+    rows = one(stream_name="kept", **{name: value})
+    assert rows["pull_tasks"][0]["stream_name"] == "kept"
+    assert rows["pull_tasks"][0].get(name) is None
+    assert surprises(rows) == [("t", name, "wrong_type", None, json.dumps(value, separators=(",", ":")), 1)]
+
+
+def test_what_is_no_text_in_a_list_leaves_its_place() -> None:
+    rows = one(source_urls=["a", 7, None, "b"])
+    assert [(row["position"], row["url"]) for row in rows["pull_task_source_urls"]] == [
+        (0, "a"),
+        (1, None),
+        (2, None),
+        (3, "b"),
+    ]
+    assert surprises(rows) == [
+        ("t", "source_urls", "null_element", 2, "null", 1),
+        ("t", "source_urls", "wrong_type", 1, "7", 1),
+    ]
+
+
+def test_unknown_fields_are_kept_and_reported_once() -> None:
+    tasks = [{"task_id": f"t{n}", "new_field": {"b": n, "a": None}} for n in range(3)]
+    rows = tidy(body(*tasks))
+    assert [row["extra"] for row in rows["pull_tasks"]] == [f'{{"new_field":{{"a":null,"b":{n}}}}}' for n in range(3)]
+    assert surprises(rows) == [("t0", "new_field", "unknown_field", None, '{"a":null,"b":0}', 3)]
+
+
+def test_a_task_without_an_id_is_kept_as_a_surprise() -> None:
+    rows = tidy(body({"status": "suspend"}, {"task_id": "t"}), verdict="incomplete")
+    assert [row["task_id"] for row in rows["pull_tasks"]] == ["t"]
+    assert surprises(rows) == [(None, "task_id", "task_without_id", None, '{"status":"suspend"}', 1)]
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": "b"}, {"source_urls": ["2", "1"]}, {"new": 1}, {"status": None}, {"callback_events": []}]
+)
+def test_the_hash_changes_with_anything(change: dict[str, Any]) -> None:
+    before = {"status": "a", "source_urls": ["1", "2"]}
+    hashes = {one(**fields)["pull_tasks"][0]["content_hash"] for fields in (before, {**before, **change})}
+    assert len(hashes) == 2
+
+
+def test_the_hash_does_not_change_with_the_order_of_keys() -> None:
+    texts = ['{"task_id":"t","status":"a"}', '{ "status" : "a", "task_id" : "t" }']
+    bodies = [f'{{"request_id":"r","total":1,"task_infos":[{text}]}}' for text in texts]
+    assert len({tidy(text)["pull_tasks"][0]["content_hash"] for text in bodies}) == 1
+
+
+def test_of_two_contents_the_answer_received_last_wins_and_is_counted() -> None:
+    rows = tidy(body({"task_id": "t", "status": "a"}), body({"task_id": "t", "status": "b"}))
+    assert [row["status"] for row in rows["pull_tasks"]] == ["b"]
+    assert rows["captures"][0]["changed_while_listing"] == 1
+
+
+def test_a_complete_capture_consists_of_the_sweep_that_was_proved() -> None:
+    bodies = [body({"task_id": "gone"}, {"task_id": "t"}), body({"task_id": "t"})]
+    assert [row["task_id"] for row in tidy(*bodies, sweeps=[1, 2])["pull_tasks"]] == ["t"]
+
+
+def test_an_incomplete_capture_keeps_all_that_was_seen() -> None:
+    bodies = [body({"task_id": "seen"}), body({"task_id": "t"})]
+    rows = tidy(*bodies, sweeps=[1, 2], verdict="incomplete")["pull_tasks"]
+    assert [(row["task_id"], row["capture_complete"]) for row in rows] == [("seen", False), ("t", False)]
+
+
+def test_an_empty_listing_gives_typed_tables_without_rows() -> None:
+    for table in tables.TABLES:
+        rows = tidy_target(DAY, TARGET, capture(body()))[table.name]
+        assert rows.schema.equals(table.schema, check_metadata=True)
+        assert rows.num_rows == (1 if table.name == "captures" else 0)
+
+
+def test_a_target_without_a_capture_has_a_row_that_says_so() -> None:
+    (row,) = tidy_target(DAY, TARGET, None)["captures"].to_pylist()
+    assert (row["verdict"], row["capture_id"], row["name"], row["is_listed"]) == (None, None, "event-beijing", True)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**70) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+field_names = st.sampled_from([field.name for field in tables.API_FIELDS if field.name != "task_id"]) | st.text(
+    max_size=4
+)
+
+
+@given(tasks=st.lists(st.dictionaries(field_names, json_values, max_size=6), max_size=4))
+def test_every_value_is_in_a_column_in_extra_or_in_data_quality(tasks: list[dict[str, Any]]) -> None:
+    numbered = [{**task, "task_id": f"t{n}"} for n, task in enumerate(tasks)]
+    rows = tidy(body(*numbered))
+    assert len(rows["pull_tasks"]) == len(tasks)
+    told = {(row["task_id"], row["field"]) for row in rows["data_quality"]}
+    lists = {"source_urls": "primary", "backup_source_urls": "backup"}
+    for task, row in zip(numbered, rows["pull_tasks"], strict=True):
+        extra = json.loads(row["extra"] or "{}")
+        for field in tables.API_FIELDS:
+            value = task.get(field.name)
+            if value is None or (task["task_id"], field.name) in told:
+                continue
+            if field.kind == "texts":
+                child = "pull_task_callback_events" if field.name == "callback_events" else "pull_task_source_urls"
+                kept = [
+                    r.get("url", r.get("event"))
+                    for r in rows[child]
+                    if r["task_id"] == task["task_id"] and r.get("role") == lists.get(field.name)
+                ]
+            else:
+                kept = row[field.tidy_name]
+                kept = row[f"{field.name}_raw"] if kept is None and field.kind == "time" else kept
+            assert kept == value or (field.kind == "time" and value), field.name
+        unknown = {name: value for name, value in task.items() if name not in normalise._KNOWN}
+        assert extra == unknown
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(tmp_path / "lake")
+    lake.prepare()
+    return lake
+
+
+def put(lake: Lake, raw: RawCapture) -> None:
+    with lake.writing(lake.raw_file(DAY, *TARGET.key)) as path:
+        writer = RawWriter(path, raw.capture)
+        for line in raw.answers:
+            writer.answer(line)
+        writer.close(raw.verdict)
+    listed = TargetList(snapshot_date=DAY, timezone="UTC", software_version="0", targets=[TARGET])
+    with lake.writing(lake.targets_file(DAY)) as path:
+        path.write_bytes(normalise.msgspec.json.encode(listed))
+
+
+def test_the_same_raw_files_give_the_same_bytes(lake: Lake) -> None:
+    put(lake, capture(body(*({"task_id": f"t{n}", "source_urls": ["a", "b"]} for n in range(50)))))
+    first = normalise_day(lake, DAY)
+    bytes_before = {table.name: lake.tidy_file(table.name, DAY).read_bytes() for table in tables.TABLES}
+    assert normalise_day(lake, DAY) == first
+    for table in tables.TABLES:
+        assert lake.tidy_file(table.name, DAY).read_bytes() == bytes_before[table.name]
+
+
+def test_pieces_of_any_size_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(normalise, "ROW_GROUP_ROWS", 7)
+    table = tables.PULL_TASK_CALLBACK_EVENTS
+    whole = pa.Table.from_pylist(
+        [
+            {"snapshot_date": DAY, "project_id": "p", "region": "r", "task_id": f"{n:03}", "position": 0}
+            for n in range(40)
+        ],
+        schema=table.schema,
+    )
+    contents = set()
+    for size in (1, 3, 7, 8, 40):
+        with normalise._TidyWriter(table, tmp_path / "file") as writer:
+            for start in range(0, 40, size):
+                writer.add(whole.slice(start, size))
+            writer.finish()
+            contents.add((tmp_path / "file").read_bytes())
+            assert pq.read_table(tmp_path / "file").equals(whole)
+    assert len(contents) == 1
+
+
+def test_the_manifest_names_every_file_by_its_hash(lake: Lake) -> None:
+    put(lake, capture(SAMPLE))
+    normalise_day(lake, DAY)
+    manifest = read_manifest(lake.manifest_file(DAY))
+    assert set(manifest.tables) == {table.name for table in tables.TABLES}
+    for name, entry in manifest.tables.items():
+        content = (lake.tidy / entry.file).read_bytes()
+        assert entry.sha256 == hashlib.sha256(content).hexdigest()
+        assert entry.bytes == len(content)
+        assert entry.rows == pq.read_metadata(lake.tidy_file(name, DAY)).num_rows
+    assert lake.stale_dates() == []
+
+
+def test_every_file_carries_its_schema_and_the_words_for_its_columns(lake: Lake) -> None:
+    put(lake, capture(SAMPLE))
+    normalise_day(lake, DAY)
+    for table in tables.TABLES:
+        schema = pq.read_schema(lake.tidy_file(table.name, DAY))
+        assert schema.metadata[b"pulltasks.schema_version"] == str(tables.SCHEMA_VERSION).encode()
+        assert [schema.field(c.name).metadata[b"description"].decode() for c in table.columns] == [
+            c.description for c in table.columns
+        ]
