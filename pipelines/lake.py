@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from filelock import FileLock, Timeout
 
-from pipelines.errors import LakeBusy, LakeError
+from pipelines.errors import ConfigError, LakeBusy, LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,7 +113,7 @@ class Lake:
         """Make the folders with their modes.
 
         Raises:
-            LakeError: when the root cannot be made or written.
+            ConfigError: when the root cannot be made or written.
         """
         try:
             for folder, mode in (
@@ -130,7 +130,7 @@ class Lake:
                 raise PermissionError(13, "no permission to write")
         except OSError as error:
             text = f"lake.root: {self.root} cannot be written ({error.strerror}); name a folder you may write to"
-            raise LakeError(text) from None
+            raise ConfigError([text]) from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -47,19 +47,19 @@ def macros(*, mask_stream_names: bool) -> list[str]:
     address = "value"
     for pattern, replacement, options in _ADDRESS_RULES:
         address = f"regexp_replace({address}, {_quoted(pattern)}, {_quoted(replacement)}, '{options}')"
-    name = "case when value = '' then '' else '***' end" if mask_stream_names else "value"
+    hidden = "case when value = '' then '' when value is not null then '***' end"
     parameters = _quoted(r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*")
     return [
         f"create macro mask_url(value) as {address}",
         "create macro mask_args(value) as case when value = '' then '' else "
         f"substr(regexp_replace('?' || value, {parameters}, '\\1\\2***', 'g'), 2) end",
-        "create macro mask_raw(value) as case when value = '' then '' else '***' end",
+        f"create macro mask_raw(value) as {hidden}",
         "create macro mask_text(value) as regexp_replace(regexp_replace(value, "
         f"{_quoted('[A-Za-z][A-Za-z0-9+.-]*://[^ ,;)]*')}, '***', 'g'), "
         f"{_quoted('(?i)((key|token|secret|sign[a-z]*|password|auth[a-z_]*)[ ]*[=:][ ]*)[^ ,;)]+')}, '\\1***', 'g')",
         "create macro mask_json(value) as case when value is not null then '{' || array_to_string("
         "list_transform(json_keys(value), lambda field: to_json(field) || ':\"***\"'), ',') || '}' end",
-        f"create macro mask_stream_name(value) as {name}",
+        f"create macro mask_stream_name(value) as {hidden if mask_stream_names else 'value'}",
         "create macro fingerprint(value) as substr(sha256(getvariable('redaction_outer') || "
         f"unhex(sha256(getvariable('redaction_inner') || encode(value)))), 1, {FINGERPRINT_CHARACTERS})",
     ]

@@ -1,0 +1,126 @@
+"""Masking: what is hidden, what stays, and that equal values stay recognisable."""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines import redact
+from pipelines.errors import LakeError
+from pipelines.lake import Lake
+
+SECRET = "s3cr3t"
+
+
+@pytest.fixture(scope="module")
+def connection():
+    connection = duckdb.connect()
+    for macro in redact.macros(mask_stream_names=False):
+        connection.execute(macro)
+    redact.set_key(connection, b"k" * redact.KEY_BYTES)
+    return connection
+
+
+def apply(connection, macro: str, value: str | None) -> str | None:
+    return connection.execute(f"select {macro}($1::varchar)", [value]).fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("rtmp://play.example.com/live/s3cr3t", "rtmp://play.example.com/live/***"),
+        ("rtmps://h/app/s3cr3t/", "rtmps://h/app/***"),
+        ("rtmp://h/live/s3cr3t?txSecret=s3cr3t&txTime=5", "rtmp://h/live/***?txSecret=***&txTime=***"),
+        ("https://h/path/file.mp4", "https://h/path/file.mp4"),
+        ("https://user:s3cr3t@h/path", "https://***@h/path"),
+        ("https://user:s3@cr3t@h/s3cr3t@/x?a=s3cr3t", "https://***@/x?a=***"),
+        ("https://h/x?token=s3cr3t&b=s3cr3t#s3cr3t", "https://h/x?token=***&b=***#***"),
+        ("https://h/x?s3cr3t", "https://h/x?***"),
+        ("https://[2001:db8::1]:443/x?k=s3cr3t", "https://[2001:db8::1]:443/x?k=***"),
+        ("https://h/x;jsessionid=s3cr3t", "https://h/x;***"),
+        ("https://h/x%3Ftoken%3Ds3cr3t", "https://h/x%***"),
+        ("srt://h:9000?streamid=#!::r=live,u=s3cr3t", "srt://h:9000?streamid=***#***"),
+        ("rtmp://h/live live=s3cr3t", "rtmp://h/***"),
+        ("  https://u:s3cr3t@h/x", "https://***@h/x"),
+        ("//u:s3cr3t@h/x", "//***@h/x"),
+        ("u:s3cr3t@h/x", "***@h/x"),
+        ("https://u:s3cr3t\uff20h/x", "https://***@h/x"),
+        ("callback.example.com", "callback.example.com"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_addresses_show_their_place_and_hide_their_secrets(connection, url: str | None, masked: str | None) -> None:
+    assert apply(connection, "mask_url", url) == masked
+    assert SECRET not in (masked or "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "masked"),
+    [
+        ("auth_key=s3cr3t&arg1=value1", "auth_key=***&arg1=***"),
+        ("s3cr3t", "***"),
+        ("?sign=s3cr3t", "***"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_push_arguments_show_their_names_only(connection, arguments: str | None, masked: str | None) -> None:
+    assert apply(connection, "mask_args", arguments) == masked
+
+
+@pytest.mark.parametrize(
+    ("macro", "text", "masked"),
+    [
+        ("mask_json", '{"a":"s3cr3t","b\\"c":{"d":"s3cr3t"}}', '{"a":"***","b\\"c":"***"}'),
+        ("mask_json", None, None),
+        ("mask_raw", "s3cr3t", "***"),
+        ("mask_raw", "", ""),
+        ("mask_raw", None, None),
+        ("mask_text", "no answer at https://u:s3cr3t@h/x?y=s3cr3t; try again", "no answer at ***; try again"),
+        ("mask_text", "token=s3cr3t, key: s3cr3t", "token=***, key: ***"),
+        ("mask_text", "HTTP 403 APIGW.0302", "HTTP 403 APIGW.0302"),
+        ("mask_stream_name", "channel-1", "channel-1"),
+    ],
+)
+def test_other_texts_are_masked_by_their_kind(connection, macro: str, text: str | None, masked: str | None) -> None:
+    assert apply(connection, macro, text) == masked
+
+
+def test_stream_names_are_masked_when_asked_for() -> None:
+    connection = duckdb.connect()
+    for macro in redact.macros(mask_stream_names=True):
+        connection.execute(macro)
+    assert [apply(connection, "mask_stream_name", name) for name in ("channel-1", "", None)] == ["***", "", None]
+
+
+def test_a_fingerprint_is_the_hmac_of_the_whole_value(connection) -> None:
+    for value in ("rtmp://h/live/key", "频道", "x" * 500):
+        expected = hmac.digest(b"k" * redact.KEY_BYTES, value.encode(), "sha256").hex()
+        assert apply(connection, "fingerprint", value) == expected[: redact.FINGERPRINT_CHARACTERS]
+    assert apply(connection, "fingerprint", None) is None
+
+
+def test_the_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.prepare()
+    key = redact.read_or_make_key(lake)
+    assert redact.read_or_make_key(lake) == key
+    assert (len(key), lake.redaction_key.stat().st_mode & 0o777) == (redact.KEY_BYTES, 0o600)
+
+
+def test_a_damaged_key_is_refused_not_replaced(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.prepare()
+    lake.redaction_key.write_text("oops")
+    with pytest.raises(LakeError, match="no redaction key"):
+        redact.read_or_make_key(lake)
+    assert lake.redaction_key.read_text() == "oops"
+
+
+def test_messages_of_the_database_quote_no_values() -> None:
+    text = "Could not convert string 'rtmp://h/s3cr3t' to INT64, or \"https://s3cr3t\" or rtmp://h/s3cr3t"
+    assert SECRET not in redact.scrub(text)
