@@ -6,13 +6,16 @@ Does not live here: what columns there are (tables), where files lie (lake), wha
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -34,6 +37,7 @@ ROW_GROUP_ROWS = 100_000
 _KNOWN = frozenset(f.name for f in tables.API_FIELDS)
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _WIRE_TYPES = {"text": str | None, "time": str | None, "integer": _INT64 | None, "texts": list[str | None] | None}
+_Fields = dict[str, Sequence[Any]]  # values of all tasks by API field
 _Task = msgspec.defstruct("_Task", [(f.name, _WIRE_TYPES[f.kind], None) for f in tables.API_FIELDS])
 _LISTS = {"source_urls": "primary", "backup_source_urls": "backup"}
 
@@ -52,6 +56,11 @@ class _Surprises:
 
     def add(self, task_id: str | None, name: str, rule: str, value: object, position: int | None = None) -> None:
         self.rows.append((task_id, name, rule, position, _canonical(value).decode(), 1))
+
+    def add_null(self, task_id: str, name: str, position: int) -> None:
+        """A null in a list, unless it stands there for a value that was told already."""
+        if not any(row[:2] == (task_id, name) and row[3] == position for row in self.rows):
+            self.add(task_id, name, "null_element", None, position)
 
     def add_unknown(self, task_id: str, name: str, value: object) -> None:
         first = self.unknown.get(name)
@@ -82,7 +91,9 @@ def normalise_day(lake: Lake, day: date, on_target: Callable[[], None] = lambda:
             for table in tables.TABLES
         }
         for target, path, is_listed in _expected(lake, day):
-            for name, rows in tidy_target(day, target, read_capture(path) if path else None, is_listed).items():
+            with _no_search_for_cycles():
+                tidy = tidy_target(day, target, read_capture(path) if path else None, is_listed)
+            for name, rows in tidy.items():
                 writers[name].add(rows)
             on_target()
         for writer in writers.values():
@@ -116,6 +127,18 @@ def normalise_days(lake: Lake, day: date, on_day: Callable[[date], None] = lambd
     return manifest
 
 
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Decoded JSON holds no cycles; the collector's search for them would cost as much as the decoding."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path]) -> None:
     """Move the files into place; while they do not fit together there is no manifest, so nobody reads them."""
     path = lake.manifest_file(day)
@@ -147,12 +170,12 @@ def tidy_target(
     surprises = _Surprises()
     found = _Found({}, 0) if capture is None else _tasks(capture, surprises)
     ids = sorted(found.tasks)
-    typed = _typed([found.tasks[task_id][0] for task_id in ids], surprises)
+    fields = _fields([found.tasks[task_id][0] for task_id in ids], surprises)
     place = _Place(day, target.project_id, target.region)
-    children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, typed, surprises)}
-    children[tables.PULL_TASK_CALLBACK_EVENTS.name] = _callback_events(place, typed, surprises)
+    children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, ids, fields, surprises)}
+    children[tables.PULL_TASK_CALLBACK_EVENTS.name] = _callback_events(place, ids, fields, surprises)
     return {
-        tables.PULL_TASKS.name: _pull_tasks(place, typed, found, ids, capture, surprises),
+        tables.PULL_TASKS.name: _pull_tasks(place, fields, found, ids, capture, surprises),
         **children,
         tables.CAPTURES.name: _captures(day, target, capture, found, is_listed),
         tables.DATA_QUALITY.name: place.table(tables.DATA_QUALITY, _columns(surprises.all_rows(), 6)),
@@ -222,17 +245,15 @@ def _task_infos(content: bytes) -> list[Any]:
     return infos if isinstance(infos, list) else []
 
 
-def _convert_all(tasks: list[dict[str, Any]]) -> list[Any]:
-    found: list[Any] = msgspec.convert(tasks, list[_Task])  # type: ignore[valid-type]  # made from tables.API_FIELDS
-    return found
-
-
-def _typed(tasks: list[dict[str, Any]], surprises: _Surprises) -> list[Any]:
-    """The tasks as structs; a value of the wrong type becomes null there and a row of data_quality."""
+def _fields(tasks: list[dict[str, Any]], surprises: _Surprises) -> _Fields:
+    """The values of the tasks by field; one of the wrong type becomes null there and a row of data_quality."""
+    typed: list[Any]
     try:
-        return _convert_all(tasks)
+        typed = msgspec.convert(tasks, list[_Task])  # type: ignore[valid-type]  # made from tables.API_FIELDS
     except msgspec.ValidationError:
-        return [_typed_one(task, surprises) for task in tasks]
+        typed = [_typed_one(task, surprises) for task in tasks]
+    columns = _columns([msgspec.structs.astuple(task) for task in typed], len(tables.API_FIELDS))
+    return {api_field.name: column for api_field, column in zip(tables.API_FIELDS, columns, strict=True)}
 
 
 def _typed_one(task: dict[str, Any], surprises: _Surprises) -> Any:
@@ -271,15 +292,15 @@ def _fits(value: object, wire_type: Any) -> bool:
 
 
 def _pull_tasks(
-    place: _Place, typed: list[Any], found: _Found, ids: list[str], capture: RawCapture | None, surprises: _Surprises
+    place: _Place, fields: _Fields, found: _Found, ids: list[str], capture: RawCapture | None, surprises: _Surprises
 ) -> pa.Table:
     columns: list[Any] = []
     for api_field in tables.API_FIELDS:
         if api_field.kind == "texts":
             continue
-        values = [getattr(task, api_field.name) for task in typed]
+        values = fields[api_field.name]
         columns += [values] if api_field.kind != "time" else _times(ids, api_field.name, values, surprises)
-    columns.append([task.callback_events is not None for task in typed])
+    columns.append([events is not None for events in fields["callback_events"]])
     columns.append([found.tasks[task_id][1] for task_id in ids])
     columns.append([_extra(found.tasks[task_id][0], surprises) for task_id in ids])
     columns.append([capture.capture.capture_id if capture else None] * len(ids))
@@ -296,7 +317,7 @@ def _extra(task: dict[str, Any], surprises: _Surprises) -> str | None:
     return _canonical(extra).decode()
 
 
-def _times(ids: list[str], name: str, texts: list[str | None], surprises: _Surprises) -> list[pa.Array]:
+def _times(ids: list[str], name: str, texts: Sequence[str | None], surprises: _Surprises) -> list[pa.Array]:
     """Texts as `[times, raw]`: UTC, and the text where it is no time (an empty one is no surprise, just not set)."""
     raw = pa.array(texts, pa.string())
     filled = pc.if_else(pc.equal(raw, ""), None, raw)
@@ -333,34 +354,37 @@ def _time(text: str | None, zoned: pa.DataType) -> tuple[datetime | None, str | 
     return moment.astimezone(UTC), None
 
 
-def _source_urls(place: _Place, typed: list[Any], surprises: _Surprises) -> pa.Table:
-    rows: list[tuple[Any, ...]] = []
-    for task in typed:
-        # The key orders by role: backup before primary.
-        for name in ("backup_source_urls", "source_urls"):
-            urls = getattr(task, name)
-            if urls:
-                rows += [(task.task_id, _LISTS[name], position, url) for position, url in enumerate(urls)]
-                _note_nulls(task.task_id, name, urls, surprises)
-    return place.table(tables.PULL_TASK_SOURCE_URLS, _columns(rows, 4))
+def _source_urls(place: _Place, ids: list[str], fields: _Fields, surprises: _Surprises) -> pa.Table:
+    # The key orders by role: of each task first the backup list, then the primary one.
+    names = ("backup_source_urls", "source_urls")
+    lists = [urls for pair in zip(*(fields[name] for name in names), strict=True) for urls in pair]
+    owners, positions, urls = _flattened(lists)
+    for place_of_null in _nulls(urls):
+        task, name = ids[owners[place_of_null] // 2], names[owners[place_of_null] % 2]
+        surprises.add_null(task, name, int(positions[place_of_null]))
+    roles = pa.array([_LISTS[name] for name in names]).take(pa.array(owners % 2))
+    task_ids = pa.array(ids, pa.string()).take(pa.array(owners // 2))
+    return place.table(tables.PULL_TASK_SOURCE_URLS, [task_ids, roles, pa.array(positions), urls])
 
 
-def _callback_events(place: _Place, typed: list[Any], surprises: _Surprises) -> pa.Table:
-    rows: list[tuple[Any, ...]] = []
-    for task in typed:
-        if task.callback_events:
-            rows += [(task.task_id, position, event) for position, event in enumerate(task.callback_events)]
-            _note_nulls(task.task_id, "callback_events", task.callback_events, surprises)
-    return place.table(tables.PULL_TASK_CALLBACK_EVENTS, _columns(rows, 3))
+def _callback_events(place: _Place, ids: list[str], fields: _Fields, surprises: _Surprises) -> pa.Table:
+    owners, positions, events = _flattened(fields["callback_events"])
+    for place_of_null in _nulls(events):
+        surprises.add_null(ids[owners[place_of_null]], "callback_events", int(positions[place_of_null]))
+    task_ids = pa.array(ids, pa.string()).take(pa.array(owners))
+    return place.table(tables.PULL_TASK_CALLBACK_EVENTS, [task_ids, pa.array(positions), events])
 
 
-def _note_nulls(task_id: str, name: str, values: list[str | None], surprises: _Surprises) -> None:
-    if None not in values:
-        return
-    told = {(row[0], row[1], row[3]) for row in surprises.rows}
-    for position, value in enumerate(values):
-        if value is None and (task_id, name, position) not in told:
-            surprises.add(task_id, name, "null_element", None, position)
+def _flattened(lists: Sequence[list[str | None] | None]) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """All texts of many lists: for each the index of its list, its position in it, and the text."""
+    nested = pa.array(lists, pa.list_(pa.string()))
+    owners = pc.list_parent_indices(nested).to_numpy()
+    positions = np.arange(len(owners)) - nested.offsets.to_numpy()[owners]
+    return owners, positions, nested.flatten()
+
+
+def _nulls(values: pa.Array) -> list[int]:
+    return np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False)).tolist() if values.null_count else []
 
 
 def _captures(day: date, target: TargetLine, capture: RawCapture | None, found: _Found, is_listed: bool) -> pa.Table:
