@@ -11,6 +11,7 @@ import dagster as dg
 from assets.metadata import verdict_table
 from assets.resources import Workplace
 from pipelines.capture import capture_targets
+from pipelines.coverage import known_tasks
 from pipelines.errors import ConfigError, DateRefused
 
 RAW_CAPTURES = dg.AssetKey(["raw", "captures"])
@@ -45,16 +46,18 @@ def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         started = context.instance.get_run_record_by_id(context.run_id)
         began_at = datetime.fromtimestamp(started.start_time, UTC) if started and started.start_time else None
         try:
-            results = await capture_targets(
-                workplace.settings,
-                workplace.lake,
-                date.fromisoformat(context.partition_key),
-                workplace.clock,
-                refresh=config.refresh,
-                simulated=config.simulated,
-                began_at=began_at,
-                on_result=lambda result: context.log.info(f"{result.target.label}: {result.verdict}"),
-            )
+            with known_tasks(workplace.lake) as known:
+                results = await capture_targets(
+                    workplace.settings,
+                    workplace.lake,
+                    date.fromisoformat(context.partition_key),
+                    workplace.clock,
+                    known=known,
+                    refresh=config.refresh,
+                    simulated=config.simulated,
+                    began_at=began_at,
+                    on_result=lambda result: context.log.info(f"{result.target.label}: {result.verdict}"),
+                )
         except (DateRefused, ConfigError) as error:
             # Only the capture refuses: everything below stays rebuildable for any date.
             raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -19,8 +19,10 @@ import msgspec
 
 from pipelines.errors import ApiError, ConfigError, DateRefused
 from pipelines.huawei.client import LiveClient
-from pipelines.huawei.listing import Listing
-from pipelines.huawei.pull_tasks import list_pull_tasks, read_page
+from pipelines.huawei.listing import Listing, Rules
+from pipelines.huawei.order import ASSUMED
+from pipelines.huawei.pull_tasks import NO_ENDS, Ends, find_ends, list_pull_tasks, read_page
+from pipelines.known import NOTHING_KNOWN, Known
 from pipelines.raw import (
     AnswerLine,
     CaptureLine,
@@ -33,7 +35,7 @@ from pipelines.raw import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from pipelines.config import Settings, Target
     from pipelines.huawei.client import Answer
@@ -88,7 +90,9 @@ async def capture_targets(
     day: date,
     clock: Clock,
     *,
+    known: Callable[[tuple[str, str]], Known] = lambda _: NOTHING_KNOWN,
     refresh: bool = False,
+    only: Collection[tuple[str, str]] | None = None,
     simulated: bool = False,
     began_at: datetime | None = None,
     on_result: Callable[[CaptureResult], None] = lambda _: None,
@@ -100,13 +104,15 @@ async def capture_targets(
         lake: where raw files go; the caller holds its lock.
         day: the snapshot date.
         clock: time and identifiers.
+        known: what the last complete capture of a target showed, by `(project_id, region)`.
         refresh: list complete targets again as well.
+        only: list no other targets than these, by `(project_id, region)`.
         simulated: `day` is the sandbox's, not today's; any server that is no sandbox is refused.
         began_at: when the run began, if that was before now; it keeps its date past midnight.
         on_result: is told of each target as it ends.
 
     Returns:
-        One result per target, in order of project and region.
+        One result per target that was asked for, in order of project and region.
 
     Raises:
         DateRefused: another date than today, before anything is written.
@@ -123,13 +129,20 @@ async def capture_targets(
 
         async def one(target: Target) -> CaptureResult:
             standing = None if refresh else _standing(lake, day, target)
-            result = standing or await _capture(client, settings, lake, day, target, clock)
+            if standing is None and not simulated and not _may_begin(settings, day, clock.now()):
+                standing = CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
+            result = standing or await _capture(client, settings, lake, day, target, known(target.key), clock)
             on_result(result)
             return result
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(target)) for target in targets]
+            tasks = [group.create_task(one(target)) for target in targets if only is None or target.key in only]
     return [task.result() for task in tasks]
+
+
+def _may_begin(settings: Settings, day: date, now: datetime) -> bool:
+    """No capture begins more than half an hour into the next day: it would show that day."""
+    return settings.today(now - GRACE_AFTER_MIDNIGHT) <= day
 
 
 def _check_endpoints(settings: Settings, targets: Sequence[Target]) -> None:
@@ -201,14 +214,16 @@ class _Tally:
         self.totals: list[int] = []
         self._writer = writer
 
-    def received(self, answer: Answer, request: PageRequest) -> None:
+    def received(self, answer: Answer, request: PageRequest | str) -> None:
         body, body_base64 = body_fields(answer.content)
+        page = None if isinstance(request, str) else request
         self._writer.answer(
             AnswerLine(
                 sequence=self.answers,
-                sweep=request.sweep,
-                offset=request.offset,
-                limit=request.limit,
+                sweep=page.sweep if page else None,
+                offset=page.offset if page else None,
+                limit=page.limit if page else None,
+                task_id=request if isinstance(request, str) else None,
                 sent_at=answer.sent_at,
                 received_at=answer.received_at,
                 status=answer.status,
@@ -220,14 +235,14 @@ class _Tally:
         )
         self.answers += 1
         self.request_ids = [*self.request_ids[:1], answer.request_id]
-        if (total := read_page(answer.content).total) is not None:
+        if page and (total := read_page(answer.content).total) is not None:
             self.totals = [*self.totals[:1], total]
 
 
 class _Recorder:
-    """Hands what happens to one page's requests to the capture's tally."""
+    """Hands what happens to the requests for one page (or one task) to the capture's tally."""
 
-    def __init__(self, tally: _Tally, request: PageRequest) -> None:
+    def __init__(self, tally: _Tally, request: PageRequest | str) -> None:
         self._tally = tally
         self._request = request
 
@@ -239,8 +254,108 @@ class _Recorder:
         self._tally.received(answer, self._request)
 
 
+class _Work:
+    """The listing of one target, with what is left to find out once it is complete."""
+
+    def __init__(self, client: LiveClient, settings: Settings, target: Target, known: Known, tally: _Tally) -> None:
+        self.error: ApiError | None = None
+        self._client = client
+        self._settings = settings
+        self._target = target
+        self._known = known
+        self._tally = tally
+        self._listing = Listing(self._rules(1))
+        self._outcome: Outcome | None = None
+        self._ends = NO_ENDS
+        self._repairs = 0
+
+    def _rules(self, first_sweep: int) -> Rules:
+        api = self._settings.api
+        return Rules(
+            limit=api.page_size,
+            overlap=api.page_overlap,
+            max_sweeps=api.max_sweeps,
+            max_repairs=api.max_repairs,
+            expects_rows=bool(self._known.task_ids),
+            hinted_unit=self._known.offset_unit,
+            first_sweep=first_sweep,
+        )
+
+    def _recorder_for(self, request: PageRequest | str) -> _Recorder:
+        return _Recorder(self._tally, request)
+
+    async def _list(self, listing: Listing) -> Outcome:
+        outcome = await list_pull_tasks(
+            self._client, self._target, listing, self._settings.api.max_concurrency, self._recorder_for
+        )
+        self._repairs += outcome.repairs
+        return outcome
+
+    async def list(self) -> None:
+        """List, then ask for what is gone; one that is there after all casts doubt on the listing: list once more."""
+        self._outcome = outcome = await self._list(self._listing)
+        missing = sorted(self._known.task_ids - outcome.ids)
+        if outcome.verdict != "complete" or not missing:
+            return
+        self._ends = ends = await self._find_ends(missing)
+        if not ends.unlisted:
+            return
+        self._listing = Listing(self._rules(outcome.sweeps + 1))
+        second = await self._list(self._listing)
+        if second.verdict != "complete":
+            self._outcome = second  # then it cannot be said which of the two was right
+        elif not second.ids.isdisjoint(ends.unlisted):
+            self._outcome = second
+            asked = {*ends.gone, *ends.unlisted, *ends.unchecked}
+            others = await self._find_ends(sorted(self._known.task_ids - second.ids - asked))
+            self._ends = Ends(
+                gone=tuple(sorted({*ends.gone, *others.gone} - second.ids)),
+                unlisted=tuple(sorted({*ends.unlisted, *others.unlisted} - second.ids)),
+                unchecked=tuple(sorted({*ends.unchecked, *others.unchecked} - second.ids)),
+            )
+
+    async def _find_ends(self, missing: Sequence[str]) -> Ends:
+        checks = self._settings.api.max_gone_checks
+        return await find_ends(self._client, self._target, missing, checks, self._recorder_for)
+
+    def verdict(self, finished_at: datetime) -> VerdictLine:
+        """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
+        outcome = None if self.error else self._outcome
+        reason = self.error.reason if self.error else outcome.reason if outcome else None
+        return VerdictLine(
+            verdict=outcome.verdict if outcome else "failed",
+            proof=outcome.proof if outcome else None,
+            verdict_reason=reason,
+            drift_repairs=self._repairs or self._listing.repairs,
+            offset_unit=outcome.offset_unit if outcome else "unknown",
+            order_witness=outcome.order_witness if outcome else ASSUMED,
+            error_code=self.error.said.error_code if self.error else None,
+            error_message=str(self.error) if self.error else None,
+            counted_sweep=outcome.counted_sweep if outcome else None,
+            task_count=len(outcome.ids) if outcome else len(self._listing.seen),
+            total_first=self._tally.totals[0] if self._tally.totals else None,
+            total_last=self._tally.totals[-1] if self._tally.totals else None,
+            sweeps=self._listing.sweep,
+            requests=self._tally.requests,
+            retries=self._tally.retries,
+            first_request_id=self._tally.request_ids[0] if self._tally.request_ids else None,
+            last_request_id=self._tally.request_ids[-1] if self._tally.request_ids else None,
+            clock_skew_seconds=self._client.clock_skew_seconds(self._target),
+            gone=list(self._ends.gone),
+            unlisted=list(self._ends.unlisted),
+            unchecked=list(self._ends.unchecked),
+            finished_at=finished_at,
+        )
+
+
 async def _capture(
-    client: LiveClient, settings: Settings, lake: Lake, day: date, target: Target, clock: Clock
+    client: LiveClient,
+    settings: Settings,
+    lake: Lake,
+    day: date,
+    target: Target,
+    known: Known,
+    clock: Clock,
 ) -> CaptureResult:
     line = CaptureLine(
         target=target_line(settings, target),
@@ -253,15 +368,13 @@ async def _capture(
     path = lake.raw_file(day, *target.key)
     unfinished = lake.unfinished("--".join(path.parts[-3:]))
     writer = RawWriter(unfinished, line)
-    tally = _Tally(writer)
-    api = settings.api
-    listing = Listing(api.page_size, api.page_overlap, api.max_sweeps)
+    work = _Work(client, settings, target, known, _Tally(writer))
     try:
         try:
-            outcome = await list_pull_tasks(client, target, listing, lambda request: _Recorder(tally, request))
-            verdict = _verdict(outcome, None, listing, tally, clock.now())
+            await work.list()
         except ApiError as error:
-            verdict = _verdict(None, error, listing, tally, clock.now())
+            work.error = error
+        verdict = work.verdict(clock.now())
         writer.close(verdict)
         if _is_better(lake, day, target, verdict, line):
             lake.put(unfinished, path)
@@ -279,29 +392,3 @@ def _is_better(lake: Lake, day: date, target: Target, verdict: VerdictLine, line
     if not path.is_file():
         return True
     return (verdict.verdict == "complete", line.started_at) > read_capture(path, with_answers=False).rank
-
-
-def _verdict(
-    outcome: Outcome | None, error: ApiError | None, listing: Listing, tally: _Tally, finished_at: datetime
-) -> VerdictLine:
-    """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
-    return VerdictLine(
-        verdict=outcome.verdict if outcome else "failed",
-        proof=outcome.proof if outcome else None,
-        verdict_reason=outcome.reason if outcome else error.reason if error else None,
-        drift_repairs=0,
-        offset_unit=outcome.offset_unit if outcome else "unknown",
-        order_witness="assumed",
-        error_code=error.said.error_code if error else None,
-        error_message=str(error) if error else None,
-        counted_sweep=outcome.counted_sweep if outcome else None,
-        task_count=outcome.task_count if outcome else listing.seen_count,
-        total_first=tally.totals[0] if tally.totals else None,
-        total_last=tally.totals[-1] if tally.totals else None,
-        sweeps=listing.sweep,
-        requests=tally.requests,
-        retries=tally.retries,
-        first_request_id=tally.request_ids[0] if tally.request_ids else None,
-        last_request_id=tally.request_ids[-1] if tally.request_ids else None,
-        finished_at=finished_at,
-    )

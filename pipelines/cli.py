@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from pipelines.capture import CaptureResult
+    from pipelines.config import Settings
 
 NOT_COMPLETE = 3
 
@@ -78,6 +79,10 @@ def snapshot(
         str | None, typer.Option(metavar="YYYY-MM-DD", help="A made-up date; only a sandbox accepts it.")
     ] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="List targets again that are complete today.")] = False,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME or PROJECT_ID/REGION", help="List only this target; may be given several times."),
+    ] = None,
 ) -> None:
     """Capture all targets today, build the tables, publish the warehouse."""
     from pipelines import config as configuration
@@ -90,7 +95,13 @@ def snapshot(
     wanted = simulated or asked or settings.today(clock.now())
     with _Progress() as progress:
         result = run_snapshot(
-            settings, wanted, clock, refresh=refresh, simulated=simulated is not None, watcher=progress
+            settings,
+            wanted,
+            clock,
+            refresh=refresh,
+            only=_targets(settings, target),
+            simulated=simulated is not None,
+            watcher=progress,
         )
     _print_captures(wanted, result.captures)
     typer.echo(f"published {result.published}")
@@ -206,6 +217,17 @@ def _clock() -> _Clock:
 
 if TYPE_CHECKING:
     from pipelines.capture import Clock as _Clock
+
+
+def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str]] | None:
+    """The keys of the targets that are named; None stands for all."""
+    if not wanted:
+        return None
+    found = {name: [t.key for t in settings.targets if name in (t.name, "/".join(t.key))] for name in wanted}
+    if unknown := [name for name, keys in found.items() if not keys]:
+        known = ", ".join(t.name or "/".join(t.key) for t in settings.targets)
+        _fail(f"--target {', '.join(unknown)}: not in the configuration; its targets are {known}", 2)
+    return {key for keys in found.values() for key in keys}
 
 
 def _date(text: str | None, option: str) -> date | None:

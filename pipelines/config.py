@@ -93,6 +93,9 @@ class ApiSettings(_Section):
     timeout_seconds: float = Field(default=30, gt=0)
     max_attempts: int = Field(default=5, ge=1)
     max_sweeps: int = Field(default=4, ge=2)
+    max_repairs: int = Field(default=50, ge=0)
+    max_gone_checks: int = Field(default=20, ge=0)
+    max_run_minutes: float = Field(default=60, gt=0)
 
 
 class CredentialSettings(_Section):

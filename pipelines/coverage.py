@@ -1,18 +1,22 @@
 """What is known and how old it is: the published coverage, carried on to today.
 
-Lives here: reading coverage out of a warehouse, days without a run since the last build.
+Lives here: reading coverage and known tasks out of a warehouse, days without a run since the last build.
 Does not live here: how coverage comes about (sql/reports/rpt_snapshot_coverage.sql), printing (cli).
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pipelines.known import NOTHING_KNOWN, Known
 from pipelines.warehouse import open_published
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import duckdb
 
     from pipelines.lake import Lake
@@ -75,6 +79,26 @@ def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
             for t in targets
         ]
     return Status(missed[-1] if missed else through, built_at, tuple(targets), missed)
+
+
+@contextmanager
+def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
+    """What the last complete capture of each target showed, asked of the warehouse that is published now."""
+    if not lake.published.exists():
+        yield lambda _: NOTHING_KNOWN
+        return
+    with open_published(lake) as connection:
+
+        def known(target: tuple[str, str]) -> Known:
+            tasks = connection.execute(
+                "select task_id from dim_pull_tasks where project_id = $1 and region = $2 and is_current", target
+            ).fetchall()
+            unit = connection.execute(
+                "select offset_unit from dim_targets where project_id = $1 and region = $2", target
+            ).fetchone()
+            return Known(frozenset(task_id for (task_id,) in tasks), unit[0] if unit else "unknown")
+
+        yield known
 
 
 def is_day_complete(lake: Lake, day: date, targets: set[tuple[str, str]]) -> bool:

@@ -65,9 +65,9 @@ class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", ta
     """One answer, in the order of arrival; `body_base64` holds what is no UTF-8 text."""
 
     sequence: int
-    sweep: int
-    offset: int | None
-    limit: int | None
+    sweep: int | None = None
+    offset: int | None = None
+    limit: int | None = None
     task_id: str | None = None
     sent_at: datetime
     received_at: datetime
@@ -88,7 +88,8 @@ class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", ta
 class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="verdict"):
     """Last line of a file: how the capture ended and what it took.
 
-    `counted_sweep` is the sweep whose answers are the listing of a complete capture.
+    `counted_sweep` is the sweep whose answers are the listing of a complete capture. `gone`, `unlisted` and
+    `unchecked` are the tasks of the last complete capture that it lacks, by what the service said of them.
     """
 
     verdict: Verdict
@@ -108,6 +109,10 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
     retries: int
     first_request_id: str | None
     last_request_id: str | None
+    clock_skew_seconds: int | None = None
+    gone: list[str] = []
+    unlisted: list[str] = []
+    unchecked: list[str] = []
     finished_at: datetime
 
 

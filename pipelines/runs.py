@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.build import build_and_publish
 from pipelines.capture import CaptureResult, capture_targets, check_date
+from pipelines.coverage import known_tasks
 from pipelines.errors import LakeError
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import date
     from pathlib import Path
 
@@ -65,6 +67,7 @@ def snapshot(
     clock: Clock,
     *,
     refresh: bool = False,
+    only: Collection[tuple[str, str]] | None = None,
     simulated: bool = False,
     watcher: Watcher | None = None,
 ) -> RunResult:
@@ -76,25 +79,30 @@ def snapshot(
         ConfigError: when no credential is found, or no endpoint resolves.
     """
     watcher = watcher or Silent()
+    began_at = clock.now()
     if not simulated:
-        check_date(settings, day, clock.now())
+        check_date(settings, day, began_at)
     lake = Lake(settings.lake.root)
     lake.prepare()
     with lake.lock():
         before = [stale for stale in lake.stale_dates() if stale != day]
         _tidy(lake, before, watcher)
         watcher.begin("capturing", len(settings.targets))
-        captures = asyncio.run(
-            capture_targets(
-                settings,
-                lake,
-                day,
-                clock,
-                refresh=refresh,
-                simulated=simulated,
-                on_result=lambda result: watcher.advance(result.target.label),
+        with known_tasks(lake) as known:
+            captures = asyncio.run(
+                capture_targets(
+                    settings,
+                    lake,
+                    day,
+                    clock,
+                    known=known,
+                    refresh=refresh,
+                    only=only,
+                    simulated=simulated,
+                    began_at=began_at,
+                    on_result=lambda result: watcher.advance(result.target.label),
+                )
             )
-        )
         today = [day] if day in lake.stale_dates() else []
         _tidy(lake, today, watcher)
         published = _publish(lake, settings, clock, watcher)

@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 
 DATE = pa.date32()
 TEXT = pa.string()
+TEXTS = pa.list_(pa.string())
 FLAG = pa.bool_()
 COUNT = pa.int64()
 TIME = pa.timestamp("us")  # always UTC
@@ -181,7 +182,7 @@ CAPTURES = Table(
         Column("capture_id", TEXT, "Identifier of the capture; null when there was none."),
         Column("verdict", TEXT, "complete, incomplete or failed; null when there was no capture."),
         Column("proof", TEXT, "by_chain or by_agreement when complete."),
-        Column("verdict_reason", TEXT, "Why the capture is not complete."),
+        Column("verdict_reason", TEXT, "Why the capture is not complete; or what is worth knowing of one that is."),
         Column("drift_repairs", COUNT, "Pages that were read only to bridge or repeat others.", "pages"),
         Column("offset_unit", TEXT, "rows, pages or unknown: what the offset parameter counts."),
         Column("order_witness", TEXT, "Field by which the pages were found sorted, or assumed."),
@@ -196,6 +197,10 @@ CAPTURES = Table(
         Column("retries", COUNT, "Of these, the ones sent again after a fault.", "requests"),
         Column("started_at", TIME, "When the capture began.", "UTC"),
         Column("finished_at", TIME, "When the capture ended.", "UTC"),
+        Column("clock_skew_seconds", COUNT, "By how much this machine's clock was corrected.", "seconds"),
+        Column("gone", TEXTS, "Tasks of the last complete capture that the service does not know any more."),
+        Column("unlisted", TEXTS, "Tasks of the last complete capture that the service knows and does not list."),
+        Column("unchecked", TEXTS, "Tasks of the last complete capture that are not listed and were not asked for."),
         Column("first_request_id", TEXT, "The service's identifier of the first answer."),
         Column("last_request_id", TEXT, "The service's identifier of the last answer."),
     ),

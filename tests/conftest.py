@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import stamina
+from hypothesis import settings
 
 from pipelines import config
 from pipelines.build import build_and_publish
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from pipelines.capture import CaptureResult
     from pipelines.config import Settings
+
+settings.register_profile("default", deadline=None)  # machines are noisy; tests count work instead of timing it
+settings.load_profile("default")
 
 BEIJING = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 250, name="cn-north-4")
 SINGAPORE = Place("fedcba9876543210fedcba9876543210", "ap-southeast-3", 120, name="ap-southeast-3")

@@ -13,6 +13,7 @@ SOURCES = sorted(p for folder in ("pipelines", "assets") for p in (ROOT / folder
 LAYERS = {
     "errors": 0,
     "config": 1,
+    "known": 0,
     "tables": 1,
     "redact": 2,
     "lake": 2,
@@ -25,6 +26,7 @@ LAYERS = {
     "normalise": 4,
     "build": 4,
     "coverage": 4,
+    "doctor": 4,
     "runs": 5,
     "cli": 6,
 }

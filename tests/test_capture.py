@@ -62,7 +62,7 @@ def test_one_target_that_fails_does_not_touch_the_others(desk: Desk) -> None:
         ("empty_object", "incomplete", "answer_not_recognised"),
         ("short_page", "incomplete", "page_contradicts_total"),
         ("unavailable", "failed", "service_unavailable"),
-        ("no_total", "complete", None),
+        ("no_total", "complete", "total_missing"),
     ],
 )
 def test_each_fault_ends_in_its_verdict(desk: Desk, fault, verdict: str, reason: str | None) -> None:

@@ -24,6 +24,7 @@ HEAD = CaptureLine(
 END = msgspec.convert(
     dict.fromkeys(VerdictLine.__struct_fields__)
     | {"line": "verdict", "verdict": "complete", "offset_unit": "rows", "order_witness": "assumed", "finished_at": NOON}
+    | {"gone": [], "unlisted": [], "unchecked": []}
     | dict.fromkeys(("drift_repairs", "task_count", "sweeps", "requests", "retries"), 0),
     VerdictLine,
 )

@@ -198,6 +198,11 @@ class LiveClient:
     def _iam_endpoint(self, project_id: str) -> str:
         return self._settings.api.iam_endpoint.format(region=self._regions[project_id])
 
+    def clock_skew_seconds(self, target: Target) -> int | None:
+        """By how much this machine's clock was found off when it was corrected for signing; None when it was not."""
+        offset = getattr(self._gates[self._settings.credential(target)[0]].credential, "clock_offset", None)
+        return round(offset.total_seconds()) or None if offset else None
+
     async def require_sandbox(self) -> None:
         """Ask every endpoint, unsigned, whether it is a sandbox that knows the simulated date.
 

@@ -1,185 +1,448 @@
 """Proving a listing whole: a machine that is told pages and asks for pages.
 
-Lives here: which pages make a sweep, what each page is held against, when a listing is complete.
+Lives here: which pages make a sweep, what each is held against, how gaps are bridged, when a listing is complete.
 Does not live here: HTTP, files, the clock; the machine is told everything.
 
-A sweep reads pages that overlap by a few rows. If neighbours share a row, then every task that existed throughout
-and lies between the first page and the last is in one of them, whatever was inserted or deleted meanwhile: what lay
-before the shared row was in the one, what lay after it in the other. That needs one order, the same for all pages.
-A page must also have as many rows as its own `total` says. A sweep that fails either test is swept again.
+Premises. (1) There is one total order over all tasks that appear in any answer, the same for the whole capture.
+(2) A task is in the list at most once at a moment. (3) Each answer is the complete run of the list between its first
+and its last row, at one moment of the capture.
+
+What is proved. By (3) a page holds every task that existed throughout and lies, in the order of (1), between its first
+and its last row. Two pages that share a row cover two stretches of that order with a point in common, so together they
+cover the stretch from the first row of the one to the last row of the other without a hole. A page from offset 0
+covers everything before its last row; a page that reaches the end of the list covers everything after its first row.
+So a group of pages, linked by shared rows, that has a page from offset 0 and a page that reaches the end, holds every
+task that existed throughout, whatever was inserted or deleted meanwhile and in whatever order the pages were read.
+
+What is only evidence. (3) is held against each page's own `total`: a page with fewer or more rows than that is read
+again and then disbelieved. (1) is disproved by contradicting row orders (see `order`), never proved; then, and where
+pages cannot overlap (one row a page, or an `offset` that counts pages), two sweeps must show the same tasks, as many
+as `total` says every time. A sweep in which nothing moved must show as many tasks as `total` in any case.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Literal
+
+from pipelines.huawei.order import Order
 
 # The documented maximum of `total`; it may stand for more.
 TOTAL_CEILING = 10_000
+# How often a page that contradicts itself is read before it is disbelieved.
+READS_OF_A_DOUBTFUL_PAGE = 3
+
+OffsetUnit = Literal["rows", "pages", "unknown"]
+Proof = Literal["by_chain", "by_agreement"]
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A page to be read."""
+    """A page to be read; `offset` in whatever unit the service counts."""
 
     sweep: int
     offset: int
     limit: int
+    is_probe: bool = False
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a page showed: task ids in order, `total` if it said one, and what is wrong with it, if anything is."""
+    """What a page showed: tasks in order, `total` if it said one, and what is wrong with it, if anything is."""
 
     ids: tuple[str, ...]
     total: int | None
     flaw: str | None = None
+    create_times: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a listing ended; `counted_sweep` is the sweep that is the listing when it is complete."""
+    """How a listing ended; `counted_sweep` is the sweep that is the listing when it is complete.
+
+    `reason` says why it is incomplete; beside a complete one it says what is worth knowing (`total_missing`).
+    """
 
     verdict: Literal["complete", "incomplete"]
-    proof: Literal["by_chain", "by_agreement"] | None
+    proof: Proof | None
     reason: str | None
     counted_sweep: int | None
     sweeps: int
-    task_count: int
-    offset_unit: Literal["rows", "pages", "unknown"]
+    ids: frozenset[str]
+    repairs: int
+    offset_unit: OffsetUnit
+    order_witness: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a listing is read.
+
+    Attributes:
+        limit: rows a page, 1 to 100.
+        overlap: rows that neighbouring pages should share.
+        max_sweeps: sweeps until a listing is given up.
+        max_repairs: pages of one sweep that are read only to bridge gaps.
+        expects_rows: whether an empty list is a surprise, which is read twice.
+        hinted_unit: what `offset` counted when it was last found out; tested, never assumed.
+        first_sweep: the number of the first sweep.
+    """
+
+    limit: int = 100
+    overlap: int = 5
+    max_sweeps: int = 4
+    max_repairs: int = 50
+    expects_rows: bool = False
+    hinted_unit: OffsetUnit = "unknown"
+    first_sweep: int = 1
+
+
+class _Groups:
+    """Pages, by number, linked by shared rows; knows whether a group reaches from the list's beginning to its end."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, int] = {}  # task -> the page that showed it first
+        self._parent: list[int] = []
+        self._heads: list[int] = []
+        self._tails: list[int] = []
+
+    def add(self, ids: tuple[str, ...], *, is_head: bool, is_tail: bool) -> int:
+        """Take in a page; returns its number."""
+        number = len(self._parent)
+        self._parent.append(number)
+        first_shown = self.ids.setdefault
+        for known in {first_shown(task_id, number) for task_id in ids}:
+            self._parent[self._find(known)] = self._find(number)
+        if ids and is_head:
+            self._heads.append(number)
+        if ids and is_tail:
+            self._tails.append(number)
+        return number
+
+    def are_joined(self, one: int, other: int) -> bool:
+        return self._find(one) == self._find(other)
+
+    def reach_from_head_to_tail(self) -> bool:
+        return not {self._find(head) for head in self._heads}.isdisjoint(self._find(tail) for tail in self._tails)
+
+    def _find(self, number: int) -> int:
+        parent = self._parent
+        while parent[number] != number:
+            parent[number] = number = parent[parent[number]]
+        return number
+
+
+@dataclass
+class _Sweep:
+    """One pass over the pages."""
+
+    number: int
+    unit: OffsetUnit
+    groups: _Groups = field(default_factory=_Groups)
+    order: Order = field(default_factory=Order)
+    pages: dict[int, Page] = field(default_factory=dict)  # the newest at each offset
+    numbers: dict[int, int] = field(default_factory=dict)  # offset -> number of its newest page, in order of reading
+    offsets: list[int] = field(default_factory=list)  # asked for, in order
+    newest: Page | None = None
+    frontier: int | None = None
+    waiting: list[PageRequest] = field(default_factory=list)
+    under_way: Counter[int] = field(default_factory=Counter)
+    doubts: Counter[int] = field(default_factory=Counter)
+    held: list[int] = field(default_factory=list)  # offsets of doubtful pages that wait for the probe
+    totals: set[int | None] = field(default_factory=set)
+    repairs: int = 0
+    empty_reads: int = 0
+    has_moved: bool = False
 
 
 class Listing:
-    """One listing: sweeps until one is proved, at most `max_sweeps`.
+    """One listing: sweeps until one is proved.
 
-    Ask `wanted` for the pages to read, in any order and any number at a time; tell `receive` what they showed;
-    `outcome` is set when nothing more is wanted; `sweep` counts from 1.
+    `next` names the next page to be read now, or None; `receive` tells what a page showed, in any order and with any
+    number under way. `outcome` is set when nothing more is wanted.
     """
 
-    def __init__(self, limit: int, overlap: int, max_sweeps: int) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
         self.outcome: Outcome | None = None
-        self.sweep = 0
-        self._limit = limit
-        self._overlap = min(overlap, limit - 1)
-        self._step = limit - self._overlap
-        self._max_sweeps = max_sweeps
-        self._asked: list[int] = []
-        self._waiting: list[PageRequest] = []
-        self._pages: dict[int, Page] = {}
-        self._seen: set[str] = set()
-        self._ids_before: frozenset[str] | None = None
-        self._offset_unit: Literal["rows", "unknown"] = "unknown"
-        self._begin_sweep()
+        self.repairs = 0
+        self.seen: set[str] = set()
+        self._order = Order()  # of all sweeps
+        self._overlap = min(rules.overlap, rules.limit - 1)
+        self._offset_unit: OffsetUnit = "unknown"
+        self._probe: Literal["not_asked", "asked", "answered"] = "not_asked"
+        self._needs_agreement = rules.limit == 1
+        self._before: _Sweep | None = None  # the sweep that the next one may agree with
+        self._sweep = _Sweep(rules.first_sweep, "unknown")
+        self._ask(0)
 
     @property
-    def seen_count(self) -> int:
-        """Distinct tasks that any page has shown."""
-        return len(self._seen)
+    def sweep(self) -> int:
+        """The number of the sweep under way."""
+        return self._sweep.number
 
-    def wanted(self) -> list[PageRequest]:
-        """The pages to be read now; each is named once."""
-        wanted, self._waiting = self._waiting, []
-        return wanted
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    def next(self) -> PageRequest | None:
+        """The next page to be read, if one is wanted now; each is named once."""
+        sweep = self._sweep
+        if self.outcome is not None:
+            return None
+        if not sweep.waiting and self._is_more_beyond():
+            self._ask((sweep.frontier or 0) + self._step)
+        return sweep.waiting.pop(0) if sweep.waiting else None
+
+    @property
+    def _step(self) -> int:
+        return 1 if self._sweep.unit == "pages" else self.rules.limit - self._overlap
+
+    def _is_more_beyond(self) -> bool:
+        """Whether the newest word on where the list ends lies beyond the last page that was asked for."""
+        sweep, limit = self._sweep, self.rules.limit
+        newest = sweep.newest
+        if sweep.frontier is None or newest is None or 0 not in sweep.pages or self._probe == "asked":
+            return False
+        last = sweep.pages.get(sweep.frontier)
+        rows_before = self._rows_before(sweep.frontier)
+        if rows_before == 0 and newest.total is not None and newest.total <= limit:
+            return False  # one page holds all
+        if newest.total is None or (newest.total >= TOTAL_CEILING and rows_before + limit >= TOTAL_CEILING):
+            return last is not None and len(last.ids) == limit  # the end is where the rows end
+        return rows_before + limit <= newest.total
+
+    def _ask(self, offset: int, *, is_probe: bool = False) -> None:
+        sweep = self._sweep
+        if offset not in sweep.offsets:
+            insort(sweep.offsets, offset)
+        if not is_probe and (sweep.frontier is None or offset > sweep.frontier):
+            sweep.frontier = offset
+        sweep.under_way[offset] += 1
+        sweep.waiting.append(PageRequest(sweep.number, offset, self.rules.limit, is_probe))
+
+    def _ask_again(self, offset: int) -> None:
+        self._sweep.repairs += 1
+        self.repairs += 1
+        self._ask(offset)
+
+    def _rows_before(self, offset: int) -> int:
+        return offset * self.rules.limit if self._sweep.unit == "pages" else offset
+
+    # -- hearing -------------------------------------------------------------------------------------------------
 
     def receive(self, request: PageRequest, page: Page) -> None:
         """Take in what a page showed; pages of a sweep that was given up change nothing but what was seen."""
-        self._seen.update(page.ids)
-        if self.outcome is not None or request.sweep != self.sweep:
+        self.seen.update(page.ids)
+        sweep = self._sweep
+        if self.outcome is not None or request.sweep != sweep.number:
             return
-        if (flaw := page.flaw or self._contradiction(request, page)) is not None:
-            self._end_sweep(flaw)
+        sweep.under_way[request.offset] -= 1
+        if request.is_probe:
+            self._hear_probe(page)
+            if self._sweep is not sweep:
+                return
+        elif self._is_doubtful(request.offset, page):
             return
-        self._pages[request.offset] = page
-        self._ask_on(request, page)
-        if len(self._pages) == len(self._asked):
-            self._end_sweep(self._flaw_of_sweep())
+        if page.flaw is None and self._contradiction(request.offset, page) is None:
+            self._keep(request.offset, page)
+        elif request.is_probe and not sweep.under_way[request.offset]:
+            sweep.offsets.remove(request.offset)
+        if request.is_probe:
+            for offset in sweep.held:
+                self._ask_again(offset)
+        if not self._is_waiting_for_probe():
+            self._look_for_gaps(request.offset)
+        self._end_if_idle()
 
-    def _begin_sweep(self) -> None:
-        self.sweep += 1
-        self._asked, self._pages = [], {}
-        self._ask(0)
+    def _keep(self, offset: int, page: Page) -> None:
+        sweep = self._sweep
+        is_tail = self._reaches_end(offset, page)
+        sweep.pages[offset] = sweep.newest = page
+        sweep.numbers[offset] = sweep.groups.add(page.ids, is_head=offset == 0, is_tail=is_tail)
+        sweep.totals.add(page.total)
+        for order in (sweep.order, self._order):
+            order.add(page.ids, page.create_times or (None,) * len(page.ids))
 
-    def _ask(self, offset: int) -> None:
-        self._asked.append(offset)
-        self._waiting.append(PageRequest(self.sweep, offset, self._limit))
-
-    def _ask_on(self, request: PageRequest, page: Page) -> None:
-        """Ask for all pages up to the end, as far as this page knows where the end is."""
-        if request.offset == 0 and page.total is not None and page.total <= self._limit:
-            return  # one page holds all
-        if page.total is None or page.total >= TOTAL_CEILING:
-            end = request.offset + len(page.ids) if len(page.ids) == self._limit else 0
-            end = max(end, page.total or 0)
-        else:
-            end = page.total
-        while self._asked[-1] + self._limit <= end:
-            self._ask(self._asked[-1] + self._step)
-
-    def _contradiction(self, request: PageRequest, page: Page) -> str | None:
-        if page.total is None:
-            return None
-        expected = min(self._limit, max(0, page.total - request.offset))
-        if page.total >= TOTAL_CEILING and request.offset + self._limit > TOTAL_CEILING:
-            return None  # "at least so many": the end is where the rows end
-        return None if len(page.ids) == expected else "page_contradicts_total"
-
-    def _flaw_of_sweep(self) -> str | None:
-        if self._overlap and not self._is_joined():
-            return "pages_not_joined"
-        if any(len(set(page.ids)) < len(page.ids) for page in self._pages.values()):
-            return "task_twice_in_a_page"
-        totals = {page.total for page in self._pages.values()}
-        is_quiet = len(totals) == 1 and all(
-            before.ids[self._step :] == after.ids[: max(0, len(before.ids) - self._step)]
-            for (_, before), (_, after) in pairwise(sorted(self._pages.items()))
-        )
-        total = next(iter(totals))
-        if is_quiet and total is not None and total < TOTAL_CEILING and len(self._ids()) != total:
-            return "ids_differ_from_total"
-        if self._overlap and len(self._pages) > 1:
-            self._offset_unit = "rows"
-        return None
-
-    def _is_joined(self) -> bool:
-        """Whether pages that share rows lead from offset 0 to a page that reached the end when it was read."""
-        chain = sorted(self._pages.items())
-        for (offset, page), following in zip(chain, [*chain[1:], None], strict=True):
-            if self._reaches_end(offset, page):
+    def _is_doubtful(self, offset: int, page: Page) -> bool:
+        """Read a page again that is not what it should be; whether that is being done, or the listing has ended."""
+        sweep = self._sweep
+        if page.flaw is None and self._is_empty_surprise(offset, page):
+            sweep.empty_reads += 1
+            if sweep.empty_reads < 2:  # noqa: PLR2004 - read twice
+                self._ask_again(offset)
                 return True
-            if following is None or set(page.ids).isdisjoint(following[1].ids):
-                return False
-        return False
+        doubt = page.flaw or self._contradiction(offset, page)
+        if doubt is None:
+            return False
+        if offset and self._probe != "answered" and self._offset_unit == "unknown" and 0 in sweep.pages:
+            self._send_probe()  # an offset that counts pages looks just like this
+            sweep.held.append(offset)
+            return True
+        sweep.doubts[offset] += 1
+        if sweep.doubts[offset] < READS_OF_A_DOUBTFUL_PAGE:
+            self._ask_again(offset)
+        else:
+            self._finish(None, doubt)
+        return True
+
+    def _is_empty_surprise(self, offset: int, page: Page) -> bool:
+        return offset == 0 and not page.ids and not page.total and self.rules.expects_rows
+
+    def _contradiction(self, offset: int, page: Page) -> str | None:
+        """Whether a page has other rows than its own `total` lets expect."""
+        limit, before = self.rules.limit, self._rows_before(offset)
+        if page.total is None or (page.total >= TOTAL_CEILING and before + limit > TOTAL_CEILING):
+            return None if len(page.ids) <= limit else "page_contradicts_total"
+        expected = min(limit, max(0, page.total - before))
+        return None if len(page.ids) == expected else "page_contradicts_total"
 
     def _reaches_end(self, offset: int, page: Page) -> bool:
         if page.total is None or page.total >= TOTAL_CEILING:
-            return len(page.ids) < self._limit
-        return offset + len(page.ids) >= page.total
+            return len(page.ids) < self.rules.limit
+        return self._rows_before(offset) + len(page.ids) >= page.total
 
-    def _ids(self) -> frozenset[str]:
-        return frozenset(task_id for page in self._pages.values() for task_id in page.ids)
+    # -- what offset counts --------------------------------------------------------------------------------------
 
-    def _end_sweep(self, flaw: str | None) -> None:
-        if flaw is None and (self._overlap or len(self._pages) == 1):
-            self._finish("by_chain", None)
-            return
-        ids = self._ids() if flaw is None else None
-        if ids is not None and ids == self._ids_before:
-            self._finish("by_agreement", None)
-        elif self.sweep >= self._max_sweeps:
-            self._finish(None, flaw or "sweeps_disagree")
-        else:
-            self._ids_before = ids
+    def _send_probe(self) -> None:
+        if self._probe == "not_asked":
+            self._probe = "asked"
+            self._ask(1, is_probe=True)
+
+    def _is_waiting_for_probe(self) -> bool:
+        return self._probe == "asked"
+
+    def _hear_probe(self, page: Page) -> None:
+        """Rows shared with what was read mean that `offset` counts rows; none shared, though there are some, pages."""
+        self._probe = "answered"
+        if not self._sweep.groups.ids.keys().isdisjoint(page.ids):
+            self._offset_unit = "rows"
+        elif page.ids:
+            self._offset_unit = "pages"
+            self._needs_agreement = True
             self._begin_sweep()
 
-    def _finish(self, proof: Literal["by_chain", "by_agreement"] | None, reason: str | None) -> None:
-        self._waiting = []
+    # -- gaps ----------------------------------------------------------------------------------------------------
+
+    def _look_for_gaps(self, offset: int) -> None:
+        """Bridge the gaps beside a page that has just been read."""
+        sweep = self._sweep
+        if not self._overlap or sweep.unit == "pages":
+            return
+        if self.rules.hinted_unit == "pages" and offset == 0 and self._is_more_beyond():
+            self._send_probe()
+            return
+        before = bisect_left(sweep.offsets, offset) - 1
+        after = bisect_right(sweep.offsets, offset)
+        for left, right in ((before, before + 1), (after - 1, after)):
+            if left >= 0 and right < len(sweep.offsets):
+                self._bridge(sweep.offsets[left], sweep.offsets[right])
+
+    def _bridge(self, left: int, right: int) -> None:
+        sweep = self._sweep
+        if left not in sweep.pages or right not in sweep.pages or sweep.under_way[left] or sweep.under_way[right]:
+            return
+        one = sweep.pages[left]
+        self._note_movement(left, right)
+        if self._reaches_end(left, one) or sweep.groups.are_joined(sweep.numbers[left], sweep.numbers[right]):
+            return
+        if self._offset_unit == "unknown" and self._probe == "not_asked":
+            self._send_probe()
+            return
+        if sweep.repairs >= self.rules.max_repairs or sweep.groups.reach_from_head_to_tail():
+            return
+        if right - left > self.rules.limit // 2:
+            self._ask_again((left + right) // 2)
+        else:  # what lay between has slid away: the older of the two pages is out of date
+            self._ask_again(left if sweep.numbers[left] < sweep.numbers[right] else right)
+
+    def _note_movement(self, left: int, right: int) -> None:
+        """Where fewer rows are shared than expected, pages not yet asked for shall share more."""
+        sweep = self._sweep
+        one, other = sweep.pages[left].ids, sweep.pages[right].ids
+        expected = max(0, left + len(one) - right)
+        tail = one[len(one) - expected :] if expected else ()
+        shared = len(set(one) & set(other))
+        if shared and self._offset_unit == "unknown":
+            self._offset_unit = "rows"
+        if tail != other[: len(tail)]:
+            sweep.has_moved = True
+            lost = expected - shared
+            if lost > 0:
+                self._overlap = min(max(self._overlap, lost + 2), max(self.rules.limit // 2, 1))
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    def _end_if_idle(self) -> None:
+        sweep = self._sweep
+        if self.outcome is not None or sweep.waiting or sweep.under_way.total() or self._is_more_beyond():
+            return
+        if self._is_joined():
+            self._end_sweep(self._flaw_of_sweep())
+            return
+        for left, right in zip(sweep.offsets, sweep.offsets[1:], strict=False):
+            self._bridge(left, right)
+            if sweep.waiting:
+                return
+        self._end_sweep("pages_not_joined")
+
+    def _is_joined(self) -> bool:
+        sweep = self._sweep
+        first = sweep.pages[0]
+        if not first.ids:
+            return True  # a believed empty list
+        return not self._overlap or sweep.unit == "pages" or sweep.groups.reach_from_head_to_tail()
+
+    def _flaw_of_sweep(self) -> str | None:
+        sweep = self._sweep
+        total = next(iter(sweep.totals)) if len(sweep.totals) == 1 else None
+        is_counted = total is not None and total < TOTAL_CEILING
+        if is_counted and not sweep.has_moved and len(sweep.groups.ids) != total:
+            return "ids_differ_from_total"
+        if sweep.order.is_contradicted():
+            self._needs_agreement = True
+            return "order_unstable"
+        if self._order.is_contradicted():
+            self._needs_agreement = True
+        has_moved = len(sweep.totals) != 1 or (is_counted and len(sweep.groups.ids) != total)
+        return "list_moved_unproved" if self._needs_agreement and len(sweep.pages) > 1 and has_moved else None
+
+    def _agrees_with_before(self) -> bool:
+        if self._before is None or self._before.groups.ids.keys() != self._sweep.groups.ids.keys():
+            return False
+        both = Order()
+        for sweep in (self._before, self._sweep):
+            for page in sweep.pages.values():
+                both.add(page.ids, page.create_times or (None,) * len(page.ids))
+        return not both.is_contradicted()
+
+    def _end_sweep(self, flaw: str | None) -> None:
+        sweep = self._sweep
+        if flaw is None and (not self._needs_agreement or len(sweep.pages) == 1):
+            self._finish("by_chain", "total_missing" if sweep.totals == {None} else None)
+        elif flaw is None and self._agrees_with_before():
+            self._finish("by_agreement", None)
+        elif sweep.number - self.rules.first_sweep + 1 >= self.rules.max_sweeps:
+            self._finish(None, flaw or "sweeps_disagree")
+        else:
+            self._before = sweep if flaw is None else None
+            self._begin_sweep()
+
+    def _begin_sweep(self) -> None:
+        self._sweep = _Sweep(self._sweep.number + 1, "pages" if self._offset_unit == "pages" else "unknown")
+        self._ask(0)
+
+    def _finish(self, proof: Proof | None, reason: str | None) -> None:
+        sweep = self._sweep
+        sweep.waiting.clear()
         self.outcome = Outcome(
             verdict="complete" if proof else "incomplete",
             proof=proof,
             reason=reason,
-            counted_sweep=self.sweep if proof else None,
-            sweeps=self.sweep,
-            task_count=len(self._ids()) if proof else self.seen_count,
+            counted_sweep=sweep.number if proof else None,
+            sweeps=sweep.number,
+            ids=frozenset(sweep.groups.ids) if proof else frozenset(self.seen),
+            repairs=self.repairs,
             offset_unit=self._offset_unit,
+            order_witness=self._order.witness,
         )

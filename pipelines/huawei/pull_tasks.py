@@ -1,4 +1,4 @@
-"""ListPullTasks: reads the pages that a listing wants, and says what each page showed.
+"""ListPullTasks: reads the pages that a listing wants, says what each page showed, asks for what is missing.
 
 Lives here: query parameters, taking an answer apart, keeping several requests under way.
 Does not live here: when a listing is complete (listing), retries and refusals (client), what fields mean (tables).
@@ -7,15 +7,16 @@ Does not live here: when a listing is complete (listing), retries and refusals (
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from pipelines.errors import ApiError, CredentialRefused
 from pipelines.huawei.listing import Outcome, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pipelines.config import Target
     from pipelines.huawei.client import Answer, LiveClient, Recorder
     from pipelines.huawei.listing import Listing, PageRequest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 class _Named(msgspec.Struct):
     task_id: Any = None
+    create_time: Any = None
 
 
 class _Envelope(msgspec.Struct):
@@ -54,7 +56,8 @@ def read_page(content: bytes) -> Page:
     ids = tuple(task.task_id for task in filled.task_infos)
     if not all(isinstance(task_id, str) and task_id for task_id in ids):
         return Page(tuple(i for i in ids if isinstance(i, str) and i), filled.total, "task_without_id")
-    return Page(ids, filled.total)
+    times = (task.create_time for task in filled.task_infos)
+    return Page(ids, filled.total, None, tuple(time if isinstance(time, str) else None for time in times))
 
 
 def _read_odd_page(content: bytes) -> Page:
@@ -72,15 +75,35 @@ def _read_odd_page(content: bytes) -> Page:
     return Page((), total, "answer_not_recognised")
 
 
+@dataclass(frozen=True)
+class Ends:
+    """What became of tasks of the last complete capture that a complete one lacks.
+
+    Attributes:
+        gone: the service does not know them any more.
+        unlisted: it knows them, and still does not list them.
+        unchecked: it was not asked, or gave no clear answer.
+    """
+
+    gone: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+NO_ENDS = Ends()
+RecorderFor = Callable[["PageRequest | str"], "Recorder"]
+
+
 async def list_pull_tasks(
-    client: LiveClient, target: Target, listing: Listing, recorder_for: Callable[[PageRequest], Recorder]
+    client: LiveClient, target: Target, listing: Listing, max_concurrency: int, recorder_for: RecorderFor
 ) -> Outcome:
     """Read pages until the listing has its outcome.
 
     Args:
-        client: sends the requests; it bounds how many are in flight.
+        client: sends the requests.
         target: what is listed.
         listing: says which pages are wanted and when it is done.
+        max_concurrency: pages under way at once; the next ones are chosen when answers have come.
         recorder_for: gives the recorder of a page's requests.
 
     Raises:
@@ -88,14 +111,14 @@ async def list_pull_tasks(
     """
 
     async def read(request: PageRequest) -> tuple[PageRequest, Answer]:
-        query: dict[str, str | int] = {"offset": request.offset, "limit": request.limit}
-        query["region"] = target.query_region or target.region
+        query: dict[str, str | int] = {"offset": request.offset, "limit": request.limit, "region": _region(target)}
         return request, await client.get_pull_tasks(target, query, recorder_for(request))
 
     under_way: set[asyncio.Task[tuple[PageRequest, Answer]]] = set()
     try:
         while listing.outcome is None:
-            under_way |= {asyncio.create_task(read(request)) for request in listing.wanted()}
+            while len(under_way) < max_concurrency and (request := listing.next()) is not None:
+                under_way.add(asyncio.create_task(read(request)))
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 request, answer = task.result()
@@ -105,3 +128,38 @@ async def list_pull_tasks(
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
     return listing.outcome
+
+
+async def find_ends(
+    client: LiveClient, target: Target, missing: Sequence[str], max_checks: int, recorder_for: RecorderFor
+) -> Ends:
+    """Ask for tasks by their id; at most `max_checks` of them, the rest stay unchecked.
+
+    Raises:
+        CredentialRefused: when the credential dies on the way; any other refusal leaves the task unchecked.
+    """
+
+    async def ask(task_id: str) -> Literal["gone", "unlisted", "unchecked"]:
+        query: dict[str, str | int] = {"task_id": task_id, "offset": 0, "limit": 1, "region": _region(target)}
+        try:
+            answer = await client.get_pull_tasks(target, query, recorder_for(task_id))
+        except CredentialRefused:
+            raise
+        except ApiError as error:
+            return "gone" if error.reason == "not_found" else "unchecked"
+        page = read_page(answer.content)
+        if task_id in page.ids:
+            return "unlisted"
+        return "unchecked" if page.ids or page.flaw else "gone"
+
+    asked = missing[:max_checks]
+    found = dict(zip(asked, await asyncio.gather(*map(ask, asked)), strict=True))
+    return Ends(
+        gone=tuple(task_id for task_id in asked if found[task_id] == "gone"),
+        unlisted=tuple(task_id for task_id in asked if found[task_id] == "unlisted"),
+        unchecked=(*(task_id for task_id in asked if found[task_id] == "unchecked"), *missing[max_checks:]),
+    )
+
+
+def _region(target: Target) -> str:
+    return target.query_region or target.region

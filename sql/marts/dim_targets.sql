@@ -12,6 +12,7 @@
 -- column: last_expected_date DATE | Last day on which it was to be listed.
 -- column: last_complete_date DATE | Last day whose capture is complete; null when there is none.
 -- column: last_complete_task_count BIGINT | Tasks in that capture.
+-- column: offset_unit VARCHAR | What the offset parameter was last found to count: rows, pages or unknown.
 -- column: last_coverage VARCHAR | How the last expected day ended: complete, incomplete, failed or missing.
 -- column: last_verdict_reason VARCHAR | Why, when it is not complete.
 -- check: first_expected_date <= last_expected_date
@@ -33,6 +34,7 @@ select
         when today.coverage = 'complete' then today.task_count
         else before.last_complete_task_count
     end as last_complete_task_count,
+    coalesce(nullif(today.offset_unit, 'unknown'), before.offset_unit, 'unknown') as offset_unit,
     coalesce(today.coverage, before.last_coverage) as last_coverage,
     case when today.project_id is null then before.last_verdict_reason else today.verdict_reason end
         as last_verdict_reason,

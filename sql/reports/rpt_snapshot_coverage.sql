@@ -9,7 +9,7 @@
 -- column: coverage VARCHAR | complete, incomplete, failed or missing.
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
 -- column: proof VARCHAR | by_chain or by_agreement when complete.
--- column: verdict_reason VARCHAR | Why the day is not complete.
+-- column: verdict_reason VARCHAR | Why the day is not complete; or what is worth knowing of one that is.
 -- column: error_code VARCHAR | The service's code, where it refused.
 -- column: error_message VARCHAR | What went wrong and what to do about it.
 -- column: task_count BIGINT | Tasks listed; null unless complete.
@@ -17,6 +17,14 @@
 -- column: last_complete_date DATE | Newest complete day up to this one: how old what is known was then.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
+-- column: sweeps BIGINT | Passes over the pages.
+-- column: drift_repairs BIGINT | Pages that were read only to bridge gaps or to settle doubts.
+-- column: offset_unit VARCHAR | What the offset parameter was found to count: rows, pages or unknown.
+-- column: order_witness VARCHAR | Field by which the pages were found sorted, or assumed.
+-- column: gone_count BIGINT | Tasks of the last complete capture that the service does not know any more.
+-- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows and does not list.
+-- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not asked for.
+-- column: clock_skew_seconds BIGINT | By how much this machine's clock was corrected, in seconds.
 -- column: started_at TIMESTAMP | When the capture began, UTC.
 -- column: finished_at TIMESTAMP | When the capture ended, UTC.
 -- check: coverage in ('complete', 'incomplete', 'failed', 'missing')
@@ -50,6 +58,14 @@ select
     last_built.last_complete_date,
     cast(null as bigint) as requests,
     cast(null as bigint) as retries,
+    cast(null as bigint) as sweeps,
+    cast(null as bigint) as drift_repairs,
+    cast(null as varchar) as offset_unit,
+    cast(null as varchar) as order_witness,
+    cast(null as bigint) as gone_count,
+    cast(null as bigint) as unlisted_count,
+    cast(null as bigint) as unchecked_count,
+    cast(null as bigint) as clock_skew_seconds,
     cast(null as timestamp) as started_at,
     cast(null as timestamp) as finished_at,
 from days_without_run
@@ -72,6 +88,14 @@ select
     targets.last_complete_date,
     today.requests,
     today.retries,
+    today.sweeps,
+    today.drift_repairs,
+    today.offset_unit,
+    today.order_witness,
+    today.gone_count,
+    today.unlisted_count,
+    today.unchecked_count,
+    today.clock_skew_seconds,
     today.started_at,
     today.finished_at,
 from stg_captures as today

@@ -18,6 +18,14 @@
 -- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
+-- column: sweeps BIGINT | Passes over the pages.
+-- column: drift_repairs BIGINT | Pages that were read only to bridge gaps or to settle doubts.
+-- column: offset_unit VARCHAR | What the offset parameter was found to count: rows, pages or unknown.
+-- column: order_witness VARCHAR | Field by which the pages were found sorted, or assumed.
+-- column: gone_count BIGINT | Tasks of the last complete capture that the service does not know any more.
+-- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows and does not list.
+-- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not asked for.
+-- column: clock_skew_seconds BIGINT | By how much this machine's clock was corrected, in seconds.
 -- column: started_at TIMESTAMP | When the capture began, UTC.
 -- column: finished_at TIMESTAMP | When the capture ended, UTC.
 -- column: capture_id VARCHAR | Identifier of the capture; null when there was none.
@@ -40,6 +48,14 @@ select
     task_count as tasks_seen,
     requests,
     retries,
+    sweeps,
+    drift_repairs,
+    offset_unit,
+    order_witness,
+    len(gone) as gone_count,
+    len(unlisted) as unlisted_count,
+    len(unchecked) as unchecked_count,
+    clock_skew_seconds,
     started_at,
     finished_at,
     capture_id,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.huawei.listing import Listing, Outcome, Page, PageRequest
+from pipelines.huawei.listing import READS_OF_A_DOUBTFUL_PAGE, Listing, Outcome, Page, PageRequest, Rules
 
-OVERLAP, SWEEPS = 5, 4
+OVERLAP, SWEEPS = Rules().overlap, Rules().max_sweeps
 
 
 def ids(count: int) -> list[str]:
@@ -25,11 +27,10 @@ def run(listing: Listing, answer) -> tuple[Outcome, list[PageRequest]]:
     """Answer page by page, in the order of asking."""
     asked: list[PageRequest] = []
     while listing.outcome is None:
-        wanted = listing.wanted()
-        assert wanted, "the machine waits for nothing"
-        for request in wanted:
-            asked.append(request)
-            listing.receive(request, answer(request))
+        request = listing.next()
+        assert request is not None, "the machine waits for nothing"
+        asked.append(request)
+        listing.receive(request, answer(request))
     return listing.outcome, asked
 
 
@@ -41,67 +42,114 @@ def quiet_requests(count: int, limit: int, overlap: int) -> int:
 @pytest.mark.parametrize("limit", [2, 100])
 def test_a_quiet_list_is_complete_at_the_cost_of_the_formula(count: int, limit: int) -> None:
     overlap = min(OVERLAP, limit - 1)
-    outcome, asked = run(Listing(limit, OVERLAP, SWEEPS), lambda request: page_of(ids(count), request))
-    assert (outcome.verdict, outcome.proof, outcome.task_count) == ("complete", "by_chain", count)
+    outcome, asked = run(Listing(Rules(limit=limit)), lambda request: page_of(ids(count), request))
+    assert (outcome.verdict, outcome.proof, len(outcome.ids)) == ("complete", "by_chain", count)
     assert len(asked) == quiet_requests(count, limit, overlap)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 20])
 def test_pages_of_one_row_are_proved_by_agreement(count: int) -> None:
-    outcome, _ = run(Listing(1, OVERLAP, SWEEPS), lambda request: page_of(ids(count), request))
-    assert (outcome.verdict, outcome.task_count) == ("complete", count)
+    outcome, _ = run(Listing(Rules(limit=1)), lambda request: page_of(ids(count), request))
+    assert (outcome.verdict, len(outcome.ids)) == ("complete", count)
     assert outcome.proof == ("by_agreement" if count > 1 else "by_chain")
 
 
-@given(count=st.integers(0, 400), limit=st.integers(2, 100), seed=st.randoms(use_true_random=False))
-def test_the_order_of_answers_does_not_matter(count: int, limit: int, seed) -> None:
-    listing = Listing(limit, OVERLAP, SWEEPS)
+@given(
+    count=st.integers(0, 400),
+    limit=st.integers(2, 100),
+    width=st.integers(1, 9),
+    seed=st.randoms(use_true_random=False),
+)
+def test_the_order_of_answers_does_not_matter(count: int, limit: int, width: int, seed) -> None:
+    listing = Listing(Rules(limit=limit))
     waiting: list[PageRequest] = []
     while listing.outcome is None:
-        waiting += listing.wanted()
+        while len(waiting) < width and (request := listing.next()) is not None:
+            waiting.append(request)
         request = waiting.pop(seed.randrange(len(waiting)))
         listing.receive(request, page_of(ids(count), request))
     assert listing.outcome.verdict == "complete"
-    assert listing.outcome.task_count == count
+    assert len(listing.outcome.ids) == count
 
 
-def test_a_page_that_has_fewer_rows_than_its_total_says_is_never_believed() -> None:
+def test_a_page_that_stays_other_than_its_total_says_is_read_again_and_disbelieved() -> None:
     def short(request: PageRequest) -> Page:
         page = page_of(ids(250), request)
         return Page(page.ids[:-1], page.total) if request.offset else page
 
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), short)
-    assert (outcome.verdict, outcome.reason, outcome.sweeps) == ("incomplete", "page_contradicts_total", SWEEPS)
-    assert outcome.task_count == 249  # what was seen is counted as evidence
+    outcome, asked = run(Listing(Rules()), short)
+    assert (outcome.verdict, outcome.reason, outcome.sweeps) == ("incomplete", "page_contradicts_total", 1)
+    assert len(outcome.ids) == 194  # what was seen is counted as evidence
+    assert max(Counter(request.offset for request in asked).values()) <= READS_OF_A_DOUBTFUL_PAGE + 1
+
+
+def test_a_page_that_is_right_the_second_time_is_believed() -> None:
+    asked: Counter[int] = Counter()
+
+    def short_once(request: PageRequest) -> Page:
+        asked[request.offset] += 1
+        page = page_of(ids(250), request)
+        return Page(page.ids[:-1], page.total) if request.offset == 95 and asked[95] == 1 else page
+
+    outcome, _ = run(Listing(Rules()), short_once)
+    assert (outcome.verdict, len(outcome.ids), outcome.sweeps) == ("complete", 250, 1)
 
 
 def test_a_silent_cap_is_never_believed() -> None:
     def capped(request: PageRequest) -> Page:
         return Page(tuple(ids(250)[:150][request.offset : request.offset + request.limit]), 250)
 
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), capped)
+    outcome, _ = run(Listing(Rules()), capped)
     assert (outcome.verdict, outcome.reason) == ("incomplete", "page_contradicts_total")
 
 
-def test_an_offset_that_counts_pages_is_never_believed() -> None:
-    def by_page(request: PageRequest) -> Page:
+def by_page(rows: list[str]):
+    def answer(request: PageRequest) -> Page:
         start = request.offset * request.limit
-        return Page(tuple(ids(250)[start : start + request.limit]), 250)
+        return Page(tuple(rows[start : start + request.limit]), len(rows))
 
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), by_page)
-    assert outcome.verdict == "incomplete"
+    return answer
 
 
-def test_pages_that_share_no_row_are_swept_again() -> None:
-    before, after = ids(250), ids(250)[50:]
+@pytest.mark.parametrize("count", [101, 150, 200, 250, 1000])
+def test_an_offset_that_counts_pages_is_found_out_and_two_sweeps_must_agree(count: int) -> None:
+    outcome, asked = run(Listing(Rules()), by_page(ids(count)))
+    assert (outcome.verdict, outcome.proof, outcome.offset_unit) == ("complete", "by_agreement", "pages")
+    assert len(outcome.ids) == count
+    assert sum(request.is_probe for request in asked) == 1
+
+
+def test_a_hint_that_offsets_count_pages_is_tested_first_and_saves_the_wrong_pages() -> None:
+    hinted, asked = run(Listing(Rules(hinted_unit="pages")), by_page(ids(1000)))
+    assert (hinted.verdict, hinted.offset_unit, [request.offset for request in asked[:2]]) == (
+        "complete",
+        "pages",
+        [0, 1],
+    )
+    assert len(asked) == 2 + 2 * 11  # the eleventh shows that the list ends
+    wrong, _ = run(Listing(Rules(hinted_unit="pages")), lambda request: page_of(ids(1000), request))
+    assert (wrong.verdict, wrong.offset_unit, len(wrong.ids)) == ("complete", "rows", 1000)
+
+
+def test_a_list_of_one_page_does_not_tell_what_offsets_count() -> None:
+    assert run(Listing(Rules()), lambda request: page_of(ids(100), request))[0].offset_unit == "unknown"
+    assert run(Listing(Rules()), lambda request: page_of(ids(101), request))[0].offset_unit == "rows"
+
+
+@pytest.mark.parametrize("gone", [10, 60, 90, 140])
+def test_a_gap_is_bridged_within_the_sweep(gone: int) -> None:
+    """So many tasks vanish at the head after the first page was read; what lies behind them slides away."""
+    before, after = ids(600), ids(600)[gone:]
 
     def shrinking(request: PageRequest) -> Page:
-        """Fifty tasks vanish at the head after the first page: the second page then begins behind a gap."""
-        rows = before if request.sweep == 1 and request.offset == 0 else after
-        return page_of(rows, request)
+        asked[request.offset] += 1
+        return page_of(before if request.offset == 0 and asked[0] == 1 else after, request)
 
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), shrinking)
-    assert (outcome.verdict, outcome.sweeps, outcome.task_count) == ("complete", 2, 200)
+    asked: Counter[int] = Counter()
+    outcome, requests = run(Listing(Rules()), shrinking)
+    assert (outcome.verdict, outcome.sweeps) == ("complete", 1)
+    assert outcome.ids >= set(after)
+    assert len(requests) <= quiet_requests(600 - gone, 100, OVERLAP) + 6
 
 
 def test_an_empty_page_behind_a_shrunken_list_joins_nothing() -> None:
@@ -109,54 +157,109 @@ def test_an_empty_page_behind_a_shrunken_list_joins_nothing() -> None:
     before, after = ids(150), ids(150)[60:]
 
     def shrinking(request: PageRequest) -> Page:
-        return page_of(before if request.sweep == 1 and request.offset == 0 else after, request)
+        asked[request.offset] += 1
+        return page_of(before if request.offset == 0 and asked[0] == 1 else after, request)
 
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), shrinking)
-    assert (outcome.verdict, outcome.sweeps, outcome.task_count) == ("complete", 2, 90)
+    asked: Counter[int] = Counter()
+    outcome, _ = run(Listing(Rules()), shrinking)
+    assert outcome.verdict == "complete"
+    assert outcome.ids >= set(after)
 
 
-def test_a_list_that_never_joins_ends_incomplete() -> None:
+def test_a_list_that_never_joins_ends_incomplete_within_its_bounds() -> None:
+    moments = iter(range(100_000))
+
     def disjoint(request: PageRequest) -> Page:
-        return Page(tuple(f"{request.sweep}-{request.offset}-{n}" for n in range(min(100, 150 - request.offset))), 150)
+        moment = next(moments)
+        return Page(tuple(f"{moment}-{n}" for n in range(max(0, min(100, 150 - request.offset)))), 150)
 
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), disjoint)
-    assert (outcome.verdict, outcome.reason) == ("incomplete", "pages_not_joined")
+    rules = Rules(max_repairs=7, max_sweeps=3)
+    outcome, asked = run(Listing(rules), disjoint)
+    assert outcome.verdict == "incomplete"
+    assert len(asked) <= 3 * (2 + 7) + 1
 
 
 def test_a_task_twice_in_one_page_is_never_believed() -> None:
-    def doubled(request: PageRequest) -> Page:
-        return Page(("a", "b", "a"), 3)
-
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), doubled)
-    assert (outcome.verdict, outcome.reason) == ("incomplete", "task_twice_in_a_page")
+    outcome, _ = run(Listing(Rules()), lambda _: Page(("a", "b", "a"), 3))
+    assert outcome.verdict == "incomplete"
 
 
-def test_a_flaw_of_a_page_is_the_reason_of_the_listing() -> None:
-    outcome, asked = run(Listing(100, OVERLAP, SWEEPS), lambda _: Page((), None, "answer_not_recognised"))
-    assert (outcome.verdict, outcome.reason, len(asked)) == ("incomplete", "answer_not_recognised", SWEEPS)
+@pytest.mark.parametrize("flaw", ["answer_not_recognised", "task_without_id", "tasks_null_beside_total"])
+def test_a_flaw_that_stays_is_the_reason_of_the_listing(flaw: str) -> None:
+    outcome, asked = run(Listing(Rules()), lambda _: Page((), None, flaw))
+    assert (outcome.verdict, outcome.reason, len(asked)) == ("incomplete", flaw, READS_OF_A_DOUBTFUL_PAGE)
 
 
 @pytest.mark.parametrize("count", [0, 99, 100, 101, 250])
 def test_without_a_total_the_list_ends_where_a_page_is_short(count: int) -> None:
-    outcome, _ = run(Listing(100, OVERLAP, SWEEPS), lambda request: Page(page_of(ids(count), request).ids, None))
-    assert (outcome.verdict, outcome.task_count) == ("complete", count)
+    outcome, _ = run(Listing(Rules()), lambda request: Page(page_of(ids(count), request).ids, None))
+    assert (outcome.verdict, outcome.reason, len(outcome.ids)) == ("complete", "total_missing", count)
 
 
-def test_a_total_at_its_ceiling_means_at_least() -> None:
-    rows = ids(10_300)
-    outcome, _ = run(
-        Listing(100, OVERLAP, SWEEPS), lambda request: Page(page_of(rows, request).ids, min(len(rows), 10_000))
-    )
-    assert (outcome.verdict, outcome.task_count) == ("complete", 10_300)
+@pytest.mark.parametrize("count", [9_999, 10_000, 10_001, 10_300])
+def test_a_total_at_its_ceiling_means_at_least(count: int) -> None:
+    rows = ids(count)
+    outcome, _ = run(Listing(Rules()), lambda request: Page(page_of(rows, request).ids, min(len(rows), 10_000)))
+    assert (outcome.verdict, len(outcome.ids)) == ("complete", count)
+
+
+def test_an_empty_list_is_read_twice_where_there_were_tasks_before() -> None:
+    for expects_rows, requests in ((False, 1), (True, 2)):
+        outcome, asked = run(Listing(Rules(expects_rows=expects_rows)), lambda request: page_of([], request))
+        assert (outcome.verdict, len(asked)) == ("complete", requests)
+
+
+def test_an_empty_list_that_is_not_empty_the_second_time_was_none() -> None:
+    answers = iter([Page((), 0)])
+    outcome, _ = run(Listing(Rules(expects_rows=True)), lambda request: next(answers, None) or page_of(ids(3), request))
+    assert (outcome.verdict, len(outcome.ids)) == ("complete", 3)
+
+
+def test_an_order_that_is_seen_to_move_needs_two_sweeps_that_agree() -> None:
+    """The first sweep shows rows turned round between two pages; afterwards the order is still."""
+    rows = ids(150)
+    turned = [*rows[:97], rows[98], rows[97], *rows[99:]]
+
+    def moving(request: PageRequest) -> Page:
+        return page_of(turned if request.sweep == 1 and request.offset else rows, request)
+
+    outcome, _ = run(Listing(Rules()), moving)
+    assert (outcome.verdict, outcome.proof, outcome.sweeps) == ("complete", "by_agreement", 3)
+    assert outcome.ids == set(rows)
+
+
+def test_an_order_that_keeps_moving_is_never_complete() -> None:
+    rows, dice = ids(150), random.Random(1)
+
+    def shuffled(request: PageRequest) -> Page:
+        return page_of(dice.sample(rows, len(rows)), request)
+
+    outcome, _ = run(Listing(Rules()), shuffled)
+    assert outcome.verdict == "incomplete"
+
+
+def test_the_field_that_pages_are_sorted_by_is_recorded() -> None:
+    def timed(values):
+        return lambda request: Page(
+            page_of(ids(150), request).ids, 150, None, values[request.offset : request.offset + 100]
+        )
+
+    rising = tuple(f"2026-01-01T00:{n:05}" for n in range(150))
+    for values, witness in ((rising, "create_time"), (rising[::-1], "create_time"), (("x", "y", "a") * 50, "task_id")):
+        assert run(Listing(Rules()), timed(values))[0].order_witness == witness
+    backwards = dict(zip(ids(150), random.Random(1).sample(range(150), 150), strict=True))
+    mixed = sorted(ids(150), key=backwards.__getitem__)
+    assert run(Listing(Rules()), lambda request: page_of(mixed, request))[0].order_witness == "assumed"
 
 
 def test_answers_of_a_sweep_that_was_given_up_decide_nothing() -> None:
-    listing = Listing(100, OVERLAP, SWEEPS)
-    (first,) = listing.wanted()
-    listing.receive(first, Page((), 5))  # contradicts itself: a second sweep begins
-    (second,) = listing.wanted()
-    listing.receive(first, page_of(ids(5), first))
+    listing = Listing(Rules(limit=2, overlap=0))
+    first = listing.next()
+    assert first is not None
+    listing.receive(first, Page(("a", "b"), 3))
+    second = listing.next()
+    assert second is not None
+    listing._begin_sweep()
+    listing.receive(second, Page(("c",), 3))
     assert listing.outcome is None
-    listing.receive(second, page_of(ids(5), second))
-    assert listing.outcome is not None
-    assert listing.outcome.counted_sweep == 2
+    assert listing.seen == {"a", "b", "c"}

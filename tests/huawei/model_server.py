@@ -1,0 +1,105 @@
+"""A list that changes while it is read, and every dishonest way of showing it; no test by itself."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from pipelines.huawei.listing import Listing, Outcome, Page, PageRequest, Rules
+
+PLACES = ("head", "tail", "anywhere")
+# What the server does beside serving; "stable" ones keep one order of the list.
+STABLE_MANNERS = ("honest", "short", "capped", "by_page", "flickering", "lagging", "no_total")
+MOVING_MANNERS = ("shuffled", "rotating", "resorted_once", "swapping", "bumping")
+LAG = 5  # how many changes a lagging replica may be behind
+
+
+@dataclass
+class ModelServer:
+    """A list of tasks with one order, changed between any two requests."""
+
+    size: int
+    dice: random.Random
+    places: tuple[str, ...] = PLACES
+    manner: str = "honest"
+    cap: int = 0
+    rows: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = [f"task-{n:05}" for n in range(self.size)]
+        self.throughout = set(self.rows)
+        self.yesterday = frozenset(self.rows)
+        self._born = self.size
+        self._past = deque([self.rows[:]], maxlen=LAG + 1)
+
+    def change(self) -> None:
+        """One task appears or ends."""
+        place = self.dice.choice(self.places)
+        if self.dice.random() < 0.5:
+            at = {"head": 0, "tail": len(self.rows), "anywhere": self.dice.randint(0, len(self.rows))}[place]
+            self.rows.insert(at, f"task-{self._born:05}")
+            self._born += 1
+        elif self.rows:
+            at = {"head": 0, "tail": len(self.rows) - 1, "anywhere": self.dice.randrange(len(self.rows))}[place]
+            self.throughout.discard(self.rows.pop(at))
+        if self.manner == "lagging":
+            self._past.append(self.rows[:])
+
+    def answer(self, request: PageRequest) -> Page:
+        rows = self._shown(request)
+        start = request.offset * request.limit if self.manner == "by_page" else request.offset
+        page = rows[start : start + request.limit]
+        if self.manner == "short" and page and self.dice.random() < 0.2:
+            page = page[:-1]
+        if self.manner == "capped":
+            page = rows[: self.cap][start : start + request.limit]
+        total = None if self.manner == "no_total" else min(len(rows), 10_000)
+        return Page(tuple(page), total)
+
+    def _shown(self, request: PageRequest) -> list[str]:
+        if self.manner == "lagging":
+            return self.dice.choice(self._past)
+        if self.manner == "shuffled":
+            return self.dice.sample(self.rows, len(self.rows))
+        if self.manner == "rotating" and self.rows:
+            turn = self.dice.randrange(len(self.rows))
+            return self.rows[turn:] + self.rows[:turn]
+        if self.manner == "resorted_once" and request.offset > self.size // 2 and request.sweep == 1:
+            return sorted(self.rows, key=hash)
+        if self.manner == "swapping" and len(self.rows) > 1:
+            at = self.dice.randrange(len(self.rows) - 1)
+            self.rows[at], self.rows[at + 1] = self.rows[at + 1], self.rows[at]
+        if self.manner == "bumping" and self.rows:  # a list sorted by the last change: a task jumps to the head
+            self.rows.insert(0, self.rows.pop(self.dice.randrange(len(self.rows))))
+        return self.rows
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One listing from a model server."""
+
+    outcome: Outcome
+    requests: int
+    pages: list[tuple[PageRequest, Page]]
+
+
+def read(
+    server: ModelServer, rules: Rules, *, in_flight: int, changes: float, machine: type[Listing] = Listing
+) -> Reading:
+    """Drive the machine: so many pages in flight, answered in any order, so many changes before each answer."""
+    listing = machine(rules)
+    waiting: list[PageRequest] = []
+    pages: list[tuple[PageRequest, Page]] = []
+    while listing.outcome is None:
+        while len(waiting) < in_flight and (request := listing.next()) is not None:
+            waiting.append(request)
+        assert waiting, "the machine waits for nothing"
+        for _ in range(int(changes) + (server.dice.random() < changes % 1)):
+            server.change()
+        request = waiting.pop(server.dice.randrange(len(waiting)))
+        page = server.answer(request)
+        pages.append((request, page))
+        listing.receive(request, page)
+        assert len(pages) < 50_000, "the machine does not end"
+    return Reading(listing.outcome, len(pages), pages)
