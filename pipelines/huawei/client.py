@@ -7,6 +7,8 @@ Does not live here: how a request is proved (auth), which requests make a listin
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -33,6 +35,10 @@ MAX_FAILED_SIGNATURES = 5
 # HTTP 400 for the service's own passing troubles: in maintenance, in maintenance, database not reached.
 TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021"})
 
+# How a project's rate recovers: this share of it with each request that goes well; and how low it may fall.
+SHARE_OF_RATE_REGAINED = 1 / 50
+LOWEST_SHARE_OF_RATE = 1 / 64
+
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
 
 # What to do about each way of being refused; the key is the `verdict_reason`.
@@ -47,7 +53,11 @@ ADVICE = {
     "request_refused": "check query_region; run `pulltasks doctor` for more",
     "throttled": "lower api.requests_per_second, or run at another hour",
     "service_unavailable": "run again later; only what is missing will be fetched",
-    "unreachable": "check the network, the proxy and the endpoint's name",
+    "unreachable": "check the network, the proxy and the endpoint",
+    "endpoint_unresolved": "check the spelling of the endpoint and the name server of this machine",
+    "tls_failed": "check that nothing stands between; a private certificate authority is named with SSL_CERT_FILE",
+    "answer_damaged": "check the network and the proxy; the connection broke while the service was answering",
+    "redirected": "check the endpoint: the service answers itself and never sends elsewhere",
     "timed_out": "check the network, or raise api.timeout_seconds",
     "not_a_sandbox": "a simulated date can be asked of a sandbox only; the API shows only the present",
     "unexpected_status": "check that no proxy or portal answers in the service's place",
@@ -69,6 +79,11 @@ _REASONS_BY_STATUS = {
     NOT_FOUND: "not_found",
     BAD_REQUEST: "request_refused",
     THROTTLED: "throttled",
+    301: "redirected",
+    302: "redirected",
+    303: "redirected",
+    307: "redirected",
+    308: "redirected",
     500: "service_unavailable",
     502: "service_unavailable",
     503: "service_unavailable",
@@ -144,19 +159,29 @@ class Gate:
 
 
 class Pacer:
-    """Spreads the requests of a project: at most `rate` a second, with as many saved up at most."""
+    """Spreads the requests of a project: a token bucket that halves its rate when throttled and creeps back."""
 
     def __init__(self, rate_per_second: float) -> None:
-        self._interval_seconds = 1 / rate_per_second
+        self.full_rate = rate_per_second
+        self.rate = rate_per_second
         self._next = 0.0
 
     async def turn(self) -> None:
-        """Wait until the next request may leave."""
+        """Wait until the next request may leave; at most one second's worth is saved up."""
         now = asyncio.get_running_loop().time()
-        earliest = max(self._next, now - 1 + self._interval_seconds)
-        self._next = earliest + self._interval_seconds
+        earliest = max(self._next, now - 1 + 1 / self.rate)
+        self._next = earliest + 1 / self.rate
         if earliest > now:
             await asyncio.sleep(earliest - now)
+
+    def slow_down(self, pause_seconds: float) -> None:
+        """The service has had enough: half the rate from now on, and nothing before the pause is over."""
+        self.rate = max(self.rate / 2, self.full_rate * LOWEST_SHARE_OF_RATE)
+        self._next = max(self._next, asyncio.get_running_loop().time() + pause_seconds)
+
+    def speed_up(self) -> None:
+        """A request went well: a little faster again."""
+        self.rate = min(self.full_rate, self.rate + self.full_rate * SHARE_OF_RATE_REGAINED)
 
 
 class LiveClient:
@@ -177,6 +202,7 @@ class LiveClient:
             ConfigError: when a credential is not to be found.
         """
         api = self._settings.api
+        self._give_up_at = asyncio.get_running_loop().time() + api.max_run_minutes * 60
         self._http = httpx.AsyncClient(
             timeout=api.timeout_seconds,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=api.max_concurrency * 4),
@@ -237,14 +263,26 @@ class LiveClient:
         api = self._settings.api
         pacer = self._pacers.setdefault(target.project_id, Pacer(api.requests_per_second))
         async for attempt in stamina.retry_context(
-            on=_wait_before_retry, attempts=api.max_attempts, timeout=None, wait_initial=0.5, wait_max=30
+            on=self._wait_before_retry, attempts=api.max_attempts, timeout=None, wait_initial=0.5, wait_max=30
         ):
             with attempt:
                 await pacer.turn()
                 answer = await self._try(target, url, recorder, is_retry=attempt.num > 1)
+                if answer.status == THROTTLED:
+                    pacer.slow_down(_seconds(answer.retry_after, answer.received_at) or 0.0)
                 self._check(target, answer)
+                pacer.speed_up()
                 return answer
         raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
+
+    def _wait_before_retry(self, error: Exception) -> bool | float:
+        """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
+        if not isinstance(error, TransientApiError):
+            return False
+        seconds_left = self._give_up_at - asyncio.get_running_loop().time()
+        if (error.retry_after_seconds or 0.0) > seconds_left:
+            return False
+        return True if error.retry_after_seconds is None else error.retry_after_seconds
 
     async def _try(self, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool) -> Answer:
         gate = self._gates[self._settings.credential(target)[0]]
@@ -275,8 +313,8 @@ class LiveClient:
         recorder.sent(is_retry=is_retry)
         try:
             response = await self._http.get(url, headers=headers, auth=HuaweiAuth(gate.credential, target.project_id))
-        except httpx.TransportError as error:
-            raise _transport_error(target, url, error) from None
+        except httpx.RequestError as error:
+            raise _no_answer(target, url, error) from None
         except CredentialRefused as error:
             raise gate.refuse(error) from None
         answer = Answer(
@@ -304,13 +342,6 @@ class LiveClient:
             raise _api_error(target, answer)
 
 
-def _wait_before_retry(error: Exception) -> bool | float:
-    """Whether to try again; a number is what the service asked to wait, in seconds."""
-    if not isinstance(error, TransientApiError):
-        return False
-    return True if error.retry_after_seconds is None else error.retry_after_seconds
-
-
 def _said(answer: Answer) -> ServiceWords:
     return ServiceWords(answer.status, *error_fields(answer.content), answer.request_id)
 
@@ -332,12 +363,28 @@ def _api_error(target: Target, answer: Answer) -> ApiError:
     return ApiError(reason, text, said)
 
 
-def _transport_error(target: Target, url: httpx.URL, error: httpx.TransportError) -> TransientApiError:
-    reason = "timed_out" if isinstance(error, httpx.TimeoutException) else "unreachable"
+def _no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> TransientApiError:
+    reason = _reason_of(error)
     detail = f": {error}" if str(error) else ""
     return TransientApiError(
-        reason, f"{target.label}: no answer from {url.host} ({type(error).__name__}{detail}); {ADVICE[reason]}"
+        reason, f"{target.label}: no whole answer from {url.host} ({type(error).__name__}{detail}); {ADVICE[reason]}"
     )
+
+
+def _reason_of(error: httpx.RequestError) -> str:
+    """Which kind of trouble it was; httpx keeps the operating system's own error as the cause."""
+    if isinstance(error, httpx.TimeoutException):
+        return "timed_out"
+    if isinstance(error, httpx.DecodingError | httpx.RemoteProtocolError | httpx.ReadError):
+        return "answer_damaged"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "tls_failed"
+        if isinstance(cause, socket.gaierror):
+            return "endpoint_unresolved"
+        cause = cause.__cause__ or cause.__context__
+    return "unreachable"
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:

@@ -395,17 +395,29 @@ class Listing:
 
     def _flaw_of_sweep(self) -> str | None:
         sweep = self._sweep
-        total = next(iter(sweep.totals)) if len(sweep.totals) == 1 else None
-        is_counted = total is not None and total < TOTAL_CEILING
-        if is_counted and not sweep.has_moved and len(sweep.groups.ids) != total:
+        count, totals = len(sweep.groups.ids), [total for total in sweep.totals if total is not None]
+        is_counted = bool(totals) and max(totals) < TOTAL_CEILING
+        if is_counted and self._has_too_few_or_many(count, totals):
             return "ids_differ_from_total"
         if sweep.order.is_contradicted():
             self._needs_agreement = True
             return "order_unstable"
         if self._order.is_contradicted():
             self._needs_agreement = True
-        has_moved = len(sweep.totals) != 1 or (is_counted and len(sweep.groups.ids) != total)
+        has_moved = len(sweep.totals) != 1 or (is_counted and count != totals[0])
         return "list_moved_unproved" if self._needs_agreement and len(sweep.pages) > 1 and has_moved else None
+
+    def _has_too_few_or_many(self, count: int, totals: list[int]) -> bool:
+        """Whether the number of tasks does not fit the totals, even if some appeared and ended meanwhile.
+
+        A list that changes shows it in its totals. Where they never moved, none may be missing; where they did, a task
+        a page may have come and gone unseen. If more are missing, the order has moved.
+        """
+        sweep = self._sweep
+        if len(sweep.totals) == 1 and not sweep.has_moved:
+            return count != totals[0]
+        allowed = 0 if len(sweep.totals) == 1 else len(sweep.pages)
+        return count < min(totals) - allowed
 
     def _agrees_with_before(self) -> bool:
         if self._before is None or self._before.groups.ids.keys() != self._sweep.groups.ids.keys():

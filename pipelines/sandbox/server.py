@@ -6,6 +6,7 @@ Does not live here: what the tasks are (data), how a signature is computed (veri
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time as clock_time
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -36,8 +37,27 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT, MAX_LIMIT = 10, 100
 MAX_FAILED_SIGNATURES, LOCK = 5, timedelta(minutes=5)
 
-Fault = Literal["forbidden", "short_page", "empty_object", "unavailable", "no_total"]
-FAULTS: tuple[Fault, ...] = ("forbidden", "short_page", "empty_object", "unavailable", "no_total")
+Fault = Literal[
+    "forbidden",  # 403: the permission is missing
+    "project_unavailable",  # 403: the gateway does not serve the project
+    "region_not_allowed",  # 403: the service is not offered to this user in the region
+    "unavailable",  # 503
+    "maintenance",  # 400 with one of the service's passing codes
+    "throttled",  # 429
+    "empty_object",  # 200 with {}
+    "html",  # 200 with a page of a portal
+    "torn_json",  # 200 with half an answer
+    "null_tasks",  # 200 with task_infos: null beside a total
+    "short_page",  # pages after the first lack a row
+    "capped",  # nothing past row 120, though total is honest
+    "page_index",  # offset counts pages
+    "no_total",  # answers without total
+    "churn",  # one task appears or ends before each answer
+    "shuffled",  # another order in each answer
+    "lost",  # one task is left out of lists, though it can be asked for
+]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+_CAP = 120
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,9 @@ class User:
     name: str = "sandbox-user"
     password: str = "sandbox-password"  # noqa: S105 - it opens nothing but the sandbox
     domain: str = "sandbox-domain"
+
+
+_Row = tuple[str, bytes]  # a task's id, and the task as JSON
 
 
 @dataclass
@@ -85,6 +108,8 @@ class Sandbox:
         self._locked_until: dict[str, datetime] = {}
         self._window: tuple[int, int] = (0, 0)
         self._lock = threading.Lock()
+        self._dice = random.Random(self.seed)  # noqa: S311 - made-up disturbances
+        self._churned: dict[tuple[str, date], list[_Row]] = {}
         self._rows = lru_cache(maxsize=64)(self._rendered_rows)
 
     # -- application ---------------------------------------------------------------------------------------------
@@ -109,16 +134,12 @@ class Sandbox:
         refusal = self._throttled() or await self._refusal(request, project_id)
         return self._answer(request, refusal or self._page(request, project_id))
 
-    def _page(self, request: Request, project_id: str) -> Reply:  # noqa: PLR0911 - one return per way to refuse
+    def _page(self, request: Request, project_id: str) -> Reply:
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         day = self._day(request)
         fault = self.faults.get((project_id, day)) or self.faults.get((project_id, None))
-        if fault == "forbidden":
-            return _error(403, "APIGW.0302", "The user or account does not have permission: live:stream:listPullTask")
-        if fault == "unavailable":
-            return _error(503, "APIGW.0613", "IAM is unavailable")
-        if fault == "empty_object":
-            return Reply(200, b"{}")
+        if fault in _REFUSALS:
+            return _REFUSALS[fault]
         region = query.get("region")
         places = [p for p in self.places if p.project_id == project_id and region in {None, p.region}]
         if not places:
@@ -132,15 +153,33 @@ class Sandbox:
         rows = [row for place in places for row in self._rows(place, day)]
         if "task_id" in query:
             rows = [row for row in rows if row[0] == query["task_id"]]
-            if not rows:
-                return _error(404, "LIVE.100011001", "Request Illegal")
-        page = rows[offset : offset + limit]
+            return _listing(rows, rows, fault) if rows else _error(404, "LIVE.100011001", "Request Illegal")
+        rows = self._disturbed(rows, fault, (project_id, day))
+        start = offset * limit if fault == "page_index" else offset
+        page = rows[: _CAP if fault == "capped" else None][start : start + limit]
         if fault == "short_page" and offset > 0:
             page = page[:-1]
-        total = b"" if fault == "no_total" else b'"total":%d,' % len(rows)
-        return Reply(200, b'{"request_id":"%s",' + total + b'"task_infos":[' + b",".join(r[1] for r in page) + b"]}")
+        return _listing(page, rows, fault)
 
-    def _rendered_rows(self, place: Place, day: date) -> list[tuple[str, bytes]]:
+    def _disturbed(self, rows: list[_Row], fault: Fault | None, list_key: tuple[str, date]) -> list[_Row]:
+        """The list as it is shown now, where something moves it."""
+        if fault == "lost":
+            return rows[:3] + rows[4:]
+        if fault == "shuffled":
+            return self._dice.sample(rows, len(rows))
+        if fault == "churn":
+            rows = self._churned.setdefault(list_key, list(rows))
+            at = self._dice.randrange(len(rows) + 1)
+            if self._dice.random() < 0.5 or at == len(rows):  # noqa: PLR2004 - as often one as the other
+                task = msgspec.json.decode(rows[at - 1][1]) | {
+                    "task_id": str(uuid.UUID(int=self._dice.getrandbits(128)))
+                }
+                rows.insert(at, (task["task_id"], msgspec.json.encode(task)))
+            else:
+                rows.pop(at)
+        return rows
+
+    def _rendered_rows(self, place: Place, day: date) -> list[_Row]:
         return [(task["task_id"], msgspec.json.encode(task)) for task in tasks_on(self.seed, place, day)]
 
     def _day(self, request: Request) -> date:
@@ -258,9 +297,28 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+def _listing(page: list[_Row], rows: list[_Row], fault: Fault | None) -> Reply:
+    total = b"" if fault == "no_total" else b'"total":%d,' % len(rows)
+    tasks = b"null" if fault == "null_tasks" else b"[" + b",".join(row[1] for row in page) + b"]"
+    body = b'{"request_id":"%s",' + total + b'"task_infos":' + tasks + b"}"
+    return Reply(200, body[: len(body) // 2] if fault == "torn_json" else body)
+
+
 def _error(status: int, code: str, text: str, headers: dict[str, str] | None = None) -> Reply:
     body: dict[str, Any] = {"error_code": code, "error_msg": text, "request_id": "%s"}
     return Reply(status, msgspec.json.encode(body), headers or {})
+
+
+_REFUSALS: dict[Fault | None, Reply] = {
+    "forbidden": _error(403, "APIGW.0302", "The user or account does not have permission: live:stream:listPullTask"),
+    "project_unavailable": _error(403, "APIGW.0310", "The project is unavailable"),
+    "region_not_allowed": _error(403, "APIGW.0802", "The user is forbidden in the current region"),
+    "unavailable": _error(503, "APIGW.0613", "IAM is unavailable"),
+    "maintenance": _error(400, "LIVE.100011008", "The service is under maintenance"),
+    "throttled": _error(429, "APIGW.0308", "The throttling threshold has been reached", {"Retry-After": "1"}),
+    "empty_object": Reply(200, b"{}"),
+    "html": Reply(200, b"<html><body>Please sign in to the portal</body></html>"),
+}
 
 
 def _iam_error(status: int, text: str) -> Reply:
@@ -280,22 +338,26 @@ def loopback_socket(port: int = 0) -> socket.socket:
     return listener
 
 
-def server_for(sandbox: Sandbox) -> uvicorn.Server:
-    """A uvicorn server that keeps its own counsel: no access log, no signal handling of its own in a thread."""
-    return uvicorn.Server(uvicorn.Config(sandbox.app(), log_level="warning", access_log=False, lifespan="off"))
+def server_for(sandbox: Sandbox, certificate: tuple[str, str] | None = None) -> uvicorn.Server:
+    """A uvicorn server without an access log; `certificate` names the files of a certificate and its key."""
+    cert, key = certificate or (None, None)
+    config = uvicorn.Config(
+        sandbox.app(), log_level="warning", access_log=False, lifespan="off", ssl_certfile=cert, ssl_keyfile=key
+    )
+    return uvicorn.Server(config)
 
 
 @contextmanager
-def serving(sandbox: Sandbox) -> Iterator[str]:
+def serving(sandbox: Sandbox, certificate: tuple[str, str] | None = None) -> Iterator[str]:
     """Serve in a thread on a free port for as long as the context lasts; yields `http://127.0.0.1:PORT`."""
     listener = loopback_socket()
-    server = server_for(sandbox)
+    server = server_for(sandbox, certificate)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         while not server.started:
             clock_time.sleep(0.005)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=10)

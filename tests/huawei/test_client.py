@@ -252,7 +252,7 @@ def test_passing_faults_are_tried_again(tmp_path, status: int, code: str) -> Non
         (403, "APIGW.0401", "address_refused"),
         (404, "APIGW.0101", "endpoint_not_found"),
         (404, "LIVE.100011001", "not_found"),
-        (302, "none", "unexpected_status"),
+        (302, "none", "redirected"),
         (418, "none", "unexpected_status"),
     ],
 )
@@ -321,3 +321,70 @@ def test_requests_of_a_project_are_spread_over_time() -> None:
     starts = asyncio.run(go())
     assert starts[:4] == [0, 0, 0, 0]  # what was saved up
     assert starts[4:] == pytest.approx([0.25 * n for n in range(1, 9)])
+
+
+def test_throttling_halves_the_rate_and_good_answers_bring_it_back_slowly() -> None:
+    async def go() -> list[float]:
+        pacer = module.Pacer(10)
+        rates = [pacer.rate]
+        for _ in range(9):
+            pacer.slow_down(0)
+            rates.append(pacer.rate)
+        for _ in range(200):
+            pacer.speed_up()
+        return [*rates, pacer.rate]
+
+    rates = asyncio.run(go())
+    assert rates[:4] == [10, 5, 2.5, 1.25]
+    assert rates[-2] == pytest.approx(10 / 64)
+    assert rates[-1] == 10
+
+
+def test_while_the_service_wants_a_pause_nothing_of_the_project_leaves() -> None:
+    async def go() -> float:
+        moment, loop = [50.0], asyncio.get_running_loop()
+
+        async def sleep(seconds: float) -> None:
+            moment[0] += seconds
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "time", lambda: moment[0])
+            patch.setattr(module.asyncio, "sleep", sleep)
+            pacer = module.Pacer(1000)
+            await pacer.turn()
+            pacer.slow_down(30)
+            await pacer.turn()
+        return moment[0]
+
+    assert asyncio.run(go()) == pytest.approx(80)
+
+
+def test_a_wait_beyond_the_runs_time_is_not_begun(tmp_path) -> None:
+    result, heard = scripted(tmp_path, error(429, "APIGW.0308", {"Retry-After": "4000"}))
+    assert isinstance(result, TransientApiError)
+    assert (result.reason, heard.statuses) == ("throttled", [429])
+
+
+def test_a_token_that_expires_inside_a_back_off_is_renewed_for_the_next_try(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PULLTASKS_AUTH__PASSWORD", User().password)
+    begin = datetime.now(UTC)
+    moment = [begin]
+    sandbox = Sandbox((BEIJING,), now=lambda: moment[0])
+    sandbox.faults[BEIJING.project_id, None] = "unavailable"
+    with service(sandbox, tmp_path, extra=PASSWORD) as settings:
+
+        async def go():
+            async with LiveClient(settings, lambda: moment[0]) as client:
+
+                class Later(Heard):
+                    def received(self, answer) -> None:
+                        super().received(answer)
+                        moment[0] += timedelta(hours=25)  # the back-off, as the clock sees it
+                        sandbox.faults.clear()
+
+                heard = Later()
+                await client.get_pull_tasks(settings.targets[0], {"offset": 0, "limit": 1}, heard)
+                return heard.statuses
+
+        assert asyncio.run(go()) == [503, 200]
+    assert [path for _, path, _, _ in sandbox.log].count("/v3/auth/tokens") == 2

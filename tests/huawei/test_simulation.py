@@ -215,7 +215,7 @@ def some(dice: random.Random, seed: int, **fixed: object) -> dict:
     [
         (JoinsAnything, {"changes": 120, "places": ("head",)}),
         (BelievesPages, {"manner": "capped", "cap": 120}),
-        (IgnoresCircles, {"manner": "shuffled"}),
+        (IgnoresCircles, {"manner": "shuffled", "size": 102}),
     ],
 )
 def test_a_machine_without_one_of_its_checks_is_noticed(machine: type[Listing], conditions: dict) -> None:
