@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines import config, redact
-from pipelines.build import WorkingCopy, plan_build
+from pipelines.build import WorkingCopy, has_builds, plan_build
 from pipelines.capture import Clock
 from pipelines.config import Settings
 from pipelines.errors import PulltasksError
@@ -36,7 +36,7 @@ class Workplace:
     def working_copy(self) -> WorkingCopy:
         """The warehouse in the making, begun when it is first asked for."""
         if self._working_copy is None:
-            redact.read_or_make_key(self.lake)
+            redact.read_or_make_key(self.lake, may_make=not has_builds(self.lake))
             plan = plan_build(self.lake, self.models, self.settings, rebuild_last_day=True)
             self._working_copy = self._stack.enter_context(WorkingCopy(self.lake, self.models, self.settings, plan))
         return self._working_copy

@@ -201,7 +201,7 @@ class WorkingCopy:
         for macro in redact.macros(mask_stream_names=settings.warehouse.mask_stream_names):
             con.execute(macro)
         con.execute("set search_path = 'warehouse.main,staging.main,memory.main'")
-        redact.set_key(con, redact.read_or_make_key(self._lake))
+        redact.set_key(con, redact.read_or_make_key(self._lake, may_make=False))
         if self._plan.base is not None:
             con.execute(f"attach '{escaped(self._plan.base)}' as base (read_only)")
         for model in self._models.in_order:
@@ -302,10 +302,14 @@ class WorkingCopy:
         self._write_comments()
         self._write_meta(build_id, now)
         con = self._connection
-        con.execute("use memory")
-        con.execute("checkpoint warehouse")
-        con.execute("detach warehouse")
-        path = self._lake.warehouse / f"pulltasks-{build_id}.duckdb"
+        try:
+            for statement in ("use memory", "checkpoint warehouse", "detach warehouse"):
+                con.execute(statement)
+        except duckdb.Error as error:
+            raise LakeError(
+                f"the warehouse cannot be written ({redact.scrub(str(error))}); nothing was published"
+            ) from None
+        path = self._lake.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
         self._lake.put(self._path, path, mode=PUBLIC_FILE)
         self._lake.link(path.name, self._lake.published)
         _remove_old_builds(self._lake)
@@ -337,8 +341,11 @@ class WorkingCopy:
                 self._plan.rules,
             ],
         )
-        con.execute(f"create table warehouse.main.{_META_INPUTS} (snapshot_date date, manifest_sha256 varchar)")
-        con.executemany(f"insert into warehouse.main.{_META_INPUTS} values ($1, $2)", list(self._plan.inputs.items()))
+        con.execute(
+            f"create table warehouse.main.{_META_INPUTS} as "
+            "select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
+            [list(self._plan.inputs), list(self._plan.inputs.values())],
+        )
         for name, (text, columns) in _META_COMMENTS.items():
             con.execute(f"comment on table warehouse.main.{name} is {_literal(text)}")
             for column, description in columns.items():
@@ -381,7 +388,7 @@ def build_and_publish(
         NoWarehouse: when there are no tidy tables.
         ModelError: when SQL or a check fails; what was published before stays.
     """
-    redact.read_or_make_key(lake)
+    redact.read_or_make_key(lake, may_make=not has_builds(lake))
     plan = plan_build(lake, models, settings)
     if plan.is_nothing and plan.base is not None:
         if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
@@ -391,18 +398,25 @@ def build_and_publish(
         return work.publish(now)
 
 
+def has_builds(lake: Lake) -> bool:
+    """Whether anything was ever published here."""
+    return bool(_builds(lake))
+
+
 def _builds(lake: Lake) -> Sequence[Path]:
-    """The builds that are there, oldest first."""
-    return sorted(lake.warehouse.glob("pulltasks-*.duckdb"))
+    """The builds that are there, oldest first: by when they were finished on this disk, whatever a clock said."""
+    return sorted(lake.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
 
 
 def _remove_old_builds(lake: Lake) -> None:
     """Keep the newest three, and the newest that ends before the last day: the base of a second build of that day."""
     builds = _builds(lake)
+    published = lake.published.resolve()
     through = {build: _through_date(build) for build in builds}
-    last = through[builds[-1]]
+    last = through[published]
     bases = [build for build in builds if (end := through[build]) and last and end < last]
-    for build in set(builds) - set(builds[-KEPT_BUILDS:]) - set(bases[-1:]):
+    bases.sort(key=lambda build: str(through[build]))
+    for build in set(builds) - set(builds[-KEPT_BUILDS:]) - set(bases[-1:]) - {published}:
         build.unlink()
 
 

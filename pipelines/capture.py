@@ -17,7 +17,7 @@ from urllib.request import getproxies
 
 import msgspec
 
-from pipelines.errors import ApiError, ConfigError, DateRefused
+from pipelines.errors import ApiError, ConfigError, DateRefused, LakeError, PulltasksError
 from pipelines.huawei.client import LiveClient
 from pipelines.huawei.listing import Listing, Rules
 from pipelines.huawei.order import ASSUMED
@@ -26,11 +26,13 @@ from pipelines.known import NOTHING_KNOWN, Known
 from pipelines.raw import (
     AnswerLine,
     CaptureLine,
+    RawCapture,
     RawWriter,
     TargetLine,
     TargetList,
     VerdictLine,
     body_fields,
+    rank,
     read_capture,
 )
 
@@ -57,6 +59,7 @@ class CaptureResult:
     task_count: int
     requests: int
     is_new: bool = True
+    clock_skew_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ async def capture_targets(
     """
     if not simulated:
         check_date(settings, day, clock.now(), began_at=began_at)
+    if not settings.targets:
+        raise ConfigError(["targets: there is none; add a [[targets]] table with project_id and region"])
     targets = sorted(settings.targets, key=lambda target: target.key)
     _check_endpoints(settings, targets)
     async with LiveClient(settings, clock.now, day if simulated else None) as client:
@@ -135,9 +140,21 @@ async def capture_targets(
             on_result(result)
             return result
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(target)) for target in targets if only is None or target.key in only]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(target)) for target in targets if only is None or target.key in only]
+        except* OSError as errors:
+            raise _lake_error(errors) from None
     return [task.result() for task in tasks]
+
+
+def _lake_error(errors: BaseExceptionGroup[OSError]) -> PulltasksError:
+    """What the system said, as one error: a disk that is full is full for all targets."""
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    text = getattr(first, "strerror", None) or str(first)
+    return LakeError(f"the lake cannot be written ({text}); what was published stands. Make room, then run again")
 
 
 def _may_begin(settings: Settings, day: date, now: datetime) -> bool:
@@ -194,12 +211,10 @@ def _write_targets(settings: Settings, lake: Lake, day: date, targets: Sequence[
 
 def _standing(lake: Lake, day: date, target: Target) -> CaptureResult | None:
     """The result of a capture of that day which is complete already."""
-    path = lake.raw_file(day, *target.key)
-    if not path.is_file():
+    standing = _read_standing(lake, day, target)
+    if standing is None or standing.verdict.verdict != "complete":
         return None
-    verdict = read_capture(path, with_answers=False).verdict
-    if verdict.verdict != "complete":
-        return None
+    verdict = standing.verdict
     return CaptureResult(target, verdict.verdict, None, None, verdict.task_count, 0, is_new=False)
 
 
@@ -382,13 +397,29 @@ async def _capture(
         writer.close()
         unfinished.unlink(missing_ok=True)
     return CaptureResult(
-        target, verdict.verdict, verdict.verdict_reason, verdict.error_message, verdict.task_count, verdict.requests
+        target,
+        verdict.verdict,
+        verdict.verdict_reason,
+        verdict.error_message,
+        verdict.task_count,
+        verdict.requests,
+        clock_skew_seconds=verdict.clock_skew_seconds,
     )
 
 
 def _is_better(lake: Lake, day: date, target: Target, verdict: VerdictLine, line: CaptureLine) -> bool:
     """Whether the new capture counts more than one that stands: nothing good is overwritten by a failure."""
+    standing = _read_standing(lake, day, target)
+    return standing is None or rank(verdict, line) > rank(standing.verdict, standing.capture)
+
+
+def _read_standing(lake: Lake, day: date, target: Target) -> RawCapture | None:
+    """The capture of that day that is there; a file that cannot be read is moved aside, so that it can be replaced."""
     path = lake.raw_file(day, *target.key)
     if not path.is_file():
-        return True
-    return (verdict.verdict == "complete", line.started_at) > read_capture(path, with_answers=False).rank
+        return None
+    try:
+        return read_capture(path, with_answers=False)
+    except LakeError:
+        path.rename(path.with_name(f"{path.name}.damaged"))
+        return None

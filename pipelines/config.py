@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pipelines.errors import ConfigError
 
@@ -213,7 +213,7 @@ class Settings(BaseSettings):
 
     def endpoint(self, target: Target) -> str:
         """The address that `target` is listed from."""
-        return target.endpoint or self.api.endpoint.format(region=target.region)
+        return (target.endpoint or self.api.endpoint).format(region=target.region)
 
 
 def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
@@ -246,6 +246,10 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
     mistakes = [*_secrets_in_file(data), *_unknown_variables(os.environ)]
     try:
         settings = Settings(**data)
+    except SettingsError:
+        raise ConfigError(
+            [*mistakes, "a PULLTASKS_ variable names a whole section; name one key: PULLTASKS_API__PAGE_SIZE"], source
+        ) from None
     except ValidationError as error:
         raise ConfigError(mistakes + [m for m in _texts(error) if m not in mistakes], source) from None
     mistakes += _cross_checks(settings, need_targets=need_targets)
@@ -258,27 +262,51 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
 def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | None:
     """`(ak, sk, security_token)` from `{prefix}HUAWEICLOUD_SDK_*`, else from `{prefix}CLOUD_SDK_*`, else None."""
     for family in ("HUAWEICLOUD_SDK", "CLOUD_SDK"):
-        ak, sk = os.environ.get(f"{prefix}{family}_AK"), os.environ.get(f"{prefix}{family}_SK")
-        if ak and sk:
-            return ak, sk, os.environ.get(f"{prefix}{family}_SECURITY_TOKEN")
+        names = [f"{prefix}{family}_{part}" for part in ("AK", "SK")]
+        values = [_clean(os.environ.get(name, ""), name) for name in names]
+        if all(values):
+            token_name = f"{prefix}{family}_SECURITY_TOKEN"
+            return values[0], values[1], _clean(os.environ.get(token_name, ""), token_name) or None
+        if any(values):
+            raise ConfigError(
+                [f"{name}: not set, though its other half is" for name, v in zip(names, values, strict=True) if not v]
+            )
     return None
 
 
-def read_secret(value: SecretStr | None, file: Path | None, key: str) -> str:
+def _clean(secret: str, name: str) -> str:
+    """A secret as it may stand in a header: blanks around it are slips of the hand, other strange characters are not.
+
+    Raises:
+        ConfigError: naming the variable, never the value.
+    """
+    text = secret.strip()
+    if not (text.isascii() and text.isprintable()):
+        raise ConfigError([f"{name}: holds characters that no key or token has; copy it again"])
+    return text
+
+
+def read_secret(value: SecretStr | None, file: Path | None, key: str, *, is_header: bool = True) -> str:
     """The secret itself, from the environment's value or from the file named there.
+
+    Args:
+        value: the environment's value.
+        file: the file that holds it instead.
+        key: how messages call it.
+        is_header: whether it is sent as a header, which allows printable ASCII only; a password is not.
 
     Raises:
         ConfigError: when the file cannot be read or is empty.
     """
     if value is not None:
-        return value.get_secret_value()
+        return _clean(value.get_secret_value(), key) if is_header else value.get_secret_value()
     try:
         text = file.read_text(encoding="utf-8").strip() if file else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{key}: {file} cannot be read: {error}"]) from None
+        raise ConfigError([f"{key}: {file} cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
     if not text:
         raise ConfigError([f"{key}: {file} is empty"])
-    return text
+    return _clean(text, key) if is_header else text
 
 
 def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -291,11 +319,14 @@ def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Ite
                 if isinstance(item, dict):
                     yield from _secrets_in_file(item, (*here, str(position)))
         elif key.lower() in SECRET_KEYS:
-            name = PREFIX + "__".join(here).upper()
-            yield (
-                f"{'.'.join(here)}: a secret may not stand in the file; "
-                f"put it into the environment ({name}) or into a file of its own ({name}_FILE)"
-            )
+            yield f"{'.'.join(here)}: a secret may not stand in the file; put it into {_place_for(here)}"
+
+
+def _place_for(key: tuple[str, ...]) -> str:
+    if key[0] == "auth" and key[-1].lower() in {"token", "password"}:
+        name = PREFIX + "__".join(key).upper()
+        return f"the environment ({name}) or into a file of its own ({name}_FILE)"
+    return "the environment (HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK)"
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:

@@ -105,7 +105,8 @@ class Lake:
 
     def _raw_is_newer(self, day: date) -> bool:
         built = self.manifest_file(day).stat().st_mtime_ns
-        return any(path.stat().st_mtime_ns > built for path in (self.targets_file(day), *self.raw_files(day)))
+        files = [path for path in (self.targets_file(day), *self.raw_files(day)) if path.is_file()]
+        return any(path.stat().st_mtime_ns > built for path in files)
 
     # -- writing -------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from pipelines import tables
 from pipelines.errors import LakeError
-from pipelines.lake import FileEntry, Manifest, read_manifest, sha256_of
+from pipelines.lake import FileEntry, Manifest, read_manifest, sha256_of, sync
 from pipelines.raw import RawCapture, TargetLine, read_capture, read_targets
 
 if TYPE_CHECKING:
@@ -127,6 +127,13 @@ def normalise_days(lake: Lake, day: date, on_day: Callable[[date], None] = lambd
     return manifest
 
 
+def _says_the_same(path: Path, manifest: Manifest) -> bool:
+    try:
+        return read_manifest(path).tables == manifest.tables
+    except LakeError:
+        return False  # damaged: it is written anew
+
+
 @contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
     """Decoded JSON holds no cycles; the collector's search for them would cost as much as the decoding."""
@@ -142,8 +149,9 @@ def _no_search_for_cycles() -> Iterator[None]:
 def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path]) -> None:
     """Move the files into place; while they do not fit together there is no manifest, so nobody reads them."""
     path = lake.manifest_file(day)
-    if path.is_file() and read_manifest(path).tables != manifest.tables:
+    if path.is_file() and not _says_the_same(path, manifest):
         path.unlink()
+        sync(path.parent)
     for name, unfinished in finished.items():
         lake.put(unfinished, lake.tidy_file(name, day))
     with lake.writing(path) as unfinished:

@@ -154,10 +154,10 @@ class RawCapture(msgspec.Struct, frozen=True):
     answers: list[AnswerLine]
     verdict: VerdictLine
 
-    @property
-    def rank(self) -> tuple[bool, datetime]:
-        """Of two captures of a target on one day the one with the higher rank counts."""
-        return (self.verdict.verdict == "complete", self.capture.started_at)
+
+def rank(verdict: VerdictLine, capture: CaptureLine) -> tuple[int, datetime]:
+    """Of two captures of a target on one day the one with the higher rank counts."""
+    return (("failed", "incomplete", "complete").index(verdict.verdict), capture.started_at)
 
 
 def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:

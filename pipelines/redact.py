@@ -25,17 +25,21 @@ FINGERPRINT_CHARACTERS = 32
 
 # Applied in this order; (pattern, replacement, options of regexp_replace). RE2 and Python's re agree on all of them.
 _ADDRESS_RULES = (
-    (r"^\s+", "", ""),
-    # userinfo, up to the last @ before path, query and fragment; without a scheme as well
-    ("^([A-Za-z][A-Za-z0-9+.-]*://|//)?[^?#]*[@\uff20]", r"\1***@", ""),
-    (r"#.*$", "#***", "s"),
+    # blanks, quotes and invisible characters in front hide the scheme from the rules below
+    ("^[^A-Za-z0-9/@\\[]+", "", ""),
+    # userinfo, up to the last @ before the path; without a scheme as well, and over ? and # that stand in a password
+    ("^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^/]*[@\uff20]", r"\1***@", ""),
+    ("^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^?#]*[@\uff20]", r"\1***@", ""),
+    ("[#\uff03].*$", "#***", "s"),
     (r"[\s\\].*$", " ***", "s"),
     (r";[^?#]*", ";***", "g"),
-    # everything behind an encoded ? & = # ; might be a parameter
-    (r"(?i)%(3F|26|3D|23|3B|40).*$", "%***", "s"),
+    # everything behind an encoded ? & = # @ might be a parameter, however often it was encoded
+    ("(?i)(%(25)*(3F|26|3D|23|40)|[\uff1f\uff06\uff1d]).*$", "%***", "s"),
+    # a name without a value might be a key that ends in =
+    (r"([?&])[^=&#]*=+(&|#|$)", r"\1***\2", "g"),
     (r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&#]*", r"\1\2***", "g"),
     # the last segment of these is the stream key
-    (r"(?i)^((rtmp[a-z]*|srt)://[^?#;]*/)[^/?#;]+/*", r"\1***", ""),
+    (r"(?i)^((rtmp[a-z]*|srt):/+[^/?#;][^?#;]*/)[^/?#; %]+(%20|/|\.)*", r"\1***", ""),
 )
 
 
@@ -48,15 +52,18 @@ def macros(*, mask_stream_names: bool) -> list[str]:
     for pattern, replacement, options in _ADDRESS_RULES:
         address = f"regexp_replace({address}, {_quoted(pattern)}, {_quoted(replacement)}, '{options}')"
     hidden = "case when value = '' then '' when value is not null then '***' end"
+    named = _quoted(r"(?i)((key|token|secret|sign[a-z]*|password|access|auth[a-z_]*)[ ]*[=:][ ]*)[^ ,;)]+")
+    nameless = _quoted(r"([?&])[^=&]*=+(&|$)")
     parameters = _quoted(r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*")
     return [
         f"create macro mask_url(value) as {address}",
         "create macro mask_args(value) as case when value = '' then '' else "
-        f"substr(regexp_replace('?' || value, {parameters}, '\\1\\2***', 'g'), 2) end",
+        f"substr(regexp_replace(regexp_replace('?' || value, {nameless}, '\\1***\\2', 'g'), "
+        f"{parameters}, '\\1\\2***', 'g'), 2) end",
         f"create macro mask_raw(value) as {hidden}",
         "create macro mask_text(value) as regexp_replace(regexp_replace(value, "
         f"{_quoted('[A-Za-z][A-Za-z0-9+.-]*://[^ ,;)]*')}, '***', 'g'), "
-        f"{_quoted('(?i)((key|token|secret|sign[a-z]*|password|auth[a-z_]*)[ ]*[=:][ ]*)[^ ,;)]+')}, '\\1***', 'g')",
+        f"{named}, '\\1***', 'g')",
         "create macro mask_json(value) as case when value is not null then '{' || array_to_string("
         "list_transform(json_keys(value), lambda field: to_json(field) || ':\"***\"'), ',') || '}' end",
         f"create macro mask_stream_name(value) as {hidden if mask_stream_names else 'value'}",
@@ -72,13 +79,22 @@ def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     connection.execute("set variable redaction_outer = $1", [bytes(byte ^ 0x5C for byte in block)])
 
 
-def read_or_make_key(lake: Lake) -> bytes:
+def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
     """The lake's redaction key; made at first use.
 
+    Args:
+        lake: where it lies.
+        may_make: whether a missing key is a beginning; in a lake that has published before it is a loss.
+
     Raises:
-        LakeError: when the file is there and is no key.
+        LakeError: when the file is there and is no key, or is missing and may not be made.
     """
     path = lake.redaction_key
+    if not path.is_file() and not may_make:
+        raise LakeError(
+            f"{path}: the redaction key is gone, and with it the meaning of every published fingerprint. Restore it "
+            f"from a backup; or remove all builds in {lake.warehouse} to begin with a new key"
+        )
     if not path.is_file():
         with lake.writing(path) as unfinished:
             unfinished.write_text(secrets.token_hex(KEY_BYTES) + "\n", encoding="ascii")

@@ -56,6 +56,9 @@ class Credential(Protocol):
     name: str
     source: str
 
+    def secrets(self) -> list[str]:
+        """What may stand in no text: keys, tokens, passwords."""
+
     async def authorise(self, request: httpx.Request, project_id: str) -> None:
         """Put the proof into the request's headers."""
 
@@ -72,6 +75,10 @@ class SignedCredential:
         self.clock_offset = timedelta(0)
         self._keys = keys
         self._now = now
+
+    def secrets(self) -> list[str]:
+        """The key pair and its token."""
+        return [value for value in (self._keys.ak, self._keys.sk, self._keys.security_token) if value]
 
     async def authorise(self, request: httpx.Request, project_id: str) -> None:
         """Sign `host`, `x-sdk-date`, `x-project-id` and `x-security-token`; what a proxy may change is not signed."""
@@ -119,6 +126,10 @@ class FixedToken:
         self.source = source
         self._token = token
 
+    def secrets(self) -> list[str]:
+        """The token."""
+        return [self._token]
+
     async def authorise(self, request: httpx.Request, project_id: str) -> None:  # noqa: ARG002
         """Send the token."""
         request.headers["X-Auth-Token"] = self._token
@@ -144,12 +155,17 @@ class PasswordTokens:
     ) -> None:
         self.name = name
         self.source = source
+        self._password = password
         self._user = {"name": settings.user, "password": password, "domain": {"name": settings.domain}}
         self._http = http
         self._iam_endpoint = iam_endpoint
         self._now = now
         self._tokens: dict[str, tuple[str, datetime]] = {}  # project -> token, when to renew it
         self._locks: dict[str, asyncio.Lock] = {}
+
+    def secrets(self) -> list[str]:
+        """The password and the tokens that it became."""
+        return [self._password, *(token for token, _ in self._tokens.values())]
 
     async def authorise(self, request: httpx.Request, project_id: str) -> None:
         """Send the project's token, fetched first where there is none that lasts."""
@@ -175,7 +191,7 @@ class PasswordTokens:
             answer = await self._http.post(
                 url, content=msgspec.json.encode(body), headers={"Content-Type": "application/json"}
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise TransientApiError("unreachable", f"{url}: no answer ({type(error).__name__})") from None
         token = answer.headers.get("X-Subject-Token")
         if answer.status_code == 201 and token:  # noqa: PLR2004 - Created
@@ -234,7 +250,7 @@ def credential_from(
         token = read_secret(settings.token, settings.token_file, f"{key}.token")
         return FixedToken(name, "a fixed token", token)
     if settings.method == "password":
-        password = read_secret(settings.password, settings.password_file, f"{key}.password")
+        password = read_secret(settings.password, settings.password_file, f"{key}.password", is_header=False)
         source = f"password of IAM user {settings.user}"
         return PasswordTokens(name, source, settings, password, http=http, iam_endpoint=iam_endpoint, now=now)
     found = access_key_from_environment(settings.env_prefix)
@@ -263,7 +279,7 @@ def _vendor_chain() -> KeyPair | None:
 
     try:
         keys: KeyPair = CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
-    except (SdkException, requests.RequestException):
+    except (SdkException, ValueError, TypeError, requests.RequestException):  # ApiValueError is a plain ValueError
         return None
     return keys
 

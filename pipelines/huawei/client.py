@@ -39,6 +39,8 @@ TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021
 SHARE_OF_RATE_REGAINED = 1 / 50
 LOWEST_SHARE_OF_RATE = 1 / 64
 
+THIS_MACHINE = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
 
 # What to do about each way of being refused; the key is the `verdict_reason`.
@@ -128,6 +130,17 @@ class Gate:
         self._alone = asyncio.Lock()
         self._slots = asyncio.Semaphore(max_concurrency)
 
+    def without_secrets(self, error: ApiError) -> ApiError:
+        """The error with the credential's own secrets taken out of its texts: a service may echo what it was sent."""
+        for secret in sorted(self.credential.secrets(), key=len, reverse=True):
+            error.args = tuple(str(text).replace(secret, "***") for text in error.args)
+            said = error.said
+            texts = [
+                text and text.replace(secret, "***") for text in (said.error_code, said.error_message, said.request_id)
+            ]
+            error.said = ServiceWords(said.status, *texts)
+        return error
+
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
         """Hold a place among the requests in flight.
@@ -207,6 +220,7 @@ class LiveClient:
             timeout=api.timeout_seconds,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=api.max_concurrency * 4),
             headers={"User-Agent": "pulltasks"},
+            mounts=dict.fromkeys(THIS_MACHINE),  # no proxy is asked for what runs here
         )
         for target in self._settings.targets:
             name, settings = self._settings.credential(target)
@@ -224,9 +238,12 @@ class LiveClient:
     def _iam_endpoint(self, project_id: str) -> str:
         return self._settings.api.iam_endpoint.format(region=self._regions[project_id])
 
+    def _gate(self, target: Target) -> Gate:
+        return self._gates[self._settings.credential(target)[0]]
+
     def clock_skew_seconds(self, target: Target) -> int | None:
         """By how much this machine's clock was found off when it was corrected for signing; None when it was not."""
-        offset = getattr(self._gates[self._settings.credential(target)[0]].credential, "clock_offset", None)
+        offset = getattr(self._gate(target).credential, "clock_offset", None)
         return round(offset.total_seconds()) or None if offset else None
 
     async def require_sandbox(self) -> None:
@@ -260,6 +277,12 @@ class LiveClient:
         pairs = sorted((name, str(value)) for name, value in query.items())
         text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
         url = httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
+        try:
+            return await self._get(target, url, recorder)
+        except ApiError as error:
+            raise self._gate(target).without_secrets(error) from None
+
+    async def _get(self, target: Target, url: httpx.URL, recorder: Recorder) -> Answer:
         api = self._settings.api
         pacer = self._pacers.setdefault(target.project_id, Pacer(api.requests_per_second))
         async for attempt in stamina.retry_context(
@@ -285,7 +308,7 @@ class LiveClient:
         return True if error.retry_after_seconds is None else error.retry_after_seconds
 
     async def _try(self, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool) -> Answer:
-        gate = self._gates[self._settings.credential(target)[0]]
+        gate = self._gate(target)
         async with gate.passing():
             generation = gate.generation
             answer, response = await self._send(gate, target, url, recorder, is_retry=is_retry)
@@ -365,9 +388,9 @@ def _api_error(target: Target, answer: Answer) -> ApiError:
 
 def _no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> TransientApiError:
     reason = _reason_of(error)
-    detail = f": {error}" if str(error) else ""
+    # The error's own text may quote headers: its kind says enough.
     return TransientApiError(
-        reason, f"{target.label}: no whole answer from {url.host} ({type(error).__name__}{detail}); {ADVICE[reason]}"
+        reason, f"{target.label}: no whole answer from {url.host} ({type(error).__name__}); {ADVICE[reason]}"
     )
 
 

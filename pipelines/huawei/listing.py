@@ -272,7 +272,7 @@ class Listing:
             if sweep.empty_reads < 2:  # noqa: PLR2004 - read twice
                 self._ask_again(offset)
                 return True
-        doubt = page.flaw or self._contradiction(offset, page)
+        doubt = page.flaw or self._contradiction(offset, page) or self._repeats(offset, page)
         if doubt is None:
             return False
         if offset and self._probe != "answered" and self._offset_unit == "unknown" and 0 in sweep.pages:
@@ -296,6 +296,14 @@ class Listing:
             return None if len(page.ids) <= limit else "page_contradicts_total"
         expected = min(limit, max(0, page.total - before))
         return None if len(page.ids) == expected else "page_contradicts_total"
+
+    def _repeats(self, offset: int, page: Page) -> str | None:
+        """Whether a full page shows nothing new where only its fullness says that the list goes on."""
+        if not offset or self._reaches_end(offset, page):
+            return None
+        is_endless = page.total is None or page.total >= TOTAL_CEILING
+        is_known = self._sweep.groups.ids.keys() >= set(page.ids)
+        return "pages_repeat" if is_endless and is_known and offset == self._sweep.frontier else None
 
     def _reaches_end(self, offset: int, page: Page) -> bool:
         if page.total is None or page.total >= TOTAL_CEILING:

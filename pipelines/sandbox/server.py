@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import parse_qsl
@@ -49,7 +50,7 @@ Fault = Literal[
     "torn_json",  # 200 with half an answer
     "null_tasks",  # 200 with task_infos: null beside a total
     "short_page",  # pages after the first lack a row
-    "capped",  # nothing past row 120, though total is honest
+    "capped",  # nothing past row 110, though total is honest
     "page_index",  # offset counts pages
     "no_total",  # answers without total
     "churn",  # one task appears or ends before each answer
@@ -57,7 +58,7 @@ Fault = Literal[
     "lost",  # one task is left out of lists, though it can be asked for
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
-_CAP = 120
+_CAP = 110
 
 
 @dataclass(frozen=True)
@@ -279,6 +280,7 @@ class Sandbox:
         self.log.append((request.method, request.url.path, request.url.query, reply.status))
         request_id = str(uuid.uuid4())
         headers = {
+            "Date": format_datetime(self.now(), usegmt=True),
             "X-Request-Id": request_id,
             SANDBOX_HEADER: "made-up data",
             DATE_HEADER: self._day(request).isoformat(),
@@ -342,7 +344,13 @@ def server_for(sandbox: Sandbox, certificate: tuple[str, str] | None = None) -> 
     """A uvicorn server without an access log; `certificate` names the files of a certificate and its key."""
     cert, key = certificate or (None, None)
     config = uvicorn.Config(
-        sandbox.app(), log_level="warning", access_log=False, lifespan="off", ssl_certfile=cert, ssl_keyfile=key
+        sandbox.app(),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        date_header=False,  # the sandbox's own clock stands there
+        ssl_certfile=cert,
+        ssl_keyfile=key,
     )
     return uvicorn.Server(config)
 

@@ -11,7 +11,7 @@
 -- column: state_date DATE | Day of the last complete capture that listed the task: how old the state is.
 -- column: first_seen_date DATE | Day of the first complete capture that listed the task.
 -- column: last_seen_date DATE | Last day on which any capture showed the task.
--- column: absence_noticed_date DATE | Day of the complete capture that first lacked it; null while it is listed.
+-- column: absence_noticed_date DATE | Day of the complete capture that first lacked it, or on which its target left.
 -- column: status VARCHAR | State of the task in the service's own words; an open vocabulary.
 -- column: create_time TIMESTAMP | When the task was created, UTC.
 -- column: create_time_raw VARCHAR | Not null where create_time held no time; the text is masked.
@@ -53,11 +53,11 @@ listed as (
         tasks.region,
         targets.target_name,
         tasks.task_id,
-        true as is_current,
+        targets.is_expected as is_current,
         targets.snapshot_date as state_date,
         coalesce(before.first_seen_date, targets.snapshot_date) as first_seen_date,
         targets.snapshot_date as last_seen_date,
-        cast(null as date) as absence_noticed_date,
+        case when not targets.is_expected then targets.snapshot_date end as absence_noticed_date,
         tasks.* exclude (project_id, region, task_id),
     from stg_pull_tasks as tasks
     inner join targets

@@ -11,7 +11,7 @@
 -- column: first_expected_date DATE | First day on which it was to be listed.
 -- column: last_expected_date DATE | Last day on which it was to be listed.
 -- column: last_complete_date DATE | Last day whose capture is complete; null when there is none.
--- column: last_complete_task_count BIGINT | Tasks in that capture.
+-- column: last_complete_task_count BIGINT | Tasks in that capture; null once the target has left the list.
 -- column: offset_unit VARCHAR | What the offset parameter was last found to count: rows, pages or unknown.
 -- column: last_coverage VARCHAR | How the last expected day ended: complete, incomplete, failed or missing.
 -- column: last_verdict_reason VARCHAR | Why, when it is not complete.
@@ -32,7 +32,7 @@ select
     end as last_complete_date,
     case
         when today.coverage = 'complete' then today.task_count
-        else before.last_complete_task_count
+        when today.is_expected then before.last_complete_task_count
     end as last_complete_task_count,
     coalesce(nullif(today.offset_unit, 'unknown'), before.offset_unit, 'unknown') as offset_unit,
     coalesce(today.coverage, before.last_coverage) as last_coverage,

@@ -25,8 +25,8 @@ with counts as (
 days as (
     select
         *,
-        count(*) filter (coverage = 'complete') over (partition by snapshot_date) as targets_complete,
-        count(*) over (partition by snapshot_date) as targets_expected,
+        count(*) filter (coverage = 'complete' and is_expected) over (partition by snapshot_date) as targets_complete,
+        count(*) filter (is_expected) over (partition by snapshot_date) as targets_expected,
     from rpt_snapshot_coverage
     -- The day being built, and the days without a run before it that it brought in.
     where snapshot_date > (

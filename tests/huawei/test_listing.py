@@ -263,3 +263,9 @@ def test_answers_of_a_sweep_that_was_given_up_decide_nothing() -> None:
     listing.receive(second, Page(("c",), 3))
     assert listing.outcome is None
     assert listing.seen == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("total", [None, 10_000])
+def test_a_service_that_ignores_the_offset_does_not_keep_the_listing_busy_for_ever(total: int | None) -> None:
+    outcome, asked = run(Listing(Rules()), lambda request: Page(tuple(ids(100)), total))
+    assert (outcome.verdict, len(asked) < 120) == ("incomplete", True)
