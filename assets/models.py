@@ -4,11 +4,13 @@ Lives here: one small factory for models, the asset that checks and publishes.
 Does not live here: SQL, building, checks (sql/, pipelines.warehouse).
 """
 
+from datetime import date
+
 import dagster as dg
 
 from assets.metadata import asset_key, is_asset, model_lineage, model_schema
 from assets.resources import Workplace
-from pipelines.coverage import read_status
+from pipelines.coverage import read_day
 from pipelines.errors import PulltasksError
 from pipelines.models import Model, Models
 from pipelines.warehouse import open_published
@@ -47,6 +49,7 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
     )
     def build(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
         try:
+            workplace.working_copy.require(date.fromisoformat(context.partition_key))
             result = workplace.working_copy.run(model.name)
         except PulltasksError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
@@ -54,8 +57,9 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": result.rows,
-                "dagster/partition_row_count": result.day_rows,
-                "through_date": str(workplace.working_copy.day),
+                "rows_of_the_last_day": result.day_rows,
+                "built_through": str(workplace.working_copy.day),
+                "published": "by the asset `warehouse` only",
             },
             check_results=[
                 dg.AssetCheckResult(
@@ -95,15 +99,16 @@ def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) ->
     def warehouse(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
         try:
             work = workplace.working_copy
-            day, checks = work.day, work.cross_checks()
+            day, checks = date.fromisoformat(context.partition_key), work.cross_checks()
+            work.require(day)
             path = work.publish(workplace.clock.now())
         except PulltasksError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         with open_published(workplace.lake) as connection:
-            status = read_status(connection, day)
+            status = read_day(connection, day)
         counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
         return dg.MaterializeResult(
-            metadata={"dagster/uri": str(path), "bytes": path.stat().st_size, "through_date": str(day), **counts},
+            metadata={"dagster/uri": str(path), "bytes": path.stat().st_size, "built_through": str(work.day), **counts},
             check_results=[
                 *(
                     dg.AssetCheckResult(

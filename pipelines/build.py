@@ -167,6 +167,15 @@ class WorkingCopy:
         """The last day of the build."""
         return self._plan.days[-1]
 
+    def require(self, day: date) -> None:
+        """Make sure that the build holds `day`.
+
+        Raises:
+            LakeError: when there are no tidy tables of that day.
+        """
+        if day not in self._plan.inputs:
+            raise LakeError(f"{day}: there are no tidy tables of this day; build them first (`tidy/…`)")
+
     # -- building ------------------------------------------------------------------------------------------------
 
     def run(self, name: str) -> ModelResult:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipelines.capture import CaptureResult
     from pipelines.config import Settings
+    from pipelines.runs import RunResult
 
 NOT_COMPLETE = 3
 
@@ -41,6 +42,13 @@ app = typer.Typer(
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Configuration file; default PULLTASKS_CONFIG, else pulltasks.toml.")
 ]
+
+
+class ReportFormat(StrEnum):
+    """How `doctor` reports."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Format(StrEnum):
@@ -60,8 +68,6 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
-    except KeyboardInterrupt:
-        _fail("stopped; what was published before stands, and the next run goes on from here", 130)
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:
@@ -88,6 +94,8 @@ def snapshot(
     from pipelines import config as configuration
     from pipelines.runs import snapshot as run_snapshot
 
+    if day and simulated_date:
+        _fail("--date and --simulated-date: name one of them", 2)
     asked = _date(day, "--date")
     simulated = _date(simulated_date, "--simulated-date")
     settings = configuration.load(config)
@@ -104,8 +112,7 @@ def snapshot(
             watcher=progress,
         )
     _print_captures(wanted, result.captures)
-    typer.echo(f"published {result.published}")
-    raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
+    _print_end(result)
 
 
 @app.command()
@@ -125,7 +132,7 @@ def rebuild(
     with _Progress() as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
     typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {_spans(result.built_days)}")
-    typer.echo(f"published {result.published}")
+    _print_end(result)
 
 
 @app.command()
@@ -164,7 +171,7 @@ def status(config: ConfigOption = None) -> None:
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="SQL that reads; the tables are those of docs/tables.md.")],
+    sql: Annotated[str, typer.Argument(help="SQL that reads; `show tables` lists what there is.")],
     config: ConfigOption = None,
     output_format: Annotated[Format, typer.Option("--format", help="How rows are shown.")] = Format.TABLE,
     unredacted: Annotated[
@@ -185,6 +192,61 @@ def query(
             _show(connection, sql, output_format)
         except duckdb.Error as error:
             _fail(f"the query failed: {error}", 2)
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    output_format: Annotated[
+        ReportFormat, typer.Option("--format", help="text, or json to share.")
+    ] = ReportFormat.TEXT,
+) -> None:
+    """Ask each target what it allows and how it answers; a few reads, nothing is changed."""
+    import asyncio
+    import json
+    from dataclasses import asdict
+
+    from pipelines import config as configuration
+    from pipelines.doctor import examine
+
+    settings = configuration.load(config)
+    reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
+    if output_format is ReportFormat.JSON:
+        typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
+    else:
+        for report in reports:
+            typer.echo(f"\n{report.target}")
+            for finding in report.findings:
+                typer.echo(f"  {finding.question}: {finding.answer}")
+                if finding.advice:
+                    typer.echo(f"    -> {finding.advice}")
+    raise typer.Exit(0 if all(report.is_healthy for report in reports) else NOT_COMPLETE)
+
+
+@app.command()
+def init(
+    config: ConfigOption = None,
+    region: Annotated[str, typer.Option(help="The region whose IAM is asked.")] = "cn-north-4",
+) -> None:
+    """Write pulltasks.toml from the projects that the credential may see; never over one that is there."""
+    import asyncio
+
+    from pipelines import config as configuration
+    from pipelines.doctor import first_configuration, projects_of_regions
+    from pipelines.huawei.iam import list_auth_projects
+
+    file = config or configuration.DEFAULT_FILE
+    if file.exists():
+        _fail(f"{file} is there already and is left as it is; name another with --config", 2)
+    settings = configuration.from_environment()
+    projects = projects_of_regions(asyncio.run(list_auth_projects(settings, region, lambda: datetime.now(UTC))))
+    if not projects:
+        _fail("the credential sees no project of a region; let an administrator give it access to one", 1)
+    with file.open("x", encoding="utf-8") as stream:
+        stream.write(first_configuration(projects))
+    for project_id, place, name in projects:
+        typer.echo(f"{project_id}  {place}  {name}")
+    typer.echo(f"wrote {file} with {len(projects)} targets; look it over, then run `pulltasks doctor`")
 
 
 @app.command()
@@ -293,11 +355,23 @@ def _print_captures(day: date, captures: tuple[CaptureResult, ...]) -> None:
         for result in captures
     ]
     _print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
-    for result in captures:
-        if result.message:
-            typer.echo(result.message)
+    for message in dict.fromkeys(result.message for result in captures if result.message):
+        typer.echo(message)
+    for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
+        direction = "behind" if skew > 0 else "ahead of"
+        typer.echo(
+            f"this machine's clock is {abs(skew) / 60:.0f} minutes {direction} the service's; "
+            "signatures were dated by the service's clock. Set the clock"
+        )
     complete = sum(result.verdict == "complete" for result in captures)
     typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
+
+
+def _print_end(result: RunResult) -> NoReturn:
+    for text in result.damaged_days:
+        typer.echo(text, err=True)
+    typer.echo(f"published {result.published}")
+    raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
 
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

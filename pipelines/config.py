@@ -243,6 +243,21 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
         except OSError as error:
             raise ConfigError([f"{file}: cannot be read: {error.strerror}"], source) from None
 
+    settings = _checked(data, source, need_targets=need_targets)
+    root = settings.lake.root if settings.lake.root.is_absolute() else file.absolute().parent / settings.lake.root
+    return settings.model_copy(update={"lake": LakeSettings(root=root)})
+
+
+def from_environment() -> Settings:
+    """The settings without any file: defaults and what the environment sets.
+
+    Raises:
+        ConfigError: with all mistakes.
+    """
+    return _checked({}, "the environment", need_targets=False)
+
+
+def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settings:
     mistakes = [*_secrets_in_file(data), *_unknown_variables(os.environ)]
     try:
         settings = Settings(**data)
@@ -255,8 +270,7 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
     mistakes += _cross_checks(settings, need_targets=need_targets)
     if mistakes:
         raise ConfigError(mistakes, source)
-    root = settings.lake.root if settings.lake.root.is_absolute() else file.absolute().parent / settings.lake.root
-    return settings.model_copy(update={"lake": LakeSettings(root=root)})
+    return settings
 
 
 def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | None:

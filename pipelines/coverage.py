@@ -61,7 +61,21 @@ def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
 
     Today counts once a run has begun on it; every earlier day counts. A day that nobody captured is `missing`.
     """
-    ((through, built_at),) = connection.execute("select through_date, built_at from meta_build").fetchall()
+    ((through, _),) = _build_of(connection)
+    found = read_day(connection, through)
+    missed = tuple(through + timedelta(days=n) for n in range(1, (today - through).days))
+    if not missed:
+        return found
+    targets = tuple(
+        TargetStatus(t.project_id, t.region, t.name, "missing", "no_run", None, None, t.last_complete_date)
+        for t in found.targets
+    )
+    return Status(missed[-1], found.built_at, targets, missed)
+
+
+def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
+    """The coverage of one day that the warehouse holds."""
+    ((_, built_at),) = _build_of(connection)
     rows = connection.execute(
         """
         select project_id, region, target_name, coverage, verdict_reason, error_message, task_count, last_complete_date
@@ -69,16 +83,14 @@ def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
         where snapshot_date = $1 and is_expected
         order by project_id, region
         """,
-        [through],
+        [day],
     ).fetchall()
-    missed = tuple(through + timedelta(days=n) for n in range(1, (today - through).days))
-    targets = [TargetStatus(*row) for row in rows]
-    if missed:
-        targets = [
-            TargetStatus(t.project_id, t.region, t.name, "missing", "no_run", None, None, t.last_complete_date)
-            for t in targets
-        ]
-    return Status(missed[-1] if missed else through, built_at, tuple(targets), missed)
+    return Status(day, built_at, tuple(TargetStatus(*row) for row in rows), ())
+
+
+def _build_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, datetime]]:
+    rows: list[tuple[date, datetime]] = connection.execute("select through_date, built_at from meta_build").fetchall()
+    return rows
 
 
 @contextmanager

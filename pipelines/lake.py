@@ -89,11 +89,11 @@ class Lake:
 
     def raw_dates(self) -> list[date]:
         """Dates on which something was to be listed, in order."""
-        return sorted(_date_of(path.name) for path in _entries(self.raw) if path.name.startswith(_DATE))
+        return _dates(path.name for path in _entries(self.raw) if path.is_dir())
 
     def tidy_dates(self) -> list[date]:
         """Dates whose tidy files are valid (their manifest is there), in order."""
-        return sorted(_date_of(path.stem) for path in _entries(self.tidy / "manifests") if path.suffix == ".json")
+        return _dates(path.stem for path in _entries(self.tidy / "manifests") if path.suffix == ".json")
 
     def stale_dates(self) -> list[date]:
         """Dates whose raw files are newer than their manifest, or that have none, in order."""
@@ -225,8 +225,12 @@ def _entries(folder: Path) -> Iterable[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _date_of(name: str) -> date:
-    try:
-        return date.fromisoformat(name.removeprefix(_DATE))
-    except ValueError:
-        raise LakeError(f"{name}: not a name that the lake knows (snapshot_date=YYYY-MM-DD); move it away") from None
+def _dates(names: Iterable[str]) -> list[date]:
+    """The dates that names tell, in order; what somebody else put there is left alone."""
+    found = []
+    for name in names:
+        try:
+            found.append(date.fromisoformat(name.removeprefix(_DATE)))
+        except ValueError:
+            continue
+    return sorted(found)

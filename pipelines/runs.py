@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.build import build_and_publish
 from pipelines.capture import CaptureResult, capture_targets, check_date
-from pipelines.coverage import known_tasks
+from pipelines.coverage import is_day_complete, known_tasks, read_status
 from pipelines.errors import LakeError
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
+from pipelines.warehouse import open_published
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -49,16 +50,21 @@ class Silent:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did; `captures` is empty for a rebuild."""
+    """What a run did.
+
+    Attributes:
+        captures: how each target that was asked for ended; empty for a rebuild.
+        built_days: the days whose tidy files were written.
+        damaged_days: what is wrong with days that could not be written; the rest goes on without them.
+        published: the published file.
+        is_complete: whether every target is complete on the newest day, and no day is damaged.
+    """
 
     captures: tuple[CaptureResult, ...]
     built_days: tuple[date, ...]
+    damaged_days: tuple[str, ...]
     published: Path
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every target is complete."""
-        return all(result.verdict == "complete" for result in self.captures)
+    is_complete: bool
 
 
 def snapshot(
@@ -85,8 +91,6 @@ def snapshot(
     lake = Lake(settings.lake.root)
     lake.prepare()
     with lake.lock():
-        before = [stale for stale in lake.stale_dates() if stale != day]
-        _tidy(lake, before, watcher)
         watcher.begin("capturing", len(settings.targets))
         with known_tasks(lake) as known:
             captures = asyncio.run(
@@ -103,10 +107,14 @@ def snapshot(
                     on_result=lambda result: watcher.advance(result.target.label),
                 )
             )
-        today = [day] if day in lake.stale_dates() else []
-        _tidy(lake, today, watcher)
+        # Today first: it cannot be captured later, an earlier day can be mended at any time.
+        stale = set(lake.stale_dates()) | ({day} if any(result.is_new for result in captures) else set())
+        built, damaged = _tidy(lake, sorted(stale, key=lambda date: (date != day, date)), watcher)
+        if not lake.tidy_dates():
+            raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
-    return RunResult(tuple(captures), tuple(before + today), published)
+    is_complete = _is_complete(lake, settings, day, captures) and not damaged
+    return RunResult(tuple(captures), built, damaged, published, is_complete)
 
 
 def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
@@ -125,16 +133,34 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
         raise LakeError(f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched")
     lake.prepare()
     with lake.lock():
-        _tidy(lake, sorted({*days, *lake.stale_dates()}), watcher)
+        built, damaged = _tidy(lake, sorted({*days, *lake.stale_dates()}), watcher)
+        if not lake.tidy_dates():
+            raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
-    return RunResult((), tuple(days), published)
+    with open_published(lake) as connection:
+        newest = read_status(connection, lake.tidy_dates()[-1])
+    return RunResult((), built, damaged, published, is_complete=newest.is_complete and not damaged)
 
 
-def _tidy(lake: Lake, days: list[date], watcher: Watcher) -> None:
+def _is_complete(lake: Lake, settings: Settings, day: date, captures: Sequence[CaptureResult]) -> bool:
+    if any(result.verdict != "complete" for result in captures):
+        return False
+    return is_day_complete(lake, day, {target.key for target in settings.targets})
+
+
+def _tidy(lake: Lake, days: Sequence[date], watcher: Watcher) -> tuple[tuple[date, ...], tuple[str, ...]]:
+    """Write the tidy files of days; returns those that were written, and what is wrong with the others."""
     watcher.begin("normalising", len(days))
+    built: list[date] = []
+    damaged: list[str] = []
     for day in days:
-        normalise_day(lake, day)
+        try:
+            normalise_day(lake, day)
+            built.append(day)
+        except LakeError as error:
+            damaged.append(f"{day}: {error}")
         watcher.advance(str(day))
+    return tuple(built), tuple(damaged)
 
 
 def _publish(lake: Lake, settings: Settings, clock: Clock, watcher: Watcher) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.errors import NoWarehouse
+from pipelines.errors import LakeError, NoWarehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,14 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
         NoWarehouse: when there is none.
     """
     if not path.exists():
+        if path.is_symlink():
+            raise LakeError(f"{path}: the build that it points at is gone; run `pulltasks snapshot` to publish again")
         raise NoWarehouse(f"{path}: nothing has been published yet; run `pulltasks snapshot` first")
-    # The link is followed here: a connection to the link's own path would keep showing an older file that is open.
-    return duckdb.connect(str(path.resolve()), read_only=True)
+    try:
+        # The link is followed here: a connection to the link's own path would keep showing an older file that is open.
+        return duckdb.connect(str(path.resolve()), read_only=True)
+    except duckdb.Error as error:
+        raise LakeError(f"{path}: cannot be opened ({error}); remove it and run `pulltasks snapshot` again") from None
 
 
 def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
@@ -49,11 +54,19 @@ def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
         files = [f"'{escaped(path)}'" for path in lake.files(table.name, date.min, date.max)]
         if not files:
             raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
-        connection.execute(
+        _execute(
+            connection,
             f"create view {table.name} as from read_parquet([{', '.join(files)}], hive_partitioning = false, "
-            "union_by_name = true)"
+            "union_by_name = true)",
         )
     return connection
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    try:
+        connection.execute(statement)
+    except duckdb.Error as error:
+        raise LakeError(f"the tidy tables cannot be read ({error}); `pulltasks rebuild` writes them again") from None
 
 
 def escaped(path: Path) -> str:

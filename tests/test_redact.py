@@ -42,7 +42,7 @@ def apply(connection, macro: str, value: str | None) -> str | None:
         ("https://[2001:db8::1]:443/x?k=s3cr3t", "https://[2001:db8::1]:443/x?k=***"),
         ("https://h/x;jsessionid=s3cr3t", "https://h/x;***"),
         ("https://h/x%3Ftoken%3Ds3cr3t", "https://h/x%***"),
-        ("srt://h:9000?streamid=#!::r=live,u=s3cr3t", "srt://h:9000?streamid=***#***"),
+        ("srt://h:9000?streamid=#!::r=live,u=s3cr3t", "srt://h:9000?***#***"),
         ("rtmp://h/live live=s3cr3t", "rtmp://h/*** ***"),
         ("  https://u:s3cr3t@h/x", "https://***@h/x"),
         ("//u:s3cr3t@h/x", "//***@h/x"),

@@ -87,8 +87,9 @@ class SignedCredential:
             await asyncio.to_thread(self._keys.process_sts, _vendor_http_client())  # type: ignore[attr-defined]
         headers = {
             "X-Sdk-Date": f"{self._now() + self.clock_offset:%Y%m%dT%H%M%SZ}",
-            "X-Project-Id": project_id,
         }
+        if project_id:  # calls of the whole account name none
+            headers["X-Project-Id"] = project_id
         if self._keys.security_token:
             headers["X-Security-Token"] = self._keys.security_token
         signed = Signer(self._keys).sign(
@@ -183,7 +184,7 @@ class PasswordTokens:
         body = {
             "auth": {
                 "identity": {"methods": ["password"], "password": {"user": self._user}},
-                "scope": {"project": {"id": project_id}},
+                "scope": {"project": {"id": project_id}} if project_id else {"domain": self._user["domain"]},
             }
         }
         url = f"{self._iam_endpoint(project_id)}/v3/auth/tokens?nocatalog=true"

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pipelines.config import Settings, Target
     from pipelines.huawei.auth import Credential
 
+# A retry is counted in the capture's row; the default hook would print whole errors to standard output.
+stamina.instrumentation.set_on_retry_hooks([])
+
 # More consecutive failures than this lock an access key for five minutes (signing guide).
 MAX_FAILED_SIGNATURES = 5
 
@@ -240,6 +243,11 @@ class LiveClient:
 
     def _gate(self, target: Target) -> Gate:
         return self._gates[self._settings.credential(target)[0]]
+
+    def credential_source(self, target: Target) -> str:
+        """Where the target's credential was found, in words."""
+        credential = self._gate(target).credential
+        return f"{credential.name}: {credential.source}"
 
     def clock_skew_seconds(self, target: Target) -> int | None:
         """By how much this machine's clock was found off when it was corrected for signing; None when it was not."""

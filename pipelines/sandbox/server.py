@@ -255,7 +255,7 @@ class Sandbox:
         try:
             auth = msgspec.json.decode(await request.body())["auth"]
             user = auth["identity"]["password"]["user"]
-            project_id = auth["scope"]["project"]["id"]
+            project_id = auth["scope"]["project"]["id"] if "project" in auth["scope"] else ""
             claimed = User(user["name"], user["password"], user["domain"]["name"])
         except (msgspec.DecodeError, KeyError, TypeError):
             return self._answer(request, _iam_error(400, "The request body is invalid"))

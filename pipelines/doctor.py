@@ -1,0 +1,246 @@
+"""`pulltasks doctor` and `init`: asking the account what it allows and how its service behaves.
+
+Lives here: the questions, what an answer means, one line of advice for each trouble, the first configuration.
+Does not live here: sending (huawei), printing (cli); nothing here writes to a lake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pipelines.errors import ApiError, CredentialRefused
+from pipelines.huawei.client import ADVICE, LiveClient
+from pipelines.huawei.order import Order
+from pipelines.huawei.pull_tasks import read_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from pipelines.config import Settings, Target
+    from pipelines.huawei.client import Answer
+
+MAX_LIMIT = 100
+# Beyond this the signature is refused; well before it a clock is worth a word.
+WORTH_SAYING_SECONDS = 60
+_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One question and its answer; `advice` is set where something should be done."""
+
+    question: str
+    answer: str
+    advice: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found about one target; no secret is in it, and no address of a stream."""
+
+    target: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not any(finding.advice for finding in self.findings)
+
+
+@dataclass
+class _Heard:
+    """Remembers the answers, good and bad."""
+
+    answers: list[Answer] = field(default_factory=list)
+
+    def sent(self, *, is_retry: bool) -> None:
+        """Nothing to count."""
+
+    def received(self, answer: Answer) -> None:
+        self.answers.append(answer)
+
+
+async def examine(settings: Settings, now: Callable[[], datetime]) -> list[Report]:
+    """Ask each target a few questions, at most six requests; nothing is changed anywhere.
+
+    Raises:
+        ConfigError: when a credential is not to be found.
+    """
+    async with LiveClient(settings, now) as client:
+        return list(await asyncio.gather(*(_examine(client, target) for target in settings.targets)))
+
+
+async def _examine(client: LiveClient, target: Target) -> Report:
+    heard = _Heard()
+    findings = [Finding("credential", client.credential_source(target))]
+
+    async def ask(**query: str | int) -> Answer | ApiError:
+        try:
+            return await client.get_pull_tasks(target, query, heard)
+        except ApiError as error:
+            return error
+
+    region = target.query_region or target.region
+    first = await ask(offset=0, limit=MAX_LIMIT, region=region)
+    findings += _clock(heard.answers[:1])
+    if isinstance(first, ApiError):
+        return Report(target.label, (*findings, *_refusal(first)))
+    findings += _permission(first, heard.answers)
+    page = read_page(first.content)
+    findings.append(Finding(f"limit {MAX_LIMIT}", "accepted"))
+    findings.append(_total(page.total, page.flaw))
+    findings += await _paging(ask, page.ids, page.total, region)
+    findings.append(_rows_or_refusal(f"limit {MAX_LIMIT + 1}", await ask(offset=0, limit=MAX_LIMIT + 1, region=region)))
+    beyond = (page.total or 0) + MAX_LIMIT
+    findings.append(_rows_or_refusal("offset past the end", await ask(offset=beyond, limit=MAX_LIMIT, region=region)))
+    findings.append(_without_region(await ask(offset=0, limit=MAX_LIMIT), page.total))
+    findings += _order_and_words(first.content)
+    return Report(target.label, tuple(findings))
+
+
+def _clock(answers: Sequence[Answer]) -> list[Finding]:
+    for answer in answers:
+        if answer.date is None:
+            continue
+        try:
+            skew = (parsedate_to_datetime(answer.date) - answer.received_at).total_seconds()
+        except (ValueError, TypeError):
+            continue
+        if abs(skew) < WORTH_SAYING_SECONDS:
+            return [Finding("clock", "agrees with the service's")]
+        return [Finding("clock", f"{skew:+.0f} s from the service's", "set this machine's clock (NTP)")]
+    return [Finding("clock", "the service said no time")]
+
+
+def _refusal(error: ApiError) -> list[Finding]:
+    code = error.said.error_code or "no code"
+    is_signature = isinstance(error, CredentialRefused)
+    known = f"HTTP {error.said.status} {code}" if error.said.status else "no answer"
+    if is_signature:
+        return [Finding("signature", f"refused: {known}", ADVICE[error.reason])]
+    accepted = [Finding("signature", "accepted")] if error.said.status in {400, 403, 404} else []
+    return [*accepted, Finding("listing", f"refused: {known} ({error.reason})", ADVICE.get(error.reason, str(error)))]
+
+
+def _permission(first: Answer, answers: Sequence[Answer]) -> list[Finding]:
+    milliseconds = (first.received_at - first.sent_at).total_seconds() * 1000
+    throttled = sum(answer.status == 429 for answer in answers)  # noqa: PLR2004 - Too Many Requests
+    found = [
+        Finding("signature", "accepted"),
+        Finding("permission live:stream:listPullTask", "granted"),
+        Finding("latency", f"{milliseconds:.0f} ms"),
+    ]
+    if throttled:
+        found.append(Finding("throttling", f"{throttled} answers 429", ADVICE["throttled"]))
+    return found
+
+
+def _total(total: int | None, flaw: str | None) -> Finding:
+    if flaw is not None:
+        return Finding("first page", f"not understood ({flaw})", ADVICE["unexpected_status"])
+    if total is None:
+        return Finding("total", "not said", "listings are proved without it; silent caps cannot be seen then")
+    return Finding("total", str(total))
+
+
+async def _paging(ask: Callable[..., object], ids: tuple[str, ...], total: int | None, region: str) -> list[Finding]:
+    """What `offset` counts: only a list longer than a page can tell."""
+    if total is None or total <= MAX_LIMIT:
+        return [Finding("offset counts", "unknown (the list fits on one page)")]
+    answer = await ask(offset=1, limit=MAX_LIMIT, region=region)  # type: ignore[misc]  # a coroutine of ours
+    if isinstance(answer, ApiError):
+        return [Finding("offset counts", f"unknown ({answer.reason})")]
+    second = read_page(answer.content).ids
+    if set(second) & set(ids):
+        return [Finding("offset counts", "rows")]
+    if second:
+        return [Finding("offset counts", "pages", "nothing to do: listings are then proved by two sweeps that agree")]
+    return [Finding("offset counts", "unknown (the second page is empty)", "tell the vendor: total says there is more")]
+
+
+def _rows_or_refusal(question: str, answer: Answer | ApiError) -> Finding:
+    if isinstance(answer, ApiError):
+        return Finding(question, f"refused ({answer.said.status} {answer.said.error_code or 'no code'})")
+    return Finding(question, f"accepted, {len(read_page(answer.content).ids)} rows came")
+
+
+def _without_region(answer: Answer | ApiError, total: int | None) -> Finding:
+    if isinstance(answer, ApiError):
+        return Finding("without region", f"refused ({answer.reason})")
+    other = read_page(answer.content).total
+    if other == total:
+        return Finding("without region", "the same total")
+    advice = "tasks may run in other regions: list them with query_region, or add a target"
+    return Finding(
+        "without region", f"total {other} in place of {total}", advice if (other or 0) > (total or 0) else None
+    )
+
+
+def _order_and_words(content: bytes) -> list[Finding]:
+    tasks = [task for task in msgspec.json.decode(content).get("task_infos") or [] if isinstance(task, dict)]
+    order = Order()
+    page = read_page(content)
+    order.add(page.ids, page.create_times)
+    statuses = Counter(str(task.get("status")) for task in tasks)
+    shapes = Counter(
+        _shape(task, name) for task in tasks for name in ("callback_events", "end_time", "destination_url")
+    )
+    zones = {str(task.get("create_time"))[19:] or "none" for task in tasks if task.get("create_time")}
+    return [
+        Finding("sorted by (first page)", order.witness if len(page.ids) > 1 else "unknown (fewer than two tasks)"),
+        Finding("status seen", ", ".join(f"{word} {count}" for word, count in sorted(statuses.items())) or "none"),
+        Finding("not set is sent as", ", ".join(f"{k} {n}" for k, n in sorted(shapes.items()) if k) or "no case seen"),
+        Finding("zone of create_time", ", ".join(sorted(zones)) or "no case seen"),
+    ]
+
+
+def _shape(task: Mapping[str, object], name: str) -> str:
+    """How a field that is not set was sent; empty when it is set."""
+    if name not in task:
+        return "absent"
+    return {"None": "null", "": '""', "[]": "[]"}.get(str(task[name]), "")
+
+
+# -- init --------------------------------------------------------------------------------------------------------
+
+
+def projects_of_regions(projects: Sequence[Mapping[str, object]]) -> list[tuple[str, str, str]]:
+    """`(project_id, region, name)` of the projects that belong to a region; pseudo-projects such as MOS are left out.
+
+    A region's own project is named after it; a sub-project is named `region_something`.
+    """
+    found = []
+    for project in projects:
+        name = str(project.get("name", ""))
+        region = name.partition("_")[0]
+        if _REGION.fullmatch(region) and project.get("enabled", True):
+            found.append((str(project.get("id", "")), region, name))
+    return sorted(found, key=lambda entry: (entry[1], entry[2], entry[0]))
+
+
+def first_configuration(projects: Sequence[tuple[str, str, str]]) -> str:
+    """A commented `pulltasks.toml` that names the projects."""
+    targets = "\n".join(
+        f'[[targets]]\nproject_id = "{project_id}"\nregion = "{region}"\nname = {msgspec.json.encode(name).decode()}\n'
+        for project_id, region, name in projects
+    )
+    return f"""# Written by `pulltasks init`: the projects that the credential may see. Take out what is not wanted.
+# All keys and their defaults: pulltasks.example.toml. Secrets never stand here: see .env.example.
+
+timezone = "UTC"                  # the calendar that snapshot dates are counted in
+
+[lake]
+root = "lake"                     # relative to this file
+
+[auth]
+method = "chain"                  # chain (HUAWEICLOUD_SDK_AK/_SK, profile, cloud metadata) | token | password
+
+{targets}"""

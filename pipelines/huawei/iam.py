@@ -1,0 +1,60 @@
+"""IAM: which projects a credential may see.
+
+Lives here: one call, `GET /v3/auth/projects`, and what its refusal means.
+Does not live here: tokens (auth), what is made of the projects (doctor).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+
+from pipelines.errors import ApiError, CredentialRefused, ServiceWords
+from pipelines.huawei.auth import HuaweiAuth, credential_from, error_fields
+from pipelines.huawei.client import ADVICE, OK, THIS_MACHINE, UNAUTHORISED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from pipelines.config import Settings
+
+
+class _Projects(msgspec.Struct):
+    projects: list[dict[str, object]]
+
+
+async def list_auth_projects(settings: Settings, region: str, now: Callable[[], datetime]) -> list[dict[str, object]]:
+    """The projects that the default credential may see, as IAM describes them; needs no permission.
+
+    Raises:
+        ConfigError: when no credential is found.
+        CredentialRefused: when it is not accepted.
+        ApiError: when IAM refuses, fails, or cannot be reached.
+    """
+    endpoint = settings.api.iam_endpoint.format(region=region)
+    async with httpx.AsyncClient(timeout=settings.api.timeout_seconds, mounts=dict.fromkeys(THIS_MACHINE)) as http:
+        credential = credential_from("default", settings.auth, http=http, iam_endpoint=lambda _: endpoint, now=now)
+        try:
+            answer = await http.get(f"{endpoint}/v3/auth/projects", auth=HuaweiAuth(credential, ""))
+        except httpx.RequestError as error:
+            raise ApiError(
+                "unreachable", f"{endpoint}: no answer ({type(error).__name__}); {ADVICE['unreachable']}"
+            ) from None
+    code, message = error_fields(answer.content)
+    said = ServiceWords(answer.status_code, code, message, answer.headers.get("X-Request-Id"))
+    if answer.status_code == OK:
+        try:
+            return msgspec.json.decode(answer.content, type=_Projects).projects
+        except msgspec.DecodeError:
+            raise ApiError(
+                "unexpected_status", f"{endpoint}: no list of projects came; {ADVICE['unexpected_status']}"
+            ) from None
+    if answer.status_code == UNAUTHORISED:
+        kind: type[ApiError] = CredentialRefused
+        reason = "credential_refused"
+    else:
+        kind, reason = ApiError, "forbidden"
+    raise kind(reason, f"{endpoint}: HTTP {answer.status_code} {code or 'without a code'}; {ADVICE[reason]}", said)
