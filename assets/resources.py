@@ -13,7 +13,8 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines import config, redact
-from pipelines.build import WorkingCopy, has_builds, plan_build
+from pipelines.build import WorkingCopy
+from pipelines.builds import has_builds, plan_build
 from pipelines.capture import Clock
 from pipelines.config import Settings
 from pipelines.errors import PulltasksError

@@ -1,7 +1,7 @@
 """Building and publishing: SQL models over the tidy days into one read-only DuckDB file.
 
-Lives here: which days a build must add to which earlier build, running models, their checks, the publish.
-Does not live here: what the models say (sql/), masking rules (redact), paths (lake), opening the file (warehouse).
+Lives here: running models day by day, their checks, the publish.
+Does not live here: what to build upon (builds), what the models say (sql/), masking (redact), opening (warehouse).
 
 A build starts from the newest published file that still holds only days that are as they were, and adds the days
 after it, one by one. The file that readers see is never touched: a new one is finished, then a link is turned.
@@ -10,20 +10,21 @@ after it, one by one. The file that readers see is never touched: a new one is f
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from pipelines import redact
-from pipelines.errors import LakeError, ModelError, NoWarehouse
+from pipelines.builds import META_BUILD, META_INPUTS, Plan, has_builds, plan_build, remove_old_builds
+from pipelines.errors import LakeError, ModelError
 from pipelines.lake import PUBLIC_FILE, read_manifest, sha256_of
 from pipelines.models import with_ancestors
 from pipelines.warehouse import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import date, datetime
     from pathlib import Path
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from pipelines.models import Model, Models
 
 STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
-KEPT_BUILDS = 3
-_META_BUILD = "meta_build"
-_META_INPUTS = "meta_inputs"
 
 
 @dataclass(frozen=True)
@@ -59,59 +57,6 @@ class ModelResult:
     rows: int
     day_rows: int
     checks: tuple[CheckResult, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a build does: add `days`, in order, to `base` (None: to nothing)."""
-
-    base: Path | None
-    days: tuple[date, ...]
-    inputs: dict[date, str] = field(repr=False)
-    rules: str = field(repr=False, default="")
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether the published file is built from just these inputs and rules."""
-        return not self.days
-
-
-def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_day: bool = False) -> Plan:
-    """Find out what must be built.
-
-    Args:
-        lake: tidy tables and earlier builds.
-        models: the SQL.
-        settings: the masking that is asked for.
-        rebuild_last_day: build the last day again even if a published file holds it.
-
-    Raises:
-        NoWarehouse: when there is no day to build from.
-    """
-    inputs = {day: sha256_of(lake.manifest_file(day)) for day in lake.tidy_dates()}
-    if not inputs:
-        raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
-    rules = "|".join((models.digest(), str(settings.warehouse), sha256_of(lake.redaction_key)))
-    best: tuple[Path | None, dict[date, str]] = (None, {})
-    for build in _builds(lake):
-        held = _inputs_of(build, rules)
-        if rebuild_last_day and held is not None and len(held) == len(inputs):
-            continue
-        if held is not None and len(held) > len(best[1]) and held == dict(list(inputs.items())[: len(held)]):
-            best = (build, held)
-    days = tuple(day for day in inputs if day not in best[1])
-    return Plan(best[0], days, inputs, rules)
-
-
-def _inputs_of(build: Path, rules: str) -> dict[date, str] | None:
-    """The days that a build holds with the hashes of their manifests; None when it cannot be built upon."""
-    try:
-        with duckdb.connect(str(build), read_only=True) as connection:
-            if connection.sql(f"select rules from {_META_BUILD}").fetchall() != [(rules,)]:
-                return None
-            return dict(connection.sql(f"select * from {_META_INPUTS} order by all").fetchall())
-    except duckdb.Error:
-        return None  # made by another version or damaged: it is left alone and not built upon
 
 
 class WorkingCopy:
@@ -321,7 +266,7 @@ class WorkingCopy:
         path = self._lake.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
         self._lake.put(self._path, path, mode=PUBLIC_FILE)
         self._lake.link(path.name, self._lake.published)
-        _remove_old_builds(self._lake)
+        remove_old_builds(self._lake)
         return path
 
     def _write_comments(self) -> None:
@@ -337,7 +282,7 @@ class WorkingCopy:
     def _write_meta(self, build_id: str, now: datetime) -> None:
         con = self._connection
         con.execute(
-            f"create table warehouse.main.{_META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
+            f"create table warehouse.main.{META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
             "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, "
             "$7 as rules",
             [
@@ -351,7 +296,7 @@ class WorkingCopy:
             ],
         )
         con.execute(
-            f"create table warehouse.main.{_META_INPUTS} as "
+            f"create table warehouse.main.{META_INPUTS} as "
             "select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
             [list(self._plan.inputs), list(self._plan.inputs.values())],
         )
@@ -366,7 +311,7 @@ class WorkingCopy:
 
 
 _META_COMMENTS = {
-    _META_BUILD: (
+    META_BUILD: (
         "When and from what this file was built. Grain: one row.",
         {
             "build_id": "Identifier of the build; stands in the file's name.",
@@ -378,7 +323,7 @@ _META_COMMENTS = {
             "rules": "Hashes of the SQL, the masking settings and the redaction key: what the rows depend on.",
         },
     ),
-    _META_INPUTS: (
+    META_INPUTS: (
         "The snapshot dates that this file was built from. Grain: one row per date.",
         {
             "snapshot_date": "The date.",
@@ -405,37 +350,6 @@ def build_and_publish(
         return plan.base
     with WorkingCopy(lake, models, settings, plan, on_day) as work:
         return work.publish(now)
-
-
-def has_builds(lake: Lake) -> bool:
-    """Whether anything was ever published here."""
-    return bool(_builds(lake))
-
-
-def _builds(lake: Lake) -> Sequence[Path]:
-    """The builds that are there, oldest first: by when they were finished on this disk, whatever a clock said."""
-    return sorted(lake.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
-
-
-def _remove_old_builds(lake: Lake) -> None:
-    """Keep the newest three, and the newest that ends before the last day: the base of a second build of that day."""
-    builds = _builds(lake)
-    published = lake.published.resolve()
-    through = {build: _through_date(build) for build in builds}
-    last = through[published]
-    bases = [build for build in builds if (end := through[build]) and last and end < last]
-    bases.sort(key=lambda build: str(through[build]))
-    for build in set(builds) - set(builds[-KEPT_BUILDS:]) - set(bases[-1:]) - {published}:
-        build.unlink()
-
-
-def _through_date(build: Path) -> date | None:
-    try:
-        with duckdb.connect(str(build), read_only=True) as connection:
-            row = connection.sql(f"select through_date from {_META_BUILD}").fetchall()
-    except duckdb.Error:
-        return None
-    return row[0][0] if row else None
 
 
 def _place(model: Model) -> str:

@@ -17,21 +17,17 @@ from urllib.request import getproxies
 
 import msgspec
 
+from pipelines.attempt import Attempt, Tally
 from pipelines.errors import ApiError, ConfigError, DateRefused, LakeError, PulltasksError
 from pipelines.huawei.client import LiveClient
-from pipelines.huawei.listing import Listing, Rules
-from pipelines.huawei.order import ASSUMED
-from pipelines.huawei.pull_tasks import NO_ENDS, Ends, find_ends, list_pull_tasks, read_page
 from pipelines.known import NOTHING_KNOWN, Known
 from pipelines.raw import (
-    AnswerLine,
     CaptureLine,
     RawCapture,
     RawWriter,
     TargetLine,
     TargetList,
     VerdictLine,
-    body_fields,
     rank,
     read_capture,
 )
@@ -40,8 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from pipelines.config import Settings, Target
-    from pipelines.huawei.client import Answer
-    from pipelines.huawei.listing import Outcome, PageRequest
     from pipelines.lake import Lake
 
 # A run that began before midnight keeps its date this far into the next day.
@@ -218,151 +212,6 @@ def _standing(lake: Lake, day: date, target: Target) -> CaptureResult | None:
     return CaptureResult(target, verdict.verdict, None, None, verdict.task_count, 0, is_new=False)
 
 
-class _Tally:
-    """What a capture has sent and received; writes every answer to the raw file."""
-
-    def __init__(self, writer: RawWriter) -> None:
-        self.requests = 0
-        self.retries = 0
-        self.answers = 0
-        self.request_ids: list[str | None] = []
-        self.totals: list[int] = []
-        self._writer = writer
-
-    def received(self, answer: Answer, request: PageRequest | str) -> None:
-        body, body_base64 = body_fields(answer.content)
-        page = None if isinstance(request, str) else request
-        self._writer.answer(
-            AnswerLine(
-                sequence=self.answers,
-                sweep=page.sweep if page else None,
-                offset=page.offset if page else None,
-                limit=page.limit if page else None,
-                task_id=request if isinstance(request, str) else None,
-                sent_at=answer.sent_at,
-                received_at=answer.received_at,
-                status=answer.status,
-                request_id=answer.request_id,
-                date=answer.date,
-                body=body,
-                body_base64=body_base64,
-            )
-        )
-        self.answers += 1
-        self.request_ids = [*self.request_ids[:1], answer.request_id]
-        if page and (total := read_page(answer.content).total) is not None:
-            self.totals = [*self.totals[:1], total]
-
-
-class _Recorder:
-    """Hands what happens to the requests for one page (or one task) to the capture's tally."""
-
-    def __init__(self, tally: _Tally, request: PageRequest | str) -> None:
-        self._tally = tally
-        self._request = request
-
-    def sent(self, *, is_retry: bool) -> None:
-        self._tally.requests += 1
-        self._tally.retries += is_retry
-
-    def received(self, answer: Answer) -> None:
-        self._tally.received(answer, self._request)
-
-
-class _Work:
-    """The listing of one target, with what is left to find out once it is complete."""
-
-    def __init__(self, client: LiveClient, settings: Settings, target: Target, known: Known, tally: _Tally) -> None:
-        self.error: ApiError | None = None
-        self._client = client
-        self._settings = settings
-        self._target = target
-        self._known = known
-        self._tally = tally
-        self._listing = Listing(self._rules(1))
-        self._outcome: Outcome | None = None
-        self._ends = NO_ENDS
-        self._repairs = 0
-
-    def _rules(self, first_sweep: int) -> Rules:
-        api = self._settings.api
-        return Rules(
-            limit=api.page_size,
-            overlap=api.page_overlap,
-            max_sweeps=api.max_sweeps,
-            max_repairs=api.max_repairs,
-            expects_rows=bool(self._known.task_ids),
-            hinted_unit=self._known.offset_unit,
-            first_sweep=first_sweep,
-        )
-
-    def _recorder_for(self, request: PageRequest | str) -> _Recorder:
-        return _Recorder(self._tally, request)
-
-    async def _list(self, listing: Listing) -> Outcome:
-        outcome = await list_pull_tasks(
-            self._client, self._target, listing, self._settings.api.max_concurrency, self._recorder_for
-        )
-        self._repairs += outcome.repairs
-        return outcome
-
-    async def list(self) -> None:
-        """List, then ask for what is gone; one that is there after all casts doubt on the listing: list once more."""
-        self._outcome = outcome = await self._list(self._listing)
-        missing = sorted(self._known.task_ids - outcome.ids)
-        if outcome.verdict != "complete" or not missing:
-            return
-        self._ends = ends = await self._find_ends(missing)
-        if not ends.unlisted:
-            return
-        self._listing = Listing(self._rules(outcome.sweeps + 1))
-        second = await self._list(self._listing)
-        if second.verdict != "complete":
-            self._outcome = second  # then it cannot be said which of the two was right
-        elif not second.ids.isdisjoint(ends.unlisted):
-            self._outcome = second
-            asked = {*ends.gone, *ends.unlisted, *ends.unchecked}
-            others = await self._find_ends(sorted(self._known.task_ids - second.ids - asked))
-            self._ends = Ends(
-                gone=tuple(sorted({*ends.gone, *others.gone} - second.ids)),
-                unlisted=tuple(sorted({*ends.unlisted, *others.unlisted} - second.ids)),
-                unchecked=tuple(sorted({*ends.unchecked, *others.unchecked} - second.ids)),
-            )
-
-    async def _find_ends(self, missing: Sequence[str]) -> Ends:
-        checks = self._settings.api.max_gone_checks
-        return await find_ends(self._client, self._target, missing, checks, self._recorder_for)
-
-    def verdict(self, finished_at: datetime) -> VerdictLine:
-        """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
-        outcome = None if self.error else self._outcome
-        reason = self.error.reason if self.error else outcome.reason if outcome else None
-        return VerdictLine(
-            verdict=outcome.verdict if outcome else "failed",
-            proof=outcome.proof if outcome else None,
-            verdict_reason=reason,
-            drift_repairs=self._repairs or self._listing.repairs,
-            offset_unit=outcome.offset_unit if outcome else "unknown",
-            order_witness=outcome.order_witness if outcome else ASSUMED,
-            error_code=self.error.said.error_code if self.error else None,
-            error_message=str(self.error) if self.error else None,
-            counted_sweep=outcome.counted_sweep if outcome else None,
-            task_count=len(outcome.ids) if outcome else len(self._listing.seen),
-            total_first=self._tally.totals[0] if self._tally.totals else None,
-            total_last=self._tally.totals[-1] if self._tally.totals else None,
-            sweeps=self._listing.sweep,
-            requests=self._tally.requests,
-            retries=self._tally.retries,
-            first_request_id=self._tally.request_ids[0] if self._tally.request_ids else None,
-            last_request_id=self._tally.request_ids[-1] if self._tally.request_ids else None,
-            clock_skew_seconds=self._client.clock_skew_seconds(self._target),
-            gone=list(self._ends.gone),
-            unlisted=list(self._ends.unlisted),
-            unchecked=list(self._ends.unchecked),
-            finished_at=finished_at,
-        )
-
-
 async def _capture(
     client: LiveClient,
     settings: Settings,
@@ -383,13 +232,13 @@ async def _capture(
     path = lake.raw_file(day, *target.key)
     unfinished = lake.unfinished("--".join(path.parts[-3:]))
     writer = RawWriter(unfinished, line)
-    work = _Work(client, settings, target, known, _Tally(writer))
+    attempt = Attempt(client, settings, target, known, Tally(writer))
     try:
         try:
-            await work.list()
+            await attempt.list()
         except ApiError as error:
-            work.error = error
-        verdict = work.verdict(clock.now())
+            attempt.error = error
+        verdict = attempt.verdict(clock.now())
         writer.close(verdict)
         if _is_better(lake, day, target, verdict, line):
             lake.put(unfinished, path)

@@ -17,18 +17,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipelines.errors import PulltasksError
+from pipelines.terminal import NOT_COMPLETE, Format, Progress, print_captures, print_end, print_table, show, spans, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
-
-    import duckdb
-
-    from pipelines.capture import CaptureResult
     from pipelines.config import Settings
-    from pipelines.runs import RunResult
-
-NOT_COMPLETE = 3
 
 app = typer.Typer(
     name="pulltasks",
@@ -49,15 +41,6 @@ class ReportFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-
-
-class Format(StrEnum):
-    """How `query` shows rows."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
 
 
 def main() -> None:
@@ -101,7 +84,7 @@ def snapshot(
     settings = configuration.load(config)
     clock = _clock()
     wanted = simulated or asked or settings.today(clock.now())
-    with _Progress() as progress:
+    with Progress() as progress:
         result = run_snapshot(
             settings,
             wanted,
@@ -111,8 +94,8 @@ def snapshot(
             simulated=simulated is not None,
             watcher=progress,
         )
-    _print_captures(wanted, result.captures)
-    _print_end(result)
+    print_captures(wanted, result.captures)
+    print_end(result)
 
 
 @app.command()
@@ -129,10 +112,10 @@ def rebuild(
     if begin is None or end is None or begin > end:
         _fail(f"--from {first} lies after --to {last}", 2)
     settings = configuration.load(config, need_targets=False)
-    with _Progress() as progress:
+    with Progress() as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
-    typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {_spans(result.built_days)}")
-    _print_end(result)
+    typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
+    print_end(result)
 
 
 @app.command()
@@ -153,17 +136,17 @@ def status(config: ConfigOption = None) -> None:
             t.region,
             t.coverage,
             t.reason or "",
-            _text(t.task_count),
-            _text(t.last_complete_date),
+            text(t.task_count),
+            text(t.last_complete_date),
         )
         for t in found.targets
     ]
-    _print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
+    print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
     for target in found.targets:
         if target.message:
             typer.echo(target.message)
     if found.days_without_run:
-        typer.echo(f"no run on {_spans(found.days_without_run)}")
+        typer.echo(f"no run on {spans(found.days_without_run)}")
     typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
     typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
     raise typer.Exit(0 if found.is_complete else NOT_COMPLETE)
@@ -189,7 +172,7 @@ def query(
     lake = Lake(configuration.load(config, need_targets=False).lake.root)
     with open_tidy(lake) if unredacted else open_published(lake) as connection:
         try:
-            _show(connection, sql, output_format)
+            show(connection, sql, output_format)
         except duckdb.Error as error:
             _fail(f"the query failed: {error}", 2)
 
@@ -299,130 +282,3 @@ def _date(text: str | None, option: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         _fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
-
-
-# -- showing -----------------------------------------------------------------------------------------------------
-
-
-class _Progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-
-    def __init__(self) -> None:
-        self._bar: object = None
-
-    def __enter__(self) -> _Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
-            bar.start()
-            self._bar = bar
-            self._stop: Callable[[], None] = bar.stop
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._stop()
-
-    def begin(self, step: str, total: int) -> None:
-        from rich.progress import Progress
-
-        if isinstance(self._bar, Progress) and total:
-            self._task = self._bar.add_task(step, total=total, note="")
-
-    def advance(self, note: str) -> None:
-        from rich.progress import Progress
-
-        if isinstance(self._bar, Progress):
-            self._bar.update(self._task, advance=1, note=note)
-
-
-def _print_captures(day: date, captures: tuple[CaptureResult, ...]) -> None:
-    rows = [
-        (
-            result.target.name or "",
-            result.target.project_id,
-            result.target.region,
-            result.verdict if result.is_new else f"{result.verdict} (before)",
-            result.reason or "",
-            str(result.task_count),
-            str(result.requests),
-        )
-        for result in captures
-    ]
-    _print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
-    for message in dict.fromkeys(result.message for result in captures if result.message):
-        typer.echo(message)
-    for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
-        direction = "behind" if skew > 0 else "ahead of"
-        typer.echo(
-            f"this machine's clock is {abs(skew) / 60:.0f} minutes {direction} the service's; "
-            "signatures were dated by the service's clock. Set the clock"
-        )
-    complete = sum(result.verdict == "complete" for result in captures)
-    typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
-
-
-def _print_end(result: RunResult) -> NoReturn:
-    for text in result.damaged_days:
-        typer.echo(text, err=True)
-    typer.echo(f"published {result.published}")
-    raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
-
-
-def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*header, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
-    Console(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
-
-
-MAX_TABLE_ROWS = 1000
-
-
-def _show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format) -> None:
-    import shutil
-    import tempfile
-
-    import duckdb
-
-    from pipelines.warehouse import escaped
-
-    relation = connection.sql(sql)
-    if relation is None:
-        return
-    if output_format is Format.TABLE:
-        rows = relation.limit(MAX_TABLE_ROWS + 1).fetchall()
-        _print_table(tuple(relation.columns), [tuple(_text(cell) for cell in row) for row in rows[:MAX_TABLE_ROWS]])
-        if len(rows) > MAX_TABLE_ROWS:
-            typer.echo(f"the first {MAX_TABLE_ROWS} rows; --format csv, json or parquet gives all", err=True)
-        return
-    options = {Format.CSV: "format csv, header", Format.JSON: "format json, array", Format.PARQUET: "format parquet"}
-    statement = sql.strip().rstrip(";")
-    if output_format is Format.PARQUET and sys.stdout.isatty():
-        raise duckdb.Error("parquet is not for a terminal; send it to a file: … > rows.parquet")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "rows")
-        connection.execute(f"copy ({statement}\n) to '{escaped(file)}' ({options[output_format]})")
-        with file.open("rb") as answer:
-            shutil.copyfileobj(answer, sys.stdout.buffer)
-
-
-def _text(cell: object) -> str:
-    return "" if cell is None else str(cell)
-
-
-def _spans(days: tuple[date, ...]) -> str:
-    if not days:
-        return "none"
-    return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"

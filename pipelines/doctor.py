@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipelines.errors import ApiError, CredentialRefused
-from pipelines.huawei.client import ADVICE, LiveClient
+from pipelines.huawei.client import LiveClient
 from pipelines.huawei.order import Order
 from pipelines.huawei.pull_tasks import read_page
+from pipelines.huawei.refusals import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from pipelines.config import Settings, Target
-    from pipelines.huawei.client import Answer
+    from pipelines.huawei.refusals import Answer
 
 MAX_LIMIT = 100
 # Beyond this the signature is refused; well before it a clock is worth a word.

@@ -18,11 +18,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines import tables
 from pipelines.errors import LakeError
 from pipelines.lake import FileEntry, Manifest, read_manifest, sha256_of, sync
+from pipelines.parquet import TidyWriter
 from pipelines.raw import RawCapture, TargetLine, read_capture, read_targets
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.lake import Lake
-
-# Fixed, so that the same rows give the same bytes.
-ROW_GROUP_ROWS = 100_000
 
 _KNOWN = frozenset(f.name for f in tables.API_FIELDS)
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -87,7 +84,7 @@ def normalise_day(lake: Lake, day: date, on_target: Callable[[], None] = lambda:
     entries: dict[str, FileEntry] = {}
     with ExitStack() as stack:
         writers = {
-            table.name: stack.enter_context(_TidyWriter(table, lake.unfinished(f"{table.name}--{day}")))
+            table.name: stack.enter_context(TidyWriter(table, lake.unfinished(f"{table.name}--{day}")))
             for table in tables.TABLES
         }
         for target, path, is_listed in _expected(lake, day):
@@ -408,42 +405,3 @@ def _captures(day: date, target: TargetLine, capture: RawCapture | None, found: 
             "finished_at": capture.verdict.finished_at.astimezone(UTC).replace(tzinfo=None),
         }
     return pa.Table.from_pylist([row], schema=tables.CAPTURES.schema)
-
-
-class _TidyWriter:
-    """Writes one tidy file in row groups of one size, whatever pieces the rows come in."""
-
-    def __init__(self, table: tables.Table, path: Path) -> None:
-        self.table = table
-        self.path = path
-        self.rows = 0
-        self._pending: list[pa.Table] = []
-        self._pending_rows = 0
-        self._writer = pq.ParquetWriter(path, table.schema, compression="zstd")
-
-    def __enter__(self) -> _TidyWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._writer.close()
-        self.path.unlink(missing_ok=True)
-
-    def add(self, rows: pa.Table) -> None:
-        """Take rows that follow those before in the order of the key."""
-        self._pending.append(rows)
-        self._pending_rows += rows.num_rows
-        self.rows += rows.num_rows
-        while self._pending_rows >= ROW_GROUP_ROWS:
-            self._write(ROW_GROUP_ROWS)
-
-    def finish(self) -> None:
-        """Write what is left and end the file."""
-        self._write(self._pending_rows)
-        self._writer.close()
-
-    def _write(self, rows: int) -> None:
-        whole = pa.concat_tables([self.table.schema.empty_table(), *self._pending]).combine_chunks()
-        if rows:
-            self._writer.write_table(whole.slice(0, rows), row_group_size=ROW_GROUP_ROWS)
-        rest = whole.slice(rows)
-        self._pending, self._pending_rows = [rest], rest.num_rows

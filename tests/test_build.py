@@ -12,8 +12,9 @@ import duckdb
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
-from pipelines import build, open_warehouse
-from pipelines.build import WorkingCopy, build_and_publish, plan_build
+from pipelines import open_warehouse
+from pipelines.build import WorkingCopy, build_and_publish
+from pipelines.builds import KEPT_BUILDS, plan_build
 from pipelines.errors import LakeError, ModelError, NoWarehouse
 from pipelines.models import SQL_FOLDER, load_models
 from pipelines.normalise import normalise_day
@@ -191,7 +192,7 @@ def test_a_second_build_of_a_day_begins_before_that_day_every_time(desk: Desk) -
             plan = plan_build(desk.lake, load_models(), desk.settings)
             assert plan.days == (DAYS[1],)
             build_and_publish(desk.lake, load_models(), desk.settings, datetime.now(UTC))
-    assert len(list(desk.lake.warehouse.glob("pulltasks-*.duckdb"))) <= build.KEPT_BUILDS + 1
+    assert len(list(desk.lake.warehouse.glob("pulltasks-*.duckdb"))) <= KEPT_BUILDS + 1
 
 
 def test_nothing_new_publishes_nothing(desk: Desk) -> None:

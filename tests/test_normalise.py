@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import normalise, tables
+from pipelines import normalise, parquet, tables
 from pipelines.lake import Lake, read_manifest
 from pipelines.normalise import normalise_day, tidy_target
 from pipelines.raw import AnswerLine, CaptureLine, RawCapture, RawWriter, TargetLine, TargetList, VerdictLine
@@ -342,7 +342,7 @@ def test_the_same_raw_files_give_the_same_bytes(lake: Lake) -> None:
 
 
 def test_pieces_of_any_size_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(normalise, "ROW_GROUP_ROWS", 7)
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 7)
     table = tables.PULL_TASK_CALLBACK_EVENTS
     whole = pa.Table.from_pylist(
         [
@@ -353,7 +353,7 @@ def test_pieces_of_any_size_give_the_same_bytes(tmp_path: Path, monkeypatch: pyt
     )
     contents = set()
     for size in (1, 3, 7, 8, 40):
-        with normalise._TidyWriter(table, tmp_path / "file") as writer:
+        with parquet.TidyWriter(table, tmp_path / "file") as writer:
             for start in range(0, 40, size):
                 writer.add(whole.slice(start, size))
             writer.finish()

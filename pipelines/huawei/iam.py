@@ -13,7 +13,8 @@ import msgspec
 
 from pipelines.errors import ApiError, CredentialRefused, ServiceWords
 from pipelines.huawei.auth import HuaweiAuth, credential_from, error_fields
-from pipelines.huawei.client import ADVICE, OK, THIS_MACHINE, UNAUTHORISED
+from pipelines.huawei.client import THIS_MACHINE
+from pipelines.huawei.refusals import ADVICE, OK, UNAUTHORISED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

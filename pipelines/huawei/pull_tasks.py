@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from pipelines.errors import ApiError, CredentialRefused
-from pipelines.huawei.listing import Outcome, Page
+from pipelines.huawei.pages import Outcome, Page
 
 if TYPE_CHECKING:
     from pipelines.config import Target
-    from pipelines.huawei.client import Answer, LiveClient, Recorder
-    from pipelines.huawei.listing import Listing, PageRequest
+    from pipelines.huawei.client import LiveClient, Recorder
+    from pipelines.huawei.listing import Listing
+    from pipelines.huawei.pages import PageRequest
+    from pipelines.huawei.refusals import Answer
 
 
 class _Named(msgspec.Struct):

@@ -6,7 +6,8 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from pipelines.huawei.listing import Listing, Outcome, Page, PageRequest, Rules
+from pipelines.huawei.listing import Listing
+from pipelines.huawei.pages import Outcome, Page, PageRequest, Rules
 
 PLACES = ("head", "tail", "anywhere")
 # What the server does beside serving; "stable" ones keep one order of the list.

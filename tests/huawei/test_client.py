@@ -18,6 +18,7 @@ from starlette.routing import Route
 from pipelines import config
 from pipelines.errors import ApiError, CredentialRefused, TransientApiError
 from pipelines.huawei import client as module
+from pipelines.huawei import refusals
 from pipelines.huawei.client import LiveClient
 from pipelines.sandbox.server import AccessKey, Sandbox, User, serving
 
@@ -261,7 +262,7 @@ def test_what_cannot_pass_is_not_tried_again(tmp_path, status: int, code: str, r
     assert isinstance(result, ApiError)
     assert not isinstance(result, TransientApiError)
     assert (result.reason, result.said.error_code, heard.statuses) == (reason, code, [status])
-    for part in (BEIJING.project_id, code, "some words", "request-7", module.ADVICE[reason]):
+    for part in (BEIJING.project_id, code, "some words", "request-7", refusals.ADVICE[reason]):
         assert part in str(result)
 
 
@@ -284,7 +285,7 @@ def test_nobody_at_the_address_is_said_so(tmp_path) -> None:
     [("7", 7.0), ("0", 0.0), ("Wed, 25 Nov 2026 00:01:30 GMT", 90.0), ("soon", None), (None, None), ("-5", 0.0)],
 )
 def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | None) -> None:
-    assert module._seconds(header, datetime(2026, 11, 25, tzinfo=UTC)) == seconds
+    assert refusals.seconds_to_wait(header, datetime(2026, 11, 25, tzinfo=UTC)) == seconds
 
 
 def test_retry_after_is_obeyed(tmp_path) -> None:

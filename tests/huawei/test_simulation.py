@@ -14,7 +14,8 @@ from huawei.model_server import LAG, MOVING_MANNERS, PLACES, STABLE_MANNERS, Mod
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.huawei.listing import Listing, Rules
+from pipelines.huawei.listing import Listing
+from pipelines.huawei.pages import Rules
 
 FEW, MANY = 500, 20_000
 USEFUL_FEW, USEFUL_MANY = 120, 2_000

@@ -1,0 +1,112 @@
+"""The builds that a lake holds: which there are, what each was made of, which one to build upon, which may go.
+
+Lives here: reading what a build says of itself, the plan of the next build, retention.
+Does not live here: building and publishing (build).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pipelines.errors import NoWarehouse
+from pipelines.lake import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from pipelines.config import Settings
+    from pipelines.lake import Lake
+    from pipelines.models import Models
+
+KEPT_BUILDS = 3
+META_BUILD = "meta_build"
+META_INPUTS = "meta_inputs"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build does: add `days`, in order, to `base` (None: to nothing)."""
+
+    base: Path | None
+    days: tuple[date, ...]
+    inputs: dict[date, str] = field(repr=False)
+    rules: str = field(repr=False, default="")
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the published file is built from just these inputs and rules."""
+        return not self.days
+
+
+def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_day: bool = False) -> Plan:
+    """Find out what must be built.
+
+    Args:
+        lake: tidy tables and earlier builds.
+        models: the SQL.
+        settings: the masking that is asked for.
+        rebuild_last_day: build the last day again even if a published file holds it.
+
+    Raises:
+        NoWarehouse: when there is no day to build from.
+    """
+    inputs = {day: sha256_of(lake.manifest_file(day)) for day in lake.tidy_dates()}
+    if not inputs:
+        raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
+    rules = "|".join((models.digest(), str(settings.warehouse), sha256_of(lake.redaction_key)))
+    best: tuple[Path | None, dict[date, str]] = (None, {})
+    for build in _builds(lake):
+        held = _inputs_of(build, rules)
+        if rebuild_last_day and held is not None and len(held) == len(inputs):
+            continue
+        if held is not None and len(held) > len(best[1]) and held == dict(list(inputs.items())[: len(held)]):
+            best = (build, held)
+    days = tuple(day for day in inputs if day not in best[1])
+    return Plan(best[0], days, inputs, rules)
+
+
+def _inputs_of(build: Path, rules: str) -> dict[date, str] | None:
+    """The days that a build holds with the hashes of their manifests; None when it cannot be built upon."""
+    try:
+        with duckdb.connect(str(build), read_only=True) as connection:
+            if connection.sql(f"select rules from {META_BUILD}").fetchall() != [(rules,)]:
+                return None
+            return dict(connection.sql(f"select * from {META_INPUTS} order by all").fetchall())
+    except duckdb.Error:
+        return None  # made by another version or damaged: it is left alone and not built upon
+
+
+def has_builds(lake: Lake) -> bool:
+    """Whether anything was ever published here."""
+    return bool(_builds(lake))
+
+
+def _builds(lake: Lake) -> Sequence[Path]:
+    """The builds that are there, oldest first: by when they were finished on this disk, whatever a clock said."""
+    return sorted(lake.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def remove_old_builds(lake: Lake) -> None:
+    """Keep the newest three, and the newest that ends before the last day: the base of a second build of that day."""
+    builds = _builds(lake)
+    published = lake.published.resolve()
+    through = {build: _through_date(build) for build in builds}
+    last = through[published]
+    bases = [build for build in builds if (end := through[build]) and last and end < last]
+    bases.sort(key=lambda build: str(through[build]))
+    for build in set(builds) - set(builds[-KEPT_BUILDS:]) - set(bases[-1:]) - {published}:
+        build.unlink()
+
+
+def _through_date(build: Path) -> date | None:
+    try:
+        with duckdb.connect(str(build), read_only=True) as connection:
+            row = connection.sql(f"select through_date from {META_BUILD}").fetchall()
+    except duckdb.Error:
+        return None
+    return row[0][0] if row else None

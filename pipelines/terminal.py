@@ -1,0 +1,172 @@
+"""What the command line shows: progress, tables, rows of a query, how a run ended.
+
+Lives here: everything that is printed in more than a line.
+Does not live here: verbs and options (cli), what is shown (runs, coverage, warehouse).
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+    from types import TracebackType
+
+    import duckdb
+
+    from pipelines.capture import CaptureResult
+    from pipelines.runs import RunResult
+
+NOT_COMPLETE = 3
+
+
+class Format(StrEnum):
+    """How `query` shows rows."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+class Progress:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: object = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            import rich.progress
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            bar = rich.progress.Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
+            bar.start()
+            self._bar = bar
+            self._stop: Callable[[], None] = bar.stop
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._stop()
+
+    def begin(self, step: str, total: int) -> None:
+        """Show a bar for a step of so many parts."""
+        import rich.progress
+
+        if isinstance(self._bar, rich.progress.Progress) and total:
+            self._task = self._bar.add_task(step, total=total, note="")
+
+    def advance(self, note: str) -> None:
+        """Move the bar on by one part."""
+        import rich.progress
+
+        if isinstance(self._bar, rich.progress.Progress):
+            self._bar.update(self._task, advance=1, note=note)
+
+
+def print_captures(day: date, captures: tuple[CaptureResult, ...]) -> None:
+    """How each target ended, and what to do about those that are not complete; each message once."""
+    rows = [
+        (
+            result.target.name or "",
+            result.target.project_id,
+            result.target.region,
+            result.verdict if result.is_new else f"{result.verdict} (before)",
+            result.reason or "",
+            str(result.task_count),
+            str(result.requests),
+        )
+        for result in captures
+    ]
+    print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
+    for message in dict.fromkeys(result.message for result in captures if result.message):
+        typer.echo(message)
+    for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
+        direction = "behind" if skew > 0 else "ahead of"
+        typer.echo(
+            f"this machine's clock is {abs(skew) / 60:.0f} minutes {direction} the service's; "
+            "signatures were dated by the service's clock. Set the clock"
+        )
+    complete = sum(result.verdict == "complete" for result in captures)
+    typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
+
+
+def print_end(result: RunResult) -> NoReturn:
+    """What was published, and the exit code."""
+    for text in result.damaged_days:
+        typer.echo(text, err=True)
+    typer.echo(f"published {result.published}")
+    raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
+
+
+def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows under a header, wrapped on a terminal only."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
+    Console(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+MAX_TABLE_ROWS = 1000
+
+
+def show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format) -> None:
+    """The rows of a query, in the format that was asked for.
+
+    Raises:
+        duckdb.Error: when the query fails.
+    """
+    import shutil
+    import tempfile
+
+    import duckdb
+
+    from pipelines.warehouse import escaped
+
+    relation = connection.sql(sql)
+    if relation is None:
+        return
+    if output_format is Format.TABLE:
+        rows = relation.limit(MAX_TABLE_ROWS + 1).fetchall()
+        print_table(tuple(relation.columns), [tuple(text(cell) for cell in row) for row in rows[:MAX_TABLE_ROWS]])
+        if len(rows) > MAX_TABLE_ROWS:
+            typer.echo(f"the first {MAX_TABLE_ROWS} rows; --format csv, json or parquet gives all", err=True)
+        return
+    options = {Format.CSV: "format csv, header", Format.JSON: "format json, array", Format.PARQUET: "format parquet"}
+    statement = sql.strip().rstrip(";")
+    if output_format is Format.PARQUET and sys.stdout.isatty():
+        raise duckdb.Error("parquet is not for a terminal; send it to a file: … > rows.parquet")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "rows")
+        connection.execute(f"copy ({statement}\n) to '{escaped(file)}' ({options[output_format]})")
+        with file.open("rb") as answer:
+            shutil.copyfileobj(answer, sys.stdout.buffer)
+
+
+def text(cell: object) -> str:
+    """A cell as text; null is empty."""
+    return "" if cell is None else str(cell)
+
+
+def spans(days: tuple[date, ...]) -> str:
+    """Days as a range."""
+    if not days:
+        return "none"
+    return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
