@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export UV_PYTHON_DOWNLOADS := never
+# A machine whose own certificate store is needed needs it for both pip and uv.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help setup demo dev test test-all check format bench lock clean
 

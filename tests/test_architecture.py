@@ -27,12 +27,12 @@ LAYERS = {
     "capture": 4,
     "normalise": 4,
     "parquet": 2,
-    "terminal": 5,
+    "terminal": 6,
     "build": 4,
     "coverage": 4,
     "doctor": 4,
     "runs": 5,
-    "cli": 6,
+    "cli": 7,
 }
 # Neighbours on one floor: redact keeps its key in the lake; one attempt of a capture; the builds that a build adds to.
 ALLOWED = {("redact", "lake"), ("capture", "attempt"), ("build", "builds")}
