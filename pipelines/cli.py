@@ -22,6 +22,12 @@ from pipelines.terminal import NOT_COMPLETE, Format, Progress, print_captures, p
 if TYPE_CHECKING:
     from pipelines.config import Settings
 
+# Written out here, as importing the sandbox would slow down `--help`; a test holds it to the sandbox's own list.
+SANDBOX_FAULTS = (
+    "forbidden, project_unavailable, region_not_allowed, unavailable, maintenance, throttled, empty_object, html, "
+    "torn_json, null_tasks, short_page, capped, page_index, no_total, churn, shuffled, lost"
+)
+
 app = typer.Typer(
     name="pulltasks",
     help="A daily, provably complete record of Huawei Cloud Live's pull tasks.",
@@ -240,7 +246,9 @@ def sandbox(
     tasks: Annotated[int, typer.Option(min=0, max=10_000, help="About so many tasks in each.")] = 250,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="PROJECT_ID[@DATE]=FAULT", help="Let a project go wrong, every day or on one."),
+        typer.Option(
+            metavar="PROJECT_ID[@DATE]=FAULT", help=f"Let a project go wrong, every day or on one: {SANDBOX_FAULTS}."
+        ),
     ] = None,
 ) -> None:
     """Serve a made-up ListPullTasks API on this machine, to try everything without an account."""

@@ -15,7 +15,7 @@ from conftest import BEIJING, SINGAPORE, Desk, write_config
 
 from pipelines import cli
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from pipelines.sandbox.server import FAULTS, AccessKey, Sandbox, serving
 from pipelines.tables import TABLES
 
 PULLTASKS = Path(sys.executable).with_name("pulltasks")
@@ -283,6 +283,10 @@ def test_the_sandbox_says_how_to_use_it_and_serves_until_it_is_stopped(tmp_path:
         code, out, _ = run("snapshot", "--config", tmp_path / "pulltasks.toml")
         server.terminate()
     assert (code, "2 of 2 targets complete" in out) == (0, True)
+
+
+def test_the_faults_in_the_help_are_those_of_the_sandbox() -> None:
+    assert ", ".join(FAULTS) == cli.SANDBOX_FAULTS
 
 
 @pytest.mark.parametrize("fault", ["nothing", "0001=nothing", "0001@someday=forbidden"])
