@@ -13,7 +13,10 @@ WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.chmod", "os.symlink
 
 
 def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | None = None) -> None:
-    """Run a snapshot; die before event `nth`, or (None) live and write the number of events to `report`."""
+    """Run a snapshot; die before event `nth`, or (None) live and report.
+
+    The report has the number of events in its first line, then every path that was opened for writing in place.
+    """
     os.environ |= {
         "HUAWEICLOUD_SDK_AK": "SANDBOXACCESSKEY0001",
         "HUAWEICLOUD_SDK_SK": "sandbox-secret-key-for-demo-and-tests-01",
@@ -27,6 +30,7 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
     settings = config.load(config_file)
     events = count(1)
     last = [0]
+    in_place: list[str] = []
 
     def happen() -> None:
         last[0] = next(events)
@@ -37,6 +41,8 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
         if event in WATCHED and str(settings.lake.root) in str(arguments[0]):
             if event == "open" and not (isinstance(arguments[1], str) and set(arguments[1]) & set("wxa+")):
                 return
+            if event == "open" and ".unfinished" not in str(arguments[0]):
+                in_place.append(str(arguments[0]))
             happen()
 
     def before(owner: object, name: str) -> None:
@@ -55,7 +61,7 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
     identifiers = count(1)
     snapshot(settings, day, Clock(lambda: datetime.now(UTC), lambda: f"capture-{next(identifiers)}"), simulated=True)
     if report is not None:
-        report.write_text(str(last[0]))
+        report.write_text("\n".join([str(last[0]), *in_place]))
 
 
 def run_for(config_file: Path, day: date) -> None:

@@ -362,6 +362,30 @@ def test_pieces_of_any_size_give_the_same_bytes(tmp_path: Path, monkeypatch: pyt
     assert len(contents) == 1
 
 
+@pytest.mark.parametrize("moved", range(5))
+def test_a_day_whose_files_do_not_fit_together_has_no_manifest(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    put(lake, capture(body({"task_id": "before"})))
+    normalise_day(lake, DAY)
+    put(lake, capture(body({"task_id": "after", "source_urls": ["a"], "callback_events": ["b"], "new": 1})))
+    original, calls = Lake.put, iter(range(100))
+
+    def full_disk(self: Lake, *arguments: Any, **options: Any) -> None:
+        if next(calls) == moved:
+            raise OSError(28, "No space left on device")
+        original(self, *arguments, **options)
+
+    monkeypatch.setattr(Lake, "put", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        normalise_day(lake, DAY)
+    monkeypatch.undo()
+    assert lake.tidy_dates() == []
+    assert lake.stale_dates() == [DAY]
+    normalise_day(lake, DAY)
+    assert lake.tidy_dates() == [DAY]
+
+
 def test_the_manifest_names_every_file_by_its_hash(lake: Lake) -> None:
     put(lake, capture(SAMPLE))
     normalise_day(lake, DAY)

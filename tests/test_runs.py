@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -107,6 +108,8 @@ def test_a_target_dropped_and_run_again_on_the_same_day_is_not_current(desk: Des
 def test_a_clock_that_steps_back_does_not_cost_the_published_build(desk: Desk) -> None:
     for day in DAYS[:4]:
         run(desk, day)
+    for build in desk.lake.warehouse.glob("pulltasks-*.duckdb"):
+        os.utime(build, (later := datetime.now(UTC).timestamp() + 3600, later))
     earlier = Clock(lambda: datetime.now(UTC) - timedelta(hours=1), desk.clock.new_id)
     snapshot(desk.settings, DAYS[4], earlier, simulated=True)
     assert rows(desk, "select through_date from meta_build") == [(DAYS[4],)]
