@@ -26,6 +26,22 @@ if TYPE_CHECKING:
     from pipelines.known import Known
 
 
+# What to do about each way of not being proved; the key is the `verdict_reason`.
+ADVICE_IF_INCOMPLETE = {
+    "page_contradicts_total": "pages have other rows than their total says; run again, or ask the vendor about paging",
+    "pages_not_joined": "the list moves faster than it can be read; raise api.page_overlap or run at a quieter hour",
+    "pages_repeat": "the service shows the same page again and again; run `pulltasks doctor`",
+    "ids_differ_from_total": "the list shows another number of tasks than it counts; run again at a quieter hour",
+    "order_unstable": "the service changes the order of the list while it is read; run again at a quieter hour",
+    "list_moved_unproved": "the list moves and its order cannot be trusted; run again at a quieter hour",
+    "sweeps_disagree": "no two passes showed the same tasks; run again at a quieter hour, or raise api.max_sweeps",
+    "task_without_id": "the service lists a task without an id; the raw archive keeps it",
+    "tasks_null_beside_total": "the service counts tasks and shows none; run again later",
+    "answer_not_json_object": "what came is no answer of this API; check that no proxy or portal answers in its place",
+    "answer_not_recognised": "what came is not a list of tasks; run `pulltasks doctor`",
+}
+
+
 class Tally:
     """What a capture has sent and received; writes every answer to the raw file."""
 
@@ -142,6 +158,11 @@ class Attempt:
         checks = self._settings.api.max_gone_checks
         return await find_ends(self._client, self._target, missing, checks, self._recorder_for)
 
+    def _advice(self, reason: str | None) -> str | None:
+        if reason not in ADVICE_IF_INCOMPLETE:
+            return None
+        return f"{self._target.label}: not proved complete ({reason}); {ADVICE_IF_INCOMPLETE[reason]}"
+
     def verdict(self, finished_at: datetime) -> VerdictLine:
         """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
         outcome = None if self.error else self._outcome
@@ -154,7 +175,7 @@ class Attempt:
             offset_unit=outcome.offset_unit if outcome else "unknown",
             order_witness=outcome.order_witness if outcome else ASSUMED,
             error_code=self.error.said.error_code if self.error else None,
-            error_message=str(self.error) if self.error else None,
+            error_message=str(self.error) if self.error else self._advice(reason),
             counted_sweep=outcome.counted_sweep if outcome else None,
             task_count=len(outcome.ids) if outcome else len(self._listing.seen),
             total_first=self._tally.totals[0] if self._tally.totals else None,

@@ -227,24 +227,21 @@ HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); c
 def test_query_works_while_others_hold_and_publish_the_warehouse(desk: Desk, run) -> None:
     day = today().date()
     desk.run(day - timedelta(days=1))
+    file = desk.config_file  # written once: the processes below read it at any time
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, desk.lake.published], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         publisher = subprocess.Popen(
-            [PULLTASKS, "snapshot", "--config", desk.config_file], stdout=subprocess.DEVNULL, env=os.environ | {}
+            [PULLTASKS, "snapshot", "--config", file], stdout=subprocess.DEVNULL, env=os.environ | {}
         )
         answers = set()
         while publisher.poll() is None:
-            code, out, _ = run(
-                "query", "select through_date from meta_build", "--config", desk.config_file, "--format", "csv"
-            )
+            code, out, _ = run("query", "select through_date from meta_build", "--config", file, "--format", "csv")
             answers.add((code, out.split()[-1]))
         assert publisher.returncode == 0
-        code, out, _ = run(
-            "query", "select through_date from meta_build", "--config", desk.config_file, "--format", "csv"
-        )
+        code, out, _ = run("query", "select through_date from meta_build", "--config", file, "--format", "csv")
         holder.communicate("\n")
     assert (code, out.split()[-1]) == (0, str(day))
     assert answers <= {(0, str(day - timedelta(days=1))), (0, str(day))}

@@ -84,7 +84,7 @@ class Gate:
         return error
 
     @asynccontextmanager
-    async def passing(self) -> AsyncIterator[None]:
+    async def passing(self, target: Target) -> AsyncIterator[None]:
         """Hold a place among the requests in flight.
 
         Raises:
@@ -93,19 +93,19 @@ class Gate:
         if not self.is_proven:
             async with self._alone:
                 if not self.is_proven:
-                    self.raise_if_refused()
+                    self.raise_if_refused(target)
                     yield
                     return
         async with self._slots:
             async with self.mending:  # nothing new leaves while a refusal is being looked into
-                self.raise_if_refused()
+                self.raise_if_refused(target)
             yield
 
-    def raise_if_refused(self) -> None:
-        """Raise a fresh copy of the refusal that closed the gate, if one did."""
+    def raise_if_refused(self, target: Target) -> None:
+        """Refuse a target at once, if the credential was refused before."""
         if self._refusal is not None:
-            was = self._refusal
-            raise CredentialRefused(was.reason, str(was), was.said)
+            text = f"{target.label}: not asked, as the same credential had been refused. {self._refusal}"
+            raise CredentialRefused(self._refusal.reason, text, self._refusal.said)
 
     def refuse(self, error: CredentialRefused) -> CredentialRefused:
         """Close the gate for good."""
@@ -256,13 +256,13 @@ class LiveClient:
 
     async def _try(self, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool) -> Answer:
         gate = self._gate(target)
-        async with gate.passing():
+        async with gate.passing(target):
             generation = gate.generation
             answer, response = await self._send(gate, target, url, recorder, is_retry=is_retry)
             if answer.status != UNAUTHORISED:
                 return answer
             async with gate.mending:
-                gate.raise_if_refused()
+                gate.raise_if_refused(target)
                 if gate.generation != generation:  # somebody has renewed the token or set the clock meanwhile
                     answer, response = await self._send(gate, target, url, recorder, is_retry=True)
                 if answer.status == UNAUTHORISED and (

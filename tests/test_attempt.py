@@ -1,0 +1,26 @@
+"""Every way of not being proved has its line of advice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pipelines.attempt import ADVICE_IF_INCOMPLETE
+from pipelines.huawei import listing, pull_tasks
+
+# Words in quotes that look like a reason and are none: values of other fields.
+OTHER_WORDS = {"by_chain", "by_agreement", "not_asked", "total_missing"}
+
+
+def test_every_reason_that_the_machine_can_give_has_advice() -> None:
+    text = "".join(Path(module.__file__ or "").read_text() for module in (listing, pull_tasks))
+    reasons = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', text)) - OTHER_WORDS
+    assert {reason for reason in reasons if not reason.startswith("task_id")} >= set(ADVICE_IF_INCOMPLETE)
+    assert set(re.findall(r'(?:return|else|or|,) "([a-z]+(?:_[a-z]+)+)"', text)) - OTHER_WORDS <= set(
+        ADVICE_IF_INCOMPLETE
+    ) | {"not_found"}
+
+
+def test_the_readme_names_every_reason() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    assert [reason for reason in ADVICE_IF_INCOMPLETE if f"`{reason}`" not in readme] == []
