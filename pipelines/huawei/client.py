@@ -203,7 +203,7 @@ class LiveClient:
         for endpoint in sorted({self._settings.endpoint(target) for target in self._settings.targets}):
             try:
                 answer = await self._http.get(f"{endpoint}/", headers={DATE_HEADER: day})
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 raise DateRefused(f"{endpoint}: no answer ({type(error).__name__}); is the sandbox running?") from None
             if answer.headers.get(DATE_HEADER) != day:
                 raise DateRefused(f"{endpoint}: {ADVICE['not_a_sandbox']}")
