@@ -93,22 +93,22 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
     """
 
     verdict: Verdict
-    proof: str | None
-    verdict_reason: str | None
-    drift_repairs: int
-    offset_unit: str
-    order_witness: str
-    error_code: str | None
-    error_message: str | None
-    counted_sweep: int | None
-    task_count: int
-    total_first: int | None
-    total_last: int | None
-    sweeps: int
-    requests: int
-    retries: int
-    first_request_id: str | None
-    last_request_id: str | None
+    proof: str | None = None
+    verdict_reason: str | None = None
+    drift_repairs: int = 0
+    offset_unit: str = "unknown"
+    order_witness: str = "assumed"
+    error_code: str | None = None
+    error_message: str | None = None
+    counted_sweep: int | None = None
+    task_count: int = 0
+    total_first: int | None = None
+    total_last: int | None = None
+    sweeps: int = 0
+    requests: int = 0
+    retries: int = 0
+    first_request_id: str | None = None
+    last_request_id: str | None = None
     clock_skew_seconds: int | None = None
     gone: list[str] = []
     unlisted: list[str] = []

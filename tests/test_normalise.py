@@ -40,26 +40,8 @@ def capture(*bodies: str, verdict: str = "complete", sweeps: list[int] | None = 
         AnswerLine(sequence=n, sweep=sweep, offset=0, limit=100, sent_at=NOON, received_at=NOON, status=200, body=body)
         for n, (body, sweep) in enumerate(zip(bodies, sweeps, strict=True))
     ]
-    end = VerdictLine(
-        verdict=verdict,
-        proof="by_chain" if verdict == "complete" else None,
-        verdict_reason=None,
-        drift_repairs=0,
-        offset_unit="unknown",
-        order_witness="assumed",
-        error_code=None,
-        error_message=None,
-        counted_sweep=max(sweeps) if verdict == "complete" else None,
-        task_count=0,
-        total_first=0,
-        total_last=0,
-        sweeps=1,
-        requests=len(bodies),
-        retries=0,
-        first_request_id="r1",
-        last_request_id="r2",
-        finished_at=NOON,
-    )
+    counted = max(sweeps) if verdict == "complete" else None
+    end = VerdictLine(verdict=verdict, counted_sweep=counted, requests=len(bodies), finished_at=NOON)
     return RawCapture(head, answers, end)
 
 
