@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all check format bench lock clean
+.PHONY: help setup demo dev test test-all check format bench docs lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ format: $(INSTALLED) ## put the code into shape
 
 bench: $(INSTALLED) ## the figures that the README quotes
 	@$(BIN)/python bench/decode.py
+
+docs: $(INSTALLED) ## write docs/tables.md afresh from the code
+	@mkdir -p docs && $(BIN)/python -m pipelines.dictionary > docs/tables.md
 
 lock: ## write requirements.lock afresh from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --extra dev pyproject.toml --output-file requirements.lock

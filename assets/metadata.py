@@ -18,12 +18,7 @@ MAX_VERDICT_ROWS = 100
 
 def tidy_schema(table: Table) -> dg.TableSchema:
     """The columns of a tidy table."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(c.name, str(c.type), description=f"{c.description} ({c.unit})" if c.unit else c.description)
-            for c in table.columns
-        ]
-    )
+    return dg.TableSchema(columns=[dg.TableColumn(c.name, str(c.type), description=c.meaning) for c in table.columns])
 
 
 def model_schema(model: Model) -> dg.TableSchema:

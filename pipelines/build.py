@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines import redact
-from pipelines.builds import META_BUILD, META_INPUTS, Plan, has_builds, plan_build, remove_old_builds
+from pipelines.builds import META_BUILD, META_COMMENTS, META_INPUTS, Plan, has_builds, plan_build, remove_old_builds
 from pipelines.errors import LakeError, ModelError
 from pipelines.lake import PUBLIC_FILE, read_manifest, sha256_of
 from pipelines.models import with_ancestors
@@ -300,7 +300,7 @@ class WorkingCopy:
             "select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
             [list(self._plan.inputs), list(self._plan.inputs.values())],
         )
-        for name, (text, columns) in _META_COMMENTS.items():
+        for name, (text, columns) in META_COMMENTS.items():
             con.execute(f"comment on table warehouse.main.{name} is {_literal(text)}")
             for column, description in columns.items():
                 con.execute(f"comment on column warehouse.main.{name}.{column} is {_literal(description)}")
@@ -308,29 +308,6 @@ class WorkingCopy:
     def _scalar(self, query: str) -> Any:
         row = self._connection.execute(query).fetchone()
         return row[0] if row else None
-
-
-_META_COMMENTS = {
-    META_BUILD: (
-        "When and from what this file was built. Grain: one row.",
-        {
-            "build_id": "Identifier of the build; stands in the file's name.",
-            "built_at": "When it was published, UTC.",
-            "first_date": "First snapshot date that it holds.",
-            "through_date": "Last snapshot date that it holds.",
-            "software_version": "Version of pulltasks.",
-            "duckdb_version": "Version of DuckDB that wrote it.",
-            "rules": "Hashes of the SQL, the masking settings and the redaction key: what the rows depend on.",
-        },
-    ),
-    META_INPUTS: (
-        "The snapshot dates that this file was built from. Grain: one row per date.",
-        {
-            "snapshot_date": "The date.",
-            "manifest_sha256": "SHA-256 of the manifest that names the date's tidy files.",
-        },
-    ),
-}
 
 
 def build_and_publish(

@@ -26,6 +26,27 @@ if TYPE_CHECKING:
 KEPT_BUILDS = 3
 META_BUILD = "meta_build"
 META_INPUTS = "meta_inputs"
+META_COMMENTS = {
+    META_BUILD: (
+        "When and from what this file was built. Grain: one row.",
+        {
+            "build_id": "Identifier of the build; stands in the file's name.",
+            "built_at": "When it was published, UTC.",
+            "first_date": "First snapshot date that it holds.",
+            "through_date": "Last snapshot date that it holds.",
+            "software_version": "Version of pulltasks.",
+            "duckdb_version": "Version of DuckDB that wrote it.",
+            "rules": "Hashes of the SQL, the masking settings and the redaction key: what the rows depend on.",
+        },
+    ),
+    META_INPUTS: (
+        "The snapshot dates that this file was built from. Grain: one row per date.",
+        {
+            "snapshot_date": "The date.",
+            "manifest_sha256": "SHA-256 of the manifest that names the date's tidy files.",
+        },
+    ),
+}
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Model:
         key: the columns that tell rows apart.
         replace: the columns by which new rows push out old ones; the key, unless the header says otherwise.
         checks: conditions that every row must meet.
+        example: a query that shows what the table is good for; None for staging models.
         depends_on: the models it reads.
         sources: the tidy tables it reads.
     """
@@ -61,6 +62,7 @@ class Model:
     replace: tuple[str, ...]
     columns: tuple[ModelColumn, ...]
     checks: tuple[str, ...]
+    example: str | None
     sql: str
     depends_on: frozenset[str]
     sources: frozenset[str]
@@ -155,6 +157,7 @@ def _read(path: Path, layer: str, prefix: str | tuple[str, ...]) -> Model:
         replace=fields.names("replace") or key,
         columns=columns,
         checks=tuple(fields.all("check")),
+        example=fields.one("example") if kind != "staging" else None,
         sql=text,
         depends_on=frozenset(name for name in tables if not name.startswith("tidy.")),
         sources=frozenset(name for name in tables if name.startswith("tidy.")),
@@ -169,7 +172,7 @@ class _Header:
         self._fields = [
             (name, value)
             for name, colon, value in (line.partition(": ") for line in lines)
-            if colon and name.islower() and name in {"kind", "grain", "key", "replace", "column", "check"}
+            if colon and name.islower() and name in {"kind", "grain", "example", "key", "replace", "column", "check"}
         ]
         first = next((i for i, line in enumerate(lines) if line.startswith("kind: ")), len(lines))
         self.description = " ".join(lines[:first])

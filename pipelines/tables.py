@@ -79,6 +79,11 @@ class Column:
     description: str
     unit: str | None = None
 
+    @property
+    def meaning(self) -> str:
+        """Description and unit in one text."""
+        return f"{self.description} ({self.unit})" if self.unit else self.description
+
 
 @dataclass(frozen=True)
 class Table:

@@ -31,6 +31,7 @@ LAYERS = {
     "build": 4,
     "coverage": 4,
     "doctor": 4,
+    "dictionary": 5,
     "runs": 5,
     "cli": 7,
 }

@@ -9,7 +9,7 @@ import pytest
 from pipelines.errors import ModelError
 from pipelines.models import column_lineage, load_models, with_ancestors
 
-HEADER = "-- What it is.\n-- kind: table\n-- grain: one row\n-- key: a\n-- column: a BIGINT | A number.\n"
+HEADER = "-- What it is.\n-- kind: table\n-- grain: one row\n-- example: select 1\n-- key: a\n-- column: a BIGINT | A number.\n"
 
 
 def folder(tmp_path: Path, **files: str) -> Path:

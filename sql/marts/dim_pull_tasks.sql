@@ -2,6 +2,7 @@
 -- A target that was not captured completely leaves its tasks as they were; state_date says how old that is.
 -- kind: incremental
 -- grain: one row per target and task
+-- example: select target_name, task_id, source_urls, state_date from dim_pull_tasks where is_current and len(backup_source_urls) = 0
 -- key: project_id, region, task_id
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.

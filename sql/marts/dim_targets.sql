@@ -1,6 +1,7 @@
 -- Every target that was ever expected, and how it stands.
 -- kind: incremental
 -- grain: one row per target
+-- example: select target_name, last_coverage, last_complete_date from dim_targets where is_expected
 -- key: project_id, region
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.

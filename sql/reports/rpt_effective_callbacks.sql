@@ -1,6 +1,7 @@
 -- What each listed task really subscribes to: an absent, null or empty list of events means all of them.
 -- kind: table
 -- grain: one row per target, task and event
+-- example: select event, count(*) as tasks from rpt_effective_callbacks where has_receiver group by all order by all
 -- key: project_id, region, task_id, event
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.

@@ -1,0 +1,27 @@
+"""docs/tables.md is what the code says, and its examples run."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from conftest import Desk
+
+from pipelines.dictionary import dictionary
+from pipelines.models import load_models
+from pipelines.warehouse import open_published
+
+PAGE = Path(__file__).parent.parent / "docs" / "tables.md"
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == dictionary(), "run `make docs`"
+
+
+def test_every_example_runs_and_finds_something(desk: Desk) -> None:
+    desk.sandbox.faults[desk.places[1].project_id, None] = "forbidden"
+    desk.run(date(2026, 11, 22))
+    with open_published(desk.lake) as connection:
+        for model in load_models().in_order:
+            if model.example:
+                assert connection.sql(model.example).fetchall(), model.name
