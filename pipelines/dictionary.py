@@ -39,9 +39,7 @@ def dictionary() -> str:
     parts.append("## Tidy tables\n")
     for table in TABLES:
         facts = [f"Grain: {table.grain}.", f"Key: {_names(table.key)}."]
-        rows = [
-            (c.name, str(c.type), f"{c.description} ({c.unit})" if c.unit else c.description) for c in table.columns
-        ]
+        rows = [(column.name, str(column.type), column.meaning) for column in table.columns]
         parts += _section(table.name, table.description, facts, rows)
     return "\n".join(parts)
 

@@ -1,0 +1,33 @@
+-- What the API's answers held that was not expected: unknown fields, wrong types, times that cannot be read.
+-- Nothing of it is lost: the values stand in the tidy tables and in the raw archive.
+-- kind: incremental
+-- grain: one row per target, field and rule
+-- example: select field, rule, first_date, last_date, last_occurrences from rpt_data_quality order by last_date desc
+-- key: project_id, region, field, rule
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target when it was last seen.
+-- column: field VARCHAR | The API's field.
+-- column: rule VARCHAR | unknown_field, wrong_type, unreadable_time, time_without_zone, null_element or task_without_id.
+-- column: first_date DATE | First day on which it was seen.
+-- column: last_date DATE | Last day on which it was seen.
+-- column: last_occurrences BIGINT | How often it was seen on that day.
+-- column: example_task_id VARCHAR | A task that it was seen at on that day; null when the task had no id.
+-- check: first_date <= last_date
+-- check: last_occurrences > 0
+select
+    today.project_id,
+    today.region,
+    captures.target_name,
+    today.field,
+    today.rule,
+    coalesce(before.first_date, today.snapshot_date) as first_date,
+    today.snapshot_date as last_date,
+    today.occurrences as last_occurrences,
+    today.example_task_id,
+from stg_data_quality as today
+inner join stg_captures as captures
+    on today.project_id = captures.project_id and today.region = captures.region
+left join rpt_data_quality as before
+    on today.project_id = before.project_id and today.region = before.region
+    and today.field = before.field and today.rule = before.rule

@@ -1,0 +1,21 @@
+-- What the answers of the day being built held that was not expected, one row per field and rule, texts left out.
+-- kind: staging
+-- grain: one row per target, field and rule
+-- key: project_id, region, field, rule
+-- column: snapshot_date DATE | The day.
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: field VARCHAR | The API's field.
+-- column: rule VARCHAR | What was not as expected.
+-- column: occurrences BIGINT | How often it was seen that day.
+-- column: example_task_id VARCHAR | A task that it was seen at; null when the task had no id.
+select
+    snapshot_date,
+    project_id,
+    region,
+    field,
+    rule,
+    cast(sum(occurrences) as bigint) as occurrences,
+    min(task_id) as example_task_id,
+from tidy.data_quality
+group by all
