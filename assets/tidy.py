@@ -12,7 +12,9 @@ import dagster as dg
 from assets.captures import RAW_CAPTURES
 from assets.metadata import asset_key, tidy_schema
 from assets.resources import Workplace
-from pipelines.normalise import normalise_days
+from pipelines.errors import LakeError
+from pipelines.lake import read_manifest
+from pipelines.normalise import days_to_normalise, normalise_days
 from pipelines.tables import SCHEMA_VERSION, TABLES
 
 
@@ -39,7 +41,15 @@ def tidy_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
         context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
     ) -> Iterator[dg.MaterializeResult]:
         day = date.fromisoformat(context.partition_key)
-        manifest = normalise_days(workplace.lake, day, on_day=lambda done: context.log.info(f"normalised {done}"))
+        try:
+            normalise_days(
+                workplace.lake,
+                days_to_normalise(workplace.lake, day),
+                on_day=lambda done, error: context.log.info(f"{done}: {error or 'normalised'}"),
+            )
+            manifest = read_manifest(workplace.lake.manifest_file(day))
+        except LakeError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
         for table in TABLES:
             entry = manifest.tables[table.name]
             yield dg.MaterializeResult(

@@ -10,6 +10,7 @@ after it, one by one. The file that readers see is never touched: a new one is f
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,8 @@ class WorkingCopy:
         self._path = lake.unfinished("warehouse.duckdb")
         self._path.unlink(missing_ok=True)
         self._connection = duckdb.connect(":memory:")
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self._open(settings)
             for day in plan.days[:-1]:
                 self._enter(day)
@@ -89,9 +91,7 @@ class WorkingCopy:
                         self._build(model)
                 on_day(day)
             self._enter(plan.days[-1])
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def __enter__(self) -> WorkingCopy:
         """Nothing to do; the work began with the making."""

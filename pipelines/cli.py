@@ -56,7 +56,8 @@ def main() -> None:
     except PulltasksError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
-        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}; what was published stands. Mend that, then run again", 1)
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:

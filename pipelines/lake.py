@@ -198,11 +198,11 @@ def read_manifest(path: Path) -> Manifest:
     """The manifest of a day.
 
     Raises:
-        LakeError: when it is damaged.
+        LakeError: when it is missing or damaged.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except msgspec.DecodeError as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise LakeError(f"{path}: cannot be read as a manifest ({error}); rebuild that day") from None
 
 

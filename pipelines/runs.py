@@ -16,7 +16,7 @@ from pipelines.coverage import is_day_complete, known_tasks, read_status
 from pipelines.errors import LakeError
 from pipelines.lake import Lake
 from pipelines.models import load_models
-from pipelines.normalise import normalise_day
+from pipelines.normalise import days_to_normalise, normalise_days
 from pipelines.warehouse import open_published
 
 if TYPE_CHECKING:
@@ -107,9 +107,8 @@ def snapshot(
                     on_result=lambda result: watcher.advance(result.target.label),
                 )
             )
-        # Today first: it cannot be captured later, an earlier day can be mended at any time.
-        stale = set(lake.stale_dates()) | ({day} if any(result.is_new for result in captures) else set())
-        built, damaged = _tidy(lake, sorted(stale, key=lambda date: (date != day, date)), watcher)
+        is_new = any(result.is_new for result in captures)
+        built, damaged = _tidy(lake, days_to_normalise(lake, day) if is_new else lake.stale_dates(), watcher)
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
@@ -153,13 +152,13 @@ def _tidy(lake: Lake, days: Sequence[date], watcher: Watcher) -> tuple[tuple[dat
     watcher.begin("normalising", len(days))
     built: list[date] = []
     damaged: list[str] = []
-    for day in days:
-        try:
-            normalise_day(lake, day)
-            built.append(day)
-        except LakeError as error:
-            damaged.append(f"{day}: {error}")
+
+    def on_day(day: date, error: LakeError | None) -> None:
+        built.extend([] if error else [day])
+        damaged.extend([f"{day}: {error}"] if error else [])
         watcher.advance(str(day))
+
+    normalise_days(lake, days, on_day)
     return tuple(built), tuple(damaged)
 
 

@@ -27,6 +27,7 @@ LAYERS = {
     "capture": 4,
     "normalise": 4,
     "parquet": 2,
+    "rows": 3,
     "terminal": 6,
     "build": 4,
     "coverage": 4,

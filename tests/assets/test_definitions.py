@@ -111,6 +111,24 @@ def test_below_the_capture_a_past_partition_stays_rebuildable(desk: Desk) -> Non
     assert desk.lake.tidy_dates() == [DAY]
 
 
+def test_a_damaged_earlier_day_does_not_keep_a_run_from_publishing(desk: Desk) -> None:
+    desk.run(DAY - timedelta(days=1))
+    raw = desk.lake.raw_file(DAY - timedelta(days=1), BEIJING.project_id, BEIJING.region)
+    raw.write_bytes(b"oops")
+    assert run(desk, DAY).success
+    assert DAY in desk.lake.tidy_dates()
+
+
+def test_a_partition_without_raw_files_fails_with_one_message(desk: Desk) -> None:
+    desk.run(DAY)
+    tidy = dg.AssetSelection.assets("tidy/captures").required_multi_asset_neighbors()
+    job = dg.define_asset_job("tidy_only", selection=tidy, executor_def=dg.in_process_executor)
+    only = dg.Definitions.merge(build_defs(desk.config_file), dg.Definitions(jobs=[job])).resolve_job_def("tidy_only")
+    result = only.execute_in_process(partition_key="2026-03-03", raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "cannot be read as a manifest" in str(failure.step_failure_data.user_failure_data)
+
+
 def test_no_planted_secret_is_in_events_logs_or_metadata(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     with dg.instance_for_test() as instance:
