@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.capture import CaptureResult
-from pipelines.models import Model, Models, column_lineage
+from pipelines.models import BEFORE, Model, Models, column_lineage
 from pipelines.tables import Table
 
 MAX_VERDICT_ROWS = 100
@@ -30,15 +30,15 @@ def model_lineage(model: Model, models: Models) -> dg.TableColumnLineage:
     """Which columns of which assets each column of a model is made of."""
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(asset_key(table), name) for table, name in pairs if is_asset(table, model)]
+            column: [dg.TableColumnDep(asset_key(table), name) for table, name in pairs if is_asset(table)]
             for column, pairs in column_lineage(model, models).items()
         }
     )
 
 
-def is_asset(table: str, model: Model) -> bool:
-    """Whether a table that a model reads is another asset (not the model's own past, not the day itself)."""
-    return table not in {model.name, "tidy.build"}
+def is_asset(table: str) -> bool:
+    """Whether a table that a model reads is an asset of the same day (not what stood before it, not the day itself)."""
+    return table != "tidy.build" and not table.startswith(BEFORE)
 
 
 def asset_key(table: str) -> dg.AssetKey:

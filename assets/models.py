@@ -26,7 +26,9 @@ def model_assets(models: Models, partitions: dg.PartitionsDefinition[str]) -> li
 
 def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     key = asset_key(model.name)
-    upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name, model))
+    has_rows = model.is_stored or not model.is_published
+    # the day itself is known once its tidy tables are written
+    upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
 
     @dg.asset(
         key=key,
@@ -40,12 +42,7 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
         },
         code_version=model.digest,
         partitions_def=partitions,
-        check_specs=[
-            dg.AssetCheckSpec("key_is_unique", asset=key, description=f"No two rows share {', '.join(model.key)}."),
-            dg.AssetCheckSpec(
-                "rows_are_valid", asset=key, description="; ".join(model.checks) or "No condition is set."
-            ),
-        ],
+        check_specs=_check_specs(key, model) if has_rows else [],
     )
     def build(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
         try:
@@ -53,6 +50,8 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
             result = workplace.working_copy.run(model.name)
         except PulltasksError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
+        if not has_rows:
+            return dg.MaterializeResult(metadata={"published": "by the asset `warehouse` only"})
         unique, *conditions = result.checks
         return dg.MaterializeResult(
             metadata={
@@ -74,6 +73,13 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
         )
 
     return build
+
+
+def _check_specs(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec("key_is_unique", asset=key, description=f"No two rows share {', '.join(model.key)}."),
+        dg.AssetCheckSpec("rows_are_valid", asset=key, description="; ".join(model.checks) or "No condition is set."),
+    ]
 
 
 def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

@@ -3,8 +3,11 @@
 Lives here: running models day by day, their checks, the publish.
 Does not live here: what to build upon (builds), what the models say (sql/), masking (redact), opening (warehouse).
 
-A build starts from the newest published file that still holds only days that are as they were, and adds the days
+A build starts from the newest earlier one that holds only days that are as they were (its base), and adds the days
 after it, one by one. The file that readers see is never touched: a new one is finished, then a link is turned.
+
+Four catalogs: `tidy` is the day that is entered; `staging` its staging models; `before` what the incremental models
+held before that day, straight out of the base where there is but one day to add; `warehouse` the file in the making.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines import redact
-from pipelines.builds import META_BUILD, META_COMMENTS, META_INPUTS, Plan, has_builds, plan_build, remove_old_builds
+from pipelines.builds import META_BUILD, META_COMMENTS, META_INPUTS, Plan, has_builds, plan_build, retire_builds
 from pipelines.errors import LakeError, ModelError
 from pipelines.lake import PUBLIC_FILE, read_manifest, sha256_of
 from pipelines.models import with_ancestors
-from pipelines.warehouse import escaped
+from pipelines.tables import SCHEMA_VERSION, TABLES
+from pipelines.warehouse import escaped, tidy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,8 +91,7 @@ class WorkingCopy:
             for day in plan.days[:-1]:
                 self._enter(day)
                 for model in models.in_order:
-                    if model.kind != "table":
-                        self._build(model)
+                    self._pass(model)
                 on_day(day)
             self._enter(plan.days[-1])
             undo.pop_all()
@@ -131,9 +134,7 @@ class WorkingCopy:
         """
         for model in with_ancestors(self._models, [name]):
             if model.name not in self._results:
-                day_rows = self._build(model)
-                rows = self._scalar(f"select count(*) from {_place(model)}")
-                self._results[model.name] = ModelResult(model, rows, day_rows, self._checks_of(model))
+                self._results[model.name] = self._finish(model)
         return self._results[name]
 
     def cross_checks(self) -> tuple[CheckResult, ...]:
@@ -148,60 +149,94 @@ class WorkingCopy:
     def _open(self, settings: Settings) -> None:
         con = self._connection
         con.execute(f"attach '{escaped(self._path)}' as warehouse (storage_version '{STORAGE_VERSION}')")
-        for catalog in ("staging", "tidy"):
+        for catalog in ("staging", "before", "tidy"):
             con.execute(f"attach ':memory:' as {catalog}")
-        con.execute("set search_path = 'warehouse.main,staging.main,memory.main'")
         con.execute("use memory")
         for macro in redact.macros(mask_stream_names=settings.warehouse.mask_stream_names):
             con.execute(macro)
-        con.execute("set search_path = 'warehouse.main,staging.main,memory.main'")
+        con.execute("set search_path = 'warehouse.main,staging.main,before.main,memory.main'")
         redact.set_key(con, redact.read_or_make_key(self._lake, may_make=False))
         if self._plan.base is not None:
             con.execute(f"attach '{escaped(self._plan.base)}' as base (read_only)")
         for model in self._models.in_order:
             if model.kind == "incremental":
-                columns = ", ".join(f'"{column.name}" {column.type}' for column in model.columns)
-                con.execute(f"create table {_place(model)} ({columns})")
-                if self._plan.base is not None:
-                    con.execute(f"insert into {_place(model)} by name select * from base.main.{model.name}")
-        if self._plan.base is not None:
-            con.execute("detach base")
+                held = f"before.main.{model.name}"
+                if self._plan.base is None:
+                    columns = ", ".join(f'"{column.name}" {column.type}' for column in model.columns)
+                    con.execute(f"create table {held} ({columns})")
+                else:
+                    kind = "view" if self._adds_one_day else "table"
+                    con.execute(f"create {kind} {held} as from base.main.{model.name}")
+
+    @property
+    def _adds_one_day(self) -> bool:
+        return len(self._plan.days) == 1
 
     def _enter(self, day: date) -> None:
         """Point the tidy tables at `day`, after making sure that they are what its manifest names."""
         con = self._connection
-        for name, entry in read_manifest(self._lake.manifest_file(day)).tables.items():
+        manifest = read_manifest(self._lake.manifest_file(day))
+        if manifest.schema_version > SCHEMA_VERSION:
+            raise LakeError(
+                f"{self._lake.manifest_file(day)}: written by a newer pulltasks (schema {manifest.schema_version}, "
+                f"this one knows {SCHEMA_VERSION}); upgrade this one"
+            )
+        for table in TABLES:
+            entry = manifest.tables[table.name]
             path = self._lake.tidy / entry.file
             if not path.is_file() or sha256_of(path) != entry.sha256:
                 raise LakeError(
                     f"{path}: is not what the day's manifest names; "
                     f"rebuild it: pulltasks rebuild --from {day} --to {day}"
                 )
-            con.execute(f"create or replace view tidy.main.{name} as from read_parquet('{escaped(path)}')")
+            con.execute(f"create or replace view tidy.main.{table.name} as {tidy_rows(table, [path])}")
         con.execute(f"create or replace table tidy.main.build as select date '{day}' as snapshot_date")
 
-    def _build(self, model: Model) -> int:
-        """Run the select of a model for the day that was entered; returns how many rows it gave."""
-        con = self._connection
+    def _pass(self, model: Model) -> None:
+        """Build a model for a day that is not the last: what it holds then is what the next day finds before it."""
+        if model.kind == "staging":
+            self._make(model)
+            self._execute(model, f"create or replace table staging.main.{model.name} as from made")
+        elif model.kind == "incremental":
+            self._make(model)
+            self._execute(model, f"create or replace table before.main.{model.name} as {_together(model)}")
+
+    def _finish(self, model: Model) -> ModelResult:
+        """Build a model for the last day, into its final place."""
+        if not model.is_stored and model.is_published:
+            self._define(model)
+            return ModelResult(model, 0, 0, ())
+        day_rows = self._make(model)
+        final = _together(model) if model.kind == "incremental" else "from made"
+        self._execute(model, f"create or replace table {_place(model)} as {final}")
+        rows = self._scalar(f"select count(*) from {_place(model)}")
+        return ModelResult(model, rows, day_rows, self._checks_of(model))
+
+    def _make(self, model: Model) -> int:
+        """Run the select of a model for the day that was entered, into `made`; returns how many rows it gave."""
+        self._execute(model, f"create or replace temp table made as {model.sql}")
+        self._compare_columns(model, "made")
+        return int(self._scalar("select count(*) from made"))
+
+    def _define(self, model: Model) -> None:
+        """Write a view or a macro into the file; it must work there as it stands."""
+        select = "".join(line for line in model.sql.splitlines(keepends=True) if not line.startswith("--"))
+        if model.kind == "view":
+            self._execute(model, f"create view {_place(model)} as {select}")
+            call = _place(model)
+        else:
+            self._execute(model, f"create macro {_place(model)}({', '.join(model.arguments)}) as table {select}")
+            call = f"{_place(model)}({', '.join(['null'] * len(model.arguments))})"
+        self._compare_columns(model, f"(from {call})")
+
+    def _execute(self, model: Model, statement: str) -> None:
         try:
-            con.execute(f"create or replace temp table made as {model.sql}")
-            self._compare_columns(model)
-            names = ", ".join(f'"{column.name}"' for column in model.columns)
-            if model.kind == "incremental":
-                same = " and ".join(f"held.{name} is not distinct from made.{name}" for name in model.replace)
-                keys = ", ".join(model.replace)
-                con.execute(
-                    f"delete from {_place(model)} as held using (select distinct {keys} from made) as made where {same}"
-                )
-                con.execute(f"insert into {_place(model)} ({names}) select {names} from made")
-            else:
-                con.execute(f"create or replace table {_place(model)} as select {names} from made")
-            return int(self._scalar("select count(*) from made"))
+            self._connection.execute(statement)
         except duckdb.Error as error:
             raise ModelError(f"{model.name}: {redact.scrub(str(error))}") from None
 
-    def _compare_columns(self, model: Model) -> None:
-        found = {row[0]: row[1] for row in self._connection.execute("describe made").fetchall()}
+    def _compare_columns(self, model: Model, rows: str) -> None:
+        found = {row[0]: row[1] for row in self._connection.execute(f"describe from {rows}").fetchall()}
         declared = {column.name: column.type for column in model.columns}
         if found != declared:
             differing = sorted({*found.items()} ^ {*declared.items()})
@@ -213,11 +248,16 @@ class WorkingCopy:
     # -- checks --------------------------------------------------------------------------------------------------
 
     def _checks_of(self, model: Model) -> tuple[CheckResult, ...]:
-        place, keys = _place(model), ", ".join(model.key)
-        twice = f"select {keys}, count(*) as rows from {place} group by {keys} having count(*) > 1"
+        """The model's checks; where one day was added to rows that were checked before, over that day's rows only.
+
+        Rows that share a key with an earlier row have replaced it, so a key can be there twice only within the day.
+        """
+        rows = "made" if model.kind == "incremental" and self._adds_one_day else _place(model)
+        keys = ", ".join(model.key)
+        twice = f"select {keys}, count(*) as rows from {rows} group by {keys} having count(*) > 1"
         results = [self._check("key_is_unique", twice, model.name)]
         for condition in model.checks:
-            failing = f"select {keys} from {place} where ({condition}) is not true"
+            failing = f"select {keys} from {rows} where ({condition}) is not true"
             results.append(self._check(condition, failing, model.name))
         return tuple(results)
 
@@ -266,18 +306,18 @@ class WorkingCopy:
         path = self._lake.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
         self._lake.put(self._path, path, mode=PUBLIC_FILE)
         self._lake.link(path.name, self._lake.published)
-        remove_old_builds(self._lake)
+        retire_builds(self._lake, self._plan)
         return path
 
     def _write_comments(self) -> None:
         for model in self._models.in_order:
             if model.is_published:
+                sort = {"view": "view", "macro": "macro table"}.get(model.kind, "table")
                 text = f"{model.description} Grain: {model.grain}."
-                self._connection.execute(f"comment on table {_place(model)} is {_literal(text)}")
-                for column in model.columns:
-                    self._connection.execute(
-                        f'comment on column {_place(model)}."{column.name}" is {_literal(column.description)}'
-                    )
+                self._execute(model, f"comment on {sort} {_place(model)} is {_literal(text)}")
+                for column in model.columns if model.kind != "macro" else ():
+                    name = f'{_place(model)}."{column.name}"'
+                    self._execute(model, f"comment on column {name} is {_literal(column.description)}")
 
     def _write_meta(self, build_id: str, now: datetime) -> None:
         con = self._connection
@@ -331,6 +371,13 @@ def build_and_publish(
 
 def _place(model: Model) -> str:
     return f"{'staging' if model.kind == 'staging' else 'warehouse'}.main.{model.name}"
+
+
+def _together(model: Model) -> str:
+    """What the model held before the day and what the day made, which replaces rows of the same key."""
+    held, names = f"before.main.{model.name}", ", ".join(f'"{column.name}"' for column in model.columns)
+    same = " and ".join(f"held.{name} is not distinct from made.{name}" for name in model.replace)
+    return f"select {names} from {held} as held anti join made on {same} union all select {names} from made"
 
 
 def _literal(text: str) -> str:

@@ -80,15 +80,24 @@ def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_d
     if not inputs:
         raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
     rules = "|".join((models.digest(), str(settings.warehouse), sha256_of(lake.redaction_key)))
-    best: tuple[Path | None, dict[date, str]] = (None, {})
+    base, held = None, 0
     for build in _builds(lake):
-        held = _inputs_of(build, rules)
-        if rebuild_last_day and held is not None and len(held) == len(inputs):
-            continue
-        if held is not None and len(held) > len(best[1]) and held == dict(list(inputs.items())[: len(held)]):
-            best = (build, held)
-    days = tuple(day for day in inputs if day not in best[1])
-    return Plan(best[0], days, inputs, rules)
+        count = _days_held(build, inputs, rules)
+        if count > held and not (rebuild_last_day and count == len(inputs)):
+            base, held = build, count
+    for day, build in reversed(lake.bases().items()):
+        if held and day <= list(inputs)[held - 1]:
+            break
+        if count := _days_held(build, inputs, rules):
+            base, held = build, count
+            break
+    return Plan(base, tuple(inputs)[held:], inputs, rules)
+
+
+def _days_held(build: Path, inputs: dict[date, str], rules: str) -> int:
+    """How many of the days a build holds, if just the first ones and as they are now; 0 when it is no base."""
+    held = _inputs_of(build, rules)
+    return len(held) if held is not None and held == dict(list(inputs.items())[: len(held)]) else 0
 
 
 def _inputs_of(build: Path, rules: str) -> dict[date, str] | None:
@@ -112,22 +121,26 @@ def _builds(lake: Lake) -> Sequence[Path]:
     return sorted(lake.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
 
 
-def remove_old_builds(lake: Lake) -> None:
-    """Keep the newest three, and the newest that ends before the last day: the base of a second build of that day."""
-    builds = _builds(lake)
-    published = lake.published.resolve()
-    through = {build: _through_date(build) for build in builds}
-    last = through[published]
-    bases = [build for build in builds if (end := through[build]) and last and end < last]
-    bases.sort(key=lambda build: str(through[build]))
-    for build in set(builds) - set(builds[-KEPT_BUILDS:]) - set(bases[-1:]) - {published}:
-        build.unlink()
+def retire_builds(lake: Lake, plan: Plan) -> None:
+    """Keep the newest three builds; of those before them, some to build upon when an older day changes.
 
-
-def _through_date(build: Path) -> date | None:
-    try:
-        with duckdb.connect(str(build), read_only=True) as connection:
-            row = connection.sql(f"select through_date from {META_BUILD}").fetchall()
-    except duckdb.Error:
-        return None
-    return row[0][0] if row else None
+    The farther back a base ends, the fewer are kept: one that ends 1 day before the last, one of 2 to 3, one of 4 to 7,
+    and so on. So a build that begins at an older day never adds many more days than lie after it.
+    """
+    builds, published, last = _builds(lake), lake.published.resolve(), plan.days[-1]
+    for build in set(builds[:-KEPT_BUILDS]) - {published}:
+        count = _days_held(build, plan.inputs, plan.rules)
+        through = list(plan.inputs)[count - 1]
+        if count and through < last:
+            lake.put(build, lake.base(through))
+        else:
+            build.unlink()
+    added = set(plan.days)
+    by_age: dict[int, date] = {}
+    for day, base in lake.bases().items():
+        age = (last - day).days.bit_length()
+        # a base that holds days which this build had to add again is not as they are now
+        if day in added or age in by_age:
+            base.unlink()
+        else:
+            by_age[age] = day

@@ -30,6 +30,7 @@ from pipelines.raw import (
     VerdictLine,
     rank,
     read_capture,
+    read_targets,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ async def capture_targets(
     known: Callable[[tuple[str, str]], Known] = lambda _: NOTHING_KNOWN,
     refresh: bool = False,
     only: Collection[tuple[str, str]] | None = None,
+    accept_drop: Collection[tuple[str, str]] = (),
     simulated: bool = False,
     began_at: datetime | None = None,
     on_result: Callable[[CaptureResult], None] = lambda _: None,
@@ -104,6 +106,7 @@ async def capture_targets(
         known: what the last complete capture of a target showed, by `(project_id, region)`.
         refresh: list complete targets again as well.
         only: list no other targets than these, by `(project_id, region)`.
+        accept_drop: targets whose listing counts today however much it lacks, by `(project_id, region)`.
         simulated: `day` is the sandbox's, not today's; any server that is no sandbox is refused.
         began_at: when the run began, if that was before now; it keeps its date past midnight.
         on_result: is told of each target as it ends.
@@ -124,7 +127,7 @@ async def capture_targets(
     async with LiveClient(settings, clock.now, day if simulated else None) as client:
         if simulated:
             await client.require_sandbox()
-        _write_targets(settings, lake, day, targets)
+        _write_targets(settings, lake, day, targets, accept_drop)
 
         async def one(target: Target) -> CaptureResult:
             standing = None if refresh else _standing(lake, day, target)
@@ -184,19 +187,26 @@ def target_line(settings: Settings, target: Target) -> TargetLine:
         name=target.name,
         endpoint=settings.endpoint(target),
         query_region=target.query_region or target.region,
+        max_drop_ratio=settings.api.max_drop_ratio,
     )
 
 
-def _write_targets(settings: Settings, lake: Lake, day: date, targets: Sequence[Target]) -> None:
+def _write_targets(
+    settings: Settings, lake: Lake, day: date, targets: Sequence[Target], accept_drop: Collection[tuple[str, str]]
+) -> None:
+    """Keep what is to be listed; a drop that was accepted earlier on the day stays so."""
+    path = lake.targets_file(day)
+    before = read_targets(path).targets if path.is_file() else []
+    accepted = {*accept_drop, *(line.key for line in before if line.drop_accepted)}
+    lines = [target_line(settings, target) for target in targets]
     content = msgspec.json.encode(
         TargetList(
             snapshot_date=day,
             timezone=settings.timezone,
             software_version=version("pulltasks"),
-            targets=[target_line(settings, target) for target in targets],
+            targets=[msgspec.structs.replace(line, drop_accepted=line.key in accepted) for line in lines],
         )
     )
-    path = lake.targets_file(day)
     if path.is_file() and path.read_bytes() == content:
         return  # a rewritten list would make the day's tables look old
     with lake.writing(path) as unfinished:

@@ -95,6 +95,7 @@ class ApiSettings(_Section):
     max_sweeps: int = Field(default=4, ge=2)
     max_repairs: int = Field(default=50, ge=0)
     max_gone_checks: int = Field(default=20, ge=0)
+    max_drop_ratio: float = Field(default=0.5, gt=0, le=1)
     max_run_minutes: float = Field(default=60, gt=0)
 
 

@@ -81,6 +81,15 @@ class Lake:
         """The names and hashes of the tidy files of `day`."""
         return self.tidy / "manifests" / f"{_DATE}{day}.json"
 
+    def base(self, through: date) -> Path:
+        """An earlier build whose last day is `through`, kept to build upon."""
+        return self.root / "bases" / f"through_date={through}.duckdb"
+
+    def bases(self) -> dict[date, Path]:
+        """All such builds by their last day, in order."""
+        names = [path.stem for path in _entries(self.root / "bases")]
+        return {day: self.base(day) for day in _dates(names, "through_date=")}
+
     def files(self, table: str, first: date, last: date) -> list[Path]:
         """The tidy files that hold `table` from `first` to `last`, both included, in order of date."""
         return [self.tidy_file(table, day) for day in self.tidy_dates() if first <= day <= last]
@@ -225,12 +234,12 @@ def _entries(folder: Path) -> Iterable[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _dates(names: Iterable[str]) -> list[date]:
+def _dates(names: Iterable[str], prefix: str = _DATE) -> list[date]:
     """The dates that names tell, in order; what somebody else put there is left alone."""
     found = []
     for name in names:
         try:
-            found.append(date.fromisoformat(name.removeprefix(_DATE)))
+            found.append(date.fromisoformat(name.removeprefix(prefix)))
         except ValueError:
             continue
     return sorted(found)

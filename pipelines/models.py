@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pipelines.errors import ModelError
 from pipelines.tables import TABLES
@@ -20,13 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
-LAYERS: dict[str, str | tuple[str, ...]] = {"staging": "stg_", "marts": ("dim_", "fct_"), "reports": "rpt_"}
-KINDS = ("staging", "incremental", "table")
-# What a model may read beside other models: the tidy tables of the day, and the day itself.
+LAYERS: dict[str, str | tuple[str, ...]] = {
+    "staging": "stg_",
+    "marts": ("dim_", "fct_"),
+    "reports": "rpt_",
+    "macros": "",
+}
+Kind = Literal["staging", "incremental", "table", "view", "macro"]
+# What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` an incremental
+# model, which is that model as it stood before the day.
 SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
+BEFORE = "before."
 
 _HEADER = re.compile(r"--\s?(.*)")
 _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
+_FIELDS = frozenset({"kind", "grain", "example", "argument", "key", "replace", "column", "like", "check"})
 
 
 @dataclass(frozen=True)
@@ -44,33 +52,42 @@ class Model:
 
     Attributes:
         kind: `staging` lives for one build; `table` is made afresh from other models; `incremental` adds a day to
-            what it held before, which it may read under its own name.
+            what it held before; `view` and `macro` are evaluated by the reader.
         key: the columns that tell rows apart.
-        replace: the columns by which new rows push out old ones; the key, unless the header says otherwise.
+        replace: those of the key by which new rows push out old ones; all, unless the header says otherwise.
+        arguments: what a macro is called with.
         checks: conditions that every row must meet.
         example: a query that shows what the table is good for; None for staging models.
         depends_on: the models it reads.
+        reads_before: the models that it reads as they stood before the day.
         sources: the tidy tables it reads.
     """
 
     name: str
     layer: str
-    kind: Literal["staging", "incremental", "table"]
+    kind: Kind
     description: str
     grain: str
     key: tuple[str, ...]
     replace: tuple[str, ...]
+    arguments: tuple[str, ...]
     columns: tuple[ModelColumn, ...]
     checks: tuple[str, ...]
     example: str | None
     sql: str
     depends_on: frozenset[str]
+    reads_before: frozenset[str]
     sources: frozenset[str]
 
     @property
     def is_published(self) -> bool:
         """Whether analysts see it."""
         return self.kind != "staging"
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether its rows stand in the published file; those of a view or a macro come about in the reader."""
+        return self.kind in {"incremental", "table"}
 
     @property
     def digest(self) -> str:
@@ -109,44 +126,73 @@ def load_models(folder: Path = SQL_FOLDER) -> Models:
     Raises:
         ModelError: naming the file and what is wrong with it.
     """
+    headers: dict[str, _Header] = {}
     models = [
-        _read(path, layer, prefix)
+        _read(path, layer, prefix, headers)
         for layer, prefix in LAYERS.items()
         for path in sorted((folder / layer).glob("*.sql"))
     ]
     if not models:
         raise ModelError(f"{folder}: no models there; is the installation whole?")
+    models = [_checked(_with_columns_of_others(model, models, headers)) for model in models]
     known = {model.name for model in models}
+    incremental = {model.name for model in models if model.kind == "incremental"}
     for model in models:
         if unknown := model.depends_on - known:
             raise ModelError(f"{model.name}: reads {', '.join(sorted(unknown))}, which no file in sql/ makes")
+        if strange := model.reads_before - incremental:
+            raise ModelError(f"{model.name}: reads {', '.join(sorted(strange))} before the day; no incremental model")
     return Models(_ordered(models), tuple(_read_check(path) for path in sorted((folder / "checks").glob("*.sql"))))
 
 
 def _ordered(models: list[Model]) -> tuple[Model, ...]:
+    """Each model after those that it reads, and after those that read what it held before."""
     by_name = {model.name: model for model in models}
+    first = {model.name: set(model.depends_on) for model in models}
+    for model in models:
+        for name in model.reads_before - {model.name}:
+            first[name].add(model.name)
     try:
-        order = TopologicalSorter({model.name: sorted(model.depends_on) for model in models}).static_order()
+        order = TopologicalSorter({name: sorted(names) for name, names in first.items()}).static_order()
         return tuple(by_name[name] for name in order)
     except CycleError as error:
         raise ModelError(f"models read each other in a circle: {' -> '.join(error.args[1])}") from None
 
 
-def _read(path: Path, layer: str, prefix: str | tuple[str, ...]) -> Model:
+def _with_columns_of_others(model: Model, models: list[Model], headers: Mapping[str, _Header]) -> Model:
+    """The model with the columns of those that its header calls alike, where it does not describe them itself."""
+    columns = {column.name: column for column in model.columns}
+    for name in headers[model.name].all("like"):
+        other = next((other for other in models if other.name == name), None)
+        if other is None or headers[name].all("like"):
+            raise ModelError(f"{model.name}: like {name}, which no file in sql/ makes or which is like another")
+        columns = {**{column.name: column for column in other.columns}, **columns}
+    return replace(model, columns=tuple(columns.values()))
+
+
+def _checked(model: Model) -> Model:
+    names = {column.name for column in model.columns}
+    if strange := [name for name in model.key if name not in names]:
+        raise ModelError(f"{model.name}: key names {', '.join(strange)}, which is no column")
+    if strange := [name for name in model.replace if name not in model.key]:
+        raise ModelError(f"{model.name}: replace names {', '.join(strange)}, which is no part of the key")
+    return model
+
+
+def _read(path: Path, layer: str, prefix: str | tuple[str, ...], headers: dict[str, _Header]) -> Model:
     if not path.stem.startswith(prefix):
         raise ModelError(f"{path}: a model in {layer}/ has a name that begins with {prefix}")
     text = path.read_text(encoding="utf-8")
     header = [match[1] for line in text.splitlines() if (match := _HEADER.match(line))]
-    fields = _Header(path, header)
-    key = fields.names("key")
-    tables = _tables_read(path, text) - {path.stem}
+    fields = headers[path.stem] = _Header(path, header)
+    tables = _tables_read(path, text)
+    if path.stem in tables:
+        raise ModelError(f"{path}: reads itself; what it held before is before.{path.stem}")
     kind = fields.one("kind")
-    if kind not in KINDS:
-        raise ModelError(f"{path}: kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+    if kind not in get_args(Kind):
+        raise ModelError(f"{path}: kind is {kind!r}; it must be one of {', '.join(get_args(Kind))}")
     columns = tuple(_column(path, value) for value in fields.all("column"))
-    names = [column.name for column in columns]
-    if strange := [name for name in (*key, *fields.names("replace")) if name not in names]:
-        raise ModelError(f"{path}: key or replace names {', '.join(strange)}, which is no column")
+    key = fields.names("key")
     return Model(
         name=path.stem,
         layer=layer,
@@ -155,12 +201,14 @@ def _read(path: Path, layer: str, prefix: str | tuple[str, ...]) -> Model:
         grain=fields.one("grain"),
         key=key,
         replace=fields.names("replace") or key,
+        arguments=tuple(fields.all("argument")),
         columns=columns,
         checks=tuple(fields.all("check")),
         example=fields.one("example") if kind != "staging" else None,
         sql=text,
-        depends_on=frozenset(name for name in tables if not name.startswith("tidy.")),
-        sources=frozenset(name for name in tables if name.startswith("tidy.")),
+        depends_on=frozenset(name for name in tables if "." not in name),
+        reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
+        sources=tables & SOURCES,
     )
 
 
@@ -172,7 +220,7 @@ class _Header:
         self._fields = [
             (name, value)
             for name, colon, value in (line.partition(": ") for line in lines)
-            if colon and name.islower() and name in {"kind", "grain", "example", "key", "replace", "column", "check"}
+            if colon and name in _FIELDS
         ]
         first = next((i for i, line in enumerate(lines) if line.startswith("kind: ")), len(lines))
         self.description = " ".join(lines[:first])
@@ -207,8 +255,8 @@ def _read_check(path: Path) -> CrossCheck:
     return CrossCheck(path.stem, " ".join(header), text)
 
 
-def _tables_read(path: Path, text: str) -> set[str]:
-    """Every table that the select names, itself included; common table expressions are not tables."""
+def _tables_read(path: Path, text: str) -> frozenset[str]:
+    """Every table that the select names; common table expressions are not tables."""
     from sqlglot import exp, parse_one
     from sqlglot.errors import ParseError
     from sqlglot.optimizer.scope import traverse_scope
@@ -219,41 +267,45 @@ def _tables_read(path: Path, text: str) -> set[str]:
         raise ModelError(f"{path}: {error}") from None
     if not isinstance(tree, exp.Query):
         raise ModelError(f"{path}: a model is one select")
-    found = {
+    found = frozenset(
         f"{source.db}.{source.name}" if source.db else source.name
         for scope in traverse_scope(tree)
         for source in scope.sources.values()
         if isinstance(source, exp.Table)
-    }
-    if strange := sorted(name for name in found if not name or ("." in name and name not in SOURCES)):
+    )
+    if strange := sorted(
+        name for name in found if not name or ("." in name and name not in SOURCES and not name.startswith(BEFORE))
+    ):
         raise ModelError(f"{path}: reads {', '.join(strange) or 'a function'}; a model reads tidy.* and models only")
     return found
 
 
 def column_lineage(model: Model, models: Models) -> Mapping[str, tuple[tuple[str, str], ...]]:
     """For each column the `(table, column)` pairs one step up that it is made of; counts have none."""
-    from sqlglot import exp
+    from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
     from sqlglot.lineage import lineage
 
+    tree = parse_one(model.sql, dialect="duckdb")
+    for table in tree.find_all(exp.Table):
+        if not table.db and table.name in model.depends_on:
+            table.set("db", exp.to_identifier("main"))  # the same name is in `before` as well
+    of_models = {other.name: {column.name: column.type for column in other.columns} for other in models.in_order}
+    of_tidy = {table.name: {column.name: column.sql_type for column in table.columns} for table in TABLES}
     schema: dict[str, object] = {
-        other.name: {column.name: column.type for column in other.columns} for other in models.in_order
+        "main": of_models,
+        "before": of_models,
+        "tidy": {**of_tidy, "build": {"snapshot_date": "DATE"}},
     }
-    schema["tidy"] = {
-        **{table.name: {column.name: "VARCHAR" for column in table.columns} for table in TABLES},
-        "build": {"snapshot_date": "DATE"},
-    }
-    # sqlglot wants every table at the same depth
-    nested = {"main": {k: v for k, v in schema.items() if k != "tidy"}, "tidy": schema["tidy"]}
     found: dict[str, tuple[tuple[str, str], ...]] = {}
     for column in model.columns:
         try:
-            root = lineage(column.name, model.sql, schema=nested, dialect="duckdb")
+            root = lineage(column.name, tree, schema=schema, dialect="duckdb")
         except (SqlglotError, ValueError):
             continue  # a column that the parser cannot follow has no lineage; the model itself is checked elsewhere
         pairs = {
             (
-                node.source.name if not node.source.db else f"{node.source.db}.{node.source.name}",
+                node.source.name if node.source.db == "main" else f"{node.source.db}.{node.source.name}",
                 node.name.split(".")[-1],
             )
             for node in root.walk()

@@ -26,13 +26,19 @@ Verdict = Literal["complete", "incomplete", "failed"]
 
 
 class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A target as it was configured."""
+    """A target as it was configured.
+
+    `max_drop_ratio` and `drop_accepted` say what is held back of it that day: they stand in the archive, so that the
+    day's tables do not depend on later settings.
+    """
 
     project_id: str
     region: str
     name: str | None
     endpoint: str
     query_region: str
+    max_drop_ratio: float | None = None
+    drop_accepted: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipelines.lake import Lake
 
 KEY_BYTES = 32
-FINGERPRINT_CHARACTERS = 32
+FINGERPRINT_CHARACTERS = 16  # 64 bits: among a million addresses two share one by chance once in 30 million lakes
 
 # Applied in this order; (pattern, replacement, options of regexp_replace). RE2 and Python's re agree on all of them.
 _ADDRESS_RULES = (
@@ -41,6 +41,9 @@ _ADDRESS_RULES = (
     # the last segment of these is the stream key
     (r"(?i)^((rtmp[a-z]*|srt):/+[^/?#;][^?#;]*?/)[^/?#; %]*[^/?#; %.][^/?#; %]*(%20|/|\.)*([?#; %]|$)", r"\1***\4", ""),
 )
+
+# What follows one of these in a name is no name, but arguments that somebody put there.
+_ARGUMENTS = "[?&#;=@\uff1f\uff20].*$"
 
 
 def macros(*, mask_stream_names: bool) -> list[str]:
@@ -66,7 +69,8 @@ def macros(*, mask_stream_names: bool) -> list[str]:
         f"{named}, '\\1***', 'g')",
         "create macro mask_json(value) as case when value is not null then '{' || array_to_string("
         "list_transform(json_keys(value), lambda field: to_json(field) || ':\"***\"'), ',') || '}' end",
-        f"create macro mask_stream_name(value) as {hidden if mask_stream_names else 'value'}",
+        f"create macro mask_name(value) as regexp_replace(value, {_quoted(_ARGUMENTS)}, '***', 's')",
+        f"create macro mask_stream_name(value) as {hidden if mask_stream_names else 'mask_name(value)'}",
         "create macro fingerprint(value) as substr(sha256(getvariable('redaction_outer') || "
         f"unhex(sha256(getvariable('redaction_inner') || encode(value)))), 1, {FINGERPRINT_CHARACTERS})",
     ]

@@ -13,14 +13,24 @@ from typing import Literal
 import pyarrow as pa
 
 # Raised when a column is added, renamed or retyped; stands in the metadata of every file.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DATE = pa.date32()
 TEXT = pa.string()
 TEXTS = pa.list_(pa.string())
 FLAG = pa.bool_()
 COUNT = pa.int64()
+RATIO = pa.float64()
 TIME = pa.timestamp("us")  # always UTC
+_SQL_TYPES = {
+    DATE: "DATE",
+    TEXT: "VARCHAR",
+    TEXTS: "VARCHAR[]",
+    FLAG: "BOOLEAN",
+    COUNT: "BIGINT",
+    RATIO: "DOUBLE",
+    TIME: "TIMESTAMP",
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,11 @@ class Column:
     def meaning(self) -> str:
         """Description and unit in one text."""
         return f"{self.description} ({self.unit})" if self.unit else self.description
+
+    @property
+    def sql_type(self) -> str:
+        """DuckDB's name of the type."""
+        return _SQL_TYPES[self.type]
 
 
 @dataclass(frozen=True)
@@ -184,6 +199,8 @@ CAPTURES = Table(
         Column("endpoint", TEXT, "Address that was asked."),
         Column("query_region", TEXT, "Value of the region parameter that was sent."),
         Column("is_listed", FLAG, "Whether the day's newest target list names the target."),
+        Column("max_drop_ratio", RATIO, "A listing that lacks more than this part of the tasks known before is held."),
+        Column("drop_accepted", FLAG, "Whether the operator said that such a listing is right."),
         Column("capture_id", TEXT, "Identifier of the capture; null when there was none."),
         Column("verdict", TEXT, "complete, incomplete or failed; null when there was no capture."),
         Column("proof", TEXT, "by_chain or by_agreement when complete."),

@@ -14,9 +14,11 @@ import duckdb
 from pipelines.errors import LakeError, NoWarehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipelines.lake import Lake
+    from pipelines.tables import Table
 
 
 def open_published(lake: Lake) -> duckdb.DuckDBPyConnection:
@@ -51,15 +53,21 @@ def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
 
     connection = duckdb.connect(":memory:")
     for table in TABLES:
-        files = [f"'{escaped(path)}'" for path in lake.files(table.name, date.min, date.max)]
+        files = lake.files(table.name, date.min, date.max)
         if not files:
             raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
-        _execute(
-            connection,
-            f"create view {table.name} as from read_parquet([{', '.join(files)}], hive_partitioning = false, "
-            "union_by_name = true)",
-        )
+        _execute(connection, f"create view {table.name} as {tidy_rows(table, files)}")
     return connection
+
+
+def tidy_rows(table: Table, files: Sequence[Path]) -> str:
+    """A select over files of one tidy table; a column that an older file does not have is null there."""
+    columns = ", ".join(f'cast(null as {c.sql_type}) as "{c.name}"' for c in table.columns)
+    names = ", ".join(f"'{escaped(path)}'" for path in files)
+    return (  # column names are the code's own, paths are escaped
+        f"select {columns} where false union all by name "
+        f"from read_parquet([{names}], hive_partitioning = false, union_by_name = true)"
+    )
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, statement: str) -> None:

@@ -32,13 +32,14 @@ def test_models_come_in_an_order_in_which_they_can_be_built() -> None:
 def test_dependencies_are_those_of_the_sql_and_not_its_own_names() -> None:
     model = load_models()["dim_pull_tasks"]
     assert model.depends_on == {"stg_captures", "stg_pull_tasks"}
+    assert model.reads_before == {"dim_pull_tasks"}
     assert model.sources == {"tidy.build"}
 
 
 def test_lineage_follows_a_column_to_the_tables_it_is_made_of() -> None:
     models = load_models()
     lineage = column_lineage(models["dim_targets"], models)
-    assert set(lineage["target_name"]) == {("stg_captures", "target_name"), ("dim_targets", "target_name")} | (
+    assert set(lineage["target_name"]) == {("stg_captures", "target_name"), ("before.dim_targets", "target_name")} | (
         set(lineage["target_name"]) & {("stg_captures", "project_id")}
     )
 

@@ -13,32 +13,37 @@
 -- column: last_expected_date DATE | Last day on which it was to be listed.
 -- column: last_complete_date DATE | Last day whose capture is complete; null when there is none.
 -- column: last_complete_task_count BIGINT | Tasks in that capture; null once the target has left the list.
+-- column: held_since_date DATE | Day of the complete capture that lost many tasks and waits to be confirmed; else null.
 -- column: offset_unit VARCHAR | What the offset parameter was last found to count: rows, pages or unknown.
--- column: last_coverage VARCHAR | How the last expected day ended: complete, incomplete, failed or missing.
+-- column: last_coverage VARCHAR | How the last expected day ended: complete, held, incomplete, failed or missing.
 -- column: last_verdict_reason VARCHAR | Why, when it is not complete.
 -- check: first_expected_date <= last_expected_date
 -- check: last_complete_date is null or last_complete_date <= last_expected_date
 select
-    coalesce(today.project_id, before.project_id) as project_id,
-    coalesce(today.region, before.region) as region,
-    case when today.project_id is null then before.target_name else today.target_name end as target_name,
-    coalesce(today.endpoint, before.endpoint) as endpoint,
-    coalesce(today.query_region, before.query_region) as query_region,
+    coalesce(today.project_id, known.project_id) as project_id,
+    coalesce(today.region, known.region) as region,
+    case when today.project_id is null then known.target_name else today.target_name end as target_name,
+    coalesce(today.endpoint, known.endpoint) as endpoint,
+    coalesce(today.query_region, known.query_region) as query_region,
     coalesce(today.is_expected, false) as is_expected,
-    coalesce(before.first_expected_date, today.snapshot_date) as first_expected_date,
-    coalesce(today.snapshot_date, before.last_expected_date) as last_expected_date,
+    coalesce(known.first_expected_date, today.snapshot_date) as first_expected_date,
+    coalesce(today.snapshot_date, known.last_expected_date) as last_expected_date,
     case
         when today.coverage = 'complete' then today.snapshot_date
-        else before.last_complete_date
+        else known.last_complete_date
     end as last_complete_date,
     case
         when today.coverage = 'complete' then today.task_count
-        when today.is_expected then before.last_complete_task_count
+        when today.is_expected then known.last_complete_task_count
     end as last_complete_task_count,
-    coalesce(nullif(today.offset_unit, 'unknown'), before.offset_unit, 'unknown') as offset_unit,
-    coalesce(today.coverage, before.last_coverage) as last_coverage,
-    case when today.project_id is null then before.last_verdict_reason else today.verdict_reason end
+    case
+        when today.coverage = 'held' then today.snapshot_date
+        when today.coverage is distinct from 'complete' and coalesce(today.is_expected, false) then known.held_since_date
+    end as held_since_date,
+    coalesce(nullif(today.offset_unit, 'unknown'), known.offset_unit, 'unknown') as offset_unit,
+    coalesce(today.coverage, known.last_coverage) as last_coverage,
+    case when today.project_id is null then known.last_verdict_reason else today.verdict_reason end
         as last_verdict_reason,
 from stg_captures as today
-full join dim_targets as before
-    on today.project_id = before.project_id and today.region = before.region
+full join before.dim_targets as known
+    on today.project_id = known.project_id and today.region = known.region

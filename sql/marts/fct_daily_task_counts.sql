@@ -9,7 +9,7 @@
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.
 -- column: target_name VARCHAR | Name of the target in the configuration.
--- column: coverage VARCHAR | How the target's day ended: complete, incomplete, failed or missing.
+-- column: coverage VARCHAR | How the target's day ended: complete, held, incomplete, failed or missing.
 -- column: status VARCHAR | State of the tasks in the service's own words; null when there are none or not known.
 -- column: source_type VARCHAR | Type of the tasks' source; null when there are none or not known.
 -- column: task_count BIGINT | Tasks listed; 0 for an empty target, null where the day is not complete.
@@ -29,10 +29,7 @@ days as (
         count(*) filter (coverage = 'complete' and is_expected) over (partition by snapshot_date) as targets_complete,
         count(*) filter (is_expected) over (partition by snapshot_date) as targets_expected,
     from rpt_snapshot_coverage
-    -- The day being built, and the days without a run before it that it brought in.
-    where snapshot_date > (
-        select coalesce(max(snapshot_date), date '0001-01-01') from fct_daily_task_counts
-    )
+    where snapshot_date in (select snapshot_date from stg_days)
 )
 select
     days.snapshot_date,

@@ -21,13 +21,13 @@ select
     captures.target_name,
     today.field,
     today.rule,
-    coalesce(before.first_date, today.snapshot_date) as first_date,
+    coalesce(known.first_date, today.snapshot_date) as first_date,
     today.snapshot_date as last_date,
     today.occurrences as last_occurrences,
     today.example_task_id,
 from stg_data_quality as today
 inner join stg_captures as captures
     on today.project_id = captures.project_id and today.region = captures.region
-left join rpt_data_quality as before
-    on today.project_id = before.project_id and today.region = before.region
-    and today.field = before.field and today.rule = before.rule
+left join before.rpt_data_quality as known
+    on today.project_id = known.project_id and today.region = known.region
+    and today.field = known.field and today.rule = known.rule

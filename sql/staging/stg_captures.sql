@@ -1,4 +1,6 @@
 -- How the listing of each target ended on the day being built.
+-- A complete listing that lacks more than max_drop_ratio of the tasks known before (and at least 20) is held: until it is
+-- accepted, or a complete listing of a later day confirms it, the last state stands.
 -- kind: staging
 -- grain: one row per target that was to be listed
 -- key: project_id, region
@@ -9,13 +11,14 @@
 -- column: endpoint VARCHAR | Address that was asked.
 -- column: query_region VARCHAR | Value of the region parameter that was sent.
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
--- column: coverage VARCHAR | complete, incomplete, failed, or missing when there was no capture.
+-- column: coverage VARCHAR | complete, held, incomplete, failed, or missing when there was no capture.
 -- column: proof VARCHAR | by_chain or by_agreement when complete.
--- column: verdict_reason VARCHAR | Why the capture is not complete.
+-- column: verdict_reason VARCHAR | Why the capture is not complete or is held; or what is worth knowing of one that is complete.
 -- column: error_code VARCHAR | The service's code, where it refused.
 -- column: error_message VARCHAR | What went wrong and what to do about it, masked.
 -- column: task_count BIGINT | Tasks listed; null unless complete.
 -- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
+-- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
 -- column: sweeps BIGINT | Passes over the pages.
@@ -29,8 +32,35 @@
 -- column: started_at TIMESTAMP | When the capture began, UTC.
 -- column: finished_at TIMESTAMP | When the capture ended, UTC.
 -- column: capture_id VARCHAR | Identifier of the capture; null when there was none.
--- check: coverage in ('complete', 'incomplete', 'failed', 'missing')
+-- check: coverage in ('complete', 'held', 'incomplete', 'failed', 'missing')
 -- check: coverage <> 'complete' or proof is not null
+with state as (
+    select
+        known.project_id,
+        known.region,
+        count(*) as known_count,
+        count(*) filter (listed.task_id is null) as lost_count,
+    from before.dim_pull_tasks as known
+    left join tidy.pull_tasks as listed
+        on known.project_id = listed.project_id and known.region = listed.region and known.task_id = listed.task_id
+    where known.is_current
+    group by all
+),
+captures as (
+    select
+        today.*,
+        case when today.verdict = 'complete' then coalesce(state.lost_count, 0) end as lost_count,
+        state.known_count,
+        today.verdict = 'complete'
+        and state.lost_count >= 20
+        and state.lost_count > coalesce(today.max_drop_ratio, 0.5) * state.known_count
+        and not coalesce(today.drop_accepted, false)
+        and targets.held_since_date is null as is_held,
+    from tidy.captures as today
+    left join state on today.project_id = state.project_id and today.region = state.region
+    left join before.dim_targets as targets
+        on today.project_id = targets.project_id and today.region = targets.region
+)
 select
     snapshot_date,
     project_id,
@@ -39,13 +69,20 @@ select
     endpoint,
     query_region,
     is_listed as is_expected,
-    coalesce(verdict, 'missing') as coverage,
+    case when is_held then 'held' else coalesce(verdict, 'missing') end as coverage,
     proof,
-    verdict_reason,
+    case when is_held then 'lost_many_tasks' else verdict_reason end as verdict_reason,
     error_code,
-    mask_text(error_message) as error_message,
-    case when verdict = 'complete' then task_count end as task_count,
+    case
+        when is_held
+            then 'the listing is complete and lacks ' || lost_count || ' of the ' || known_count || ' tasks known before; '
+                || 'they stand until a complete listing of a later day confirms it, or you do: '
+                || 'pulltasks snapshot --accept-drop --target ' || project_id || '/' || region
+        else mask_text(error_message)
+    end as error_message,
+    case when verdict = 'complete' and is_held is not true then task_count end as task_count,
     task_count as tasks_seen,
+    lost_count,
     requests,
     retries,
     sweeps,
@@ -59,4 +96,4 @@ select
     started_at,
     finished_at,
     capture_id,
-from tidy.captures
+from captures

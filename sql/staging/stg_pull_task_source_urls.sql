@@ -1,4 +1,5 @@
--- Source addresses of the day being built, masked, each with a fingerprint of the whole address.
+-- Source addresses of the day being built, masked, each with a fingerprint of the whole address; for that, scheme and
+-- host are in lower case and a usual port is left out.
 -- kind: staging
 -- grain: one row per target, task, role and position
 -- key: project_id, region, task_id, role, position
@@ -10,6 +11,10 @@
 -- column: url VARCHAR | The address, masked.
 -- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address: equal for equal addresses.
 -- check: role in ('primary', 'backup')
+with addresses as (
+    select *, regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*') as place
+    from tidy.pull_task_source_urls
+)
 select
     project_id,
     region,
@@ -17,5 +22,8 @@ select
     role,
     position,
     mask_url(url) as url,
-    fingerprint(url) as url_fingerprint,
-from tidy.pull_task_source_urls
+    fingerprint(
+        regexp_replace(lower(place), '^(rtmp://.*):1935$|^(https://.*):443$|^(http://.*):80$', '\1\2\3')
+        || substr(url, len(place) + 1)
+    ) as url_fingerprint,
+from addresses

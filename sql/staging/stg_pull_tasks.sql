@@ -1,12 +1,12 @@
 -- Tasks of the day being built, lists folded in, everything secret masked.
--- Leaves the portable subset of SQL: list(... order by ...).
+-- Leaves the portable subset of SQL: list(... order by ...), try(...), url_decode.
 -- kind: staging
 -- grain: one row per target and task
 -- key: project_id, region, task_id
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.
 -- column: task_id VARCHAR | The task's identifier.
--- column: status VARCHAR | State of the task in the service's own words.
+-- column: status VARCHAR | State of the task in the service's own words; an open vocabulary.
 -- column: create_time TIMESTAMP | When the task was created, UTC.
 -- column: create_time_raw VARCHAR | Not null where create_time held no time; the text is masked.
 -- column: task_region VARCHAR | Region in which the task runs, as the answer names it.
@@ -15,8 +15,11 @@
 -- column: app_name VARCHAR | Application name at the destination.
 -- column: stream_name VARCHAR | Stream name at the destination.
 -- column: push_args VARCHAR | Arguments appended to the push address, values masked.
--- column: destination_url VARCHAR | Full destination, masked.
--- column: destination_fingerprint VARCHAR | Keyed fingerprint of destination_url where it is set.
+-- column: push_args_fingerprint VARCHAR | Keyed fingerprint of push_args where it is set.
+-- column: destination_url VARCHAR | Full destination, masked; empty or null when domain, app and stream are used.
+-- column: destination_url_fingerprint VARCHAR | Keyed fingerprint of destination_url where it is set.
+-- column: destination VARCHAR | Where the stream goes, from either form: host/application/stream, masked.
+-- column: destination_fingerprint VARCHAR | Keyed fingerprint of that place: equal for tasks that push to one stream.
 -- column: start_time TIMESTAMP | When the task is scheduled to start, UTC.
 -- column: start_time_raw VARCHAR | Not null where start_time held no time; the text is masked.
 -- column: end_time TIMESTAMP | When the task is scheduled to end, UTC.
@@ -24,9 +27,10 @@
 -- column: callback_events_specified BOOLEAN | False when callback_events was absent or null: all events then.
 -- column: callback_events VARCHAR[] | Events that are called back; null or empty means all.
 -- column: callback_url VARCHAR | Receiver of the callbacks, masked.
+-- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url where it is set.
 -- column: backup_source_type VARCHAR | Type of the backup source.
 -- column: source_urls VARCHAR[] | Source addresses in order, masked.
--- column: source_fingerprints VARCHAR[] | Keyed fingerprints of the source addresses, in order.
+-- column: source_fingerprints VARCHAR[] | Keyed fingerprints of the source addresses: equal for equal addresses.
 -- column: backup_source_urls VARCHAR[] | Backup addresses in order, masked.
 -- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of the backup addresses, in order.
 -- column: vod_loop_time VARCHAR | Rounds that the file list is played: -1 without end, N rounds, empty default.
@@ -34,6 +38,7 @@
 -- column: vod_start_video_time BIGINT | Second of that file that playing starts at.
 -- column: vod_refresh_type VARCHAR | How a changed task moves to its new files.
 -- column: extra VARCHAR | Fields that no column here knows, as JSON with masked values.
+-- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra where it is set.
 -- column: content_hash VARCHAR | Keyed hash of the whole task as received: changes with anything in it.
 with sources as (
     select
@@ -55,6 +60,39 @@ events as (
         list(event order by position) as callback_events,
     from stg_pull_task_callback_events
     group by all
+),
+-- One form for both ways to name a destination: host without user, scheme and usual port, decoded path, no arguments.
+addressed as (
+    select
+        project_id,
+        region,
+        task_id,
+        coalesce(destination_url, '') <> '' as is_by_url,
+        case
+            when coalesce(destination_url, '') <> ''
+                then regexp_replace(
+                    regexp_replace(
+                        regexp_replace(trim(destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', ''), '[?#].*$', '', 's'
+                    ),
+                    '^[^/]*@', ''
+                )
+            when coalesce(domain, '') <> '' or coalesce(stream_name, '') <> ''
+                then coalesce(domain, '') || '/' || coalesce(app_name, '') || '/' || coalesce(stream_name, '')
+        end as address,
+    from tidy.pull_tasks
+),
+destinations as (
+    select
+        project_id,
+        region,
+        task_id,
+        is_by_url,
+        regexp_replace(lower(split_part(address, '/', 1)), ':(1935|443)$', '')
+        || rtrim(case when is_by_url then coalesce(try(url_decode(path)), path) else path end, '/') as place,
+    from (
+        select *, substr(address, len(split_part(address, '/', 1)) + 1) as path
+        from addressed
+    )
 )
 select
     tasks.project_id,
@@ -65,12 +103,20 @@ select
     mask_raw(tasks.create_time_raw) as create_time_raw,
     tasks.task_region,
     tasks.source_type,
-    tasks.domain,
-    tasks.app_name,
+    mask_name(tasks.domain) as domain,
+    mask_name(tasks.app_name) as app_name,
     mask_stream_name(tasks.stream_name) as stream_name,
     mask_args(tasks.push_args) as push_args,
+    fingerprint(nullif(tasks.push_args, '')) as push_args_fingerprint,
     mask_url(tasks.destination_url) as destination_url,
-    fingerprint(nullif(tasks.destination_url, '')) as destination_fingerprint,
+    fingerprint(nullif(tasks.destination_url, '')) as destination_url_fingerprint,
+    case
+        when destinations.is_by_url then substr(mask_url('rtmp://' || destinations.place), 8)
+        when destinations.place is not null
+            then mask_name(lower(coalesce(tasks.domain, ''))) || '/' || mask_name(coalesce(tasks.app_name, '')) || '/'
+                || mask_stream_name(coalesce(tasks.stream_name, ''))
+    end as destination,
+    fingerprint(destinations.place) as destination_fingerprint,
     tasks.start_time,
     mask_raw(tasks.start_time_raw) as start_time_raw,
     tasks.end_time,
@@ -80,6 +126,7 @@ select
         when tasks.callback_events_specified then coalesce(events.callback_events, [])
     end as callback_events,
     mask_url(tasks.callback_url) as callback_url,
+    fingerprint(nullif(tasks.callback_url, '')) as callback_url_fingerprint,
     tasks.backup_source_type,
     coalesce(sources.source_urls, []) as source_urls,
     coalesce(sources.source_fingerprints, []) as source_fingerprints,
@@ -90,7 +137,9 @@ select
     tasks.vod_start_video_time,
     tasks.vod_refresh_type,
     mask_json(tasks.extra) as extra,
+    fingerprint(tasks.extra) as extra_fingerprint,
     fingerprint(tasks.content_hash) as content_hash,
 from tidy.pull_tasks as tasks
+inner join destinations using (project_id, region, task_id)
 left join sources using (project_id, region, task_id)
 left join events using (project_id, region, task_id)

@@ -1,0 +1,28 @@
+-- The day being built: what its rows cover, and the moment that "now" means in them.
+-- kind: staging
+-- grain: one row
+-- key: snapshot_date
+-- column: snapshot_date DATE | The day.
+-- column: targets_complete BIGINT | Targets captured completely on that day.
+-- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: observed_at TIMESTAMP | When the day's last capture began, UTC; the day's own midnight where the day is made up.
+-- check: targets_complete <= targets_expected
+with captures as (
+    select
+        count(*) filter (coverage = 'complete' and is_expected) as targets_complete,
+        count(*) filter (is_expected) as targets_expected,
+        max(started_at) as started_at,
+    from stg_captures
+)
+select
+    build.snapshot_date,
+    captures.targets_complete,
+    captures.targets_expected,
+    case
+        -- A day lasts from 14 hours before to 38 hours after midnight UTC, somewhere.
+        when captures.started_at between build.snapshot_date - interval 14 hour and build.snapshot_date + interval 38 hour
+            then captures.started_at
+        else cast(build.snapshot_date as timestamp)
+    end as observed_at,
+from tidy.build as build
+cross join captures

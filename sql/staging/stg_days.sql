@@ -1,0 +1,24 @@
+-- The calendar days that the day being built brings in: itself, and the days without a run before it.
+-- Leaves the portable subset of SQL: generate_series.
+-- kind: staging
+-- grain: one row per day
+-- key: snapshot_date
+-- column: snapshot_date DATE | The day.
+-- column: has_run BOOLEAN | Whether a run began on it.
+with last_built as (
+    select max(last_expected_date) as snapshot_date
+    from before.dim_targets
+),
+days as (
+    select
+        cast(unnest(generate_series(
+            coalesce(last_built.snapshot_date + 1, build.snapshot_date), build.snapshot_date, interval 1 day
+        )) as date) as snapshot_date
+    from tidy.build as build
+    cross join last_built
+)
+select
+    days.snapshot_date,
+    days.snapshot_date = build.snapshot_date as has_run,
+from days
+cross join tidy.build as build
