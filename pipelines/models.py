@@ -268,7 +268,7 @@ def _tables_read(path: Path, text: str) -> frozenset[str]:
     if not isinstance(tree, exp.Query):
         raise ModelError(f"{path}: a model is one select")
     found = frozenset(
-        f"{source.db}.{source.name}" if source.db else source.name
+        f"{source.db}.{source.name}" if source.db else source.this.name  # of a macro the name stands in the call
         for scope in traverse_scope(tree)
         for source in scope.sources.values()
         if isinstance(source, exp.Table)

@@ -111,7 +111,7 @@ select
     mask_url(tasks.destination_url) as destination_url,
     fingerprint(nullif(tasks.destination_url, '')) as destination_url_fingerprint,
     case
-        when destinations.is_by_url then substr(mask_url('rtmp://' || destinations.place), 8)
+        when destinations.is_by_url then substr(mask_url('rtmp://' || regexp_replace(destinations.place, '/[^/]*$', '/***')), 8)
         when destinations.place is not null
             then mask_name(lower(coalesce(tasks.domain, ''))) || '/' || mask_name(coalesce(tasks.app_name, '')) || '/'
                 || mask_stream_name(coalesce(tasks.stream_name, ''))

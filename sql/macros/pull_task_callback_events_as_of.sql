@@ -1,0 +1,18 @@
+-- The events that tasks named for their callbacks, as they were known on a day; a task without rows gets all events.
+-- kind: macro
+-- grain: one row per target, task and position
+-- example: select event, count(*) as tasks from pull_task_callback_events_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
+-- argument: as_of_date
+-- key: project_id, region, task_id, position
+-- column: snapshot_date DATE | The day that was asked for.
+-- column: state_date DATE | Day of the complete capture that the row is known from.
+-- like: stg_pull_task_callback_events
+select
+    snapshot_date,
+    project_id,
+    region,
+    task_id,
+    unnest(range(len(callback_events))) as position,
+    unnest(callback_events) as event,
+    state_date,
+from pull_tasks_as_of(as_of_date)

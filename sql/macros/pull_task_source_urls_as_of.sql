@@ -1,0 +1,32 @@
+-- The source addresses of the tasks as they were known on a day.
+-- kind: macro
+-- grain: one row per target, task, role and position
+-- example: select role, count(distinct url_fingerprint) as sources from pull_task_source_urls_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
+-- argument: as_of_date
+-- key: project_id, region, task_id, role, position
+-- column: snapshot_date DATE | The day that was asked for.
+-- column: state_date DATE | Day of the complete capture that the row is known from.
+-- like: stg_pull_task_source_urls
+select
+    snapshot_date,
+    project_id,
+    region,
+    task_id,
+    'primary' as role,
+    unnest(range(len(source_urls))) as position,
+    unnest(source_urls) as url,
+    unnest(source_fingerprints) as url_fingerprint,
+    state_date,
+from pull_tasks_as_of(as_of_date)
+union all
+select
+    snapshot_date,
+    project_id,
+    region,
+    task_id,
+    'backup' as role,
+    unnest(range(len(backup_source_urls))) as position,
+    unnest(backup_source_urls) as url,
+    unnest(backup_source_fingerprints) as url_fingerprint,
+    state_date,
+from pull_tasks_as_of(as_of_date)

@@ -1,0 +1,183 @@
+-- What changed between a target's complete capture and the one before it, field by field.
+-- The first complete capture of a target has nothing before it and brings no rows; days between that are not complete
+-- are not known, so a change happened at some time after previous_complete_date.
+-- Leaves the portable subset of SQL: unnest of a list of structs.
+-- kind: incremental
+-- grain: one row per target, day, task and changed field
+-- example: select snapshot_date, change, count(distinct task_id) as tasks from fct_pull_task_changes group by all order by all
+-- key: snapshot_date, project_id, region, task_id, field
+-- replace: snapshot_date
+-- column: snapshot_date DATE | Day of the complete capture that shows the change.
+-- column: previous_complete_date DATE | Day of the target's complete capture before it.
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target on that day.
+-- column: task_id VARCHAR | The task's identifier.
+-- column: change VARCHAR | added, removed, returned or changed.
+-- column: reason VARCHAR | Of a removed task: gone, unlisted or unchecked; else null.
+-- column: field VARCHAR | The field that changed; other, where no column shows it; null when the task as a whole came or went.
+-- column: value_before VARCHAR | Its value before, masked, lists as JSON.
+-- column: value_after VARCHAR | Its value after, masked, lists as JSON; equal to the one before where only masked parts differ.
+-- column: targets_complete BIGINT | Targets captured completely on that day.
+-- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- check: change in ('added', 'removed', 'returned', 'changed')
+-- check: (change = 'changed') = (field is not null)
+-- check: (change = 'removed') = (reason is not null)
+-- check: previous_complete_date < snapshot_date
+with complete as (
+    select
+        captures.snapshot_date,
+        captures.project_id,
+        captures.region,
+        captures.target_name,
+        targets.last_complete_date as previous_complete_date,
+        tidy.gone,
+        tidy.unlisted,
+        build.targets_complete,
+        build.targets_expected,
+    from stg_captures as captures
+    inner join tidy.captures as tidy
+        on captures.project_id = tidy.project_id and captures.region = tidy.region
+    inner join before.dim_targets as targets
+        on captures.project_id = targets.project_id and captures.region = targets.region
+        and targets.last_complete_date is not null
+    cross join stg_build as build
+    where captures.coverage = 'complete'
+),
+pairs as (
+    select
+        complete.*,
+        coalesce(today.task_id, known.task_id) as task_id,
+        case
+            when known.task_id is null then 'added'
+            when today.task_id is null then 'removed'
+            when not known.is_current then 'returned'
+            else 'changed'
+        end as change,
+        known,
+        today,
+    from (
+        select known.*
+        from before.dim_pull_tasks as known
+        semi join complete on known.project_id = complete.project_id and known.region = complete.region
+    ) as known
+    full join (
+        select today.*
+        from stg_pull_tasks as today
+        semi join complete on today.project_id = complete.project_id and today.region = complete.region
+    ) as today
+        on known.project_id = today.project_id and known.region = today.region and known.task_id = today.task_id
+    inner join complete
+        on coalesce(today.project_id, known.project_id) = complete.project_id
+        and coalesce(today.region, known.region) = complete.region
+    where (today.task_id is not null or known.is_current)
+        and not coalesce(known.is_current and known.content_hash = today.content_hash, false)
+),
+fields as (
+    select
+        * exclude (known, today),
+        unnest([
+            {'field': 'status', 'differs': known.status is distinct from today.status,
+                'value_before': known.status, 'value_after': today.status},
+            {'field': 'create_time', 'differs': known.create_time is distinct from today.create_time,
+                'value_before': cast(known.create_time as varchar), 'value_after': cast(today.create_time as varchar)},
+            {'field': 'task_region', 'differs': known.task_region is distinct from today.task_region,
+                'value_before': known.task_region, 'value_after': today.task_region},
+            {'field': 'source_type', 'differs': known.source_type is distinct from today.source_type,
+                'value_before': known.source_type, 'value_after': today.source_type},
+            {'field': 'source_urls', 'differs': known.source_fingerprints is distinct from today.source_fingerprints,
+                'value_before': cast(to_json(known.source_urls) as varchar), 'value_after': cast(to_json(today.source_urls) as varchar)},
+            {'field': 'domain', 'differs': known.domain is distinct from today.domain,
+                'value_before': known.domain, 'value_after': today.domain},
+            {'field': 'app_name', 'differs': known.app_name is distinct from today.app_name,
+                'value_before': known.app_name, 'value_after': today.app_name},
+            {'field': 'stream_name', 'differs': known.stream_name is distinct from today.stream_name,
+                'value_before': known.stream_name, 'value_after': today.stream_name},
+            {'field': 'push_args', 'differs': known.push_args is distinct from today.push_args
+                or known.push_args_fingerprint is distinct from today.push_args_fingerprint,
+                'value_before': known.push_args, 'value_after': today.push_args},
+            {'field': 'destination_url', 'differs': known.destination_url is distinct from today.destination_url
+                or known.destination_url_fingerprint is distinct from today.destination_url_fingerprint,
+                'value_before': known.destination_url, 'value_after': today.destination_url},
+            {'field': 'start_time', 'differs': known.start_time is distinct from today.start_time
+                or known.start_time_raw is distinct from today.start_time_raw,
+                'value_before': coalesce(cast(known.start_time as varchar), known.start_time_raw),
+                'value_after': coalesce(cast(today.start_time as varchar), today.start_time_raw)},
+            {'field': 'end_time', 'differs': known.end_time is distinct from today.end_time
+                or known.end_time_raw is distinct from today.end_time_raw,
+                'value_before': coalesce(cast(known.end_time as varchar), known.end_time_raw),
+                'value_after': coalesce(cast(today.end_time as varchar), today.end_time_raw)},
+            {'field': 'callback_events', 'differs': known.callback_events is distinct from today.callback_events,
+                'value_before': cast(to_json(known.callback_events) as varchar), 'value_after': cast(to_json(today.callback_events) as varchar)},
+            {'field': 'callback_url', 'differs': known.callback_url is distinct from today.callback_url
+                or known.callback_url_fingerprint is distinct from today.callback_url_fingerprint,
+                'value_before': known.callback_url, 'value_after': today.callback_url},
+            {'field': 'backup_source_type', 'differs': known.backup_source_type is distinct from today.backup_source_type,
+                'value_before': known.backup_source_type, 'value_after': today.backup_source_type},
+            {'field': 'backup_source_urls',
+                'differs': known.backup_source_fingerprints is distinct from today.backup_source_fingerprints,
+                'value_before': cast(to_json(known.backup_source_urls) as varchar), 'value_after': cast(to_json(today.backup_source_urls) as varchar)},
+            {'field': 'vod_loop_time', 'differs': known.vod_loop_time is distinct from today.vod_loop_time,
+                'value_before': known.vod_loop_time, 'value_after': today.vod_loop_time},
+            {'field': 'vod_start_video_index',
+                'differs': known.vod_start_video_index is distinct from today.vod_start_video_index,
+                'value_before': cast(known.vod_start_video_index as varchar),
+                'value_after': cast(today.vod_start_video_index as varchar)},
+            {'field': 'vod_start_video_time',
+                'differs': known.vod_start_video_time is distinct from today.vod_start_video_time,
+                'value_before': cast(known.vod_start_video_time as varchar),
+                'value_after': cast(today.vod_start_video_time as varchar)},
+            {'field': 'vod_refresh_type', 'differs': known.vod_refresh_type is distinct from today.vod_refresh_type,
+                'value_before': known.vod_refresh_type, 'value_after': today.vod_refresh_type},
+            {'field': 'extra', 'differs': known.extra is distinct from today.extra
+                or known.extra_fingerprint is distinct from today.extra_fingerprint,
+                'value_before': known.extra, 'value_after': today.extra},
+        ]) as one
+    from pairs
+    where change = 'changed'
+),
+changed as (
+    select
+        * exclude (one),
+        one.field,
+        one.value_before,
+        one.value_after,
+    from fields
+    where one.differs
+),
+whole as (
+    select
+        * exclude (known, today),
+        -- The hash tells of something that no column shows: a field that was absent and is null now, and the like.
+        case when change = 'changed' then 'other' end as field,
+        cast(null as varchar) as value_before,
+        cast(null as varchar) as value_after,
+    from pairs
+    anti join changed
+        on pairs.project_id = changed.project_id and pairs.region = changed.region and pairs.task_id = changed.task_id
+),
+together as (
+    select * from changed
+    union all by name
+    select * from whole
+)
+select
+    snapshot_date,
+    previous_complete_date,
+    project_id,
+    region,
+    target_name,
+    task_id,
+    change,
+    case
+        when change <> 'removed' then null
+        when list_contains(gone, task_id) then 'gone'
+        when list_contains(unlisted, task_id) then 'unlisted'
+        else 'unchecked'
+    end as reason,
+    field,
+    value_before,
+    value_after,
+    targets_complete,
+    targets_expected,
+from together

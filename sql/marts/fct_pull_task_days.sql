@@ -1,0 +1,24 @@
+-- Every task on every day on which its target was captured completely: what the tidy table holds, masked, for any range.
+-- A view: ask for the days you need.
+-- kind: view
+-- grain: one row per target, complete day and listed task
+-- example: select snapshot_date, status, count(*) as tasks from fct_pull_task_days where snapshot_date >= (select max(snapshot_date) - 7 from dim_dates) group by all order by all
+-- key: snapshot_date, project_id, region, task_id
+-- column: snapshot_date DATE | The day.
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target on that day.
+-- column: task_id VARCHAR | The task's identifier.
+-- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
+-- like: stg_pull_tasks
+select
+    days.snapshot_date,
+    days.target_name,
+    versions.* exclude (target_name, valid_to_date, last_seen_date, end_reason),
+from dim_pull_task_versions as versions
+inner join rpt_snapshot_coverage as days
+    on versions.project_id = days.project_id
+    and versions.region = days.region
+    and days.snapshot_date >= versions.valid_from_date
+    and (versions.valid_to_date is null or days.snapshot_date < versions.valid_to_date)
+where days.coverage = 'complete'

@@ -1,0 +1,87 @@
+"""What the history must say, held against the tidy tables themselves; no test by itself."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pipelines import redact
+from pipelines.models import load_models, with_ancestors
+from pipelines.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, TABLES
+from pipelines.warehouse import escaped, tidy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+    from pathlib import Path
+
+    from pipelines.lake import Lake
+
+# macro, the tidy table that it must give back, the staging model that says how its columns are masked
+MACROS = (
+    ("pull_tasks_as_of", PULL_TASKS, "stg_pull_tasks"),
+    ("pull_task_source_urls_as_of", PULL_TASK_SOURCE_URLS, "stg_pull_task_source_urls"),
+    ("pull_task_callback_events_as_of", PULL_TASK_CALLBACK_EVENTS, "stg_pull_task_callback_events"),
+)
+
+
+@contextmanager
+def masked_day(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tidy tables of a day, masked as the staging models mask them, and the warehouse beside them as `w`."""
+    with duckdb.connect() as connection:
+        for macro in redact.macros(mask_stream_names=False):
+            connection.execute(macro)
+        redact.set_key(connection, redact.read_or_make_key(lake, may_make=False))
+        connection.execute(f"attach '{escaped(lake.published.resolve())}' as w (read_only)")
+        connection.execute("attach ':memory:' as tidy")
+        for table in TABLES:
+            # only what snapshot_date says: a month's file holds other days as well
+            rows = tidy_rows(table, lake.files(table.name, day, day))
+            connection.execute(
+                f"create view tidy.main.{table.name} as select * from ({rows}) where snapshot_date = date '{day}'"
+            )
+        for model in with_ancestors(load_models(), [name for _, _, name in MACROS]):
+            connection.execute(f"create table {model.name} as {model.sql}")
+        yield connection
+
+
+def differences(lake: Lake, day: date) -> dict[str, tuple[int, int]]:
+    """Per macro how many rows of the tidy day it lacks, and how many it invents, for targets complete on that day."""
+    found = {}
+    with masked_day(lake, day) as connection:
+        complete = connection.sql(
+            f"select project_id, region from w.rpt_snapshot_coverage where snapshot_date = date '{day}' "
+            "and coverage = 'complete'"
+        ).fetchall()
+        connection.execute("create table complete (project_id varchar, region varchar)")
+        if complete:
+            connection.executemany("insert into complete values (?, ?)", complete)
+        for macro, table, staging in MACROS:
+            masked = set(connection.sql(f"from {staging}").columns)
+            names = [name for name in table.schema.names if name != "capture_id"]
+            keys = ", ".join(table.key[1:])
+            expected = (
+                f"select {', '.join(('m.' if n in masked else 't.') + n for n in names)} from tidy.{table.name} as t "
+                f"join {staging} as m using ({keys}) semi join complete as c "
+                "on t.project_id = c.project_id and t.region = c.region"
+            )
+            connection.execute("use w")
+            given = f"from {macro}(date '{day}') where state_date = date '{day}'"
+            connection.execute(f"create or replace temp table given as select {', '.join(names)} {given}")
+            connection.execute("use memory")
+            connection.execute(f"create or replace temp table expected as {expected}")
+            lacking = connection.sql("select count(*) from (from expected except all from given)").fetchall()
+            invented = connection.sql("select count(*) from (from given except all from expected)").fetchall()
+            found[macro] = (lacking[0][0], invented[0][0])
+    return found
+
+
+def contents(path: Path) -> dict[str, list[tuple]]:
+    """Everything that stands in a warehouse but when it was made."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = [name for (name,) in connection.sql("select table_name from duckdb_tables()").fetchall()]
+        return {
+            name: sorted(connection.sql(f"from {name}").fetchall(), key=str) for name in names if name != "meta_build"
+        }
