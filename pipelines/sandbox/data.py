@@ -21,6 +21,9 @@ _NAMES = ("news", "sport", "频道-一", "café", "教育直播", "канал", 
 _LIVE_EVENTS = ("TaskStart", "TaskExit", "TaskAlarm")
 _VOD_EVENTS = (*_LIVE_EVENTS, "VodSourceFileStart", "VodSourceFileFinish", "ResetTaskConfig")
 _MAX_URLS = 30
+# What several tasks share, so that there are conflicts and reuse to be found.
+_SHARED_STREAM = "main-stage"
+_SHARED_BACKUP = f"https://backup.example.com/live/slate.m3u8?token={PLANTED_TOKEN}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def _fields(dice: random.Random, task_id: str, place: Place, born: date, age_day
     }
     _put_any_of(dice, task, "end_time", _text(end), _text(end), _text(end), "")
     if dice.random() < 0.7:  # noqa: PLR2004
-        task |= {"domain": "publish.example.com", "app_name": "live", "stream_name": name, "destination_url": ""}
+        stream = _SHARED_STREAM if task_id[0] == "0" else name
+        task |= {"domain": "publish.example.com", "app_name": "live", "stream_name": stream, "destination_url": ""}
         _put_any_of(dice, task, "push_args", f"auth_key={PLANTED_STREAM_KEY}&arg1=value1", "arg1=value1", "", _ABSENT)
     else:
         task["destination_url"] = f"rtmp://push{dice.randrange(9)}.example.com/live/{PLANTED_STREAM_KEY}-{name}"
@@ -80,7 +84,8 @@ def _fields(dice: random.Random, task_id: str, place: Place, born: date, age_day
         dice, task, "callback_url", "callback.example.com", f"https://hook.example.com/?token={PLANTED_TOKEN}", _ABSENT
     )
     if dice.random() < 0.4:  # noqa: PLR2004
-        task |= {"backup_source_type": "PullLivePushLive", "backup_source_urls": [_live_url(dice, f"{name}_bak")]}
+        backup = _SHARED_BACKUP if task_id[1] == "0" else _live_url(dice, f"{name}_bak")
+        task |= {"backup_source_type": "PullLivePushLive", "backup_source_urls": [backup]}
     else:
         _put_any_of(dice, task, "backup_source_urls", [], None, _ABSENT)
     if not is_live:

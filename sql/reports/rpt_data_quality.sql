@@ -13,6 +13,8 @@
 -- column: last_date DATE | Last day on which it was seen.
 -- column: last_occurrences BIGINT | How often it was seen on that day.
 -- column: example_task_id VARCHAR | A task that it was seen at on that day; null when the task had no id.
+-- column: targets_complete BIGINT | Targets captured completely on that day.
+-- column: targets_expected BIGINT | Targets that were to be captured on that day.
 -- check: first_date <= last_date
 -- check: last_occurrences > 0
 select
@@ -25,9 +27,12 @@ select
     today.snapshot_date as last_date,
     today.occurrences as last_occurrences,
     today.example_task_id,
+    build.targets_complete,
+    build.targets_expected,
 from stg_data_quality as today
 inner join stg_captures as captures
     on today.project_id = captures.project_id and today.region = captures.region
 left join before.rpt_data_quality as known
     on today.project_id = known.project_id and today.region = known.region
     and today.field = known.field and today.rule = known.rule
+cross join stg_build as build

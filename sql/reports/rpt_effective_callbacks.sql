@@ -13,6 +13,8 @@
 -- column: is_named BOOLEAN | Whether the task names the event; false when it gets it because it names none.
 -- column: has_receiver BOOLEAN | Whether there is an address that the event is sent to.
 -- column: state_date DATE | Day of the capture that this is known from.
+-- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
+-- column: targets_expected BIGINT | Targets that were to be captured on the last day.
 with all_events as (
     select unnest(['TaskStart', 'TaskExit', 'TaskAlarm']) as event, false as is_vod_only
     union all
@@ -44,5 +46,8 @@ select distinct
     names_events as is_named,
     coalesce(callback_url, '') <> '' as has_receiver,
     state_date,
+    build.targets_complete,
+    build.targets_expected,
 from subscriptions
+cross join stg_build as build
 where event is not null

@@ -1,0 +1,68 @@
+-- Source addresses that several listed tasks pull from.
+-- kind: table
+-- grain: one row per source address
+-- example: select url, task_count, target_count from rpt_source_reuse order by task_count desc
+-- key: url_fingerprint
+-- column: url VARCHAR | The address, masked.
+-- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address.
+-- column: task_count BIGINT | Listed tasks that name it.
+-- column: primary_count BIGINT | Of these, the ones that name it among their main sources.
+-- column: backup_count BIGINT | Of these, the ones that name it among their backup sources.
+-- column: target_count BIGINT | Targets that these tasks belong to.
+-- column: example_task_ids VARCHAR[] | Up to 10 of the tasks.
+-- column: oldest_state_date DATE | Oldest day that one of the tasks is known from.
+-- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
+-- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- check: task_count > 1
+with addresses as (
+    select
+        project_id,
+        region,
+        task_id,
+        state_date,
+        'primary' as role,
+        unnest(source_urls) as url,
+        unnest(source_fingerprints) as url_fingerprint,
+    from dim_pull_tasks
+    where is_current
+    union all by name
+    select
+        project_id,
+        region,
+        task_id,
+        state_date,
+        'backup' as role,
+        unnest(backup_source_urls) as url,
+        unnest(backup_source_fingerprints) as url_fingerprint,
+    from dim_pull_tasks
+    where is_current
+),
+tasks as (
+    select
+        url_fingerprint,
+        project_id,
+        region,
+        task_id,
+        min(url) as url,
+        min(state_date) as state_date,
+        bool_or(role = 'primary') as is_primary,
+        bool_or(role = 'backup') as is_backup,
+    from addresses
+    where url_fingerprint is not null
+    group by all
+)
+select
+    min(tasks.url) as url,
+    tasks.url_fingerprint,
+    count(*) as task_count,
+    count(*) filter (tasks.is_primary) as primary_count,
+    count(*) filter (tasks.is_backup) as backup_count,
+    count(distinct (tasks.project_id, tasks.region)) as target_count,
+    list(tasks.task_id order by tasks.project_id, tasks.region, tasks.task_id)[1:10] as example_task_ids,
+    min(tasks.state_date) as oldest_state_date,
+    min(build.targets_complete) as targets_complete,
+    min(build.targets_expected) as targets_expected,
+from tasks
+cross join stg_build as build
+group by tasks.url_fingerprint
+having count(*) > 1

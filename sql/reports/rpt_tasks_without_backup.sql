@@ -1,0 +1,35 @@
+-- Listed tasks that have no backup source.
+-- kind: table
+-- grain: one row per target and task
+-- example: select target_name, source_type, count(*) as tasks from rpt_tasks_without_backup group by all order by all
+-- key: project_id, region, task_id
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target.
+-- column: task_id VARCHAR | The task's identifier.
+-- column: status VARCHAR | State of the task in the service's own words.
+-- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
+-- column: source_urls VARCHAR[] | Its only source addresses, masked.
+-- column: destination VARCHAR | Where the stream goes, masked.
+-- column: start_time TIMESTAMP | When the task is scheduled to start, UTC.
+-- column: end_time TIMESTAMP | When the task is scheduled to end, UTC.
+-- column: state_date DATE | Day of the capture that the task is known from.
+-- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
+-- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+select
+    tasks.project_id,
+    tasks.region,
+    tasks.target_name,
+    tasks.task_id,
+    tasks.status,
+    tasks.source_type,
+    tasks.source_urls,
+    tasks.destination,
+    tasks.start_time,
+    tasks.end_time,
+    tasks.state_date,
+    build.targets_complete,
+    build.targets_expected,
+from dim_pull_tasks as tasks
+cross join stg_build as build
+where tasks.is_current and len(list_filter(tasks.backup_source_fingerprints, lambda address: address is not null)) = 0
