@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.metadata import asset_key, is_asset, model_lineage, model_schema
 from assets.resources import Workplace
-from pipelines.coverage import read_day
+from pipelines.coverage import read_day, read_surprises
 from pipelines.errors import PulltasksError
 from pipelines.models import Model, Models
 from pipelines.warehouse import open_published
@@ -111,10 +111,18 @@ def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) ->
         except PulltasksError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         with open_published(workplace.lake) as connection:
-            status = read_day(connection, day)
+            status, surprises = read_day(connection, day), read_surprises(connection, day)
+        for text in surprises:
+            context.log.warning(text)
         counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
         return dg.MaterializeResult(
-            metadata={"dagster/uri": str(path), "bytes": path.stat().st_size, "built_through": str(work.day), **counts},
+            metadata={
+                "dagster/uri": str(path),
+                "bytes": path.stat().st_size,
+                "built_through": str(work.day),
+                "surprises": "\n".join(surprises) or "none",
+                **counts,
+            },
             check_results=[
                 *(
                     dg.AssetCheckResult(

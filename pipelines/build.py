@@ -293,9 +293,11 @@ class WorkingCopy:
                 "nothing was published, these checks failed:\n" + "\n".join(f"  {line}" for line in failed)
             )
         build_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        con = self._connection
+        con.execute("begin")
         self._write_comments()
         self._write_meta(build_id, now)
-        con = self._connection
+        con.execute("commit")
         try:
             for statement in ("use memory", "checkpoint warehouse", "detach warehouse"):
                 con.execute(statement)

@@ -196,7 +196,10 @@ def _write_targets(
 ) -> None:
     """Keep what is to be listed; a drop that was accepted earlier on the day stays so."""
     path = lake.targets_file(day)
-    before = read_targets(path).targets if path.is_file() else []
+    try:
+        before = read_targets(path).targets if path.is_file() else []
+    except LakeError:
+        before = []  # damaged: it is written anew
     accepted = {*accept_drop, *(line.key for line in before if line.drop_accepted)}
     lines = [target_line(settings, target) for target in targets]
     content = msgspec.json.encode(

@@ -79,6 +79,10 @@ def snapshot(
         list[str] | None,
         typer.Option(metavar="NAME or PROJECT_ID/REGION", help="List only this target; may be given several times."),
     ] = None,
+    accept_drop: Annotated[
+        bool,
+        typer.Option("--accept-drop", help="Let the listing of --target count today, however many tasks it lost."),
+    ] = False,
 ) -> None:
     """Capture all targets today, build the tables, publish the warehouse."""
     from pipelines import config as configuration
@@ -86,22 +90,26 @@ def snapshot(
 
     if day and simulated_date:
         _fail("--date and --simulated-date: name one of them", 2)
+    if accept_drop and not target:
+        _fail("--accept-drop: name the target whose drop is right, with --target", 2)
     asked = _date(day, "--date")
     simulated = _date(simulated_date, "--simulated-date")
     settings = configuration.load(config)
     clock = _clock()
     wanted = simulated or asked or settings.today(clock.now())
+    only = _targets(settings, target)
     with Progress() as progress:
         result = run_snapshot(
             settings,
             wanted,
             clock,
             refresh=refresh,
-            only=_targets(settings, target),
+            only=only,
+            accept_drop=(only or ()) if accept_drop else (),
             simulated=simulated is not None,
             watcher=progress,
         )
-    print_captures(wanted, result.captures)
+    print_captures(wanted, result.captures, result.status)
     print_end(result)
 
 

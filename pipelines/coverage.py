@@ -88,6 +88,25 @@ def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
     return Status(day, built_at, tuple(TargetStatus(*row) for row in rows), ())
 
 
+def read_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
+    """What the answers of a day held that was not expected, a line for each field and rule."""
+    rows = connection.execute(
+        """
+        select field, rule, sum(last_occurrences), count(*), min(first_date)
+        from rpt_data_quality
+        where last_date = $1
+        group by field, rule
+        order by field, rule
+        """,
+        [day],
+    ).fetchall()
+    return [
+        f"{field}: {rule} at {tasks} tasks of {targets} {'target' if targets == 1 else 'targets'}, since {since}; "
+        "kept, see rpt_data_quality"
+        for field, rule, tasks, targets, since in rows
+    ]
+
+
 def _build_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, datetime]]:
     rows: list[tuple[date, datetime]] = connection.execute("select through_date, built_at from meta_build").fetchall()
     return rows

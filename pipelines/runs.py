@@ -7,12 +7,12 @@ Does not live here: the steps themselves, printing, exit codes (cli).
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.build import build_and_publish
 from pipelines.capture import CaptureResult, capture_targets, check_date
-from pipelines.coverage import is_day_complete, known_tasks, read_status
+from pipelines.coverage import is_day_complete, known_tasks, read_day, read_surprises
 from pipelines.errors import LakeError
 from pipelines.lake import Lake
 from pipelines.models import load_models
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipelines.capture import Clock
     from pipelines.config import Settings
+    from pipelines.coverage import Status
 
 
 class Watcher(Protocol):
@@ -57,6 +58,8 @@ class RunResult:
         built_days: the days whose tidy files were written.
         damaged_days: what is wrong with days that could not be written; the rest goes on without them.
         published: the published file.
+        status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
+        surprises: what the answers of that day held that was not expected.
         is_complete: whether every target is complete on the newest day, and no day is damaged.
     """
 
@@ -64,6 +67,8 @@ class RunResult:
     built_days: tuple[date, ...]
     damaged_days: tuple[str, ...]
     published: Path
+    status: Status
+    surprises: tuple[str, ...]
     is_complete: bool
 
 
@@ -74,6 +79,7 @@ def snapshot(
     *,
     refresh: bool = False,
     only: Collection[tuple[str, str]] | None = None,
+    accept_drop: Collection[tuple[str, str]] = (),
     simulated: bool = False,
     watcher: Watcher | None = None,
 ) -> RunResult:
@@ -102,6 +108,7 @@ def snapshot(
                     known=known,
                     refresh=refresh,
                     only=only,
+                    accept_drop=accept_drop,
                     simulated=simulated,
                     began_at=began_at,
                     on_result=lambda result: watcher.advance(result.target.label),
@@ -113,7 +120,7 @@ def snapshot(
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
     is_complete = _is_complete(lake, settings, day, captures) and not damaged
-    return RunResult(tuple(captures), built, damaged, published, is_complete)
+    return _result(lake, day, captures, built, damaged, published, is_complete=is_complete)
 
 
 def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
@@ -136,9 +143,23 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
+    result = _result(lake, lake.tidy_dates()[-1], (), built, damaged, published, is_complete=not damaged)
+    return replace(result, is_complete=result.is_complete and result.status.is_complete)
+
+
+def _result(
+    lake: Lake,
+    day: date,
+    captures: Sequence[CaptureResult],
+    built: tuple[date, ...],
+    damaged: tuple[str, ...],
+    published: Path,
+    *,
+    is_complete: bool,
+) -> RunResult:
     with open_published(lake) as connection:
-        newest = read_status(connection, lake.tidy_dates()[-1])
-    return RunResult((), built, damaged, published, is_complete=newest.is_complete and not damaged)
+        status, surprises = read_day(connection, day), read_surprises(connection, day)
+    return RunResult(tuple(captures), built, damaged, published, status, tuple(surprises), is_complete)
 
 
 def _is_complete(lake: Lake, settings: Settings, day: date, captures: Sequence[CaptureResult]) -> bool:

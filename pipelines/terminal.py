@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from pipelines.capture import CaptureResult
+    from pipelines.coverage import Status
     from pipelines.runs import RunResult
 
 NOT_COMPLETE = 3
@@ -75,22 +76,24 @@ class Progress:
             self._bar.update(self._task, advance=1, note=note)
 
 
-def print_captures(day: date, captures: tuple[CaptureResult, ...]) -> None:
+def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Status) -> None:
     """How each target ended, and what to do about those that are not complete; each message once."""
+    held = {(t.project_id, t.region): t for t in status.targets if t.coverage == "held"}
     rows = [
         (
             result.target.name or "",
             result.target.project_id,
             result.target.region,
-            result.verdict if result.is_new else f"{result.verdict} (before)",
-            result.reason or "",
+            ("held" if result.target.key in held else result.verdict) + ("" if result.is_new else " (before)"),
+            (held[result.target.key].reason if result.target.key in held else result.reason) or "",
             str(result.task_count),
             str(result.requests),
         )
         for result in captures
     ]
     print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
-    for message in dict.fromkeys(result.message for result in captures if result.message):
+    messages = [result.message for result in captures] + [target.message for target in held.values()]
+    for message in dict.fromkeys(message for message in messages if message):
         typer.echo(message)
     for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
         direction = "behind" if skew > 0 else "ahead of"
@@ -98,7 +101,7 @@ def print_captures(day: date, captures: tuple[CaptureResult, ...]) -> None:
             f"this machine's clock is {abs(skew) / 60:.0f} minutes {direction} the service's; "
             "signatures were dated by the service's clock. Set the clock"
         )
-    complete = sum(result.verdict == "complete" for result in captures)
+    complete = sum(result.verdict == "complete" and result.target.key not in held for result in captures)
     typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
 
 
@@ -106,6 +109,8 @@ def print_end(result: RunResult) -> NoReturn:
     """What was published, and the exit code."""
     for text in result.damaged_days:
         typer.echo(text, err=True)
+    for text in result.surprises:
+        typer.echo(f"warning: {text}", err=True)
     typer.echo(f"published {result.published}")
     raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
 

@@ -9,14 +9,57 @@ from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 
-WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.chmod", "os.symlink"}
+WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.symlink"}
+
+
+class Fuse:
+    """Counts what happens inside a lake, and kills the process just before event `nth` (None: never)."""
+
+    def __init__(self, root: Path, nth: int | None) -> None:
+        self.root = str(root)
+        self.nth = nth
+        self.events = 0
+        self.opened_in_place: list[str] = []
+
+    def happen(self) -> None:
+        self.events += 1
+        if self.events == self.nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(self, event: str, arguments: tuple) -> None:
+        if event not in WATCHED or self.root not in str(arguments[0]):
+            return
+        if event == "open":
+            if not (isinstance(arguments[1], str) and set(arguments[1]) & set("wxa+")):
+                return
+            if ".unfinished" not in str(arguments[0]):
+                self.opened_in_place.append(str(arguments[0]))
+        self.happen()
+
+    def before(self, owner: object, name: str, *, every: int = 1) -> None:
+        """Let every so many calls of a function count as an event."""
+        original = getattr(owner, name)
+        calls = count()
+
+        def wrapped(*arguments: object, **named: object) -> object:
+            if next(calls) % every == 0:
+                self.happen()
+            return original(*arguments, **named)
+
+        setattr(owner, name, wrapped)
+
+    def arm(self) -> None:
+        sys.addaudithook(self.audit)
+        self.before(os, "fsync")
+
+    def report(self, path: Path | None) -> None:
+        """The number of events in the first line, then every path that was opened for writing in place."""
+        if path is not None:
+            path.write_text("\n".join([str(self.events), *self.opened_in_place]))
 
 
 def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | None = None) -> None:
-    """Run a snapshot; die before event `nth`, or (None) live and report.
-
-    The report has the number of events in its first line, then every path that was opened for writing in place.
-    """
+    """Run a snapshot; die before event `nth`, or (None) live and report."""
     os.environ |= {
         "HUAWEICLOUD_SDK_AK": "SANDBOXACCESSKEY0001",
         "HUAWEICLOUD_SDK_SK": "sandbox-secret-key-for-demo-and-tests-01",
@@ -28,43 +71,14 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
     from pipelines.runs import snapshot
 
     settings = config.load(config_file)
-    events = count(1)
-    last = [0]
-    in_place: list[str] = []
-
-    def happen() -> None:
-        last[0] = next(events)
-        if last[0] == nth:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def audit(event: str, arguments: tuple) -> None:
-        if event in WATCHED and str(settings.lake.root) in str(arguments[0]):
-            if event == "open" and not (isinstance(arguments[1], str) and set(arguments[1]) & set("wxa+")):
-                return
-            if event == "open" and ".unfinished" not in str(arguments[0]):
-                in_place.append(str(arguments[0]))
-            happen()
-
-    def before(owner: object, name: str, *, every: int = 1) -> None:
-        original = getattr(owner, name)
-        calls = count()
-
-        def wrapped(*arguments: object, **named: object) -> object:
-            if next(calls) % every == 0:
-                happen()
-            return original(*arguments, **named)
-
-        setattr(owner, name, wrapped)
-
-    sys.addaudithook(audit)
-    before(os, "fsync")
-    before(RawWriter, "_write")
-    before(WorkingCopy, "_make", every=5)  # nobody sees the models before the file is finished
-    before(WorkingCopy, "_write_meta")
+    fuse = Fuse(settings.lake.root, nth)
+    fuse.arm()
+    fuse.before(RawWriter, "_write")
+    fuse.before(WorkingCopy, "_make", every=5)  # nobody sees the models before the file is finished
+    fuse.before(WorkingCopy, "_write_meta")
     identifiers = count(1)
     snapshot(settings, day, Clock(lambda: datetime.now(UTC), lambda: f"capture-{next(identifiers)}"), simulated=True)
-    if report is not None:
-        report.write_text("\n".join([str(last[0]), *in_place]))
+    fuse.report(report)
 
 
 def run_for(config_file: Path, day: date) -> None:

@@ -1,0 +1,118 @@
+"""A complete listing that lost many tasks is held: nothing ends by it until it is confirmed."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import BEIJING, SINGAPORE, Desk
+
+from pipelines import cli
+from pipelines.runs import rebuild, snapshot
+from pipelines.sandbox.data import tasks_on
+from pipelines.sandbox.server import Sandbox, serving
+from pipelines.warehouse import open_published
+
+DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(4)]
+
+
+class Shrinking(Sandbox):
+    """A service that shows a tenth of Beijing's tasks from the second day on, and says that this is all."""
+
+    def _rendered_rows(self, place, day):
+        rows = super()._rendered_rows(place, day)
+        return rows[::10] if place.project_id == BEIJING.project_id and day >= DAYS[1] else rows
+
+
+@pytest.fixture
+def desk(tmp_path: Path):
+    sandbox = Shrinking((BEIJING, SINGAPORE))
+    with serving(sandbox) as url:
+        yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+def run(desk: Desk, day: date, **options: object):
+    return snapshot(desk.settings, day, desk.clock, simulated=True, **options)
+
+
+def current(desk: Desk) -> set[str]:
+    with open_published(desk.lake) as connection:
+        found = connection.execute(
+            "select task_id from dim_pull_tasks where is_current and project_id = $1", [BEIJING.project_id]
+        ).fetchall()
+    return {task_id for (task_id,) in found}
+
+
+def ids(day: date, step: int = 1) -> set[str]:
+    return {task["task_id"] for task in tasks_on(1, BEIJING, day)[::step]}
+
+
+def coverages(desk: Desk) -> list[tuple]:
+    with open_published(desk.lake) as connection:
+        return connection.sql(
+            "select snapshot_date, coverage from rpt_snapshot_coverage where target_name = 'beijing' order by all"
+        ).fetchall()
+
+
+def test_the_last_state_stands_and_the_others_publish(desk: Desk) -> None:
+    run(desk, DAYS[0])
+    result = run(desk, DAYS[1])
+    assert not result.is_complete
+    assert [(target.name, target.coverage) for target in result.status.targets] == [
+        ("beijing", "held"),
+        ("singapore", "complete"),
+    ]
+    assert current(desk) == ids(DAYS[0])
+
+
+def test_a_complete_listing_of_a_later_day_confirms_it(desk: Desk) -> None:
+    run(desk, DAYS[0])
+    run(desk, DAYS[1])
+    run(desk, DAYS[1], refresh=True)
+    assert current(desk) == ids(DAYS[0])  # the same day confirms nothing
+    assert run(desk, DAYS[2]).is_complete
+    assert current(desk) == ids(DAYS[2], 10)
+    assert coverages(desk) == [(DAYS[0], "complete"), (DAYS[1], "held"), (DAYS[2], "complete")]
+
+
+def test_the_operator_confirms_it_once_and_the_archive_remembers(desk: Desk, monkeypatch, capfd) -> None:
+    run(desk, DAYS[0])
+    run(desk, DAYS[1])
+
+    def command(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["pulltasks", *arguments, "--config", str(desk.config_file)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), capfd.readouterr().out
+
+    again = ("snapshot", "--simulated-date", str(DAYS[1]))
+    code, out = command(*again)
+    assert (code, "held (before)" in out, "1 of 2 targets complete" in out) == (3, True, True)
+    assert f"pulltasks snapshot --accept-drop --target {BEIJING.project_id}/{BEIJING.region}" in out
+    raw = desk.lake.raw_file(DAYS[1], BEIJING.project_id, BEIJING.region)
+    listed = raw.read_bytes()
+    code, out = command(*again, "--accept-drop", "--target", f"{BEIJING.project_id}/{BEIJING.region}")
+    assert (code, "1 of 1 targets complete" in out) == (0, True)
+    assert raw.read_bytes() == listed  # nothing is listed again
+    assert current(desk) == ids(DAYS[1], 10)
+    assert command(*again)[0] == 0  # a later run of the day does not take it back
+    rebuild(desk.settings, DAYS[0], DAYS[1], desk.clock)
+    assert current(desk) == ids(DAYS[1], 10)
+
+
+def test_the_limit_of_the_day_stands_in_the_archive(desk: Desk) -> None:
+    run(desk, DAYS[0])
+    run(desk, DAYS[1])
+    desk.extra = "max_drop_ratio = 1.0"
+    rebuild(desk.settings, DAYS[0], DAYS[1], desk.clock)
+    assert coverages(desk)[-1] == (DAYS[1], "held")
+    desk.extra = ""
+
+
+def test_a_higher_limit_lets_it_pass(desk: Desk) -> None:
+    desk.extra = "max_drop_ratio = 1.0"
+    run(desk, DAYS[0])
+    assert run(desk, DAYS[1]).is_complete
+    assert current(desk) == ids(DAYS[1], 10)
