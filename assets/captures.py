@@ -45,7 +45,7 @@ def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
     async def raw_captures(
         context: dg.AssetExecutionContext, config: CaptureConfig, workplace: dg.ResourceParam[Workplace]
     ) -> dg.MaterializeResult:
-        started = context.instance.get_run_record_by_id(context.run_id)
+        started = context.instance.get_run_record_by_id(context.run.run_id)
         began_at = datetime.fromtimestamp(started.start_time, UTC) if started and started.start_time else None
         split = [name.partition("/") for name in config.accept_drop]
         try:

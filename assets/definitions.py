@@ -38,7 +38,6 @@ def build_defs(config_file: Path | None = None) -> dg.Definitions:
     job = dg.define_asset_job(
         JOB,
         selection=dg.AssetSelection.all(),
-        partitions_def=partitions,
         executor_def=dg.in_process_executor,
         description="Capture today, normalise, build the models, check, publish.",
     )

@@ -21,9 +21,19 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines import redact
-from pipelines.builds import META_BUILD, META_COMMENTS, META_INPUTS, Plan, has_builds, plan_build, retire_builds
+from pipelines.builds import (
+    EXPOSED,
+    META_BUILD,
+    META_COMMENTS,
+    META_INPUTS,
+    Plan,
+    has_builds,
+    plan_build,
+    remove_exposed_builds,
+    retire_builds,
+)
 from pipelines.errors import LakeError, ModelError
-from pipelines.lake import PUBLIC_FILE, read_manifest, sha256_of
+from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, read_manifest, sha256_of
 from pipelines.models import with_ancestors
 from pipelines.tables import SCHEMA_VERSION, TABLES
 from pipelines.warehouse import escaped, tidy_rows
@@ -81,13 +91,14 @@ class WorkingCopy:
         self._lake = lake
         self._models = models
         self._plan = plan
+        self._settings = settings
         self._results: dict[str, ModelResult] = {}
         self._path = lake.unfinished("warehouse.duckdb")
         self._path.unlink(missing_ok=True)
         self._connection = duckdb.connect(":memory:")
         with ExitStack() as undo:
             undo.callback(self.close)
-            self._open(settings)
+            self._open()
             for day in plan.days[:-1]:
                 self._enter(day)
                 for model in models.in_order:
@@ -146,13 +157,13 @@ class WorkingCopy:
             for check in self._models.checks
         )
 
-    def _open(self, settings: Settings) -> None:
+    def _open(self) -> None:
         con = self._connection
         con.execute(f"attach '{escaped(self._path)}' as warehouse (storage_version '{STORAGE_VERSION}')")
         for catalog in ("staging", "before", "tidy"):
             con.execute(f"attach ':memory:' as {catalog}")
         con.execute("use memory")
-        for macro in redact.macros(mask_stream_names=settings.warehouse.mask_stream_names):
+        for macro in redact.macros(**self._settings.warehouse.model_dump()):
             con.execute(macro)
         con.execute("set search_path = 'warehouse.main,staging.main,before.main,memory.main'")
         redact.set_key(con, redact.read_or_make_key(self._lake, may_make=False))
@@ -292,7 +303,8 @@ class WorkingCopy:
             raise ModelError(
                 "nothing was published, these checks failed:\n" + "\n".join(f"  {line}" for line in failed)
             )
-        build_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        exposes = self._settings.warehouse.expose_secrets
+        build_id = f"{f'{EXPOSED}-' if exposes else ''}{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         con = self._connection
         con.execute("begin")
         self._write_comments()
@@ -306,7 +318,7 @@ class WorkingCopy:
                 f"the warehouse cannot be written ({redact.scrub(str(error))}); nothing was published"
             ) from None
         path = self._lake.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
-        self._lake.put(self._path, path, mode=PUBLIC_FILE)
+        self._lake.put(self._path, path, mode=PRIVATE_FILE if exposes else PUBLIC_FILE)
         self._lake.link(path.name, self._lake.published)
         retire_builds(self._lake, self._plan)
         return path
@@ -366,6 +378,7 @@ def build_and_publish(
     if plan.is_nothing and plan.base is not None:
         if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
             lake.link(plan.base.name, lake.published)
+            remove_exposed_builds(lake)
         return plan.base
     with WorkingCopy(lake, models, settings, plan, on_day) as work:
         return work.publish(now)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipelines.models import Models
 
 KEPT_BUILDS = 3
+EXPOSED = "exposed"  # in the file name of a build that shows secrets
 META_BUILD = "meta_build"
 META_INPUTS = "meta_inputs"
 META_COMMENTS = {
@@ -88,7 +89,7 @@ def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_d
     for day, build in reversed(lake.bases().items()):
         if held and day <= list(inputs)[held - 1]:
             break
-        if count := _days_held(build, inputs, rules):
+        if 0 < (count := _days_held(build, inputs, rules)) < len(inputs):
             base, held = build, count
             break
     return Plan(base, tuple(inputs)[held:], inputs, rules)
@@ -121,17 +122,25 @@ def _builds(lake: Lake) -> Sequence[Path]:
     return sorted(lake.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
 
 
+def remove_exposed_builds(lake: Lake) -> None:
+    """Once masking is asked for again, what shows secrets must go."""
+    if EXPOSED not in lake.published.resolve().name:
+        for build in lake.warehouse.glob(f"pulltasks-{EXPOSED}*"):
+            build.unlink()
+
+
 def retire_builds(lake: Lake, plan: Plan) -> None:
     """Keep the newest three builds; of those before them, some to build upon when an older day changes.
 
     The farther back a base ends, the fewer are kept: one that ends 1 day before the last, one of 2 to 3, one of 4 to 7,
     and so on. So a build that begins at an older day never adds many more days than lie after it.
     """
+    remove_exposed_builds(lake)
     builds, published, last = _builds(lake), lake.published.resolve(), plan.days[-1]
     for build in set(builds[:-KEPT_BUILDS]) - {published}:
         count = _days_held(build, plan.inputs, plan.rules)
         through = list(plan.inputs)[count - 1]
-        if count and through < last:
+        if count and through < last and EXPOSED not in build.name:
             lake.put(build, lake.base(through))
         else:
             build.unlink()

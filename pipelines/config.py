@@ -151,6 +151,7 @@ class WarehouseSettings(_Section):
     """What the published file shows."""
 
     mask_stream_names: bool = False
+    expose_secrets: bool = False
 
 
 class Target(_Section):

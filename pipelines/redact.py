@@ -42,15 +42,35 @@ _ADDRESS_RULES = (
     (r"(?i)^((rtmp[a-z]*|srt):/+[^/?#;][^?#;]*?/)[^/?#; %]*[^/?#; %.][^/?#; %]*(%20|/|\.)*([?#; %]|$)", r"\1***\4", ""),
 )
 
+# What is left must look like a place: a scheme or a masked user before a host, or at least a host's name. Else it is no
+# address, and may as well be a key.
+_PLACE = (
+    r"^(([A-Za-z][A-Za-z0-9+.-]*:/+|//)(\*\*\*@)?(\[[0-9A-Fa-f:.]+\]|[^/?#;:@\[\]\s\\]*)(:[0-9]*)?"
+    r"|\*\*\*@[^/?#;:@\s\\]*(:[0-9]*)?"
+    r"|([a-z0-9-]{1,63}\.)+[a-z]{2,24}(:[0-9]*)?"
+    r"|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]*)?)"
+    r"([/?#;%\s].*)?$"
+)
 # What follows one of these in a name is no name, but arguments that somebody put there.
 _ARGUMENTS = "[?&#;=@\uff1f\uff20].*$"
 
 
-def macros(*, mask_stream_names: bool) -> list[str]:
+def macros(*, mask_stream_names: bool = False, expose_secrets: bool = False) -> list[str]:
     """The SQL that makes the macros `mask_*` and `fingerprint`, which the staging models call.
 
     All of them give null for null. `fingerprint` needs the variables that `set_key` sets.
+
+    Args:
+        mask_stream_names: whether stream names are hidden as well.
+        expose_secrets: whether the macros leave everything as it is.
     """
+    fingerprint = (
+        "create macro fingerprint(value) as substr(sha256(getvariable('redaction_outer') || "
+        f"unhex(sha256(getvariable('redaction_inner') || encode(value)))), 1, {FINGERPRINT_CHARACTERS})"
+    )
+    if expose_secrets:
+        names = ("url", "args", "raw", "text", "json", "name", "stream_name")
+        return [*(f"create macro mask_{name}(value) as value" for name in names), fingerprint]
     address = "value"
     for pattern, replacement, options in _ADDRESS_RULES:
         address = f"regexp_replace({address}, {_quoted(pattern)}, {_quoted(replacement)}, '{options}')"
@@ -59,7 +79,10 @@ def macros(*, mask_stream_names: bool) -> list[str]:
     nameless = _quoted(r"([?&])[^=&]*=+(&|$)")
     parameters = _quoted(r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*")
     return [
-        f"create macro mask_url(value) as {address}",
+        f"create macro mask_address(value) as {address}",
+        f"create macro mask_place(value) as case when value = '' or regexp_matches(value, {_quoted(_PLACE)}, 's') "
+        "then value when value is not null then '***' end",
+        "create macro mask_url(value) as mask_place(mask_address(value))",
         "create macro mask_args(value) as case when value = '' then '' else "
         f"substr(regexp_replace(regexp_replace('?' || value, {nameless}, '\\1***\\2', 'g'), "
         f"{parameters}, '\\1\\2***', 'g'), 2) end",
@@ -71,8 +94,7 @@ def macros(*, mask_stream_names: bool) -> list[str]:
         "list_transform(json_keys(value), lambda field: to_json(field) || ':\"***\"'), ',') || '}' end",
         f"create macro mask_name(value) as regexp_replace(value, {_quoted(_ARGUMENTS)}, '***', 's')",
         f"create macro mask_stream_name(value) as {hidden if mask_stream_names else 'mask_name(value)'}",
-        "create macro fingerprint(value) as substr(sha256(getvariable('redaction_outer') || "
-        f"unhex(sha256(getvariable('redaction_inner') || encode(value)))), 1, {FINGERPRINT_CHARACTERS})",
+        fingerprint,
     ]
 
 

@@ -18,7 +18,7 @@ SECRET = "s3cr3t"
 @pytest.fixture(scope="module")
 def connection():
     connection = duckdb.connect()
-    for macro in redact.macros(mask_stream_names=False):
+    for macro in redact.macros():
         connection.execute(macro)
     redact.set_key(connection, b"k" * redact.KEY_BYTES)
     return connection
