@@ -16,6 +16,7 @@ from pipelines import config, redact
 from pipelines.build import WorkingCopy
 from pipelines.builds import has_builds, plan_build
 from pipelines.capture import Clock
+from pipelines.compaction import clear_compacted_days
 from pipelines.config import Settings
 from pipelines.errors import PulltasksError
 from pipelines.lake import Lake
@@ -55,6 +56,7 @@ def workplace(context: dg.InitResourceContext) -> Iterator[Workplace]:
             place = Workplace(config.load(Path(file) if file else None, need_targets=False), stack)
             place.lake.prepare()
             stack.enter_context(place.lake.lock())
+            clear_compacted_days(place.lake)
             yield place
     except PulltasksError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from None

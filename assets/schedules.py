@@ -1,9 +1,11 @@
-"""When the daily job runs.
+"""When the jobs run.
 
-Lives here: one schedule, hourly from the configured hour on; a tick that finds all complete asks for nothing.
-Does not live here: what the job does.
+Lives here: the daily schedule, hourly from the configured hour on, whose ticks skip when all is complete;
+and the monthly one.
+Does not live here: what the jobs do.
 """
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -13,6 +15,8 @@ from pipelines.coverage import is_day_complete
 from pipelines.lake import Lake
 
 LAST_HOUR = 23
+# Months are compacted on their second day, between two ticks of the daily schedule: one run at a time writes.
+MONTHLY_DAY, MONTHLY_MINUTE = 2, 30
 
 
 def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
@@ -33,3 +37,21 @@ def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=f"{tick:%Y-%m-%dT%H}", partition_key=str(tick.date()))
 
     return daily_snapshot
+
+
+def monthly_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule of the job that compacts the month before."""
+
+    @dg.schedule(
+        name="monthly_compaction",
+        job_name=job_name,
+        cron_schedule=f"{MONTHLY_MINUTE} {settings.schedule.hour} {MONTHLY_DAY} * *",
+        execution_timezone=settings.timezone,
+        description="On the second day of a month, for the month before.",
+    )
+    def monthly_compaction(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        tick = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date()
+        month = (tick.replace(day=1) - timedelta(days=1)).replace(day=1)
+        return dg.RunRequest(run_key=f"{month:%Y-%m}", partition_key=str(month))
+
+    return monthly_compaction

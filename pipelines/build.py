@@ -15,7 +15,6 @@ from __future__ import annotations
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,20 +22,19 @@ import duckdb
 from pipelines import redact
 from pipelines.builds import (
     EXPOSED,
-    META_BUILD,
-    META_COMMENTS,
-    META_INPUTS,
     Plan,
     has_builds,
     plan_build,
     remove_exposed_builds,
     retire_builds,
+    write_meta,
 )
+from pipelines.compaction import check_file
 from pipelines.errors import LakeError, ModelError
-from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, read_manifest, sha256_of
+from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, month_of, read_manifest, read_month_manifest
 from pipelines.models import with_ancestors
 from pipelines.tables import SCHEMA_VERSION, TABLES
-from pipelines.warehouse import escaped, tidy_rows
+from pipelines.warehouse import escaped, quoted, tidy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.config import Settings
-    from pipelines.lake import Lake
+    from pipelines.lake import Lake, Manifest
     from pipelines.models import Model, Models
 
 STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
@@ -93,6 +91,7 @@ class WorkingCopy:
         self._plan = plan
         self._settings = settings
         self._results: dict[str, ModelResult] = {}
+        self._checked: set[Path] = set()
         self._path = lake.unfinished("warehouse.duckdb")
         self._path.unlink(missing_ok=True)
         self._connection = duckdb.connect(":memory:")
@@ -193,15 +192,25 @@ class WorkingCopy:
                 f"this one knows {SCHEMA_VERSION}); upgrade this one"
             )
         for table in TABLES:
-            entry = manifest.tables[table.name]
-            path = self._lake.tidy / entry.file
-            if not path.is_file() or sha256_of(path) != entry.sha256:
-                raise LakeError(
-                    f"{path}: is not what the day's manifest names; "
-                    f"rebuild it: pulltasks rebuild --from {day} --to {day}"
-                )
-            con.execute(f"create or replace view tidy.main.{table.name} as {tidy_rows(table, [path])}")
+            path = self._tidy_file(manifest, table.name)
+            rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
+            con.execute(f"create or replace view tidy.main.{table.name} as {rows}")
         con.execute(f"create or replace table tidy.main.build as select date '{day}' as snapshot_date")
+
+    def _tidy_file(self, manifest: Manifest, table: str) -> Path:
+        """The day's file, or its month's, after making sure that it is what the manifest names."""
+        day = manifest.snapshot_date
+        advice = f"rebuild it: pulltasks rebuild --from {day} --to {day}"
+        if not self._lake.is_compacted(day):
+            path = self._lake.tidy_file(table, day)
+            check_file(path, manifest.tables[table], advice)
+            return path
+        month = read_month_manifest(self._lake.month_manifest_file(month_of(day)))
+        path = self._lake.month_file(table, month_of(day))
+        if path not in self._checked:
+            check_file(path, month.tables[table], advice)
+            self._checked.add(path)
+        return path
 
     def _pass(self, model: Model) -> None:
         """Build a model for a day that is not the last: what it holds then is what the next day finds before it."""
@@ -308,7 +317,7 @@ class WorkingCopy:
         con = self._connection
         con.execute("begin")
         self._write_comments()
-        self._write_meta(build_id, now)
+        write_meta(con, self._plan, build_id, now)
         con.execute("commit")
         try:
             for statement in ("use memory", "checkpoint warehouse", "detach warehouse"):
@@ -328,36 +337,10 @@ class WorkingCopy:
             if model.is_published:
                 sort = {"view": "view", "macro": "macro table"}.get(model.kind, "table")
                 text = f"{model.description} Grain: {model.grain}."
-                self._execute(model, f"comment on {sort} {_place(model)} is {_literal(text)}")
+                self._execute(model, f"comment on {sort} {_place(model)} is {quoted(text)}")
                 for column in model.columns if model.kind != "macro" else ():
                     name = f'{_place(model)}."{column.name}"'
-                    self._execute(model, f"comment on column {name} is {_literal(column.description)}")
-
-    def _write_meta(self, build_id: str, now: datetime) -> None:
-        con = self._connection
-        con.execute(
-            f"create table warehouse.main.{META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
-            "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, "
-            "$7 as rules",
-            [
-                build_id,
-                now.replace(tzinfo=None),
-                min(self._plan.inputs),
-                self.day,
-                version("pulltasks"),
-                duckdb.__version__,
-                self._plan.rules,
-            ],
-        )
-        con.execute(
-            f"create table warehouse.main.{META_INPUTS} as "
-            "select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
-            [list(self._plan.inputs), list(self._plan.inputs.values())],
-        )
-        for name, (text, columns) in META_COMMENTS.items():
-            con.execute(f"comment on table warehouse.main.{name} is {_literal(text)}")
-            for column, description in columns.items():
-                con.execute(f"comment on column warehouse.main.{name}.{column} is {_literal(description)}")
+                    self._execute(model, f"comment on column {name} is {quoted(column.description)}")
 
     def _scalar(self, query: str) -> Any:
         row = self._connection.execute(query).fetchone()
@@ -393,7 +376,3 @@ def _together(model: Model) -> str:
     held, names = f"before.main.{model.name}", ", ".join(f'"{column.name}"' for column in model.columns)
     same = " and ".join(f"held.{name} is not distinct from made.{name}" for name in model.replace)
     return f"select {names} from {held} as held anti join made on {same} union all select {names} from made"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -1,22 +1,24 @@
 """The builds that a lake holds: which there are, what each was made of, which one to build upon, which may go.
 
-Lives here: reading what a build says of itself, the plan of the next build, retention.
+Lives here: what a build says of itself, the plan of the next build, retention.
 Does not live here: building and publishing (build).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from pipelines.errors import NoWarehouse
 from pipelines.lake import sha256_of
+from pipelines.warehouse import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from pipelines.config import Settings
@@ -153,3 +155,29 @@ def retire_builds(lake: Lake, plan: Plan) -> None:
             base.unlink()
         else:
             by_age[age] = day
+
+
+def write_meta(connection: duckdb.DuckDBPyConnection, plan: Plan, build_id: str, now: datetime) -> None:
+    """Let the file in the making, attached as `warehouse`, say what it is and what it was made of."""
+    connection.execute(
+        f"create table warehouse.main.{META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
+        "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, $7 as rules",
+        [
+            build_id,
+            now.replace(tzinfo=None),
+            min(plan.inputs),
+            plan.days[-1],
+            version("pulltasks"),
+            duckdb.__version__,
+            plan.rules,
+        ],
+    )
+    connection.execute(
+        f"create table warehouse.main.{META_INPUTS} as "
+        "select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
+        [list(plan.inputs), list(plan.inputs.values())],
+    )
+    for name, (text, columns) in META_COMMENTS.items():
+        connection.execute(f"comment on table warehouse.main.{name} is {quoted(text)}")
+        for column, description in columns.items():
+            connection.execute(f"comment on column warehouse.main.{name}.{column} is {quoted(description)}")

@@ -130,7 +130,29 @@ def rebuild(
     with Progress() as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
     typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
+    if result.days_without_raw:
+        typer.echo(f"left as they are, without raw archive: {', '.join(map(str, result.days_without_raw))}")
     print_end(result)
+
+
+@app.command()
+def compact(config: ConfigOption = None) -> None:
+    """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set."""
+    from pipelines import config as configuration
+    from pipelines.runs import compact as run_compact
+
+    settings = configuration.load(config, need_targets=False)
+    with Progress() as progress:
+        months, without_raw = run_compact(settings, watcher=progress)
+    for month in months:
+        typer.echo(
+            f"{month.month:%Y-%m}: {month.days} days, {month.rows} rows, "
+            f"{month.bytes_before / 1e6:.1f} MB -> {month.bytes_after / 1e6:.1f} MB"
+        )
+    if without_raw:
+        typer.echo(f"removed the raw archive of {len(without_raw)} days: {spans(tuple(without_raw))}")
+    if not months and not without_raw:
+        typer.echo("nothing to do: every closed month is compacted")
 
 
 @app.command()

@@ -76,9 +76,11 @@ class _Section(BaseModel):
 
 
 class LakeSettings(_Section):
-    """Where the files live; a relative root is taken from the configuration file's folder."""
+    """Where the files live, a relative root being taken from the configuration file's folder; and for how long."""
 
     root: Path = Path("lake")
+    keep_raw_days: int | None = Field(default=None, ge=1)
+    keep_daily_months: int = Field(default=0, ge=0)
 
 
 class ApiSettings(_Section):
@@ -247,7 +249,7 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
 
     settings = _checked(data, source, need_targets=need_targets)
     root = settings.lake.root if settings.lake.root.is_absolute() else file.absolute().parent / settings.lake.root
-    return settings.model_copy(update={"lake": LakeSettings(root=root)})
+    return settings.model_copy(update={"lake": settings.lake.model_copy(update={"root": root})})
 
 
 def from_environment() -> Settings:

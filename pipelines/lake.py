@@ -11,7 +11,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -27,6 +27,10 @@ PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
 # Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
 REPAIR_WINDOW_DAYS = 31
 _DATE = "snapshot_date="
+_MONTH = "snapshot_month="
+
+
+_M = TypeVar("_M")
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +47,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     snapshot_date: date
     schema_version: int
+    tables: dict[str, FileEntry]
+
+
+class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A closed month's set of files, in the place of its days' files; `days` has the hash of each day's manifest."""
+
+    snapshot_month: date
+    schema_version: int
+    days: dict[date, str]
     tables: dict[str, FileEntry]
 
 
@@ -90,9 +103,30 @@ class Lake:
         names = [path.stem for path in _entries(self.root / "bases")]
         return {day: self.base(day) for day in _dates(names, "through_date=")}
 
+    def month_file(self, table: str, month: date) -> Path:
+        """One table of a closed month, named by its first day."""
+        return self.tidy / table / "monthly" / f"{_MONTH}{month:%Y-%m}" / "data.parquet"
+
+    def month_manifest_file(self, month: date) -> Path:
+        """The names and hashes of a month's files; while it is there, they stand for the files of its days."""
+        return self.tidy / "manifests" / f"{_MONTH}{month:%Y-%m}.json"
+
+    def is_compacted(self, day: date) -> bool:
+        """Whether a month's files stand for those of `day`."""
+        return self.month_manifest_file(month_of(day)).is_file()
+
     def files(self, table: str, first: date, last: date) -> list[Path]:
-        """The tidy files that hold `table` from `first` to `last`, both included, in order of date."""
-        return [self.tidy_file(table, day) for day in self.tidy_dates() if first <= day <= last]
+        """The tidy files that hold `table` from `first` to `last`, both included, in order of date.
+
+        A closed month is one file, which may hold days beyond the range as well: filter by `snapshot_date`.
+        """
+        days = [day for day in self.tidy_dates() if first <= day <= last]
+        compacted = {month for month in {month_of(day) for day in days} if self.is_compacted(month)}
+        found = (
+            self.month_file(table, month_of(day)) if month_of(day) in compacted else self.tidy_file(table, day)
+            for day in days
+        )
+        return list(dict.fromkeys(found))
 
     # -- dates ---------------------------------------------------------------------------------------------------
 
@@ -103,6 +137,11 @@ class Lake:
     def tidy_dates(self) -> list[date]:
         """Dates whose tidy files are valid (their manifest is there), in order."""
         return _dates(path.stem for path in _entries(self.tidy / "manifests") if path.suffix == ".json")
+
+    def compacted_months(self) -> list[date]:
+        """Months whose files stand for those of their days, in order."""
+        names = [path.stem.removeprefix(_MONTH) for path in _entries(self.tidy / "manifests") if _MONTH in path.name]
+        return _dates(f"{name}-01" for name in names)
 
     def stale_dates(self) -> list[date]:
         """Dates whose raw files are newer than their manifest, or that have none, in order."""
@@ -203,16 +242,34 @@ class Lake:
         sync(folder.parent)
 
 
+def month_of(day: date) -> date:
+    """The first day of the month."""
+    return day.replace(day=1)
+
+
 def read_manifest(path: Path) -> Manifest:
     """The manifest of a day.
 
     Raises:
         LakeError: when it is missing or damaged.
     """
+    return _read(path, Manifest)
+
+
+def read_month_manifest(path: Path) -> MonthManifest:
+    """The manifest of a closed month.
+
+    Raises:
+        LakeError: when it is missing or damaged.
+    """
+    return _read(path, MonthManifest)
+
+
+def _read(path: Path, kind: type[_M]) -> _M:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError) as error:
-        raise LakeError(f"{path}: cannot be read as a manifest ({error}); rebuild that day") from None
+        raise LakeError(f"{path}: cannot be read as a manifest ({error}); rebuild that day or month") from None
 
 
 def sync(path: Path) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipelines import tables
+from pipelines.compaction import open_month
 from pipelines.errors import LakeError
-from pipelines.lake import FileEntry, Manifest, read_manifest, sha256_of, sync
+from pipelines.lake import FileEntry, Manifest, month_of, read_manifest, sha256_of, sync
 from pipelines.parquet import TidyWriter
 from pipelines.raw import TargetLine, read_capture, read_targets
 from pipelines.rows import tidy_target
@@ -40,6 +41,7 @@ def normalise_day(lake: Lake, day: date, on_target: Callable[[], None] = lambda:
     """
     if not lake.targets_file(day).is_file() and not lake.raw_files(day):
         raise LakeError(f"{day}: there is no raw archive of this day, so its tables cannot be built")
+    open_month(lake, month_of(day))
     entries: dict[str, FileEntry] = {}
     with ExitStack() as stack:
         writers = {

@@ -1,4 +1,4 @@
-"""Whole runs without Dagster: capture today, rebuild past days, each under the lake's lock.
+"""Whole runs without Dagster: capture today, rebuild past days, compact closed months, each under the lake's lock.
 
 Lives here: the order of the steps.
 Does not live here: the steps themselves, printing, exit codes (cli).
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.build import build_and_publish
 from pipelines.capture import CaptureResult, capture_targets, check_date
+from pipelines.compaction import clear_compacted_days, compact_month, months_to_compact, remove_old_raw
 from pipelines.coverage import is_day_complete, known_tasks, read_day, read_surprises
 from pipelines.errors import LakeError
 from pipelines.lake import Lake
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.capture import Clock
+    from pipelines.compaction import CompactedMonth
     from pipelines.config import Settings
     from pipelines.coverage import Status
 
@@ -56,6 +58,7 @@ class RunResult:
     Attributes:
         captures: how each target that was asked for ended; empty for a rebuild.
         built_days: the days whose tidy files were written.
+        days_without_raw: days that a rebuild was asked for and left as they are, as they have no raw files any more.
         damaged_days: what is wrong with days that could not be written; the rest goes on without them.
         published: the published file.
         status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
@@ -70,6 +73,7 @@ class RunResult:
     status: Status
     surprises: tuple[str, ...]
     is_complete: bool
+    days_without_raw: tuple[date, ...] = ()
 
 
 def snapshot(
@@ -115,6 +119,7 @@ def snapshot(
                 )
             )
         is_new = any(result.is_new for result in captures)
+        clear_compacted_days(lake)
         built, damaged = _tidy(lake, days_to_normalise(lake, day) if is_new else lake.stale_dates(), watcher)
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
@@ -136,15 +141,47 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
     if not days:
         held = lake.raw_dates()
         reach = f"it reaches from {held[0]} to {held[-1]}" if held else "it is empty"
-        raise LakeError(f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched")
+        raise LakeError(
+            f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched: without it a day's "
+            "tables cannot be made again, those that are there stay"
+        )
     lake.prepare()
     with lake.lock():
+        clear_compacted_days(lake)
+        compacted = lake.compacted_months()
         built, damaged = _tidy(lake, sorted({*days, *lake.stale_dates()}), watcher)
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
+        for month in set(compacted) - set(lake.compacted_months()):
+            compact_month(lake, month)
+    without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
     result = _result(lake, lake.tidy_dates()[-1], (), built, damaged, published, is_complete=not damaged)
-    return replace(result, is_complete=result.is_complete and result.status.is_complete)
+    return replace(result, days_without_raw=without_raw, is_complete=result.is_complete and result.status.is_complete)
+
+
+def compact(settings: Settings, *, watcher: Watcher | None = None) -> tuple[list[CompactedMonth], list[date]]:
+    """Write every closed month as one sorted file a table, and let go of what is older than the settings keep.
+
+    Returns:
+        The months, and the days whose raw files were removed.
+
+    Raises:
+        LakeError: when a day's file is damaged; what was compacted before it stands.
+        LakeBusy: when another run is writing.
+    """
+    watcher = watcher or Silent()
+    lake = Lake(settings.lake.root)
+    lake.prepare()
+    with lake.lock():
+        clear_compacted_days(lake)
+        months = months_to_compact(lake, settings.lake)
+        watcher.begin("compacting", len(months))
+        done = []
+        for month in months:
+            done.append(compact_month(lake, month))
+            watcher.advance(f"{month:%Y-%m}")
+        return done, remove_old_raw(lake, settings.lake)
 
 
 def _result(

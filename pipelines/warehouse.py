@@ -80,3 +80,8 @@ def _execute(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
 def escaped(path: Path) -> str:
     """A path as it may stand between single quotes in SQL."""
     return str(path).replace("'", "''")
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -64,7 +64,7 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
         "HUAWEICLOUD_SDK_AK": "SANDBOXACCESSKEY0001",
         "HUAWEICLOUD_SDK_SK": "sandbox-secret-key-for-demo-and-tests-01",
     }
-    from pipelines import config
+    from pipelines import build, config
     from pipelines.build import WorkingCopy
     from pipelines.capture import Clock
     from pipelines.raw import RawWriter
@@ -75,9 +75,35 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
     fuse.arm()
     fuse.before(RawWriter, "_write")
     fuse.before(WorkingCopy, "_make", every=5)  # nobody sees the models before the file is finished
-    fuse.before(WorkingCopy, "_write_meta")
+    fuse.before(build, "write_meta")
     identifiers = count(1)
     snapshot(settings, day, Clock(lambda: datetime.now(UTC), lambda: f"capture-{next(identifiers)}"), simulated=True)
+    fuse.report(report)
+
+
+def compact_and_die(config_file: Path, nth: int | None, report: Path | None = None) -> None:
+    """Compact all closed months; die before event `nth`, or (None) live and report."""
+    from pipelines import config
+    from pipelines.runs import compact
+
+    settings = config.load(config_file)
+    fuse = Fuse(settings.lake.root, nth)
+    fuse.arm()
+    compact(settings)
+    fuse.report(report)
+
+
+def rebuild_and_die(config_file: Path, day: date, nth: int | None, report: Path | None = None) -> None:
+    """Rebuild one day; die before event `nth`, or (None) live and report."""
+    from pipelines import build, config
+    from pipelines.capture import Clock
+    from pipelines.runs import rebuild
+
+    settings = config.load(config_file)
+    fuse = Fuse(settings.lake.root, nth)
+    fuse.arm()
+    fuse.before(build, "write_meta")
+    rebuild(settings, day, day, Clock(lambda: datetime.now(UTC), lambda: "capture"))
     fuse.report(report)
 
 

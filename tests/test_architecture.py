@@ -25,6 +25,7 @@ LAYERS = {
     "attempt": 4,
     "builds": 4,
     "capture": 4,
+    "compaction": 4,
     "normalise": 4,
     "parquet": 2,
     "rows": 3,
@@ -36,8 +37,15 @@ LAYERS = {
     "runs": 5,
     "cli": 7,
 }
-# Neighbours on one floor: redact keeps its key in the lake; one attempt of a capture; the builds that a build adds to.
-ALLOWED = {("redact", "lake"), ("capture", "attempt"), ("build", "builds")}
+# Neighbours on one floor: redact keeps its key in the lake; one attempt of a capture; the builds that a build adds to;
+# whoever reads or writes a day asks whether its month is closed.
+ALLOWED = {
+    ("redact", "lake"),
+    ("capture", "attempt"),
+    ("build", "builds"),
+    ("normalise", "compaction"),
+    ("build", "compaction"),
+}
 
 
 def name(path: Path) -> str:

@@ -104,7 +104,7 @@ def test_below_the_capture_a_past_partition_stays_rebuildable(desk: Desk) -> Non
         path.unlink()
     desk.lake.manifest_file(DAY).unlink()
     defs = build_defs(desk.config_file)
-    everything_below = dg.AssetSelection.all() - dg.AssetSelection.assets("raw/captures")
+    everything_below = dg.AssetSelection.all() - dg.AssetSelection.assets("raw/captures", "tidy/closed_months")
     job = dg.define_asset_job("rebuild", selection=everything_below, executor_def=dg.in_process_executor)
     rebuilt = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("rebuild")
     assert rebuilt.execute_in_process(partition_key=str(DAY)).success
@@ -146,7 +146,7 @@ def test_every_asset_says_what_it_is(desk: Desk) -> None:
         assert node.description, node.key
         assert node.group_name != "default", node.key
         assert node.kinds, node.key
-        if node.key.path[0] not in {"raw", "warehouse"}:
+        if node.key.path[0] not in {"raw", "warehouse"} and node.key.path[-1] != "closed_months":
             columns = node.metadata["dagster/column_schema"].columns
             assert all(column.description for column in columns), node.key
 
@@ -178,6 +178,22 @@ def test_a_tick_asks_for_its_day_until_that_day_is_complete(desk: Desk) -> None:
     desk.run(today.date())
     assert tick().run_requests == []
     assert "every target is complete" in (tick().skip_message or "")
+
+
+def test_a_closed_month_is_compacted_by_its_own_job(desk: Desk) -> None:
+    for day in (date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 1)):
+        desk.run(day)
+    defs = build_defs(desk.config_file)
+    schedule = defs.resolve_schedule_def("monthly_compaction")
+    tick = datetime(2026, 11, 2, 1, 30, tzinfo=UTC)
+    with dg.build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def()) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests
+    assert (schedule.cron_schedule, request.partition_key) == ("30 1 2 * *", "2026-10-01")
+    result = defs.resolve_job_def("monthly_compaction").execute_in_process(partition_key=request.partition_key)
+    assert result.success
+    (event,) = result.asset_materializations_for_node("tidy__closed_months")
+    assert (event.metadata["days"].value, event.metadata["compacted"].value) == (2, True)
+    assert desk.lake.compacted_months() == [date(2026, 10, 1)]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -225,7 +241,7 @@ def test_dagster_dev_loads_the_location(tmp_path: Path) -> None:
     location = entry["locationOrLoadError"]
     assert location["__typename"] == "RepositoryLocation", location
     (repository,) = location["repositories"]
-    assert [schedule["name"] for schedule in repository["schedules"]] == ["daily_snapshot"]
+    assert [schedule["name"] for schedule in repository["schedules"]] == ["daily_snapshot", "monthly_compaction"]
     assert ["warehouse"] in [node["assetKey"]["path"] for node in repository["assetNodes"]]
 
 

@@ -1,0 +1,52 @@
+"""Closed months as one asset.
+
+Lives here: the asset that compacts a month, and lets go of raw files that the settings do not keep.
+Does not live here: how it is done and proved (pipelines.compaction).
+"""
+
+from datetime import date
+
+import dagster as dg
+
+from assets.metadata import asset_key
+from assets.resources import Workplace
+from pipelines.compaction import compact_month, months_to_compact, remove_old_raw
+from pipelines.errors import LakeError
+from pipelines.tables import TABLES
+
+CLOSED_MONTHS = dg.AssetKey(["tidy", "closed_months"])
+
+
+def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """The asset `tidy/closed_months`."""
+
+    @dg.asset(
+        key=CLOSED_MONTHS,
+        deps=[asset_key(f"tidy.{table.name}") for table in TABLES],
+        description="A closed month of each tidy table as one file sorted by task, in the place of its days' files.",
+        group_name="tidy",
+        kinds={"parquet", "duckdb"},
+        partitions_def=partitions,
+    )
+    def closed_months(
+        context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
+    ) -> dg.MaterializeResult:
+        lake, settings = workplace.lake, workplace.settings.lake
+        month = date.fromisoformat(context.partition_key)
+        try:
+            done = [compact_month(lake, each) for each in months_to_compact(lake, settings) if each == month]
+            without_raw = remove_old_raw(lake, settings)
+        except LakeError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        return dg.MaterializeResult(
+            metadata={
+                "compacted": bool(done),
+                "days": sum(each.days for each in done),
+                "rows": sum(each.rows for each in done),
+                "bytes_before": sum(each.bytes_before for each in done),
+                "bytes_after": sum(each.bytes_after for each in done),
+                "days_without_raw": len(without_raw),
+            }
+        )
+
+    return closed_months

@@ -1,0 +1,234 @@
+"""Closed months: the tidy files of a month's days into one sorted file a table, and back when a day changes.
+
+Lives here: writing, proving and opening a month, taking away what it replaces, how long raw files are kept.
+Does not live here: where files lie (lake), how a day is made (normalise), when it is done (runs, assets).
+
+A month's manifest is written last; while it is there its files stand for those of the days, which only the next run
+takes away. So whoever listed files before finds them still. A month is opened again by writing its days back first.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from pipelines import tables
+from pipelines.errors import LakeError
+from pipelines.lake import (
+    FileEntry,
+    MonthManifest,
+    month_of,
+    read_manifest,
+    read_month_manifest,
+    sha256_of,
+    sync,
+)
+from pipelines.parquet import ROW_GROUP_ROWS, TidyWriter
+from pipelines.warehouse import tidy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pipelines.config import LakeSettings
+    from pipelines.lake import Lake
+
+
+@dataclass(frozen=True)
+class CompactedMonth:
+    """What became of a month: rows and bytes of all its tables."""
+
+    month: date
+    days: int
+    rows: int
+    bytes_before: int
+    bytes_after: int
+
+
+def months_to_compact(lake: Lake, settings: LakeSettings) -> list[date]:
+    """Closed months whose days are still files of their own, but for the newest `keep_daily_months` and stale ones.
+
+    A month is closed when a later month has a valid day.
+    """
+    months = sorted({month_of(day) for day in lake.tidy_dates()})[:-1]
+    closed = months[: max(0, len(months) - settings.keep_daily_months)]
+    stale = {month_of(day) for day in lake.stale_dates()}
+    return [month for month in closed if month not in stale and not lake.is_compacted(month)]
+
+
+def compact_month(lake: Lake, month: date) -> CompactedMonth:
+    """Write a month's files from those of its days, prove that they hold the same rows, and let them stand.
+
+    Args:
+        lake: the caller holds its lock.
+        month: its first day.
+
+    Raises:
+        LakeError: when a day's file is not what its manifest names, or the rows differ; nothing is changed then.
+    """
+    days = [day for day in lake.tidy_dates() if month_of(day) == month]
+    manifests = {day: read_manifest(lake.manifest_file(day)) for day in days}
+    entries: dict[str, FileEntry] = {}
+    for table in tables.TABLES:
+        sources = [lake.tidy / manifest.tables[table.name].file for manifest in manifests.values()]
+        for day, path in zip(days, sources, strict=True):
+            check_file(path, manifests[day].tables[table.name], f"pulltasks rebuild --from {day} --to {day}")
+        final = lake.month_file(table.name, month)
+        with _sorted_file(lake, table, f"select * from ({tidy_rows(table, sources)})", _month_order(table)) as writer:
+            _prove_equal(table, writer.path, sources, month)
+            entries[table.name] = _entry(lake, writer, final)
+            lake.put(writer.path, final)
+    manifest = MonthManifest(
+        snapshot_month=month,
+        schema_version=tables.SCHEMA_VERSION,
+        days={day: sha256_of(lake.manifest_file(day)) for day in days},
+        tables=entries,
+    )
+    _write_json(lake, lake.month_manifest_file(month), manifest)
+    before = sum(entry.bytes for daily in manifests.values() for entry in daily.tables.values())
+    after = sum(entry.bytes for entry in entries.values())
+    return CompactedMonth(month, len(days), sum(entry.rows for entry in entries.values()), before, after)
+
+
+def open_month(lake: Lake, month: date) -> bool:
+    """Write the days of a compacted month back as files of their own; whether there was anything to do.
+
+    Readers see the month's files until all days are there.
+    """
+    path = lake.month_manifest_file(month)
+    if not path.is_file():
+        return False
+    manifest = read_month_manifest(path)
+    for table in tables.TABLES:
+        check_file(lake.month_file(table.name, month), manifest.tables[table.name], "restore it from a backup")
+    for day in manifest.days:
+        _write_day_back(lake, month, day)
+    path.unlink()
+    sync(path.parent)
+    return True
+
+
+def clear_compacted_days(lake: Lake) -> None:
+    """Take away the files of days for which an earlier run let their month's files stand.
+
+    Where a month's file was damaged meanwhile, its days stand again instead.
+    """
+    for month in lake.compacted_months():
+        path = lake.month_manifest_file(month)
+        manifest = read_month_manifest(path)
+        folders = [lake.tidy_file(table.name, day).parent for table in tables.TABLES for day in manifest.days]
+        leftovers = [folder for folder in folders if folder.is_dir()]
+        if leftovers and not _is_whole(lake, manifest):
+            if leftovers == folders:
+                path.unlink()
+                sync(path.parent)
+            continue
+        for folder in leftovers:
+            _take_away(lake, folder)
+
+
+def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
+    files = {lake.tidy / entry.file: entry.sha256 for entry in manifest.tables.values()}
+    return all(path.is_file() and sha256_of(path) == expected for path, expected in files.items())
+
+
+def remove_old_raw(lake: Lake, settings: LakeSettings) -> list[date]:
+    """Take away raw files older than `keep_raw_days`, of days whose tables are valid; returns the days."""
+    dates = lake.tidy_dates()
+    if settings.keep_raw_days is None or not dates:
+        return []
+    horizon = dates[-1] - timedelta(days=settings.keep_raw_days)
+    valid = set(dates) - set(lake.stale_dates())
+    old = [day for day in lake.raw_dates() if day <= horizon and day in valid]
+    for day in old:
+        _take_away(lake, lake.targets_file(day).parent)
+    return old
+
+
+def check_file(path: Path, entry: FileEntry, advice: str) -> None:
+    """Make sure that a tidy file is the one that its manifest names.
+
+    Raises:
+        LakeError: with what can be done.
+    """
+    if not path.is_file() or sha256_of(path) != entry.sha256:
+        raise LakeError(f"{path}: is not what its manifest names; {advice}")
+
+
+def _month_order(table: tables.Table) -> Sequence[str]:
+    """By key, the date last: a task's days lie side by side and compress to almost nothing."""
+    return [*(name for name in table.key if name != "snapshot_date"), "snapshot_date"]
+
+
+@contextmanager
+def _sorted_file(lake: Lake, table: tables.Table, rows: str, order: Sequence[str]) -> Iterator[TidyWriter]:
+    """A finished file with the rows of a select; gone afterwards unless it was moved into its place."""
+    spill = lake.unfinished("sort")
+    names = ", ".join(f'"{name}"' for name in table.schema.names)
+    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+        reader = connection.sql(f"select {names} from ({rows}) order by {', '.join(order)}").to_arrow_reader(
+            ROW_GROUP_ROWS
+        )
+        with TidyWriter(table, lake.unfinished(f"sorted--{table.name}")) as writer:
+            for batch in reader:
+                writer.add(pa.Table.from_batches([batch]).cast(table.schema))
+            writer.finish()
+            yield writer
+
+
+def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month: date) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"create view whole as {tidy_rows(table, [path])}")
+        connection.execute(f"create view parts as {tidy_rows(table, sources)}")
+        for one, other in (("whole", "parts"), ("parts", "whole")):
+            differing = connection.sql(f"select count(*) from (from {one} except all from {other})").fetchall()
+            if differing != [(0,)]:
+                raise LakeError(
+                    f"{month:%Y-%m}: {table.name} of the month differs from its days in {differing[0][0]} rows; "
+                    "nothing was changed. This is an error in pulltasks: please report it"
+                )
+
+
+def _write_day_back(lake: Lake, month: date, day: date) -> None:
+    """The day's files as they were; where other software would write other bytes, with a manifest of their own."""
+    manifest = read_manifest(lake.manifest_file(day))
+    entries = {}
+    for table in tables.TABLES:
+        final = lake.tidy_file(table.name, day)
+        of_month = tidy_rows(table, [lake.month_file(table.name, month)])
+        rows = f"select * from ({of_month}) where snapshot_date = date '{day}'"
+        with _sorted_file(lake, table, rows, [f"{name} nulls first" for name in table.key]) as writer:
+            entries[table.name] = _entry(lake, writer, final)
+            lake.put(writer.path, final)
+    if entries != manifest.tables:
+        written = msgspec.structs.replace(manifest, schema_version=tables.SCHEMA_VERSION, tables=entries)
+        _write_json(lake, lake.manifest_file(day), written)
+
+
+def _entry(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
+    return FileEntry(
+        file=str(final.relative_to(lake.tidy)),
+        rows=writer.rows,
+        bytes=writer.path.stat().st_size,
+        sha256=sha256_of(writer.path),
+    )
+
+
+def _write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
+    with lake.writing(path) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+
+
+def _take_away(lake: Lake, folder: Path) -> None:
+    """Remove a folder in one step, as far as anybody can see."""
+    doomed = lake.unfinished("--".join(folder.parts[-3:]))
+    folder.rename(doomed)
+    sync(folder.parent)
+    shutil.rmtree(doomed)
