@@ -38,13 +38,15 @@ LAYERS = {
     "cli": 7,
 }
 # Neighbours on one floor: redact keeps its key in the lake; one attempt of a capture; the builds that a build adds to;
-# whoever reads or writes a day asks whether its month is closed.
+# whoever reads or writes a day asks whether its month is closed; the sandbox writes an archive of made-up days.
 ALLOWED = {
     ("redact", "lake"),
     ("capture", "attempt"),
     ("build", "builds"),
     ("normalise", "compaction"),
     ("build", "compaction"),
+    ("sandbox", "raw"),
+    ("sandbox", "lake"),
 }
 
 

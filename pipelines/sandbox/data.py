@@ -10,6 +10,7 @@ import random
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 # Stand in addresses and arguments of made-up tasks; whoever finds one in a warehouse or a log has found a leak.
@@ -28,12 +29,16 @@ _SHARED_BACKUP = f"https://backup.example.com/live/slate.m3u8?token={PLANTED_TOK
 
 @dataclass(frozen=True)
 class Place:
-    """One project in one region, and about how many tasks it has on any day."""
+    """One project in one region, and about how many tasks it has on any day.
+
+    `pace` is by how much slower than usual its tasks change: at 1 about 3 in 10 a day, at 30 about 1 in 100.
+    """
 
     project_id: str
     region: str
     task_count: int = 250
     name: str = ""
+    pace: int = 1
 
 
 def tasks_on(seed: int, place: Place, day: date) -> list[dict[str, Any]]:
@@ -45,17 +50,32 @@ def tasks_on(seed: int, place: Place, day: date) -> list[dict[str, Any]]:
 def _task(seed: int, place: Place, slot: int, day: date) -> dict[str, Any] | None:
     """What stands in a slot on a day: one task after another, each for some weeks, some away for a day."""
     root = f"{seed}|{place.project_id}|{place.region}|{slot}"
-    fate = random.Random(root)  # noqa: S311 - made-up data, reproducible by intent
-    life_days = fate.randint(5, 90)
-    generation, age_days = divmod(day.toordinal() + fate.randrange(life_days), life_days)
+    life_days, shift_days = _fate(root, place.pace)
+    generation, age_days = divmod(day.toordinal() + shift_days, life_days)
     born = day - timedelta(days=age_days)
-    dice = random.Random(f"{root}|{generation}")  # noqa: S311
-    if dice.random() < 0.1 and age_days == life_days // 2:  # noqa: PLR2004
+    steps = age_days // (3 * place.pace), age_days // (7 * place.pace)
+    goes_away, task = _state(root, generation, place.region, born, *steps)
+    if goes_away and age_days == life_days // 2:
         return None  # away for one day, back on the next
-    return _fields(dice, str(uuid.uuid5(_NAMESPACE, f"{root}|{generation}")), place, born, age_days)
+    return dict(task)
 
 
-def _fields(dice: random.Random, task_id: str, place: Place, born: date, age_days: int) -> dict[str, Any]:
+@lru_cache(maxsize=100_000)
+def _fate(root: str, pace: int) -> tuple[int, int]:
+    """How many days a task in the slot lives, and by how many days its lives are shifted."""
+    fate = random.Random(root)  # noqa: S311 - made-up data, reproducible by intent
+    life_days = fate.randint(5, 90) * pace
+    return life_days, fate.randrange(life_days)
+
+
+@lru_cache(maxsize=100_000)
+def _state(
+    root: str, generation: int, region: str, born: date, status_step: int, list_step: int
+) -> tuple[bool, dict[str, Any]]:
+    """Whether the task goes away for a day, and its fields; the same for as long as neither step moves on."""
+    dice = random.Random(f"{root}|{generation}")  # noqa: S311
+    goes_away = dice.random() < 0.1  # noqa: PLR2004
+    task_id = str(uuid.uuid5(_NAMESPACE, f"{root}|{generation}"))
     created = datetime.combine(born, time(dice.randrange(24), dice.randrange(60), dice.randrange(60)), UTC)
     start = created + timedelta(hours=dice.randrange(1, 48))
     end = start + timedelta(hours=dice.randrange(1, 160))
@@ -63,11 +83,11 @@ def _fields(dice: random.Random, task_id: str, place: Place, born: date, age_day
     name = f"{dice.choice(_NAMES)}-{task_id[:4]}"
     task: dict[str, Any] = {
         "task_id": task_id,
-        "status": ("enable", "enable", "suspend")[(age_days // 3 + dice.randrange(3)) % 3],
+        "status": ("enable", "enable", "suspend")[(status_step + dice.randrange(3)) % 3],
         "create_time": _text(created),
-        "region": place.region,
+        "region": region,
         "source_type": "PullLivePushLive" if is_live else "PullVodPushLive",
-        "source_urls": [_live_url(dice, name)] if is_live else _vod_urls(dice, name, age_days),
+        "source_urls": [_live_url(dice, name)] if is_live else _vod_urls(dice, name, list_step),
         "start_time": _text(start),
     }
     _put_any_of(dice, task, "end_time", _text(end), _text(end), _text(end), "")
@@ -93,7 +113,7 @@ def _fields(dice: random.Random, task_id: str, place: Place, born: date, age_day
         task["vod_start_video_index"] = dice.randrange(max(1, len(task["source_urls"])))
         task["vod_start_video_time"] = dice.randrange(600)
         _put_any_of(dice, task, "vod_refresh_type", "immediate_new_source", "continue_from_break_point")
-    return task
+    return goes_away, task
 
 
 _ABSENT = object()
@@ -117,10 +137,9 @@ def _live_url(dice: random.Random, name: str) -> str:
     )
 
 
-def _vod_urls(dice: random.Random, name: str, age_days: int) -> list[str]:
+def _vod_urls(dice: random.Random, name: str, first: int) -> list[str]:
     """Files to play; every week the list moves on by one."""
     count = dice.choice((0, 1, 2, 3, 5, 8, _MAX_URLS))
-    first = age_days // 7
     return [f"https://vod.example.com/{name}/{first + position:03}.mp4" for position in range(count)]
 
 

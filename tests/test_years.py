@@ -1,0 +1,108 @@
+"""A history of many days: lossless, the same however it was built, and no dearer by the day."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from history import contents, differences
+
+from pipelines.build import build_and_publish
+from pipelines.builds import plan_build
+from pipelines.compaction import clear_compacted_days, compact_month, months_to_compact
+from pipelines.config import from_environment
+from pipelines.lake import Lake
+from pipelines.models import load_models
+from pipelines.normalise import normalise_day
+from pipelines.sandbox.archive import write_archive
+from pipelines.sandbox.data import Place
+
+FIRST = date(2026, 1, 20)
+NOW = datetime(2027, 6, 1, tzinfo=UTC)
+NONE = {(0, 0)}
+
+
+def places(count: int, tasks: int) -> tuple[Place, ...]:
+    """Targets of which about 1 task in 100 changes on a day."""
+    return tuple(Place(f"{n:032x}", "cn-north-4", tasks, f"target-{n}", pace=30) for n in range(count))
+
+
+def prepare(folder: Path, targets: int, days: int, tasks: int) -> tuple[Lake, list[date]]:
+    lake = Lake(folder / "lake")
+    lake.prepare()
+    span = [FIRST + timedelta(days=n) for n in range(days)]
+    with lake.lock():
+        return lake, write_archive(lake, places(targets, tasks), span)
+
+
+def build(lake: Lake) -> Path:
+    with lake.lock():
+        return build_and_publish(lake, load_models(), from_environment(), NOW)
+
+
+def rebuilt_from_nothing(lake: Lake) -> Path:
+    for path in (*lake.warehouse.glob("*"), *lake.bases().values()):
+        path.unlink()
+    return build(lake)
+
+
+def scalar(path: Path, query: str) -> int:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        ((value,),) = connection.sql(query).fetchall()
+    return int(value)
+
+
+def check_days(lake: Lake, days: list[date], count: int) -> None:
+    for day in random.Random(count).sample(days, min(count, len(days))):
+        assert set(differences(lake, day).values()) == NONE, day
+
+
+def test_forty_days_of_three_targets(tmp_path: Path) -> None:
+    lake, days = prepare(tmp_path, targets=3, days=40, tasks=300)
+    assert len(days) < 40  # a day without a run is among them
+    for day in days:
+        normalise_day(lake, day)
+        plan = plan_build(lake, load_models(), from_environment()) if day != days[0] else None
+        assert plan is None or (plan.days, plan.base is not None) == ((day,), True)
+        published = build(lake)
+    assert scalar(published, "select count(distinct coverage) from rpt_snapshot_coverage") == 4  # but held
+    check_days(lake, days, 12)
+    by_day = contents(published)
+    # an older day is captured anew: the days after it are added again, and no others
+    lake.raw_file(days[10], places(3, 300)[0].project_id, "cn-north-4").unlink()
+    normalise_day(lake, days[10])
+    assert set(plan_build(lake, load_models(), from_environment()).days) < set(days)
+    rolled = contents(build(lake))
+    assert rolled != by_day
+    assert rolled == contents(rebuilt_from_nothing(lake))
+    with lake.lock():
+        for month in months_to_compact(lake, from_environment().lake):
+            compact_month(lake, month)
+    with lake.lock():
+        clear_compacted_days(lake)
+    check_days(lake, days, 5)
+    assert rolled == contents(rebuilt_from_nothing(lake))
+
+
+@pytest.mark.slow
+def test_a_year_of_thirty_targets(tmp_path: Path) -> None:
+    lake, days = prepare(tmp_path, targets=30, days=365, tasks=300)
+    for position, day in enumerate(days):
+        normalise_day(lake, day)
+        if position % 40 == 0 or position > len(days) - 3:
+            published = build(lake)
+    versions = scalar(published, "select count(*) from dim_pull_task_versions")
+    assert versions > 30 * 300 * 3
+    assert published.stat().st_size / versions < 300
+    check_days(lake, days, 30)
+    in_steps = contents(published)
+    assert in_steps == contents(rebuilt_from_nothing(lake))
+    with lake.lock():
+        for month in months_to_compact(lake, from_environment().lake):
+            compact_month(lake, month)
+    with lake.lock():
+        clear_compacted_days(lake)
+    check_days(lake, days, 10)
