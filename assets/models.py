@@ -26,7 +26,6 @@ def model_assets(models: Models, partitions: dg.PartitionsDefinition[str]) -> li
 
 def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     key = asset_key(model.name)
-    has_rows = model.is_stored or not model.is_published
     # the day itself is known once its tidy tables are written
     upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
 
@@ -42,7 +41,7 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
         },
         code_version=model.digest,
         partitions_def=partitions,
-        check_specs=_check_specs(key, model) if has_rows else [],
+        check_specs=_check_specs(key, model) if model.is_checked else [],
     )
     def build(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
         try:
@@ -50,7 +49,7 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
             result = workplace.working_copy.run(model.name)
         except PulltasksError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-        if not has_rows:
+        if not model.is_checked:
             return dg.MaterializeResult(metadata={"published": "by the asset `warehouse` only"})
         unique, *conditions = result.checks
         return dg.MaterializeResult(

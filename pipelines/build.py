@@ -225,7 +225,10 @@ class WorkingCopy:
         """Build a model for the last day, into its final place."""
         if not model.is_stored and model.is_published:
             self._define(model)
-            return ModelResult(model, 0, 0, ())
+            if not model.is_checked:
+                return ModelResult(model, 0, 0, ())
+            rows = self._scalar(f"select count(*) from {_place(model)}")
+            return ModelResult(model, rows, rows, self._checks_of(model))
         day_rows = self._make(model)
         final = _together(model) if model.kind == "incremental" else "from made"
         self._execute(model, f"create or replace table {_place(model)} as {final}")

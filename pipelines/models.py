@@ -90,6 +90,11 @@ class Model:
         return self.kind in {"incremental", "table"}
 
     @property
+    def is_checked(self) -> bool:
+        """Whether its key and conditions are looked at in a build; views over the whole history are not."""
+        return self.is_stored or self.kind == "staging" or (self.kind == "view" and self.layer == "reports")
+
+    @property
     def digest(self) -> str:
         """Changes with anything in the file."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
@@ -140,6 +145,11 @@ def load_models(folder: Path = SQL_FOLDER) -> Models:
     for model in models:
         if unknown := model.depends_on - known:
             raise ModelError(f"{model.name}: reads {', '.join(sorted(unknown))}, which no file in sql/ makes")
+        late = {other.name for other in models if other.kind not in {"staging", "incremental"}}
+        if model.kind in {"staging", "incremental"} and (strange := model.depends_on & late):
+            raise ModelError(
+                f"{model.name}: is built day by day and reads {', '.join(sorted(strange))}, made at the end"
+            )
         if strange := model.reads_before - incremental:
             raise ModelError(f"{model.name}: reads {', '.join(sorted(strange))} before the day; no incremental model")
     return Models(_ordered(models), tuple(_read_check(path) for path in sorted((folder / "checks").glob("*.sql"))))

@@ -14,6 +14,7 @@
 -- column: month_start_date DATE | First day of the month.
 -- column: week_start_date DATE | Monday of the week.
 -- column: has_run BOOLEAN | Whether a run began on the day.
+-- column: observed_at TIMESTAMP | When the day's last capture began, UTC; null where no run began.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets that were to be captured on that day.
 -- column: is_complete BOOLEAN | Whether every expected target was.
@@ -40,9 +41,12 @@ select
     cast(date_trunc('month', days.snapshot_date) as date) as month_start_date,
     cast(date_trunc('week', days.snapshot_date) as date) as week_start_date,
     days.has_run,
+    build.observed_at,
     coalesce(counts.targets_complete, 0) as targets_complete,
     coalesce(counts.targets_expected, 0) as targets_expected,
     coalesce(counts.targets_complete, 0) = coalesce(counts.targets_expected, 0) as is_complete,
 from stg_days as days
 left join counts
     on days.snapshot_date = counts.snapshot_date
+left join stg_build as build
+    on days.snapshot_date = build.snapshot_date

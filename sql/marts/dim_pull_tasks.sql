@@ -10,11 +10,12 @@
 -- column: task_id VARCHAR | The task's identifier.
 -- column: is_current BOOLEAN | Listed by the last complete capture of a target that is still expected.
 -- column: state_date DATE | Day of the last complete capture that listed the task: how old the state is.
+-- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
 -- column: first_seen_date DATE | Day of the first complete capture that listed the task.
 -- column: last_seen_date DATE | Last day on which any capture showed the task.
 -- column: absence_noticed_date DATE | Day of the complete capture that first lacked it, or on which its target left.
 -- like: stg_pull_tasks
--- check: first_seen_date <= state_date and state_date <= last_seen_date
+-- check: first_seen_date <= valid_from_date and valid_from_date <= state_date and state_date <= last_seen_date
 -- check: is_current = (absence_noticed_date is null)
 with targets as (
     select project_id, region, target_name, coverage, is_expected, snapshot_date
@@ -28,6 +29,10 @@ listed as (
         tasks.task_id,
         targets.is_expected as is_current,
         targets.snapshot_date as state_date,
+        case
+            when known.is_current and known.content_hash = tasks.content_hash then known.valid_from_date
+            else targets.snapshot_date
+        end as valid_from_date,
         coalesce(known.first_seen_date, targets.snapshot_date) as first_seen_date,
         targets.snapshot_date as last_seen_date,
         case when not targets.is_expected then targets.snapshot_date end as absence_noticed_date,

@@ -1,7 +1,7 @@
 -- What changed between a target's complete capture and the one before it, field by field.
 -- The first complete capture of a target has nothing before it and brings no rows; days between that are not complete
 -- are not known, so a change happened at some time after previous_complete_date.
--- Leaves the portable subset of SQL: unnest of a list of structs.
+-- Leaves the portable subset of SQL: unnest of a list of structs, lambdas with an index.
 -- kind: incremental
 -- grain: one row per target, day, task and changed field
 -- example: select snapshot_date, change, count(distinct task_id) as tasks from fct_pull_task_changes group by all order by all
@@ -16,8 +16,8 @@
 -- column: change VARCHAR | added, removed, returned or changed.
 -- column: reason VARCHAR | Of a removed task: gone, unlisted or unchecked; else null.
 -- column: field VARCHAR | The field that changed; other, where no column shows it; null when the task as a whole came or went.
--- column: value_before VARCHAR | Its value before, masked, lists as JSON.
--- column: value_after VARCHAR | Its value after, masked, lists as JSON; equal to the one before where only masked parts differ.
+-- column: value_before VARCHAR | Its value before, masked, lists as JSON; of addresses those that only this side has, unless just the order changed.
+-- column: value_after VARCHAR | Its value after, likewise; equal to the one before where only masked parts differ.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets that were to be captured on that day.
 -- check: change in ('added', 'removed', 'returned', 'changed')
@@ -73,6 +73,31 @@ pairs as (
     where (today.task_id is not null or known.is_current)
         and not coalesce(known.is_current and known.content_hash = today.content_hash, false)
 ),
+-- Of a list the addresses that only one side has; where just their order changed, all of them.
+differing as (
+    select
+        *,
+        list_filter(known.source_urls, lambda url, i: not coalesce(
+            list_contains(today.source_fingerprints, known.source_fingerprints[i]), false
+        )) as sources_gone,
+        list_filter(today.source_urls, lambda url, i: not coalesce(
+            list_contains(known.source_fingerprints, today.source_fingerprints[i]), false
+        )) as sources_new,
+        list_filter(known.backup_source_urls, lambda url, i: not coalesce(
+            list_contains(today.backup_source_fingerprints, known.backup_source_fingerprints[i]), false
+        )) as backups_gone,
+        list_filter(today.backup_source_urls, lambda url, i: not coalesce(
+            list_contains(known.backup_source_fingerprints, today.backup_source_fingerprints[i]), false
+        )) as backups_new,
+        len(sources_gone) + len(sources_new) = 0 as sources_moved,
+        len(backups_gone) + len(backups_new) = 0 as backups_moved,
+        case when sources_moved then known.source_urls else sources_gone end as sources_before,
+        case when sources_moved then today.source_urls else sources_new end as sources_after,
+        case when backups_moved then known.backup_source_urls else backups_gone end as backups_before,
+        case when backups_moved then today.backup_source_urls else backups_new end as backups_after,
+    from pairs
+    where change = 'changed'
+),
 fields as (
     select
         * exclude (known, today),
@@ -86,7 +111,7 @@ fields as (
             {'field': 'source_type', 'differs': known.source_type is distinct from today.source_type,
                 'value_before': known.source_type, 'value_after': today.source_type},
             {'field': 'source_urls', 'differs': known.source_fingerprints is distinct from today.source_fingerprints,
-                'value_before': cast(to_json(known.source_urls) as varchar), 'value_after': cast(to_json(today.source_urls) as varchar)},
+                'value_before': cast(to_json(sources_before) as varchar), 'value_after': cast(to_json(sources_after) as varchar)},
             {'field': 'domain', 'differs': known.domain is distinct from today.domain,
                 'value_before': known.domain, 'value_after': today.domain},
             {'field': 'app_name', 'differs': known.app_name is distinct from today.app_name,
@@ -116,7 +141,7 @@ fields as (
                 'value_before': known.backup_source_type, 'value_after': today.backup_source_type},
             {'field': 'backup_source_urls',
                 'differs': known.backup_source_fingerprints is distinct from today.backup_source_fingerprints,
-                'value_before': cast(to_json(known.backup_source_urls) as varchar), 'value_after': cast(to_json(today.backup_source_urls) as varchar)},
+                'value_before': cast(to_json(backups_before) as varchar), 'value_after': cast(to_json(backups_after) as varchar)},
             {'field': 'vod_loop_time', 'differs': known.vod_loop_time is distinct from today.vod_loop_time,
                 'value_before': known.vod_loop_time, 'value_after': today.vod_loop_time},
             {'field': 'vod_start_video_index',
@@ -133,12 +158,14 @@ fields as (
                 or known.extra_fingerprint is distinct from today.extra_fingerprint,
                 'value_before': known.extra, 'value_after': today.extra},
         ]) as one
-    from pairs
-    where change = 'changed'
+    from differing
 ),
 changed as (
     select
-        * exclude (one),
+        * exclude (
+            one, sources_gone, sources_new, backups_gone, backups_new, sources_moved, backups_moved,
+            sources_before, sources_after, backups_before, backups_after
+        ),
         one.field,
         one.value_before,
         one.value_after,

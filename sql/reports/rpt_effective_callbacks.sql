@@ -1,5 +1,5 @@
 -- What each listed task really subscribes to: an absent, null or empty list of events means all of them.
--- kind: table
+-- kind: view
 -- grain: one row per target, task and event
 -- example: select event, count(*) as tasks from rpt_effective_callbacks where has_receiver group by all order by all
 -- key: project_id, region, task_id, event
@@ -15,7 +15,13 @@
 -- column: state_date DATE | Day of the capture that this is known from.
 -- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
 -- column: targets_expected BIGINT | Targets that were to be captured on the last day.
-with all_events as (
+with build as (
+    select snapshot_date, observed_at, targets_complete, targets_expected
+    from dim_dates
+    order by snapshot_date desc
+    limit 1
+),
+all_events as (
     select unnest(['TaskStart', 'TaskExit', 'TaskAlarm']) as event, false as is_vod_only
     union all
     select unnest(['VodSourceFileStart', 'VodSourceFileFinish', 'ResetTaskConfig']) as event, true as is_vod_only
@@ -49,5 +55,5 @@ select distinct
     build.targets_complete,
     build.targets_expected,
 from subscriptions
-cross join stg_build as build
+cross join build
 where event is not null

@@ -1,6 +1,6 @@
 -- Listed tasks whose end is near or has passed, counted from when the last capture began (observed_at).
 -- A task past its end that is still listed need not be running: only its times are compared.
--- kind: table
+-- kind: view
 -- grain: one row per target and task
 -- example: select ends, count(*) as tasks from rpt_expiring_tasks group by all order by all
 -- key: project_id, region, task_id
@@ -19,6 +19,12 @@
 -- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
 -- column: targets_expected BIGINT | Targets that were to be captured on the last day.
 -- check: (ends = 'past_end') = (hours_to_end <= 0)
+with build as (
+    select snapshot_date, observed_at, targets_complete, targets_expected
+    from dim_dates
+    order by snapshot_date desc
+    limit 1
+)
 select
     tasks.project_id,
     tasks.region,
@@ -39,5 +45,5 @@ select
     build.targets_complete,
     build.targets_expected,
 from dim_pull_tasks as tasks
-cross join stg_build as build
+cross join build
 where tasks.is_current and tasks.end_time <= build.observed_at + interval 7 day

@@ -1,5 +1,5 @@
 -- Listed tasks that have no backup source.
--- kind: table
+-- kind: view
 -- grain: one row per target and task
 -- example: select target_name, source_type, count(*) as tasks from rpt_tasks_without_backup group by all order by all
 -- key: project_id, region, task_id
@@ -16,6 +16,12 @@
 -- column: state_date DATE | Day of the capture that the task is known from.
 -- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
 -- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+with build as (
+    select snapshot_date, observed_at, targets_complete, targets_expected
+    from dim_dates
+    order by snapshot_date desc
+    limit 1
+)
 select
     tasks.project_id,
     tasks.region,
@@ -31,5 +37,5 @@ select
     build.targets_complete,
     build.targets_expected,
 from dim_pull_tasks as tasks
-cross join stg_build as build
+cross join build
 where tasks.is_current and len(list_filter(tasks.backup_source_fingerprints, lambda address: address is not null)) = 0

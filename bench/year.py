@@ -1,0 +1,124 @@
+"""What a year of history costs: a day's build early and late, bytes a version, and the time that each report takes.
+
+Writes a made-up year (30 targets, 300 tasks each, about 1 in 100 changing a day, gaps and failures among them) into a
+folder of its own, normalises and builds it, and prints a table; raw figures go to bench/results/year.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from pipelines.build import build_and_publish
+from pipelines.config import from_environment
+from pipelines.lake import Lake
+from pipelines.models import load_models
+from pipelines.normalise import normalise_day
+from pipelines.sandbox.archive import write_archive
+from pipelines.sandbox.data import Place
+
+FIRST = date(2026, 1, 20)
+RESULTS = Path(__file__).parent / "results" / "year.json"
+REPEATS = 5
+QUERY = """
+import resource, sys, time
+import duckdb
+begin = time.perf_counter(), time.process_time()
+connection = duckdb.connect(sys.argv[1], read_only=True)
+rows = connection.sql(sys.argv[2]).fetchall()
+print(time.perf_counter() - begin[0], time.process_time() - begin[1], len(rows))
+"""
+
+
+def build(lake: Lake) -> tuple[Path, float]:
+    """Build and publish in this process; returns the file and the CPU seconds."""
+    began = time.process_time()
+    with lake.lock():
+        path = build_and_publish(lake, load_models(), from_environment(), datetime.now(UTC))
+    return path, time.process_time() - began
+
+
+def daily_cost(lake: Lake, days: list[date], position: int) -> float:
+    """CPU seconds of adding one day to the days before it, the median of some days around `position`."""
+    for day in days[len(lake.tidy_dates()) : position]:
+        normalise_day(lake, day)
+    build(lake)
+    costs = []
+    for day in days[position : position + REPEATS]:
+        normalise_day(lake, day)
+        costs.append(build(lake)[1])
+    return statistics.median(costs)
+
+
+def query_times(path: Path, query: str) -> tuple[float, float, int]:
+    """Wall and CPU seconds of a query in a new process, connecting included, medians; and its rows."""
+    runs = []
+    for _ in range(REPEATS):
+        done = subprocess.run(
+            [sys.executable, "-c", QUERY, str(path), query], capture_output=True, text=True, check=True
+        )
+        wall, cpu, rows = done.stdout.split()
+        runs.append((float(wall), float(cpu), int(rows)))
+    return statistics.median(r[0] for r in runs), statistics.median(r[1] for r in runs), runs[0][2]
+
+
+def main() -> None:
+    """Make the year and measure it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--targets", type=int, default=30)
+    parser.add_argument("--tasks", type=int, default=300)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--keep", type=Path, help="leave the lake in this folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        lake = Lake((options.keep or Path(temporary)) / "lake")
+        lake.prepare()
+        places = [
+            Place(f"{n:032x}", "cn-north-4", options.tasks, f"target-{n}", pace=30) for n in range(options.targets)
+        ]
+        span = [FIRST + timedelta(days=n) for n in range(options.days)]
+        with lake.lock():
+            days = write_archive(lake, places, span)
+        early = daily_cost(lake, days, 20)
+        late = daily_cost(lake, days, len(days) - REPEATS - 1)
+        for day in days[len(lake.tidy_dates()) :]:
+            normalise_day(lake, day)
+        path, _ = build(lake)
+        figures = {"days": len(days), "build_cpu_s_day_20": early, "build_cpu_s_last": late, "ratio": late / early}
+        with duckdb.connect(str(path), read_only=True) as connection:
+            ((versions,),) = connection.sql("select count(*) from dim_pull_task_versions").fetchall()
+        figures |= {"versions": versions, "file_bytes": path.stat().st_size}
+        figures |= {"bytes_per_version": path.stat().st_size / versions}
+        print(json.dumps(figures, indent=1))
+        middle = days[len(days) // 2]
+        queries = {model.name: f"from {model.name}" for model in load_models().in_order if model.layer == "reports"}
+        queries |= {
+            "pull_tasks_as_of": f"from pull_tasks_as_of('{middle}')",
+            "fct_pull_task_days, one month": "select snapshot_date, status, count(*) from fct_pull_task_days "
+            f"where snapshot_date between date '{middle}' - 30 and date '{middle}' group by all",
+            "fct_daily_task_counts, by day": "select snapshot_date, sum(task_count) from fct_daily_task_counts "
+            "group by all",
+            "one task's versions": "select * from dim_pull_task_versions where task_id = "
+            "(select min(task_id) from dim_pull_task_versions)",
+        }
+        figures["queries"] = {}
+        print(f"{'query':<34}{'wall ms':>9}{'CPU ms':>9}{'rows':>9}")
+        for name, query in queries.items():
+            wall, cpu, rows = query_times(path, query)
+            figures["queries"][name] = {"wall_s": wall, "cpu_s": cpu, "rows": rows}
+            print(f"{name:<34}{wall * 1000:>9.0f}{cpu * 1000:>9.0f}{rows:>9}")
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

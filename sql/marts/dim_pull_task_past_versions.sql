@@ -1,0 +1,84 @@
+-- The states of tasks that have ended: the past of dim_pull_task_versions, which adds those that stand.
+-- Rows are only ever added, so that a day's work does not grow with what lies behind it.
+-- kind: incremental
+-- grain: one row per target, task and first day of a state
+-- example: select end_reason, count(*) as versions from dim_pull_task_past_versions group by all order by all
+-- key: project_id, region, task_id, valid_from_date
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target when the state ended.
+-- column: task_id VARCHAR | The task's identifier.
+-- column: valid_from_date DATE | Day of the first complete capture that showed this state.
+-- column: valid_to_date DATE | Day on which its end was noticed, not included.
+-- column: last_seen_date DATE | Last day on which any capture showed the task, while this state stood.
+-- column: end_reason VARCHAR | changed, gone, unlisted, unchecked or target_dropped.
+-- like: stg_pull_tasks
+-- check: valid_from_date < valid_to_date
+-- check: end_reason in ('changed', 'gone', 'unlisted', 'unchecked', 'target_dropped')
+-- check: valid_from_date <= last_seen_date
+with targets as (
+    select captures.*, tidy.gone, tidy.unlisted
+    from stg_captures as captures
+    inner join tidy.captures as tidy
+        on captures.project_id = tidy.project_id and captures.region = tidy.region
+),
+-- What stood until now, beside what the day shows of it.
+standing as (
+    select
+        known.*,
+        build.snapshot_date,
+        coalesce(targets.is_expected, false) as is_expected,
+        coalesce(targets.coverage = 'complete', false) as is_complete,
+        today.task_id is not null as is_listed,
+        today.content_hash is distinct from known.content_hash as is_other,
+        targets.gone,
+        targets.unlisted,
+    from before.dim_pull_tasks as known
+    cross join tidy.build as build
+    left join targets
+        on known.project_id = targets.project_id and known.region = targets.region
+    left join stg_pull_tasks as today
+        on known.project_id = today.project_id and known.region = today.region and known.task_id = today.task_id
+    where known.is_current
+),
+ended as (
+    select
+        * exclude (
+            is_current, state_date, first_seen_date, absence_noticed_date,
+            snapshot_date, is_expected, is_complete, is_listed, is_other, gone, unlisted
+        ) replace (
+            case when is_listed and not (is_complete and is_other) then snapshot_date else last_seen_date end
+                as last_seen_date
+        ),
+        -- A target that left the list after it was captured on the day was known for that day still.
+        case when is_complete and not is_other then snapshot_date + 1 else snapshot_date end as valid_to_date,
+        case
+            when not is_complete or not is_other then 'target_dropped'
+            when is_listed then 'changed'
+            when list_contains(gone, task_id) then 'gone'
+            when list_contains(unlisted, task_id) then 'unlisted'
+            else 'unchecked'
+        end as end_reason,
+    from standing
+    where not is_expected or (is_complete and is_other)
+),
+-- States that the day brought, of a target that left the list on the same day.
+one_day as (
+    select
+        targets.target_name,
+        targets.snapshot_date as valid_from_date,
+        targets.snapshot_date as last_seen_date,
+        today.*,
+        targets.snapshot_date + 1 as valid_to_date,
+        'target_dropped' as end_reason,
+    from stg_pull_tasks as today
+    inner join targets
+        on today.project_id = targets.project_id and today.region = targets.region
+        and targets.coverage = 'complete' and not targets.is_expected
+    anti join standing
+        on today.project_id = standing.project_id and today.region = standing.region
+        and today.task_id = standing.task_id and not standing.is_other
+)
+select * from ended
+union all by name
+select * from one_day
