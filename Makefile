@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all check format bench docs lock clean
+.PHONY: help setup demo dev test test-all test-compat check format bench docs lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,7 +38,10 @@ test: $(INSTALLED) ## lint, types and tests
 
 test-all: $(INSTALLED) ## the same with the long simulations
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'slow or not slow'
+	@$(BIN)/python -m pytest -n 2 -m 'not compat'
+
+test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
+	@$(BIN)/python -m pytest -m compat
 
 check: $(INSTALLED) ## lint and types
 	@$(BIN)/ruff check --quiet --output-format concise .
@@ -59,4 +62,4 @@ lock: ## write requirements.lock afresh from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
