@@ -343,6 +343,19 @@ def test_a_reader_keeps_its_build_while_others_are_published(desk: Desk) -> None
     assert (out.strip(), reader.returncode) == (str(DAYS[0]), 0)
 
 
+def test_a_second_connection_of_the_same_process_sees_the_newest(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    held = [duckdb.connect(str(desk.lake.published.resolve()), read_only=True), open_published(desk.lake)]
+    for day in DAYS[1:6]:
+        desk.run(day)
+        held.append(open_published(desk.lake))
+        assert held[-1].sql("select through_date from meta_build").fetchall() == [(day,)]
+    seen = [connection.sql("select max(snapshot_date) from dim_dates").fetchall()[0][0] for connection in held]
+    assert seen == [DAYS[0], *DAYS[:6]]
+    for connection in held:
+        connection.close()
+
+
 def test_analysts_get_a_data_frame(desk: Desk) -> None:
     desk.run(DAYS[0])
     with open_warehouse(desk.lake.published) as warehouse:

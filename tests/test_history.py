@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import duckdb
 from conftest import BEIJING, SINGAPORE, Desk
 from history import contents, differences
 
@@ -47,6 +48,18 @@ def test_as_of_a_day_that_is_not_complete_is_the_last_known_state_with_its_date(
     assert rows(desk, f"from pull_tasks_as_of('{DAYS[0] - timedelta(days=1)}')") == []
     later = rows(desk, f"select distinct state_date from pull_tasks_as_of(date '{DAYS[2] + timedelta(days=99)}')")
     assert later == [(DAYS[2],)]
+
+
+def test_an_attached_warehouse_answers_views_at_once_and_macros_after_use(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{desk.lake.published.resolve()}' as w (read_only)")
+        (listed,) = connection.sql("select count(*) from w.fct_pull_task_days").fetchall()
+        connection.execute("use w")
+        for macro in NONE:
+            assert connection.sql(f"from {macro}('{DAYS[0]}')").fetchall()
+        assert connection.sql(f"select count(*) from pull_tasks_as_of(date '{DAYS[0]}')").fetchall() == [listed]
+    assert listed[0] > 0
 
 
 def test_the_view_of_days_is_what_the_macro_says_of_each(desk: Desk) -> None:
