@@ -18,7 +18,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.build import build_and_publish
+from pipelines.build import WorkingCopy, build_and_publish
+from pipelines.builds import plan_build
 from pipelines.config import from_environment
 from pipelines.lake import Lake
 from pipelines.models import load_models
@@ -39,24 +40,29 @@ print(time.perf_counter() - begin[0], time.process_time() - begin[1], len(rows))
 """
 
 
-def build(lake: Lake) -> tuple[Path, float]:
-    """Build and publish in this process; returns the file and the CPU seconds."""
+def make_lake(folder: Path, places: list[Place], days: int) -> Lake:
+    """A lake over so many days, published through all of them but the last, and then through the last."""
+    lake = Lake(folder / "lake")
+    lake.prepare()
+    with lake.lock():
+        with_run = write_archive(lake, places, [FIRST + timedelta(days=n) for n in range(days)])
+        for day in with_run[:-1]:
+            normalise_day(lake, day)
+        build_and_publish(lake, load_models(), from_environment(), datetime.now(UTC))
+        normalise_day(lake, with_run[-1])
+        build_and_publish(lake, load_models(), from_environment(), datetime.now(UTC))
+    return lake
+
+
+def daily_cost(lake: Lake) -> float:
+    """CPU seconds of adding the last day to the days before it and publishing, once."""
     began = time.process_time()
     with lake.lock():
-        path = build_and_publish(lake, load_models(), from_environment(), datetime.now(UTC))
-    return path, time.process_time() - began
-
-
-def daily_cost(lake: Lake, days: list[date], position: int) -> float:
-    """CPU seconds of adding one day to the days before it, the median of some days around `position`."""
-    for day in days[len(lake.tidy_dates()) : position]:
-        normalise_day(lake, day)
-    build(lake)
-    costs = []
-    for day in days[position : position + REPEATS]:
-        normalise_day(lake, day)
-        costs.append(build(lake)[1])
-    return statistics.median(costs)
+        models, settings = load_models(), from_environment()
+        plan = plan_build(lake, models, settings, rebuild_last_day=True)
+        with WorkingCopy(lake, models, settings, plan) as work:
+            work.publish(datetime.now(UTC))
+    return time.process_time() - began
 
 
 def query_times(path: Path, query: str) -> tuple[float, float, int]:
@@ -80,19 +86,14 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="leave the lake in this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        lake = Lake((options.keep or Path(temporary)) / "lake")
-        lake.prepare()
         places = [
             Place(f"{n:032x}", "cn-north-4", options.tasks, f"target-{n}", pace=30) for n in range(options.targets)
         ]
-        span = [FIRST + timedelta(days=n) for n in range(options.days)]
-        with lake.lock():
-            days = write_archive(lake, places, span)
-        early = daily_cost(lake, days, 20)
-        late = daily_cost(lake, days, len(days) - REPEATS - 1)
-        for day in days[len(lake.tidy_dates()) :]:
-            normalise_day(lake, day)
-        path, _ = build(lake)
+        young = make_lake(Path(temporary) / "young", places, 20)
+        lake = make_lake(options.keep or Path(temporary) / "old", places, options.days)
+        pairs = [(daily_cost(young), daily_cost(lake)) for _ in range(REPEATS)]
+        early, late = (statistics.median(costs) for costs in zip(*pairs, strict=True))
+        path, days = lake.published.resolve(), lake.tidy_dates()
         figures = {"days": len(days), "build_cpu_s_day_20": early, "build_cpu_s_last": late, "ratio": late / early}
         with duckdb.connect(str(path), read_only=True) as connection:
             ((versions,),) = connection.sql("select count(*) from dim_pull_task_versions").fetchall()

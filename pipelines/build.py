@@ -1,13 +1,11 @@
 """Building and publishing: SQL models over the tidy days into one read-only DuckDB file.
 
 Lives here: running models day by day, their checks, the publish.
-Does not live here: what to build upon (builds), what the models say (sql/), masking (redact), opening (warehouse).
+Does not live here: what to build upon (builds), where models find their tables (catalogs), what the models say (sql/),
+masking (redact), opening (warehouse).
 
 A build starts from the newest earlier one that holds only days that are as they were (its base), and adds the days
 after it, one by one. The file that readers see is never touched: a new one is finished, then a link is turned.
-
-Four catalogs: `tidy` is the day that is entered; `staging` its staging models; `before` what the incremental models
-held before that day, straight out of the base where there is but one day to add; `warehouse` the file in the making.
 """
 
 from __future__ import annotations
@@ -29,12 +27,13 @@ from pipelines.builds import (
     retire_builds,
     write_meta,
 )
+from pipelines.catalogs import open_catalogs
 from pipelines.compaction import check_file
 from pipelines.errors import LakeError, ModelError
 from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, month_of, read_manifest, read_month_manifest
-from pipelines.models import with_ancestors
+from pipelines.models import BY_DAY, with_ancestors
 from pipelines.tables import SCHEMA_VERSION, TABLES
-from pipelines.warehouse import escaped, quoted, tidy_rows
+from pipelines.warehouse import quoted, tidy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from pipelines.config import Settings
     from pipelines.lake import Lake, Manifest
     from pipelines.models import Model, Models
-
-STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,10 @@ class WorkingCopy:
         self._connection = duckdb.connect(":memory:")
         with ExitStack() as undo:
             undo.callback(self.close)
-            self._open()
+            open_catalogs(self._connection, self._path, plan, models)
+            for macro in redact.macros(**settings.warehouse.model_dump()):
+                self._connection.execute(macro.replace("create macro ", "create macro memory.main."))
+            redact.set_key(self._connection, redact.read_or_make_key(lake, may_make=False))
             for day in plan.days[:-1]:
                 self._enter(day)
                 for model in models.in_order:
@@ -156,32 +156,6 @@ class WorkingCopy:
             for check in self._models.checks
         )
 
-    def _open(self) -> None:
-        con = self._connection
-        con.execute(f"attach '{escaped(self._path)}' as warehouse (storage_version '{STORAGE_VERSION}')")
-        for catalog in ("staging", "before", "tidy"):
-            con.execute(f"attach ':memory:' as {catalog}")
-        con.execute("use memory")
-        for macro in redact.macros(**self._settings.warehouse.model_dump()):
-            con.execute(macro)
-        con.execute("set search_path = 'warehouse.main,staging.main,before.main,memory.main'")
-        redact.set_key(con, redact.read_or_make_key(self._lake, may_make=False))
-        if self._plan.base is not None:
-            con.execute(f"attach '{escaped(self._plan.base)}' as base (read_only)")
-        for model in self._models.in_order:
-            if model.kind == "incremental":
-                held = f"before.main.{model.name}"
-                if self._plan.base is None:
-                    columns = ", ".join(f'"{column.name}" {column.type}' for column in model.columns)
-                    con.execute(f"create table {held} ({columns})")
-                else:
-                    kind = "view" if self._adds_one_day else "table"
-                    con.execute(f"create {kind} {held} as from base.main.{model.name}")
-
-    @property
-    def _adds_one_day(self) -> bool:
-        return len(self._plan.days) == 1
-
     def _enter(self, day: date) -> None:
         """Point the tidy tables at `day`, after making sure that they are what its manifest names."""
         con = self._connection
@@ -214,24 +188,30 @@ class WorkingCopy:
 
     def _pass(self, model: Model) -> None:
         """Build a model for a day that is not the last: what it holds then is what the next day finds before it."""
-        if model.kind == "staging":
-            self._make(model)
-            self._execute(model, f"create or replace table staging.main.{model.name} as from made")
+        if model.kind not in BY_DAY:
+            return
+        self._make(model)
+        if model.kind == "appended":
+            self._execute(model, f"insert into before.main.{model.name} by name from made")
         elif model.kind == "incremental":
-            self._make(model)
             self._execute(model, f"create or replace table before.main.{model.name} as {_together(model)}")
+        else:
+            self._execute(model, f"create or replace table staging.main.{model.name} as from made")
 
     def _finish(self, model: Model) -> ModelResult:
         """Build a model for the last day, into its final place."""
-        if not model.is_stored and model.is_published:
+        if model.kind in {"view", "macro"}:
             self._define(model)
             if not model.is_checked:
                 return ModelResult(model, 0, 0, ())
             rows = self._scalar(f"select count(*) from {_place(model)}")
             return ModelResult(model, rows, rows, self._checks_of(model))
         day_rows = self._make(model)
-        final = _together(model) if model.kind == "incremental" else "from made"
-        self._execute(model, f"create or replace table {_place(model)} as {final}")
+        if model.kind == "appended" and self._plan.adds_one_day:
+            self._execute(model, f"insert into {_place(model)} by name from made")
+        else:
+            final = _together(model) if model.has_past else "from made"
+            self._execute(model, f"create or replace table {_place(model)} as {final}")
         rows = self._scalar(f"select count(*) from {_place(model)}")
         return ModelResult(model, rows, day_rows, self._checks_of(model))
 
@@ -271,13 +251,17 @@ class WorkingCopy:
     # -- checks --------------------------------------------------------------------------------------------------
 
     def _checks_of(self, model: Model) -> tuple[CheckResult, ...]:
-        """The model's checks; where one day was added to rows that were checked before, over that day's rows only.
-
-        Rows that share a key with an earlier row have replaced it, so a key can be there twice only within the day.
-        """
-        rows = "made" if model.kind == "incremental" and self._adds_one_day else _place(model)
+        """The model's checks; where one day was added to rows that were checked before, over that day's rows only."""
+        adds = model.has_past and self._plan.adds_one_day
+        rows = "made" if adds else _place(model)
         keys = ", ".join(model.key)
         twice = f"select {keys}, count(*) as rows from {rows} group by {keys} having count(*) > 1"
+        if (
+            adds and model.kind == "appended"
+        ):  # of the other kind, what shares a key with an earlier row has replaced it
+            twice += (
+                f" union all select {keys}, 2 from made semi join before.main.{model.name} as held on {_same(model)}"
+            )
         results = [self._check("key_is_unique", twice, model.name)]
         for condition in model.checks:
             failing = f"select {keys} from {rows} where ({condition}) is not true"
@@ -337,7 +321,7 @@ class WorkingCopy:
 
     def _write_comments(self) -> None:
         for model in self._models.in_order:
-            if model.is_published:
+            if model.is_published and not (model.kind == "appended" and self._plan.adds_one_day):
                 sort = {"view": "view", "macro": "macro table"}.get(model.kind, "table")
                 text = f"{model.description} Grain: {model.grain}."
                 self._execute(model, f"comment on {sort} {_place(model)} is {quoted(text)}")
@@ -374,8 +358,12 @@ def _place(model: Model) -> str:
     return f"{'staging' if model.kind == 'staging' else 'warehouse'}.main.{model.name}"
 
 
+def _same(model: Model) -> str:
+    return " and ".join(f"held.{name} is not distinct from made.{name}" for name in model.replace)
+
+
 def _together(model: Model) -> str:
-    """What the model held before the day and what the day made, which replaces rows of the same key."""
+    """What the model held before the day and what the day made, which replaces rows of the same key if it may."""
     held, names = f"before.main.{model.name}", ", ".join(f'"{column.name}"' for column in model.columns)
-    same = " and ".join(f"held.{name} is not distinct from made.{name}" for name in model.replace)
-    return f"select {names} from {held} as held anti join made on {same} union all select {names} from made"
+    standing = f" anti join made on {_same(model)}" if model.kind == "incremental" else ""
+    return f"select {names} from {held} as held{standing} union all select {names} from made"

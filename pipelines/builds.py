@@ -66,6 +66,11 @@ class Plan:
         """Whether the published file is built from just these inputs and rules."""
         return not self.days
 
+    @property
+    def adds_one_day(self) -> bool:
+        """Whether one day is added to a base."""
+        return self.base is not None and len(self.days) == 1
+
 
 def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_day: bool = False) -> Plan:
     """Find out what must be built.

@@ -26,9 +26,10 @@ LAYERS: dict[str, str | tuple[str, ...]] = {
     "reports": "rpt_",
     "macros": "",
 }
-Kind = Literal["staging", "incremental", "table", "view", "macro"]
-# What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` an incremental
-# model, which is that model as it stood before the day.
+Kind = Literal["staging", "appended", "incremental", "table", "view", "macro"]
+BY_DAY = frozenset({"staging", "appended", "incremental"})  # built for every day, the others at the end
+# What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` a model
+# that is appended or incremental, which is that model as it stood before the day.
 SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
 BEFORE = "before."
 
@@ -51,8 +52,9 @@ class Model:
     """One SQL file.
 
     Attributes:
-        kind: `staging` lives for one build; `table` is made afresh from other models; `incremental` adds a day to
-            what it held before; `view` and `macro` are evaluated by the reader.
+        kind: `staging` lives for one build; `appended` adds a day's rows to what it held before, and
+            `incremental` may replace some of it; `table` is made afresh at the end of a build; `view` and `macro`
+            are evaluated by the reader.
         key: the columns that tell rows apart.
         replace: those of the key by which new rows push out old ones; all, unless the header says otherwise.
         arguments: what a macro is called with.
@@ -87,7 +89,12 @@ class Model:
     @property
     def is_stored(self) -> bool:
         """Whether its rows stand in the published file; those of a view or a macro come about in the reader."""
-        return self.kind in {"incremental", "table"}
+        return self.kind in {"appended", "incremental", "table"}
+
+    @property
+    def has_past(self) -> bool:
+        """Whether it holds rows of earlier days, which models may read as `before.<name>`."""
+        return self.kind in {"appended", "incremental"}
 
     @property
     def is_checked(self) -> bool:
@@ -141,17 +148,17 @@ def load_models(folder: Path = SQL_FOLDER) -> Models:
         raise ModelError(f"{folder}: no models there; is the installation whole?")
     models = [_checked(_with_columns_of_others(model, models, headers)) for model in models]
     known = {model.name for model in models}
-    incremental = {model.name for model in models if model.kind == "incremental"}
+    with_past = {model.name for model in models if model.has_past}
     for model in models:
         if unknown := model.depends_on - known:
             raise ModelError(f"{model.name}: reads {', '.join(sorted(unknown))}, which no file in sql/ makes")
-        late = {other.name for other in models if other.kind not in {"staging", "incremental"}}
-        if model.kind in {"staging", "incremental"} and (strange := model.depends_on & late):
+        late = {other.name for other in models if other.kind not in BY_DAY}
+        if model.kind in BY_DAY and (strange := model.depends_on & late):
             raise ModelError(
                 f"{model.name}: is built day by day and reads {', '.join(sorted(strange))}, made at the end"
             )
-        if strange := model.reads_before - incremental:
-            raise ModelError(f"{model.name}: reads {', '.join(sorted(strange))} before the day; no incremental model")
+        if strange := model.reads_before - with_past:
+            raise ModelError(f"{model.name}: reads {', '.join(sorted(strange))} before the day, where nothing is held")
     return Models(_ordered(models), tuple(_read_check(path) for path in sorted((folder / "checks").glob("*.sql"))))
 
 

@@ -229,6 +229,26 @@ def test_a_check_that_fails_stops_the_publish(desk: Desk, tmp_path: Path) -> Non
     assert desk.lake.published.resolve() == before
 
 
+def test_a_day_that_would_write_an_earlier_row_again_is_refused(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "sql"
+    shutil.copytree(SQL_FOLDER, folder)
+    file = folder / "marts" / "dim_dates.sql"
+    file.write_text(
+        file.read_text().replace(
+            "from stg_days as days", f"from (select date '{DAYS[0]}' as snapshot_date, true as has_run) as days"
+        )
+    )
+    models = load_models(folder)
+    for day in DAYS[:2]:
+        desk.capture(day)
+        with desk.lake.lock():
+            normalise_day(desk.lake, day)
+            if day == DAYS[0]:
+                build_and_publish(desk.lake, models, desk.settings, datetime.now(UTC))
+    with desk.lake.lock(), pytest.raises(ModelError, match="dim_dates: key_is_unique"):
+        build_and_publish(desk.lake, models, desk.settings, datetime.now(UTC))
+
+
 def test_a_header_that_differs_from_the_select_is_refused(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "sql"
     shutil.copytree(SQL_FOLDER, folder)
