@@ -23,7 +23,7 @@ def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     @dg.asset(
         key=CLOSED_MONTHS,
         deps=[asset_key(f"tidy.{table.name}") for table in TABLES],
-        description="A closed month of each tidy table as one file sorted by task, in the place of its days' files.",
+        description="A closed month of each tidy table as one sorted file, in the place of its days' files.",
         group_name="tidy",
         kinds={"parquet", "duckdb"},
         partitions_def=partitions,
@@ -34,8 +34,8 @@ def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         lake, settings = workplace.lake, workplace.settings.lake
         month = date.fromisoformat(context.partition_key)
         try:
-            done = [compact_month(lake, each) for each in months_to_compact(lake, settings) if each == month]
-            without_raw = remove_old_raw(lake, settings)
+            done = [compact_month(lake, each) for each in months_to_compact(lake, settings) if each <= month]
+            without_raw, needed = remove_old_raw(lake, settings)
         except LakeError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         return dg.MaterializeResult(
@@ -46,6 +46,7 @@ def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
                 "bytes_before": sum(each.bytes_before for each in done),
                 "bytes_after": sum(each.bytes_after for each in done),
                 "days_without_raw": len(without_raw),
+                "damaged_days": ", ".join(map(str, needed)) or "none",
             }
         )
 

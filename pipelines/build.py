@@ -31,9 +31,10 @@ from pipelines.catalogs import open_catalogs
 from pipelines.compaction import check_file
 from pipelines.errors import LakeError, ModelError
 from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, month_of, read_manifest, read_month_manifest
+from pipelines.literals import quoted
 from pipelines.models import BY_DAY, with_ancestors
 from pipelines.tables import SCHEMA_VERSION, TABLES
-from pipelines.warehouse import quoted, tidy_rows
+from pipelines.warehouse import tidy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,8 @@ class WorkingCopy:
         self._checked: set[Path] = set()
         self._path = lake.unfinished("warehouse.duckdb")
         self._path.unlink(missing_ok=True)
-        self._connection = duckdb.connect(":memory:")
+        # what does not fit into memory is as private as the tidy tables that it comes from
+        self._connection = duckdb.connect(":memory:", config={"temp_directory": str(lake.unfinished("build"))})
         with ExitStack() as undo:
             undo.callback(self.close)
             open_catalogs(self._connection, self._path, plan, models)

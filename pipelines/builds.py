@@ -14,7 +14,7 @@ import duckdb
 
 from pipelines.errors import NoWarehouse
 from pipelines.lake import sha256_of
-from pipelines.warehouse import quoted
+from pipelines.literals import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -127,7 +127,8 @@ async def capture_targets(
     async with LiveClient(settings, clock.now, day if simulated else None) as client:
         if simulated:
             await client.require_sandbox()
-        _write_targets(settings, lake, day, targets, accept_drop)
+        kept = {target.key for target in targets if not (refresh and (only is None or target.key in only))}
+        _write_targets(settings, lake, day, targets, accept_drop, kept)
 
         async def one(target: Target) -> CaptureResult:
             standing = None if refresh else _standing(lake, day, target)
@@ -187,20 +188,26 @@ def target_line(settings: Settings, target: Target) -> TargetLine:
         name=target.name,
         endpoint=settings.endpoint(target),
         query_region=target.query_region or target.region,
+        timezone=settings.timezone,
         max_drop_ratio=settings.api.max_drop_ratio,
     )
 
 
 def _write_targets(
-    settings: Settings, lake: Lake, day: date, targets: Sequence[Target], accept_drop: Collection[tuple[str, str]]
+    settings: Settings,
+    lake: Lake,
+    day: date,
+    targets: Sequence[Target],
+    accept_drop: Collection[tuple[str, str]],
+    kept: Collection[tuple[str, str]],
 ) -> None:
-    """Keep what is to be listed; a drop that was accepted earlier on the day stays so."""
+    """Keep what is to be listed; a drop that was accepted earlier on the day stays so for targets in `kept`."""
     path = lake.targets_file(day)
     try:
         before = read_targets(path).targets if path.is_file() else []
     except LakeError:
         before = []  # damaged: it is written anew
-    accepted = {*accept_drop, *(line.key for line in before if line.drop_accepted)}
+    accepted = {*accept_drop, *(line.key for line in before if line.drop_accepted and line.key in kept)}
     lines = [target_line(settings, target) for target in targets]
     content = msgspec.json.encode(
         TargetList(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from pipelines.warehouse import escaped
+from pipelines.literals import escaped
 
 if TYPE_CHECKING:
     from pathlib import Path

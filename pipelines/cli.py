@@ -143,7 +143,7 @@ def compact(config: ConfigOption = None) -> None:
 
     settings = configuration.load(config, need_targets=False)
     with Progress() as progress:
-        months, without_raw = run_compact(settings, watcher=progress)
+        months, without_raw, needed = run_compact(settings, watcher=progress)
     for month in months:
         typer.echo(
             f"{month.month:%Y-%m}: {month.days} days, {month.rows} rows, "
@@ -151,6 +151,13 @@ def compact(config: ConfigOption = None) -> None:
         )
     if without_raw:
         typer.echo(f"removed the raw archive of {len(without_raw)} days: {spans(tuple(without_raw))}")
+    if needed:
+        typer.echo(
+            f"kept the raw archive of {spans(tuple(needed))}: tables of these days are damaged; mend them: "
+            f"pulltasks rebuild --from {needed[0]} --to {needed[-1]}",
+            err=True,
+        )
+        raise typer.Exit(NOT_COMPLETE)
     if not months and not without_raw:
         typer.echo("nothing to do: every closed month is compacted")
 

@@ -34,7 +34,7 @@ from pipelines.parquet import ROW_GROUP_ROWS, TidyWriter
 from pipelines.warehouse import tidy_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pipelines.config import LakeSettings
@@ -82,7 +82,7 @@ def compact_month(lake: Lake, month: date) -> CompactedMonth:
             check_file(path, manifests[day].tables[table.name], f"pulltasks rebuild --from {day} --to {day}")
         final = lake.month_file(table.name, month)
         with _sorted_file(lake, table, f"select * from ({tidy_rows(table, sources)})", _month_order(table)) as writer:
-            _prove_equal(table, writer.path, sources, month)
+            _prove_equal(table, writer.path, sources, month, lake.unfinished("sort"))
             entries[table.name] = _entry(lake, writer, final)
             lake.put(writer.path, final)
     manifest = MonthManifest(
@@ -107,7 +107,8 @@ def open_month(lake: Lake, month: date) -> bool:
         return False
     manifest = read_month_manifest(path)
     for table in tables.TABLES:
-        check_file(lake.month_file(table.name, month), manifest.tables[table.name], "restore it from a backup")
+        advice = f"rebuild the month: pulltasks rebuild --from {month} --to {max(manifest.days)}"
+        check_file(lake.month_file(table.name, month), manifest.tables[table.name], advice)
     for day in manifest.days:
         _write_day_back(lake, month, day)
     path.unlink()
@@ -122,7 +123,9 @@ def clear_compacted_days(lake: Lake) -> None:
     """
     for month in lake.compacted_months():
         path = lake.month_manifest_file(month)
-        manifest = read_month_manifest(path)
+        manifest = _readable(path)
+        if manifest is None:
+            continue  # nothing is taken away for its sake; `rebuild` of the month makes it anew
         folders = [lake.tidy_file(table.name, day).parent for table in tables.TABLES for day in manifest.days]
         leftovers = [folder for folder in folders if folder.is_dir()]
         if leftovers and not _is_whole(lake, manifest):
@@ -134,22 +137,76 @@ def clear_compacted_days(lake: Lake) -> None:
             _take_away(lake, folder)
 
 
+def _readable(path: Path) -> MonthManifest | None:
+    try:
+        return read_month_manifest(path)
+    except LakeError:
+        return None
+
+
+def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
+    """Those of some months whose files or manifest are damaged."""
+    found = []
+    for month in months:
+        path = lake.month_manifest_file(month)
+        manifest = _readable(path) if path.is_file() else None
+        if path.is_file() and (manifest is None or not _is_whole(lake, manifest)):
+            found.append(month)
+    return found
+
+
+def give_up_month(lake: Lake, month: date) -> list[date]:
+    """Let go of a damaged month, so that its days can be made again from their raw files; returns the days.
+
+    Raises:
+        LakeError: when a day has no raw files any more; nothing is changed then.
+    """
+    days = [day for day in lake.tidy_dates() if month_of(day) == month]
+    if missing := [str(day) for day in days if not lake.targets_file(day).is_file()]:
+        raise LakeError(
+            f"{lake.month_manifest_file(month)}: the month's files are damaged, and of {', '.join(missing)} there is "
+            "no raw archive to make them from; restore the files from a backup"
+        )
+    for path in (*(lake.manifest_file(day) for day in days), lake.month_manifest_file(month)):
+        path.unlink()
+        sync(path.parent)
+    return days
+
+
 def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
     files = {lake.tidy / entry.file: entry.sha256 for entry in manifest.tables.values()}
     return all(path.is_file() and sha256_of(path) == expected for path, expected in files.items())
 
 
-def remove_old_raw(lake: Lake, settings: LakeSettings) -> list[date]:
-    """Take away raw files older than `keep_raw_days`, of days whose tables are valid; returns the days."""
+def remove_old_raw(lake: Lake, settings: LakeSettings) -> tuple[list[date], list[date]]:
+    """Take away raw files older than `keep_raw_days`, of days whose tables are sound.
+
+    Returns:
+        The days whose raw files were removed, and the days that keep them, as they are needed to mend a damaged table.
+    """
     dates = lake.tidy_dates()
     if settings.keep_raw_days is None or not dates:
-        return []
+        return [], []
     horizon = dates[-1] - timedelta(days=settings.keep_raw_days)
     valid = set(dates) - set(lake.stale_dates())
     old = [day for day in lake.raw_dates() if day <= horizon and day in valid]
-    for day in old:
+    damaged = set(damaged_months(lake, {month_of(day) for day in old}))
+    needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
+    removed = [day for day in old if day not in needed]
+    for day in removed:
         _take_away(lake, lake.targets_file(day).parent)
-    return old
+    return removed, needed
+
+
+def _is_sound(lake: Lake, day: date) -> bool:
+    """Whether a day's own files, if it has any, are those that its manifest names."""
+    try:
+        entries = read_manifest(lake.manifest_file(day)).tables
+        for table in tables.TABLES if not lake.is_compacted(day) else ():
+            check_file(lake.tidy_file(table.name, day), entries[table.name], "")
+    except LakeError:
+        return False
+    return True
 
 
 def check_file(path: Path, entry: FileEntry, advice: str) -> None:
@@ -183,8 +240,8 @@ def _sorted_file(lake: Lake, table: tables.Table, rows: str, order: Sequence[str
             yield writer
 
 
-def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month: date) -> None:
-    with duckdb.connect() as connection:
+def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month: date, spill: Path) -> None:
+    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
         connection.execute(f"create view whole as {tidy_rows(table, [path])}")
         connection.execute(f"create view parts as {tidy_rows(table, sources)}")
         for one, other in (("whole", "parts"), ("parts", "whole")):

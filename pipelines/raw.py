@@ -28,8 +28,8 @@ Verdict = Literal["complete", "incomplete", "failed"]
 class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
     """A target as it was configured.
 
-    `max_drop_ratio` and `drop_accepted` say what is held back of it that day: they stand in the archive, so that the
-    day's tables do not depend on later settings.
+    How dates are counted (`timezone`) and what of a listing is held back (`max_drop_ratio`, `drop_accepted`) stand in the
+    archive, so that the day's tables do not depend on later settings.
     """
 
     project_id: str
@@ -37,6 +37,7 @@ class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     endpoint: str
     query_region: str
+    timezone: str | None = None
     max_drop_ratio: float | None = None
     drop_accepted: bool = False
 

@@ -14,6 +14,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from pipelines.errors import LakeError
+from pipelines.literals import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,36 +24,61 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 FINGERPRINT_CHARACTERS = 16  # 64 bits: among a million addresses two share one by chance once in 30 million lakes
 
+_AT = "[@\uff20\ufe6b]"
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*:/{1,2}"
+_ENCODED = "%(25)*(3F|26|3D|23|40|3B)"  # ? & = # @ ; however often they were encoded
+_WIDE = "[\uff1f\uff06\uff1d\uff03\uff1b]"  # the same as full-width characters
 # Applied in this order; (pattern, replacement, options of regexp_replace). RE2 and Python's re agree on all of them.
 _ADDRESS_RULES = (
     # blanks, quotes and invisible characters in front hide the scheme from the rules below
     ("^[^A-Za-z0-9/@\\[]+", "", ""),
     # userinfo, up to the last @ before the path; without a scheme as well, and over ? and # that stand in a password
-    ("^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^/]*[@\uff20]", r"\1***@", ""),
-    ("^([A-Za-z][A-Za-z0-9+.-]*:/+|//)?[^?#]*[@\uff20]", r"\1***@", ""),
-    ("[#\uff03].*$", "#***", "s"),
+    (f"^({_SCHEME}|//)?[^/]*{_AT}", r"\1***@", ""),
+    (f"^({_SCHEME}|//)?[^?#]*{_AT}", r"\1***@", ""),
+    # an address in an address: another one behind a comma, or one that is proxied
+    (f"^({_SCHEME}[^/]*/).*:/.*$", r"\1***", "s"),
+    ("#.*$", "#***", "s"),
     (r"[\s\\].*$", " ***", "s"),
     (r";[^?#]*", ";***", "g"),
-    # everything behind an encoded ? & = # @ might be a parameter, however often it was encoded
-    ("(?i)(%(25)*(3F|26|3D|23|40)|[\uff1f\uff06\uff1d]).*$", "%***", "s"),
+    # everything behind an encoded separator might be a parameter
+    (f"(?i)({_ENCODED}|{_WIDE}).*$", "%***", "s"),
     # a name without a value might be a key that ends in =
     (r"([?&])[^=&#]*=+(&|#|$)", r"\1***\2", "g"),
     (r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&#]*", r"\1\2***", "g"),
-    # the last segment of these is the stream key
-    (r"(?i)^((rtmp[a-z]*|srt):/+[^/?#;][^?#;]*?/)[^/?#; %]*[^/?#; %.][^/?#; %]*(%20|/|\.)*([?#; %]|$)", r"\1***\4", ""),
 )
-
 # What is left must look like a place: a scheme or a masked user before a host, or at least a host's name. Else it is no
 # address, and may as well be a key.
+_HOST = r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^/?#;:@,%\[\]\s\\]+)(:[0-9]{1,5})?"
 _PLACE = (
-    r"^(([A-Za-z][A-Za-z0-9+.-]*:/+|//)(\*\*\*@)?(\[[0-9A-Fa-f:.]+\]|[^/?#;:@\[\]\s\\]*)(:[0-9]*)?"
-    r"|\*\*\*@[^/?#;:@\s\\]*(:[0-9]*)?"
-    r"|([a-z0-9-]{1,63}\.)+[a-z]{2,24}(:[0-9]*)?"
-    r"|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]*)?)"
-    r"([/?#;%\s].*)?$"
+    f"^(({_SCHEME}|//)(\\*\\*\\*@)?{_HOST}"
+    f"|\\*\\*\\*@{_HOST}"
+    r"|([a-z0-9-]{1,63}\.)+[a-z]{2,24}(:[0-9]{1,5})?"
+    r"|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]{1,5})?)"
+    r"([/?#;\s].*)?$"
 )
-# What follows one of these in a name is no name, but arguments that somebody put there.
-_ARGUMENTS = "[?&#;=@\uff1f\uff20].*$"
+# The path of a stream: its application may be seen if a plain name follows it, all else may be the key.
+_FRONT = f"({_SCHEME}|//)?(\\[[^\\]]*\\]|[^/?#;:\\s]+)(:[0-9]{{1,5}})?/+"
+_KEYED_PATH = (
+    f"^({_FRONT}[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)[/.]*([A-Za-z0-9_~\u0080-\U0010ffff-]|%[013-9A-Fa-f])[^?#;\\s]*"
+)
+_ANY_PATH = f"^({_FRONT})[^?#;\\s]+"
+_IS_WEB = "(?i)^https?:/+"
+_HAS_SCHEME = f"^{_SCHEME}"
+# What stands before the last @ of a name, and what follows one of the others, is no name, but what somebody put there.
+_USER = f"^.*{_AT}"
+_ARGUMENTS = f"(?i)([?&#;=]|{_WIDE}|{_ENCODED}).*$"
+# Words of the service and of the system: addresses, values of whatever looks like a parameter, and quoted values.
+_MESSAGE_RULES = (
+    (r"[A-Za-z][A-Za-z0-9+.-]*:/\S*", "***"),
+    (rf"\S*{_AT}\S*", "***"),
+    (r"""(["']\s*:\s*)["'][^"']*["']""", r"\1***"),
+    (r"([A-Za-z0-9_.-]{1,40}=)\S+", r"\1***"),
+    (
+        r"(?i)((key|token|secret|sign[a-z]*|pass[a-z]*|pwd|access|auth[a-z_]*|credential|streamid|ak|sk)\s*[=:]\s*)[^\s,;)]+",
+        r"\1***",
+    ),
+    (r"(?i)(bearer\s+)\S+", r"\1***"),
+)
 
 
 def macros(*, mask_stream_names: bool = False, expose_secrets: bool = False) -> list[str]:
@@ -69,30 +95,37 @@ def macros(*, mask_stream_names: bool = False, expose_secrets: bool = False) -> 
         f"unhex(sha256(getvariable('redaction_inner') || encode(value)))), 1, {FINGERPRINT_CHARACTERS})"
     )
     if expose_secrets:
-        names = ("url", "args", "raw", "text", "json", "name", "stream_name")
+        names = ("address", "place", "path", "url", "stream_url", "args", "raw", "text", "json", "name", "stream_name")
         return [*(f"create macro mask_{name}(value) as value" for name in names), fingerprint]
-    address = "value"
+    address, message = "value", "value"
     for pattern, replacement, options in _ADDRESS_RULES:
-        address = f"regexp_replace({address}, {_quoted(pattern)}, {_quoted(replacement)}, '{options}')"
+        address = f"regexp_replace({address}, {quoted(pattern)}, {quoted(replacement)}, '{options}')"
+    for pattern, replacement in _MESSAGE_RULES:
+        message = f"regexp_replace({message}, {quoted(pattern)}, {quoted(replacement)}, 'g')"
     hidden = "case when value = '' then '' when value is not null then '***' end"
-    named = _quoted(r"(?i)((key|token|secret|sign[a-z]*|password|access|auth[a-z_]*)[ ]*[=:][ ]*)[^ ,;)]+")
-    nameless = _quoted(r"([?&])[^=&]*=+(&|$)")
-    parameters = _quoted(r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*")
+    nameless = quoted(r"([?&])[^=&]*=+(&|$)")
+    parameters = quoted(r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*")
+    name = f"regexp_replace(regexp_replace(value, {quoted(_USER)}, '***', 's'), {quoted(_ARGUMENTS)}, '***', 's')"
     return [
         f"create macro mask_address(value) as {address}",
-        f"create macro mask_place(value) as case when value = '' or regexp_matches(value, {_quoted(_PLACE)}, 's') "
+        f"create macro mask_place(value) as case when value = '' or regexp_matches(value, {quoted(_PLACE)}, 's') "
         "then value when value is not null then '***' end",
-        "create macro mask_url(value) as mask_place(mask_address(value))",
+        f"create macro mask_path(value) as case when regexp_matches(value, {quoted(_KEYED_PATH)}) "
+        f"then regexp_replace(value, {quoted(_KEYED_PATH)}, '\\1***') "
+        f"else regexp_replace(value, {quoted(_ANY_PATH)}, '\\1***') end",
+        # the path of a web page or a file may be seen; of a stream, and of what has no scheme, it holds the key
+        f"create macro mask_stream_url(value) as case when regexp_matches(mask_address(value), {quoted(_IS_WEB)}) "
+        "then mask_place(mask_address(value)) else mask_path(mask_place(mask_address(value))) end",
+        f"create macro mask_url(value) as case when regexp_matches(mask_address(value), {quoted(_HAS_SCHEME)}) "
+        "then mask_stream_url(value) else mask_place(mask_address(value)) end",
         "create macro mask_args(value) as case when value = '' then '' else "
         f"substr(regexp_replace(regexp_replace('?' || value, {nameless}, '\\1***\\2', 'g'), "
         f"{parameters}, '\\1\\2***', 'g'), 2) end",
         f"create macro mask_raw(value) as {hidden}",
-        "create macro mask_text(value) as regexp_replace(regexp_replace(value, "
-        f"{_quoted('[A-Za-z][A-Za-z0-9+.-]*://[^ ,;)]*')}, '***', 'g'), "
-        f"{named}, '\\1***', 'g')",
+        f"create macro mask_text(value) as {message}",
         "create macro mask_json(value) as case when value is not null then '{' || array_to_string("
         "list_transform(json_keys(value), lambda field: to_json(field) || ':\"***\"'), ',') || '}' end",
-        f"create macro mask_name(value) as regexp_replace(value, {_quoted(_ARGUMENTS)}, '***', 's')",
+        f"create macro mask_name(value) as {name}",
         f"create macro mask_stream_name(value) as {hidden if mask_stream_names else 'mask_name(value)'}",
         fingerprint,
     ]
@@ -138,7 +171,3 @@ def scrub(text: str) -> str:
     text = re.sub(r"'[^'\n]*'", "'***'", text)
     text = re.sub(r'"[^"\n]*://[^"\n]*"', '"***"', text)
     return re.sub(r"[A-Za-z][A-Za-z0-9+.-]*://\S*", "***", text)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.build import build_and_publish
 from pipelines.capture import CaptureResult, capture_targets, check_date
-from pipelines.compaction import clear_compacted_days, compact_month, months_to_compact, remove_old_raw
+from pipelines.compaction import (
+    clear_compacted_days,
+    compact_month,
+    damaged_months,
+    give_up_month,
+    months_to_compact,
+    remove_old_raw,
+)
 from pipelines.coverage import is_day_complete, known_tasks, read_day, read_surprises
 from pipelines.errors import LakeError
-from pipelines.lake import Lake
+from pipelines.lake import Lake, month_of
 from pipelines.models import load_models
 from pipelines.normalise import days_to_normalise, normalise_days
 from pipelines.warehouse import open_published
@@ -120,10 +127,12 @@ def snapshot(
             )
         is_new = any(result.is_new for result in captures)
         clear_compacted_days(lake)
+        compacted = lake.compacted_months()
         built, damaged = _tidy(lake, days_to_normalise(lake, day) if is_new else lake.stale_dates(), watcher)
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
+        _close_again(lake, compacted)
     is_complete = _is_complete(lake, settings, day, captures) and not damaged
     return _result(lake, day, captures, built, damaged, published, is_complete=is_complete)
 
@@ -149,22 +158,32 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
     with lake.lock():
         clear_compacted_days(lake)
         compacted = lake.compacted_months()
+        for month in damaged_months(lake, sorted({month_of(day) for day in days})):
+            give_up_month(lake, month)  # then all its days are stale
         built, damaged = _tidy(lake, sorted({*days, *lake.stale_dates()}), watcher)
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
-        for month in set(compacted) - set(lake.compacted_months()):
-            compact_month(lake, month)
+        _close_again(lake, compacted)
     without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
     result = _result(lake, lake.tidy_dates()[-1], (), built, damaged, published, is_complete=not damaged)
     return replace(result, days_without_raw=without_raw, is_complete=result.is_complete and result.status.is_complete)
 
 
-def compact(settings: Settings, *, watcher: Watcher | None = None) -> tuple[list[CompactedMonth], list[date]]:
+def _close_again(lake: Lake, compacted: Sequence[date]) -> None:
+    """Compact months that were opened for a day in them, unless a day of theirs could not be written."""
+    stale = {month_of(day) for day in lake.stale_dates()}
+    for month in sorted(set(compacted) - set(lake.compacted_months()) - stale):
+        compact_month(lake, month)
+
+
+def compact(
+    settings: Settings, *, watcher: Watcher | None = None
+) -> tuple[list[CompactedMonth], list[date], list[date]]:
     """Write every closed month as one sorted file a table, and let go of what is older than the settings keep.
 
     Returns:
-        The months, and the days whose raw files were removed.
+        The months, the days whose raw files were removed, and the days that keep them to mend a damaged table.
 
     Raises:
         LakeError: when a day's file is damaged; what was compacted before it stands.
@@ -172,6 +191,8 @@ def compact(settings: Settings, *, watcher: Watcher | None = None) -> tuple[list
     """
     watcher = watcher or Silent()
     lake = Lake(settings.lake.root)
+    if not lake.tidy_dates():
+        raise LakeError(f"{lake.root}: there are no tidy tables to compact; run `pulltasks snapshot` first")
     lake.prepare()
     with lake.lock():
         clear_compacted_days(lake)
@@ -181,7 +202,8 @@ def compact(settings: Settings, *, watcher: Watcher | None = None) -> tuple[list
         for month in months:
             done.append(compact_month(lake, month))
             watcher.advance(f"{month:%Y-%m}")
-        return done, remove_old_raw(lake, settings.lake)
+        removed, needed = remove_old_raw(lake, settings.lake)
+        return done, removed, needed
 
 
 def _result(

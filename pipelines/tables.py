@@ -199,6 +199,7 @@ CAPTURES = Table(
         Column("endpoint", TEXT, "Address that was asked."),
         Column("query_region", TEXT, "Value of the region parameter that was sent."),
         Column("is_listed", FLAG, "Whether the day's newest target list names the target."),
+        Column("timezone", TEXT, "Time zone in which snapshot dates are counted."),
         Column("max_drop_ratio", RATIO, "A listing that lacks more than this part of the tasks known before is held."),
         Column("drop_accepted", FLAG, "Whether the operator said that such a listing is right."),
         Column("capture_id", TEXT, "Identifier of the capture; null when there was none."),

@@ -143,7 +143,7 @@ def show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format)
 
     import duckdb
 
-    from pipelines.warehouse import escaped
+    from pipelines.literals import escaped
 
     relation = connection.sql(sql)
     if relation is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pipelines.errors import LakeError, NoWarehouse
+from pipelines.literals import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,8 @@ def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
     """A connection whose tables are the tidy tables of all dates, unredacted, for the lake's owner."""
     from pipelines.tables import TABLES
 
-    connection = duckdb.connect(":memory:")
+    # what does not fit into memory is as private as the tables themselves
+    connection = duckdb.connect(":memory:", config={"temp_directory": str(lake.tidy / ".spill")})
     for table in TABLES:
         files = lake.files(table.name, date.min, date.max)
         if not files:
@@ -75,13 +77,3 @@ def _execute(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
         connection.execute(statement)
     except duckdb.Error as error:
         raise LakeError(f"the tidy tables cannot be read ({error}); `pulltasks rebuild` writes them again") from None
-
-
-def escaped(path: Path) -> str:
-    """A path as it may stand between single quotes in SQL."""
-    return str(path).replace("'", "''")
-
-
-def quoted(text: str) -> str:
-    """A text as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"

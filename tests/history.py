@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pipelines import redact
+from pipelines.literals import escaped
 from pipelines.models import load_models, with_ancestors
 from pipelines.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, TABLES
-from pipelines.warehouse import escaped, tidy_rows
+from pipelines.warehouse import tidy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,6 +14,7 @@ LAYERS = {
     "errors": 0,
     "config": 1,
     "known": 0,
+    "literals": 0,
     "tables": 1,
     "redact": 2,
     "lake": 2,

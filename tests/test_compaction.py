@@ -62,8 +62,8 @@ def daily_files(lake, month: date) -> list[Path]:
 
 def test_a_closed_month_becomes_one_sorted_file_a_table(desk: Desk) -> None:
     before = rows(desk.lake)
-    months, without_raw = compact(desk.settings)
-    assert ([month.month for month in months], without_raw) == ([SEPTEMBER, OCTOBER], [])
+    months, without_raw, needed = compact(desk.settings)
+    assert ([month.month for month in months], without_raw, needed) == ([SEPTEMBER, OCTOBER], [], [])
     assert rows(desk.lake) == before
     assert desk.lake.files("pull_tasks", DAYS[1], DAYS[4]) == [
         desk.lake.month_file("pull_tasks", OCTOBER),
@@ -85,7 +85,7 @@ def test_the_days_files_go_with_the_next_run_and_not_before(desk: Desk) -> None:
     before = rows(desk.lake)
     compact(desk.settings)
     assert daily_files(desk.lake, OCTOBER)
-    assert compact(desk.settings) == ([], [])
+    assert compact(desk.settings) == ([], [], [])
     assert daily_files(desk.lake, OCTOBER) == []
     assert daily_files(desk.lake, NOVEMBER)
     assert rows(desk.lake) == before
@@ -165,10 +165,36 @@ def test_a_damaged_month_falls_back_to_its_days_while_they_are_there(desk: Desk)
     assert [month.month for month in compact(desk.settings)[0]] == [OCTOBER]  # made again from the days
     assert rows(desk.lake) == before
     compact(desk.settings)
-    desk.lake.month_file("pull_tasks", OCTOBER).write_bytes(b"oops")  # now there is nothing to fall back to
-    (damaged,) = rebuild(desk.settings, DAYS[1], DAYS[1], desk.clock).damaged_days
-    assert "restore it from a backup" in damaged
+    desk.lake.month_file("pull_tasks", OCTOBER).write_bytes(b"oops")  # now there is only the raw archive
+    result = rebuild(desk.settings, DAYS[1], DAYS[1], desk.clock)
+    assert (result.built_days, result.damaged_days) == (tuple(DAYS[1:4]), ())
+    assert rows(desk.lake) == before
     assert desk.lake.compacted_months() == [SEPTEMBER, OCTOBER]
+
+
+def test_a_damaged_manifest_of_a_month_stops_nothing_and_is_mended_by_a_rebuild(desk: Desk) -> None:
+    before = rows(desk.lake)
+    compact(desk.settings)
+    compact(desk.settings)
+    desk.lake.month_manifest_file(OCTOBER).write_text("oops")
+    assert snapshot(desk.settings, date(2026, 11, 2), desk.clock, simulated=True).is_complete
+    assert compact(desk.settings)[0] == []
+    assert rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock).damaged_days == ()
+    assert [row for row in rows(desk.lake)["pull_tasks"] if row[0] <= DAYS[4]] == before["pull_tasks"]
+
+
+def test_raw_files_that_a_damaged_table_needs_are_kept(desk: Desk) -> None:
+    compact(desk.settings)
+    compact(desk.settings)
+    desk.extra = "[lake]\nkeep_raw_days = 1"
+    desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
+    _, gone, needed = compact(desk.settings)
+    assert (gone, needed) == (DAYS[:1], DAYS[1:4])
+    rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock)
+    assert compact(desk.settings)[1:] == (DAYS[1:4], [])
+    desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
+    with pytest.raises(LakeError, match="no raw archive"):
+        rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock)
 
 
 def test_the_newest_months_stay_daily_when_asked_for(desk: Desk) -> None:
@@ -179,8 +205,8 @@ def test_the_newest_months_stay_daily_when_asked_for(desk: Desk) -> None:
 def test_old_raw_files_go_when_asked_for_and_their_days_stay(desk: Desk) -> None:
     desk.extra = "[lake]\nkeep_raw_days = 30"
     before = rows(desk.lake)
-    _, gone = compact(desk.settings)
-    assert gone == DAYS[:3]
+    _, gone, needed = compact(desk.settings)
+    assert (gone, needed) == (DAYS[:3], [])
     assert desk.lake.raw_dates() == DAYS[3:]
     with pytest.raises(LakeError, match="those that are there stay"):
         rebuild(desk.settings, DAYS[0], DAYS[2], desk.clock)

@@ -36,7 +36,7 @@ def apply(connection, macro: str, value: str | None) -> str | None:
         ("rtmp://h/live/s3cr3t?txSecret=s3cr3t&txTime=5", "rtmp://h/live/***?txSecret=***&txTime=***"),
         ("https://h/path/file.mp4", "https://h/path/file.mp4"),
         ("https://user:s3cr3t@h/path", "https://***@h/path"),
-        ("https://user:s3@cr3t@h/s3cr3t@/x?a=s3cr3t", "https://***@/x?a=***"),
+        ("https://user:s3@cr3t@h/s3cr3t@/x?a=s3cr3t", "***"),
         ("https://h/x?token=s3cr3t&b=s3cr3t#s3cr3t", "https://h/x?token=***&b=***#***"),
         ("https://h/x?s3cr3t", "https://h/x?***"),
         ("https://[2001:db8::1]:443/x?k=s3cr3t", "https://[2001:db8::1]:443/x?k=***"),
@@ -59,7 +59,28 @@ def apply(connection, macro: str, value: str | None) -> str | None:
         ("u:a?s3cr3t@h/x", "***@h/x"),
         ("https://h/x%253Ftoken%253Ds3cr3t", "https://h/x%***"),
         ("https://h/x\uff1ftoken=s3cr3t", "https://h/x%***"),
+        ("rtmp://h/live/a%2Fs3cr3t", "rtmp://h/live/***"),
+        ("rtmp://h/live/%73s3cr3t", "rtmp://h/live/***"),
+        ("rtmp://h/live%2Fs3cr3t", "rtmp://h/***"),
+        ("rtmp://h/s3cr3t", "rtmp://h/***"),
+        ("rtmp://h/app/inner/s3cr3t", "rtmp://h/app/***"),
+        ("rtmp://h/live/s3cr3t/*", "rtmp://h/live/***"),
+        ("rtmp://h/live\uff0fs3cr3t", "rtmp://h/***"),
+        ("rtmp://h/live/s3cr3t,rtmp://h2/live/x", "rtmp://h/***"),
+        ("http://proxy/rtmp://h/live/s3cr3t", "http://proxy/***"),
+        ("rtmp+tls://h/live/s3cr3t", "rtmp+tls://h/live/***"),
+        ("rtmp:///s3cr3t", "***"),
+        ("srt://h:9000/%41s3cr3t", "srt://h:9000/***"),
+        ("https://user:s3cr3t/x", "***"),
+        ("https://user:s3cr3t%40h/x", "***"),
+        ("rtmp://u:123456%40h/x", "***"),
+        ("rtmp://u:12345%40h/x", "***"),
+        ("rtmp://[s3cr3t]/app/x", "***"),
+        ("https://u:s3cr3t\ufe6bh/x", "https://***@h/x"),
+        ("https://h/x%3Bs3cr3t", "https://h/x%***"),
+        ("s3cr3t", "***"),
         ("callback.example.com", "callback.example.com"),
+        ("callback.example.com:8080/hook?t=s3cr3t", "callback.example.com:8080/hook?t=***"),
         ("", ""),
         (None, None),
     ],
@@ -67,6 +88,20 @@ def apply(connection, macro: str, value: str | None) -> str | None:
 def test_addresses_show_their_place_and_hide_their_secrets(connection, url: str | None, masked: str | None) -> None:
     assert apply(connection, "mask_url", url) == masked
     assert SECRET not in (masked or "")
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("play.example.com/live/s3cr3t", "play.example.com/live/***"),
+        ("play.example.com:1935/live/s3cr3t?a=b", "play.example.com:1935/live/***?a=***"),
+        ("//h/live/s3cr3t", "//h/live/***"),
+        ("10.0.0.1/live/s3cr3t", "10.0.0.1/live/***"),
+        ("https://h/live/x.m3u8", "https://h/live/x.m3u8"),
+    ],
+)
+def test_a_stream_without_a_scheme_hides_its_path(connection, url: str, masked: str) -> None:
+    assert apply(connection, "mask_stream_url", url) == masked
 
 
 @pytest.mark.parametrize(
@@ -93,11 +128,18 @@ def test_push_arguments_show_their_names_only(connection, arguments: str | None,
         ("mask_raw", "s3cr3t", "***"),
         ("mask_raw", "", ""),
         ("mask_raw", None, None),
-        ("mask_text", "no answer at https://u:s3cr3t@h/x?y=s3cr3t; try again", "no answer at ***; try again"),
-        ("mask_text", "token=s3cr3t, key: s3cr3t", "token=***, key: ***"),
-        ("mask_text", "Access=s3cr3t, Signature=s3cr3t", "Access=***, Signature=***"),
+        ("mask_text", "no answer at https://u:s3cr3t@h/x?y=s3cr3t; try again", "no answer at *** try again"),
+        ("mask_text", "token=s3cr3t, key: s3cr3t", "token=*** key: ***"),
+        ("mask_text", "Access=s3cr3t, Signature=s3cr3t", "Access=*** Signature=***"),
         ("mask_text", "HTTP 403 APIGW.0302", "HTTP 403 APIGW.0302"),
+        ("mask_text", "srt://h?streamid=#!::r=live,u=s3cr3t failed", "*** failed"),
+        ("mask_text", 'answered {"token":"s3cr3t"} at user:s3cr3t@h', 'answered {"token":***} at ***'),
+        ("mask_text", "Bearer s3cr3t, pwd: s3cr3t", "Bearer *** pwd: ***"),
         ("mask_stream_name", "channel-1", "channel-1"),
+        ("mask_stream_name", "频道 1", "频道 1"),
+        ("mask_stream_name", "x?auth=s3cr3t", "x***"),
+        ("mask_name", "x%3Fauth%3Ds3cr3t", "x***"),
+        ("mask_name", "user:s3cr3t@push.example.com", "***push.example.com"),
     ],
 )
 def test_other_texts_are_masked_by_their_kind(connection, macro: str, text: str | None, masked: str | None) -> None:

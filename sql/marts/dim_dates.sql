@@ -4,6 +4,7 @@
 -- example: select snapshot_date, targets_complete, targets_expected from dim_dates where not is_complete order by all
 -- key: snapshot_date
 -- column: snapshot_date DATE | The day.
+-- column: starts_at TIMESTAMP | When the day begins in the lake's time zone, UTC.
 -- column: year BIGINT | Year.
 -- column: quarter BIGINT | Quarter of the year, 1 to 4.
 -- column: month BIGINT | Month of the year, 1 to 12.
@@ -31,6 +32,7 @@ with counts as (
 )
 select
     days.snapshot_date,
+    days.starts_at,
     year(days.snapshot_date) as year,
     quarter(days.snapshot_date) as quarter,
     month(days.snapshot_date) as month,

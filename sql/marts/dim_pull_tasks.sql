@@ -65,7 +65,8 @@ changed as (
     select
         * exclude (coverage, is_expected, is_seen, snapshot_date) replace (
             false as is_current,
-            snapshot_date as absence_noticed_date
+            snapshot_date as absence_noticed_date,
+            case when is_seen then snapshot_date else last_seen_date end as last_seen_date
         )
     from not_listed
     where is_current and (coverage = 'complete' or not is_expected)

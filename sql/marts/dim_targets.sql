@@ -14,6 +14,7 @@
 -- column: last_complete_date DATE | Last day whose capture is complete; null when there is none.
 -- column: last_complete_task_count BIGINT | Tasks in that capture; null once the target has left the list.
 -- column: held_since_date DATE | Day of the complete capture that lost many tasks and waits to be confirmed; else null.
+-- column: held_task_ids VARCHAR[] | Tasks that this capture listed: what a later one must confirm; else null.
 -- column: offset_unit VARCHAR | What the offset parameter was last found to count: rows, pages or unknown.
 -- column: last_coverage VARCHAR | How the last expected day ended: complete, held, incomplete, failed or missing.
 -- column: last_verdict_reason VARCHAR | Why, when it is not complete.
@@ -33,13 +34,18 @@ select
         else known.last_complete_date
     end as last_complete_date,
     case
+        when not coalesce(today.is_expected, false) then null
         when today.coverage = 'complete' then today.task_count
-        when today.is_expected then known.last_complete_task_count
+        when known.is_expected then known.last_complete_task_count
     end as last_complete_task_count,
     case
-        when today.coverage = 'held' then today.snapshot_date
+        when today.coverage = 'held' then coalesce(known.held_since_date, today.snapshot_date)
         when today.coverage is distinct from 'complete' and coalesce(today.is_expected, false) then known.held_since_date
     end as held_since_date,
+    case
+        when today.coverage = 'held' then today.held_task_ids
+        when today.coverage is distinct from 'complete' and coalesce(today.is_expected, false) then known.held_task_ids
+    end as held_task_ids,
     coalesce(nullif(today.offset_unit, 'unknown'), known.offset_unit, 'unknown') as offset_unit,
     coalesce(today.coverage, known.last_coverage) as last_coverage,
     case when today.project_id is null then known.last_verdict_reason else today.verdict_reason end

@@ -109,7 +109,8 @@ fields as (
                 'value_before': known.task_region, 'value_after': today.task_region},
             {'field': 'source_type', 'differs': known.source_type is distinct from today.source_type,
                 'value_before': known.source_type, 'value_after': today.source_type},
-            {'field': 'source_urls', 'differs': known.source_fingerprints is distinct from today.source_fingerprints,
+            {'field': 'source_urls', 'differs': known.source_fingerprints is distinct from today.source_fingerprints
+                or known.source_urls is distinct from today.source_urls,
                 'value_before': cast(to_json(sources_before) as varchar), 'value_after': cast(to_json(sources_after) as varchar)},
             {'field': 'domain', 'differs': known.domain is distinct from today.domain,
                 'value_before': known.domain, 'value_after': today.domain},
@@ -139,7 +140,8 @@ fields as (
             {'field': 'backup_source_type', 'differs': known.backup_source_type is distinct from today.backup_source_type,
                 'value_before': known.backup_source_type, 'value_after': today.backup_source_type},
             {'field': 'backup_source_urls',
-                'differs': known.backup_source_fingerprints is distinct from today.backup_source_fingerprints,
+                'differs': known.backup_source_fingerprints is distinct from today.backup_source_fingerprints
+                or known.backup_source_urls is distinct from today.backup_source_urls,
                 'value_before': cast(to_json(backups_before) as varchar), 'value_after': cast(to_json(backups_after) as varchar)},
             {'field': 'vod_loop_time', 'differs': known.vod_loop_time is distinct from today.vod_loop_time,
                 'value_before': known.vod_loop_time, 'value_after': today.vod_loop_time},
@@ -156,6 +158,14 @@ fields as (
             {'field': 'extra', 'differs': known.extra is distinct from today.extra
                 or known.extra_fingerprint is distinct from today.extra_fingerprint,
                 'value_before': known.extra, 'value_after': today.extra},
+            {'field': 'other', 'differs': known.hidden_fingerprint is distinct from today.hidden_fingerprint
+                and known.create_time_raw is not distinct from today.create_time_raw
+                and known.start_time_raw is not distinct from today.start_time_raw
+                and known.end_time_raw is not distinct from today.end_time_raw
+                and known.domain is not distinct from today.domain
+                and known.app_name is not distinct from today.app_name
+                and known.stream_name is not distinct from today.stream_name,
+                'value_before': null, 'value_after': null},
         ]) as one
     from differing
 ),

@@ -2,7 +2,7 @@
 -- A view: ask for the days you need.
 -- kind: view
 -- grain: one row per target, complete day and listed task
--- example: select snapshot_date, status, count(*) as tasks from fct_pull_task_days where snapshot_date >= (select max(snapshot_date) - 7 from dim_dates) group by all order by all
+-- example: select snapshot_date, status, count(*) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from fct_pull_task_days where snapshot_date >= (select max(snapshot_date) - 7 from dim_dates) group by all order by all
 -- key: snapshot_date, project_id, region, task_id
 -- column: snapshot_date DATE | The day.
 -- column: project_id VARCHAR | Project of the target.
@@ -10,15 +10,21 @@
 -- column: target_name VARCHAR | Name of the target on that day.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
+-- column: targets_complete BIGINT | Targets captured completely on that day.
+-- column: targets_expected BIGINT | Targets that were to be captured on that day.
 -- like: stg_pull_tasks
 select
     days.snapshot_date,
     days.target_name,
     versions.* exclude (target_name, valid_to_date, last_seen_date, end_reason),
+    dates.targets_complete,
+    dates.targets_expected,
 from dim_pull_task_versions as versions
 inner join rpt_snapshot_coverage as days
     on versions.project_id = days.project_id
     and versions.region = days.region
     and days.snapshot_date >= versions.valid_from_date
     and (versions.valid_to_date is null or days.snapshot_date < versions.valid_to_date)
+inner join dim_dates as dates
+    on days.snapshot_date = dates.snapshot_date
 where days.coverage = 'complete'

@@ -1,5 +1,6 @@
 -- Pairs of listed tasks that push to one stream at overlapping times.
--- An open end overlaps everything after it, a missing start everything before. Where more than 21 tasks share a stream,
+-- An open end overlaps everything after it, a missing start everything before; a time that cannot be read leaves its task
+-- out, as does an end that is not after its start. Where more than 21 tasks share a stream,
 -- each is paired with the 20 that start next.
 -- kind: table
 -- grain: one row per pair of tasks
@@ -39,7 +40,10 @@ with listed as (
             order by start_time nulls first, project_id, region, task_id
         ) as place,
     from dim_pull_tasks
-    where is_current and destination_fingerprint is not null
+    where is_current
+        and destination_fingerprint is not null
+        and start_time_raw is null
+        and end_time_raw is null
 )
 select
     one.destination,
@@ -69,7 +73,8 @@ inner join listed as other
     on one.destination_fingerprint = other.destination_fingerprint
     and other.place > one.place
     and other.place <= one.place + 20
-    and other.starts < one.ends
-    and one.starts < other.ends
+    and other.starts < least(one.ends, other.ends)
+    -- One project may list one task in several regions: it is in no conflict with itself.
+    and (one.project_id, one.task_id) is distinct from (other.project_id, other.task_id)
 cross join stg_build as build
 where one.tasks_on_destination > 1

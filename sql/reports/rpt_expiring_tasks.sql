@@ -36,7 +36,7 @@ select
         else 'within_7_days'
     end as ends,
     tasks.end_time,
-    date_diff('second', build.observed_at, tasks.end_time) / 3600.0 as hours_to_end,
+    (epoch_us(tasks.end_time) - epoch_us(build.observed_at)) / 3600000000.0 as hours_to_end,
     tasks.status,
     tasks.source_type,
     tasks.destination,

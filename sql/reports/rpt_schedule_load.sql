@@ -1,6 +1,6 @@
 -- How many tasks are scheduled in each hour of the past 30 days and the coming week, per target.
 -- A past hour counts the tasks as they were known on that day, a coming one those known now; times alone are compared,
--- nothing says that a task ran. An hour without tasks has no row.
+-- nothing says that a task ran. An hour without tasks has no row; a time that cannot be read leaves its task out.
 -- kind: table
 -- grain: one row per target and hour
 -- example: select hour_start, sum(tasks_scheduled) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from rpt_schedule_load group by all order by all
@@ -17,12 +17,23 @@
 -- column: targets_expected BIGINT | Targets that were to be captured on that day.
 -- check: tasks_open_ended <= tasks_scheduled
 -- check: tasks_scheduled > 0
-with span as (
+with days as (
     select
         snapshot_date,
-        cast(snapshot_date - 30 as timestamp) as begins,
-        cast(snapshot_date + 8 as timestamp) as ends,
-    from stg_build
+        starts_at,
+        lead(starts_at) over (order by snapshot_date) as ends_at,
+        targets_complete,
+        targets_expected,
+    from dim_dates
+),
+span as (
+    select
+        snapshot_date,
+        starts_at,
+        starts_at - interval 30 day as begins,
+        starts_at + interval 8 day as ends,
+    from days
+    where ends_at is null
 ),
 -- When each state of a task counts: within its schedule, while it was the state that was known.
 windows as (
@@ -31,16 +42,22 @@ windows as (
         versions.region,
         versions.end_time is null as is_open_ended,
         date_trunc('hour', greatest(
-            span.begins, cast(versions.valid_from_date as timestamp), coalesce(versions.start_time, span.begins)
+            span.begins, began.starts_at, coalesce(versions.start_time, span.begins)
         )) as first_hour,
         date_trunc('hour', least(
             span.ends,
-            coalesce(cast(versions.valid_to_date as timestamp), span.ends),
+            coalesce(ended.starts_at, cast(versions.valid_to_date as timestamp), span.ends),
             coalesce(versions.end_time, span.ends)
         ) - interval 1 microsecond) as last_hour,
     from dim_pull_task_versions as versions
     cross join span
-    where versions.valid_to_date is null or versions.valid_to_date > span.snapshot_date - 30
+    inner join days as began
+        on versions.valid_from_date = began.snapshot_date
+    left join days as ended
+        on versions.valid_to_date = ended.snapshot_date
+    where (versions.valid_to_date is null or versions.valid_to_date > span.snapshot_date - 30)
+        and versions.start_time_raw is null
+        and versions.end_time_raw is null
 ),
 steps as (
     select project_id, region, first_hour as hour_start, 1 as step, cast(is_open_ended as integer) as open_step
@@ -76,30 +93,24 @@ hours as (
         tasks_open_ended,
     from levels
     where tasks_scheduled > 0 and next_start is not null
-),
-dates as (
-    select dates.snapshot_date, dates.targets_complete, dates.targets_expected
-    from dim_dates as dates
-    cross join span
-    where dates.snapshot_date >= span.snapshot_date - 30
 )
 select
     hours.project_id,
     hours.region,
     targets.target_name,
     hours.hour_start,
-    hours.hour_start >= span.snapshot_date + interval 1 day as is_forecast,
+    hours.hour_start >= span.starts_at + interval 1 day as is_forecast,
     hours.tasks_scheduled,
     hours.tasks_open_ended,
     coverage.coverage,
-    dates.targets_complete,
-    dates.targets_expected,
+    days.targets_complete,
+    days.targets_expected,
 from hours
 cross join span
 inner join dim_targets as targets
     on hours.project_id = targets.project_id and hours.region = targets.region
-inner join dates
-    on dates.snapshot_date = least(cast(hours.hour_start as date), span.snapshot_date)
+inner join days
+    on hours.hour_start >= days.starts_at and (days.ends_at is null or hours.hour_start < days.ends_at)
 left join rpt_snapshot_coverage as coverage
     on hours.project_id = coverage.project_id and hours.region = coverage.region
-    and coverage.snapshot_date = least(cast(hours.hour_start as date), span.snapshot_date)
+    and coverage.snapshot_date = days.snapshot_date

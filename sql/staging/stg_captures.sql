@@ -1,6 +1,6 @@
 -- How the listing of each target ended on the day being built.
 -- A complete listing that lacks more than max_drop_ratio of the tasks known before (and at least 20) is held: until it is
--- accepted, or a complete listing of a later day confirms it, the last state stands.
+-- accepted, or a complete listing of a later day confirms it (lacks no such part of what it listed), the last state stands.
 -- kind: staging
 -- grain: one row per target that was to be listed
 -- key: project_id, region
@@ -19,6 +19,7 @@
 -- column: task_count BIGINT | Tasks listed; null unless complete.
 -- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
 -- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
+-- column: held_task_ids VARCHAR[] | Tasks that a held capture listed; else null.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
 -- column: sweeps BIGINT | Passes over the pages.
@@ -46,6 +47,24 @@ with state as (
     where known.is_current
     group by all
 ),
+-- What the capture that waits to be confirmed listed, and the day's listing lacks all the same.
+unconfirmed as (
+    select waiting.project_id, waiting.region, count(*) as held_count, count(*) filter (listed.task_id is null) as lost_count
+    from (
+        select project_id, region, unnest(held_task_ids) as task_id
+        from before.dim_targets
+        where held_since_date is not null
+    ) as waiting
+    left join tidy.pull_tasks as listed
+        on waiting.project_id = listed.project_id and waiting.region = listed.region
+        and waiting.task_id = listed.task_id
+    group by all
+),
+listings as (
+    select project_id, region, list(task_id order by task_id) as task_ids
+    from tidy.pull_tasks
+    group by all
+),
 captures as (
     select
         today.*,
@@ -55,9 +74,17 @@ captures as (
         and state.lost_count >= 20
         and state.lost_count > coalesce(today.max_drop_ratio, 0.5) * state.known_count
         and not coalesce(today.drop_accepted, false)
-        and targets.held_since_date is null as is_held,
+        and (
+            targets.held_since_date is null
+            or (
+                unconfirmed.lost_count >= 20
+                and unconfirmed.lost_count > coalesce(today.max_drop_ratio, 0.5) * unconfirmed.held_count
+            )
+        ) as is_held,
     from tidy.captures as today
     left join state on today.project_id = state.project_id and today.region = state.region
+    left join unconfirmed
+        on today.project_id = unconfirmed.project_id and today.region = unconfirmed.region
     left join before.dim_targets as targets
         on today.project_id = targets.project_id and today.region = targets.region
 )
@@ -83,6 +110,7 @@ select
     case when verdict = 'complete' and is_held is not true then task_count end as task_count,
     task_count as tasks_seen,
     lost_count,
+    case when is_held then coalesce(listings.task_ids, []) end as held_task_ids,
     requests,
     retries,
     sweeps,
@@ -97,3 +125,4 @@ select
     finished_at,
     capture_id,
 from captures
+left join listings using (project_id, region)

@@ -4,6 +4,7 @@
 -- grain: one row per day
 -- key: snapshot_date
 -- column: snapshot_date DATE | The day.
+-- column: starts_at TIMESTAMP | When the day begins in the lake's time zone, UTC.
 -- column: has_run BOOLEAN | Whether a run began on it.
 with last_built as (
     select max(last_expected_date) as snapshot_date
@@ -19,6 +20,8 @@ days as (
 )
 select
     days.snapshot_date,
+    timezone('UTC', timezone(zone.name, cast(days.snapshot_date as timestamp))) as starts_at,
     days.snapshot_date = build.snapshot_date as has_run,
 from days
 cross join tidy.build as build
+cross join (select coalesce(max(timezone), 'UTC') as name from tidy.captures) as zone

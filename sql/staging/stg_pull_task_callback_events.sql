@@ -12,5 +12,5 @@ select
     region,
     task_id,
     position,
-    event,
+    mask_name(event) as event,
 from tidy.pull_task_callback_events

@@ -21,9 +21,10 @@ select
     task_id,
     role,
     position,
-    mask_url(url) as url,
-    fingerprint(
+    mask_stream_url(url) as url,
+    fingerprint(nullif(
         regexp_replace(lower(place), '^(rtmp://.*):1935$|^(https://.*):443$|^(http://.*):80$', '\1\2\3')
-        || substr(url, len(place) + 1)
-    ) as url_fingerprint,
+        || substr(url, len(place) + 1),
+        ''
+    )) as url_fingerprint,
 from addresses

@@ -39,6 +39,7 @@
 -- column: vod_refresh_type VARCHAR | How a changed task moves to its new files.
 -- column: extra VARCHAR | Fields that no column here knows, as JSON with masked values.
 -- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra where it is set.
+-- column: hidden_fingerprint VARCHAR | Keyed fingerprint of names and times of which a part is masked; null when none is.
 -- column: content_hash VARCHAR | Keyed hash of the whole task as received: changes with anything in it.
 with sources as (
     select
@@ -72,12 +73,15 @@ addressed as (
             when coalesce(destination_url, '') <> ''
                 then regexp_replace(
                     regexp_replace(
-                        regexp_replace(trim(destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', ''), '[?#].*$', '', 's'
+                        regexp_replace(trim(destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', ''),
+                        -- of srt the arguments name the stream
+                        case when destination_url ilike 'srt:%' then '$.' else '[?#].*$' end, '', 's'
                     ),
                     '^[^/]*@', ''
                 )
             when coalesce(domain, '') <> '' or coalesce(stream_name, '') <> ''
-                then coalesce(domain, '') || '/' || coalesce(app_name, '') || '/' || coalesce(stream_name, '')
+                then coalesce(domain, '') || '/' || coalesce(trim(app_name, '/'), '') || '/'
+                    || coalesce(regexp_replace(stream_name, '[?].*$', '', 's'), '')
         end as address,
     from tidy.pull_tasks
 ),
@@ -87,8 +91,11 @@ destinations as (
         region,
         task_id,
         is_by_url,
-        regexp_replace(lower(split_part(address, '/', 1)), ':(1935|443)$', '')
-        || rtrim(case when is_by_url then coalesce(try(url_decode(path)), path) else path end, '/') as place,
+        rtrim(regexp_replace(lower(split_part(address, '/', 1)), ':(1935|443)$', ''), '.')
+        || rtrim(
+            regexp_replace(case when is_by_url then coalesce(try(url_decode(path)), path) else path end, '/+', '/', 'g'),
+            '/'
+        ) as place,
     from (
         select *, substr(address, len(split_part(address, '/', 1)) + 1) as path
         from addressed
@@ -98,20 +105,30 @@ select
     tasks.project_id,
     tasks.region,
     tasks.task_id,
-    tasks.status,
+    mask_name(tasks.status) as status,
     tasks.create_time,
     mask_raw(tasks.create_time_raw) as create_time_raw,
-    tasks.task_region,
-    tasks.source_type,
+    mask_name(tasks.task_region) as task_region,
+    mask_name(tasks.source_type) as source_type,
     mask_name(tasks.domain) as domain,
     mask_name(tasks.app_name) as app_name,
     mask_stream_name(tasks.stream_name) as stream_name,
     mask_args(tasks.push_args) as push_args,
     fingerprint(nullif(tasks.push_args, '')) as push_args_fingerprint,
-    mask_url(tasks.destination_url) as destination_url,
+    mask_stream_url(tasks.destination_url) as destination_url,
     fingerprint(nullif(tasks.destination_url, '')) as destination_url_fingerprint,
     case
-        when destinations.is_by_url then substr(mask_url('rtmp://' || regexp_replace(destinations.place, '/[^/]*$', '/***')), 8)
+        when destinations.is_by_url
+            then regexp_replace(
+                regexp_replace(
+                    regexp_replace(
+                        mask_path(mask_place(mask_address(tasks.destination_url))),
+                        '^([A-Za-z][A-Za-z0-9+.-]*:)?(//)?([*]{3}@)?', ''
+                    ),
+                    '[?#; ].*$', '', 's'
+                ),
+                ':(1935|443)(/|$)', '\2'
+            )
         when destinations.place is not null
             then mask_name(lower(coalesce(tasks.domain, ''))) || '/' || mask_name(coalesce(tasks.app_name, '')) || '/'
                 || mask_stream_name(coalesce(tasks.stream_name, ''))
@@ -127,17 +144,26 @@ select
     end as callback_events,
     mask_url(tasks.callback_url) as callback_url,
     fingerprint(nullif(tasks.callback_url, '')) as callback_url_fingerprint,
-    tasks.backup_source_type,
+    mask_name(tasks.backup_source_type) as backup_source_type,
     coalesce(sources.source_urls, []) as source_urls,
     coalesce(sources.source_fingerprints, []) as source_fingerprints,
     coalesce(sources.backup_source_urls, []) as backup_source_urls,
     coalesce(sources.backup_source_fingerprints, []) as backup_source_fingerprints,
-    tasks.vod_loop_time,
+    mask_name(tasks.vod_loop_time) as vod_loop_time,
     tasks.vod_start_video_index,
     tasks.vod_start_video_time,
-    tasks.vod_refresh_type,
+    mask_name(tasks.vod_refresh_type) as vod_refresh_type,
     mask_json(tasks.extra) as extra,
     fingerprint(tasks.extra) as extra_fingerprint,
+    case
+        when tasks.create_time_raw is not null or tasks.start_time_raw is not null or tasks.end_time_raw is not null
+            or mask_name(tasks.domain) <> tasks.domain or mask_name(tasks.app_name) <> tasks.app_name
+            or mask_stream_name(tasks.stream_name) <> tasks.stream_name
+            then fingerprint(concat_ws(
+                '|', tasks.create_time_raw, tasks.start_time_raw, tasks.end_time_raw,
+                tasks.domain, tasks.app_name, tasks.stream_name
+            ))
+    end as hidden_fingerprint,
     fingerprint(tasks.content_hash) as content_hash,
 from tidy.pull_tasks as tasks
 inner join destinations using (project_id, region, task_id)

@@ -1,0 +1,22 @@
+"""Texts and paths as literals of SQL, for the few statements that cannot bind them.
+
+Lives here: quoting.
+Does not live here: any statement.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def escaped(path: Path) -> str:
+    """A path as it may stand between single quotes in SQL."""
+    return str(path).replace("'", "''")
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
