@@ -28,8 +28,8 @@ Verdict = Literal["complete", "incomplete", "failed"]
 class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
     """A target as it was configured.
 
-    How dates are counted (`timezone`) and what of a listing is held back (`max_drop_ratio`, `drop_accepted`) stand in the
-    archive, so that the day's tables do not depend on later settings.
+    How dates are counted (`timezone`) and what of a listing is held back (`max_drop_ratio`, `drop_accepted`) stand in
+    the archive, so that the day's tables do not depend on later settings.
     """
 
     project_id: str

@@ -235,7 +235,8 @@ def test_a_day_that_would_write_an_earlier_row_again_is_refused(desk: Desk, tmp_
     file = folder / "marts" / "dim_dates.sql"
     file.write_text(
         file.read_text().replace(
-            "from stg_days as days", f"from (select date '{DAYS[0]}' as snapshot_date, true as has_run) as days"
+            "from stg_days as days",
+            f"from (select date '{DAYS[0]}' as snapshot_date, null::timestamp as starts_at, true as has_run) as days",
         )
     )
     models = load_models(folder)
