@@ -54,6 +54,7 @@ format: $(INSTALLED) ## put the code into shape
 
 bench: $(INSTALLED) ## the figures that the README quotes
 	@$(BIN)/python bench/decode.py
+	@$(BIN)/python bench/year.py
 
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
 	@mkdir -p docs && $(BIN)/python -m pipelines.dictionary > docs/tables.md

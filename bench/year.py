@@ -83,13 +83,14 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=30)
     parser.add_argument("--tasks", type=int, default=300)
     parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the raw figures go")
     parser.add_argument("--keep", type=Path, help="leave the lake in this folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         places = [
             Place(f"{n:032x}", "cn-north-4", options.tasks, f"target-{n}", pace=30) for n in range(options.targets)
         ]
-        young = make_lake(Path(temporary) / "young", places, 20)
+        young = make_lake(Path(temporary) / "young", places, min(20, options.days))
         lake = make_lake(options.keep or Path(temporary) / "old", places, options.days)
         pairs = [(daily_cost(young), daily_cost(lake)) for _ in range(REPEATS)]
         early, late = (statistics.median(costs) for costs in zip(*pairs, strict=True))
@@ -117,8 +118,8 @@ def main() -> None:
             wall, cpu, rows = query_times(path, query)
             figures["queries"][name] = {"wall_s": wall, "cpu_s": cpu, "rows": rows}
             print(f"{name:<34}{wall * 1000:>9.0f}{cpu * 1000:>9.0f}{rows:>9}")
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        options.results.parent.mkdir(exist_ok=True)
+        options.results.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
