@@ -86,6 +86,11 @@ def test_an_older_day_captured_anew_rolls_forward_to_what_a_full_build_gives(des
     assert plan_build(desk.lake, load_models(), desk.settings).days == tuple(DAYS[4:])
     path = desk.build()
     rolled = contents(path)
+    assert list(desk.lake.bases()) == [DAYS[0], DAYS[3]]
+    desk.lake.raw_file(DAYS[2], BEIJING.project_id, BEIJING.region).unlink()
+    normalise_day(desk.lake, DAYS[2])
+    rolled = contents(desk.build())
+    assert list(desk.lake.bases()) == [DAYS[0]]  # the other held the day as it was
     for file in (*desk.lake.warehouse.glob("*"), *desk.lake.bases().values()):
         file.unlink()
     assert rolled == contents(desk.build())
