@@ -42,8 +42,8 @@ with listed as (
     from dim_pull_tasks
     where is_current
         and destination_fingerprint is not null
-        and start_time_raw is null
-        and end_time_raw is null
+        and coalesce(start_time_raw, '') = ''
+        and coalesce(end_time_raw, '') = ''
 )
 select
     one.destination,

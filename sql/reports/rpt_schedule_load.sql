@@ -56,8 +56,8 @@ windows as (
     left join days as ended
         on versions.valid_to_date = ended.snapshot_date
     where (versions.valid_to_date is null or versions.valid_to_date > span.snapshot_date - 30)
-        and versions.start_time_raw is null
-        and versions.end_time_raw is null
+        and coalesce(versions.start_time_raw, '') = ''
+        and coalesce(versions.end_time_raw, '') = ''
 ),
 steps as (
     select project_id, region, first_hour as hour_start, 1 as step, cast(is_open_ended as integer) as open_step

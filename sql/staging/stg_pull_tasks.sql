@@ -156,7 +156,8 @@ select
     mask_json(tasks.extra) as extra,
     fingerprint(tasks.extra) as extra_fingerprint,
     case
-        when tasks.create_time_raw is not null or tasks.start_time_raw is not null or tasks.end_time_raw is not null
+        when coalesce(tasks.create_time_raw, '') || coalesce(tasks.start_time_raw, '') || coalesce(tasks.end_time_raw, '')
+            <> ''
             or mask_name(tasks.domain) <> tasks.domain or mask_name(tasks.app_name) <> tasks.app_name
             or mask_stream_name(tasks.stream_name) <> tasks.stream_name
             then fingerprint(concat_ws(
