@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
@@ -98,7 +99,7 @@ class SignedCredential:
                 schema=request.url.scheme,
                 host=request.url.netloc.decode(),
                 resource_path=request.url.path,
-                query_params=list(request.url.params.multi_items()),
+                query_params=parse_qsl(request.url.query.decode(), keep_blank_values=True),
                 header_params=headers,
                 body=request.content.decode(),
             )

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import httpx
 import stamina
 
-from pipelines.errors import ApiError, CredentialRefused, DateRefused, ServiceWords, TransientApiError
-from pipelines.huawei.auth import HuaweiAuth, credential_from
+from pipelines.errors import ApiError, ConfigError, CredentialRefused, DateRefused, ServiceWords, TransientApiError
+from pipelines.huawei.auth import credential_from
 from pipelines.huawei.refusals import (
     ADVICE,
     OK,
@@ -27,6 +27,7 @@ from pipelines.huawei.refusals import (
     said_by,
     seconds_to_wait,
 )
+from pipelines.huawei.transport import AiohttpTransport
 from pipelines.sandbox import DATE_HEADER
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ MAX_FAILED_SIGNATURES = 5
 SHARE_OF_RATE_REGAINED = 1 / 50
 LOWEST_SHARE_OF_RATE = 1 / 64
 
-THIS_MACHINE = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+HEADERS = {"User-Agent": "pulltasks", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 
 
 class Recorder(Protocol):
@@ -158,24 +159,28 @@ class LiveClient:
         """
         api = self._settings.api
         self._give_up_at = asyncio.get_running_loop().time() + api.max_run_minutes * 60
-        self._http = httpx.AsyncClient(
-            timeout=api.timeout_seconds,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=api.max_concurrency * 4),
-            headers={"User-Agent": "pulltasks"},
-            mounts=dict.fromkeys(THIS_MACHINE),  # no proxy is asked for what runs here
-        )
+        # Pages go straight to the transport: what httpx's client does beside (cookies, redirects, hooks) is not wanted.
+        self._transport = AiohttpTransport(api.timeout_seconds)
+        self._http = httpx.AsyncClient(transport=self._transport, headers=HEADERS)
+        try:
+            self._make_gates()
+        except ConfigError:
+            await self._http.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _make_gates(self) -> None:
         for target in self._settings.targets:
             name, settings = self._settings.credential(target)
             if name not in self._gates:
                 credential = credential_from(
                     name, settings, http=self._http, iam_endpoint=self._iam_endpoint, now=self._now
                 )
-                self._gates[name] = Gate(credential, api.max_concurrency)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+                self._gates[name] = Gate(credential, self._settings.api.max_concurrency)
 
     def _iam_endpoint(self, project_id: str) -> str:
         return self._settings.api.iam_endpoint.format(region=self._regions[project_id])
@@ -230,20 +235,32 @@ class LiveClient:
             raise self._gate(target).without_secrets(error) from None
 
     async def _get(self, target: Target, url: httpx.URL, recorder: Recorder) -> Answer:
-        api = self._settings.api
-        pacer = self._pacers.setdefault(target.project_id, Pacer(api.requests_per_second))
+        try:
+            return await self._try_once(target, url, recorder, is_retry=False)
+        except TransientApiError as error:
+            first_error = error
         async for attempt in stamina.retry_context(
-            on=self._wait_before_retry, attempts=api.max_attempts, timeout=None, wait_initial=0.5, wait_max=30
+            on=self._wait_before_retry,
+            attempts=self._settings.api.max_attempts,
+            timeout=None,
+            wait_initial=0.5,
+            wait_max=30,
         ):
             with attempt:
-                await pacer.turn()
-                answer = await self._try(target, url, recorder, is_retry=attempt.num > 1)
-                if answer.status == THROTTLED:
-                    pacer.slow_down(seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
-                self._check(target, answer)
-                pacer.speed_up()
-                return answer
+                if attempt.num == 1:
+                    raise first_error  # made above: the loop costs as much as signing, and few requests need it
+                return await self._try_once(target, url, recorder, is_retry=True)
         raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
+
+    async def _try_once(self, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool) -> Answer:
+        pacer = self._pacers.setdefault(target.project_id, Pacer(self._settings.api.requests_per_second))
+        await pacer.turn()
+        answer = await self._try(target, url, recorder, is_retry=is_retry)
+        if answer.status == THROTTLED:
+            pacer.slow_down(seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
+        self._check(target, answer)
+        pacer.speed_up()
+        return answer
 
     def _wait_before_retry(self, error: Exception) -> bool | float:
         """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
@@ -278,11 +295,13 @@ class LiveClient:
     async def _send(
         self, gate: Gate, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool
     ) -> tuple[Answer, httpx.Response]:
-        headers = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
-        sent_at = self._now()
-        recorder.sent(is_retry=is_retry)
+        simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
+        request = httpx.Request("GET", url, headers=HEADERS | simulated)
         try:
-            response = await self._http.get(url, headers=headers, auth=HuaweiAuth(gate.credential, target.project_id))
+            await gate.credential.authorise(request, target.project_id)
+            sent_at = self._now()
+            recorder.sent(is_retry=is_retry)
+            response = await self._transport.handle_async_request(request)
         except httpx.RequestError as error:
             raise no_answer(target, url, error) from None
         except CredentialRefused as error:

@@ -13,8 +13,9 @@ import msgspec
 
 from pipelines.errors import ApiError, CredentialRefused, ServiceWords
 from pipelines.huawei.auth import HuaweiAuth, credential_from, error_fields
-from pipelines.huawei.client import THIS_MACHINE
+from pipelines.huawei.client import HEADERS
 from pipelines.huawei.refusals import ADVICE, OK, UNAUTHORISED
+from pipelines.huawei.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,8 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
         ApiError: when IAM refuses, fails, or cannot be reached.
     """
     endpoint = settings.api.iam_endpoint.format(region=region)
-    async with httpx.AsyncClient(timeout=settings.api.timeout_seconds, mounts=dict.fromkeys(THIS_MACHINE)) as http:
+    transport = AiohttpTransport(settings.api.timeout_seconds)
+    async with httpx.AsyncClient(transport=transport, headers=HEADERS) as http:
         credential = credential_from("default", settings.auth, http=http, iam_endpoint=lambda _: endpoint, now=now)
         try:
             answer = await http.get(f"{endpoint}/v3/auth/projects", auth=HuaweiAuth(credential, ""))
