@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipelines.huawei.listing import Listing
 from pipelines.huawei.order import ASSUMED
 from pipelines.huawei.pages import Rules
-from pipelines.huawei.pull_tasks import NO_ENDS, Ends, find_ends, list_pull_tasks, read_page
+from pipelines.huawei.pull_tasks import NO_ENDS, Ends, find_ends, list_pull_tasks
 from pipelines.raw import AnswerLine, RawWriter, VerdictLine, body_fields
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipelines.config import Settings, Target
     from pipelines.errors import ApiError
     from pipelines.huawei.client import LiveClient
-    from pipelines.huawei.pages import Outcome, PageRequest
+    from pipelines.huawei.pages import Outcome, Page, PageRequest
     from pipelines.huawei.refusals import Answer
     from pipelines.known import Known
 
@@ -75,8 +75,11 @@ class Tally:
         )
         self.answers += 1
         self.request_ids = [*self.request_ids[:1], answer.request_id]
-        if page and (total := read_page(answer.content).total) is not None:
-            self.totals = [*self.totals[:1], total]
+
+    def showed(self, page: Page) -> None:
+        """Keep the first and the last total that a page said."""
+        if page.total is not None:
+            self.totals = [*self.totals[:1], page.total]
 
 
 class _Recorder:
@@ -126,7 +129,12 @@ class Attempt:
 
     async def _list(self, listing: Listing) -> Outcome:
         outcome = await list_pull_tasks(
-            self._client, self._target, listing, self._settings.api.max_concurrency, self._recorder_for
+            self._client,
+            self._target,
+            listing,
+            self._settings.api.max_concurrency,
+            self._recorder_for,
+            self._tally.showed,
         )
         self._repairs += outcome.repairs
         return outcome

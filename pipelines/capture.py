@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.metadata import version
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from pipelines.config import Settings, Target
     from pipelines.lake import Lake
 
+# Targets that are listed at a time, for each request that may be in flight: enough that none waits for the pace of one
+# project, few enough that memory does not grow with the number of targets.
+TARGETS_PER_REQUEST_IN_FLIGHT = 4
 # A run that began before midnight keeps its date this far into the next day.
 GRACE_AFTER_MIDNIGHT = timedelta(minutes=30)
 
@@ -130,7 +134,15 @@ async def capture_targets(
         kept = {target.key for target in targets if not (refresh and (only is None or target.key in only))}
         _write_targets(settings, lake, day, targets, accept_drop, kept)
 
+        under_way: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(settings.api.max_concurrency * TARGETS_PER_REQUEST_IN_FLIGHT)
+        )
+
         async def one(target: Target) -> CaptureResult:
+            async with under_way[settings.credential(target)[0]]:
+                return await listed(target)
+
+        async def listed(target: Target) -> CaptureResult:
             standing = None if refresh else _standing(lake, day, target)
             if standing is None and not simulated and not _may_begin(settings, day, clock.now()):
                 standing = CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)

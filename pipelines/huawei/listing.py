@@ -75,7 +75,7 @@ class Listing:
         self._probe: Literal["not_asked", "asked", "answered"] = "not_asked"
         self._needs_agreement = rules.limit == 1
         self._before: _Sweep | None = None  # the sweep that the next one may agree with
-        self._sweep = _Sweep(rules.first_sweep, "unknown")
+        self._sweep = _Sweep(rules.first_sweep, "unknown", order=self._order)  # the first is all there is so far
         self._ask(0)
 
     @property
@@ -161,7 +161,7 @@ class Listing:
         sweep.pages[offset] = sweep.newest = page
         sweep.numbers[offset] = sweep.groups.add(page.ids, is_head=offset == 0, is_tail=is_tail)
         sweep.totals.add(page.total)
-        for order in (sweep.order, self._order):
+        for order in {id(order): order for order in (sweep.order, self._order)}.values():
             order.add(page.ids, page.create_times or (None,) * len(page.ids))
 
     def _is_doubtful(self, offset: int, page: Page) -> bool:
@@ -310,7 +310,7 @@ class Listing:
         if sweep.order.is_contradicted():
             self._needs_agreement = True
             return "order_unstable"
-        if self._order.is_contradicted():
+        if self._order is not sweep.order and self._order.is_contradicted():
             self._needs_agreement = True
         has_moved = len(sweep.totals) != 1 or (is_counted and count != totals[0])
         return "list_moved_unproved" if self._needs_agreement and len(sweep.pages) > 1 and has_moved else None

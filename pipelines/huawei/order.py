@@ -12,7 +12,7 @@ from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 ASSUMED = "assumed"
 WITNESSES = ("create_time", "task_id")
@@ -27,7 +27,7 @@ class Order:
     """
 
     def __init__(self) -> None:
-        self._pages: list[Sequence[str]] = []
+        self._pages: list[tuple[Sequence[str], Sequence[str | None]]] = []
         self._has_double = False
         # field -> comparisons that hold between all neighbours so far; the first two are strict
         self._sorted_by = {field: {lt, gt, le, ge} for field in WITNESSES}
@@ -35,7 +35,7 @@ class Order:
 
     def add(self, ids: Sequence[str], create_times: Sequence[str | None]) -> None:
         """Take in the rows of one page, in their order."""
-        self._pages.append(ids)
+        self._pages.append((ids, create_times))
         self._has_double |= len(set(ids)) < len(ids)
         for field, values in zip(WITNESSES, (create_times, ids), strict=True):
             if self._sorted_by[field]:
@@ -61,16 +61,33 @@ class Order:
         """Whether the pages prove that there is no one order."""
         if self._has_double:
             return True
-        if any({lt, gt} & holding for holding in self._sorted_by.values()):
-            return False  # strictly sorted by one field: parts of the order of that field
-        return _runs_in_a_circle(self._pages)
+        if self._sorted_by["task_id"] & {lt, gt}:
+            return False  # parts of the order of that field
+        if self._sorted_by["create_time"] and self._times_are_fixed():
+            return _runs_in_a_circle(self._neighbours_of_one_time())
+        return _runs_in_a_circle(pair for ids, _ in self._pages for pair in pairwise(ids))
+
+    def _times_are_fixed(self) -> bool:
+        """Whether no task was shown with two times."""
+        shown: dict[str, str | None] = {}
+        return all(
+            shown.setdefault(task_id, time) == time
+            for ids, times in self._pages
+            for task_id, time in zip(ids, times, strict=True)
+        )
+
+    def _neighbours_of_one_time(self) -> Iterator[tuple[str, str]]:
+        """Where pages are sorted by a fixed time, no circle leads from one time to another and back."""
+        for ids, times in self._pages:
+            for position in range(1, len(ids)):
+                if times[position] == times[position - 1]:
+                    yield ids[position - 1], ids[position]
 
 
-def _runs_in_a_circle(pages: Iterable[Sequence[str]]) -> bool:
+def _runs_in_a_circle(neighbours: Iterable[tuple[str, str]]) -> bool:
     before: dict[str, set[str]] = {}
-    for ids in pages:
-        for first, second in pairwise(ids):
-            before.setdefault(second, set()).add(first)
+    for first, second in neighbours:
+        before.setdefault(second, set()).add(first)
     try:
         TopologicalSorter(before).prepare()
     except CycleError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from pipelines.huawei.refusals import Answer
 
 
+_Id = Annotated[str, msgspec.Meta(min_length=1)]
+
+
 class _Named(msgspec.Struct):
+    task_id: _Id
+    create_time: str | None = None
+
+
+class _OddlyNamed(msgspec.Struct):
     task_id: Any = None
     create_time: Any = None
 
@@ -41,7 +49,14 @@ class _Filled(msgspec.Struct):
     total: int | None = None
 
 
+class _OddlyFilled(msgspec.Struct):
+    request_id: str
+    task_infos: list[_OddlyNamed]
+    total: int | None = None
+
+
 _decode_filled = msgspec.json.Decoder(_Filled).decode
+_decode_oddly_filled = msgspec.json.Decoder(_OddlyFilled).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
@@ -55,6 +70,17 @@ def read_page(content: bytes) -> Page:
         filled = _decode_filled(content)
     except msgspec.DecodeError:
         return _read_odd_page(content)
+    tasks = filled.task_infos
+    return Page(
+        tuple([task.task_id for task in tasks]), filled.total, None, tuple([task.create_time for task in tasks])
+    )
+
+
+def _read_odd_page(content: bytes) -> Page:
+    try:
+        filled = _decode_oddly_filled(content)
+    except msgspec.DecodeError:
+        return _read_strange_answer(content)
     ids = tuple(task.task_id for task in filled.task_infos)
     if not all(isinstance(task_id, str) and task_id for task_id in ids):
         return Page(tuple(i for i in ids if isinstance(i, str) and i), filled.total, "task_without_id")
@@ -62,7 +88,7 @@ def read_page(content: bytes) -> Page:
     return Page(ids, filled.total, None, tuple(time if isinstance(time, str) else None for time in times))
 
 
-def _read_odd_page(content: bytes) -> Page:
+def _read_strange_answer(content: bytes) -> Page:
     try:
         envelope = _decode_envelope(content)
     except msgspec.DecodeError:
@@ -97,7 +123,12 @@ RecorderFor = Callable[["PageRequest | str"], "Recorder"]
 
 
 async def list_pull_tasks(
-    client: LiveClient, target: Target, listing: Listing, max_concurrency: int, recorder_for: RecorderFor
+    client: LiveClient,
+    target: Target,
+    listing: Listing,
+    max_concurrency: int,
+    recorder_for: RecorderFor,
+    on_page: Callable[[Page], None],
 ) -> Outcome:
     """Read pages until the listing has its outcome.
 
@@ -107,6 +138,7 @@ async def list_pull_tasks(
         listing: says which pages are wanted and when it is done.
         max_concurrency: pages under way at once; the next ones are chosen when answers have come.
         recorder_for: gives the recorder of a page's requests.
+        on_page: is told what each page showed.
 
     Raises:
         ApiError: when a request fails for good.
@@ -124,7 +156,9 @@ async def list_pull_tasks(
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 request, answer = task.result()
-                listing.receive(request, read_page(answer.content))
+                page = read_page(answer.content)
+                on_page(page)
+                listing.receive(request, page)
     finally:
         for task in under_way:
             task.cancel()
