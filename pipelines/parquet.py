@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 # Fixed, so that the same rows give the same bytes.
 ROW_GROUP_ROWS = 100_000
+# Almost every value is another one: to collect them in a dictionary first costs time and room.
+_WITHOUT_DICTIONARY = frozenset(
+    {"task_id", "content_hash", "stream_name", "push_args", "destination_url", "callback_url", "url"}
+    | {"create_time", "start_time", "end_time"}
+)
 
 
 class TidyWriter:
@@ -29,7 +34,8 @@ class TidyWriter:
         self.rows = 0
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
-        self._writer = pq.ParquetWriter(path, table.schema, compression="zstd")
+        repeating = [column.name for column in table.columns if column.name not in _WITHOUT_DICTIONARY]
+        self._writer = pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=repeating)
 
     def __enter__(self) -> TidyWriter:
         return self

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 16
 
 Verdict = Literal["complete", "incomplete", "failed"]
 
@@ -87,9 +87,13 @@ class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", ta
     @property
     def content(self) -> bytes:
         """The body as received."""
-        if self.body_base64 is not None:
-            return base64.b64decode(self.body_base64)
-        return (self.body or "").encode()
+        readable = self.readable
+        return readable if isinstance(readable, bytes) else readable.encode()
+
+    @property
+    def readable(self) -> str | bytes:
+        """The body as a decoder takes it: text where it is text, which saves encoding it first."""
+        return base64.b64decode(self.body_base64) if self.body_base64 is not None else self.body or ""
 
 
 class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="verdict"):

@@ -7,7 +7,6 @@ Does not live here: files (normalise, parquet, lake), what columns there are (ta
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,13 +19,29 @@ import pyarrow.compute as pc
 from pipelines import tables
 
 if TYPE_CHECKING:
-    from pipelines.raw import RawCapture, TargetLine
+    from collections.abc import Iterable, Iterator
+
+    from pipelines.raw import AnswerLine, RawCapture, TargetLine
 
 _KNOWN = frozenset(f.name for f in tables.API_FIELDS)
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _WIRE_TYPES = {"text": str | None, "time": str | None, "integer": _INT64 | None, "texts": list[str | None] | None}
-_Fields = dict[str, Sequence[Any]]  # values of all tasks by API field
-_Task = msgspec.defstruct("_Task", [(f.name, _WIRE_TYPES[f.kind], None) for f in tables.API_FIELDS])
+_ARROW_TYPES = {"text": tables.TEXT, "time": tables.TEXT, "integer": tables.COUNT, "texts": tables.TEXTS}
+_KINDS = {f.name: f.kind for f in tables.API_FIELDS}
+_Fields = dict[str, pa.Array]  # values of tasks by API field
+# A task that is all as documented. Its fields stand in the order of canonical JSON and absent ones stay absent, so it
+# is hashed as the object that came would be, at half the cost; a test holds the two to each other.
+_Task = msgspec.defstruct(
+    "_Task",
+    [
+        (f.name, _WIRE_TYPES[f.kind] | msgspec.UnsetType, msgspec.UNSET)
+        for f in sorted(tables.API_FIELDS, key=lambda f: f.name)
+    ],
+    forbid_unknown_fields=True,
+)
+_Page = msgspec.defstruct("_Page", [("task_infos", list[_Task])])  # type: ignore[valid-type]  # made from API_FIELDS
+_decode_page = msgspec.json.Decoder(_Page).decode
+_TASKS_PER_PART = 1000  # fewer, and making arrays costs more than it saves
 _LISTS = {"source_urls": "primary", "backup_source_urls": "backup"}
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode
@@ -68,14 +83,12 @@ def tidy_target(
 ) -> dict[str, pa.Table]:
     """The rows of one target and day, one sorted Arrow table per tidy table; a function of its arguments alone."""
     surprises = _Surprises()
-    found = _Found({}, 0) if capture is None else _tasks(capture, surprises)
-    ids = sorted(found.tasks)
-    fields = _fields([found.tasks[task_id][0] for task_id in ids], surprises)
+    found = _tasks(capture, surprises)
     place = _Place(day, target.project_id, target.region)
-    children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, ids, fields, surprises)}
-    children[tables.PULL_TASK_CALLBACK_EVENTS.name] = _callback_events(place, ids, fields, surprises)
+    children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, found, surprises)}
+    children[tables.PULL_TASK_CALLBACK_EVENTS.name] = _callback_events(place, found, surprises)
     return {
-        tables.PULL_TASKS.name: _pull_tasks(place, fields, found, ids, capture, surprises),
+        tables.PULL_TASKS.name: _pull_tasks(place, found, capture, surprises),
         **children,
         tables.CAPTURES.name: _captures(day, target, capture, found, is_listed),
         tables.DATA_QUALITY.name: place.table(tables.DATA_QUALITY, _columns(surprises.all_rows(), 6)),
@@ -84,9 +97,20 @@ def tidy_target(
 
 @dataclass(frozen=True)
 class _Found:
-    """Tasks by id as `(object, hash)`, and how many were shown with different contents."""
+    """The tasks that count, in order of their ids.
 
-    tasks: dict[str, tuple[dict[str, Any], str]]
+    Attributes:
+        ids: of all tasks.
+        fields: their values by field.
+        hashes: of the objects that came.
+        extras: their unknown fields as JSON; null where there are none.
+        changed: how many of them were shown with different contents.
+    """
+
+    ids: list[str]
+    fields: _Fields
+    hashes: pa.Array
+    extras: pa.Array
     changed: int
 
 
@@ -115,28 +139,96 @@ def _columns(rows: list[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
-def _tasks(capture: RawCapture, surprises: _Surprises) -> _Found:
-    """The tasks of the answers that count; of several contents of one task the answer received last wins."""
-    tasks: dict[str, tuple[dict[str, Any], str]] = {}
+def _tasks(capture: RawCapture | None, surprises: _Surprises) -> _Found:
+    """The tasks of the answers that count; of several contents of one task the answer received last wins.
+
+    A few answers at a time become arrays, while their objects are in the processor's cache; at the end the rows that
+    count are taken from all of them. Those with a task that is not as documented wait until it is known which count.
+    """
+    hashes: list[str] = []  # of all rows, as they came
+    newest: dict[str, int] = {}  # task -> its last row
     changed = set()
-    counted = capture.verdict.counted_sweep
-    for answer in capture.answers:
-        if answer.status != 200 or (counted is not None and answer.sweep != counted):  # noqa: PLR2004 - OK
-            continue
-        for task in _task_infos(answer.content):
-            task_id = task.get("task_id") if isinstance(task, dict) else None
-            if not isinstance(task_id, str) or not task_id:
-                surprises.add(None, "task_id", "task_without_id", task)
-                continue
-            digest = hashlib.sha256(_canonical(task)).hexdigest()
-            before = tasks.get(task_id)
-            if before is not None and before[1] != digest:
+    pages: list[tuple[int, _Fields | list[Any]]] = []  # its first row, its tasks
+    for tasks in _in_parts(_answers_that_count(capture), surprises):
+        pages.append((len(hashes), _fields(tasks) if all(type(task) is _Task for task in tasks) else tasks))
+        for task in tasks:
+            task_id, digest = _id_of(task), hashlib.sha256(_canonical(task)).hexdigest()
+            before = newest.get(task_id)
+            if before is not None and hashes[before] != digest:
                 changed.add(task_id)
-            tasks[task_id] = (task, digest)
-    return _Found(tasks, len(changed))
+            newest[task_id] = len(hashes)
+            hashes.append(digest)
+    ids = sorted(newest)
+    rows = [newest[task_id] for task_id in ids]
+    counting = set(rows)
+    odd = {
+        first + n: task
+        for first, page in pages
+        if isinstance(page, list)
+        for n, task in enumerate(page)
+        if first + n in counting
+    }
+    fields = [
+        page
+        if isinstance(page, dict)
+        else _fields(
+            [_typed(odd[row], surprises) if row in odd else _Task() for row in range(first, first + len(page))]
+        )
+        for first, page in pages
+    ]
+    order = pa.array(rows, pa.int64())
+    return _Found(
+        ids,
+        {name: pa.concat_arrays([page[name] for page in fields]).take(order) for name in _KINDS},
+        pa.array(hashes, tables.TEXT).take(order),
+        pa.array([_extra(odd[row], surprises) if row in odd else None for row in rows], tables.TEXT),
+        len(changed),
+    )
 
 
-def _task_infos(content: bytes) -> list[Any]:
+def _answers_that_count(capture: RawCapture | None) -> Iterator[AnswerLine]:
+    """The good answers; of a complete capture those of the sweep that is its listing."""
+    if capture is not None:
+        counted = capture.verdict.counted_sweep
+        for answer in capture.answers:
+            if answer.status == 200 and (counted is None or answer.sweep == counted):  # noqa: PLR2004 - OK
+                yield answer
+
+
+def _in_parts(answers: Iterable[AnswerLine], surprises: _Surprises) -> Iterator[list[Any]]:
+    """The tasks that have an id, those of some answers at a time."""
+    part: list[Any] = []
+    for answer in answers:
+        part += _with_ids(_task_infos(answer.readable), surprises)
+        if len(part) >= _TASKS_PER_PART:
+            yield part
+            part = []
+    yield part
+
+
+def _id_of(task: Any) -> Any:
+    if type(task) is _Task:
+        return task.task_id  # type: ignore[attr-defined]
+    return task.get("task_id") if isinstance(task, dict) else None
+
+
+def _with_ids(tasks: list[Any], surprises: _Surprises) -> list[Any]:
+    found = []
+    for task in tasks:
+        task_id = _id_of(task)
+        if isinstance(task_id, str) and task_id:
+            found.append(task)
+        else:
+            surprises.add(None, "task_id", "task_without_id", task)
+    return found
+
+
+def _task_infos(content: str | bytes) -> list[Any]:
+    """The tasks of an answer, as `_Task` if all of them are as documented, else as plain objects."""
+    try:
+        return _decode_page(content).task_infos  # type: ignore[attr-defined,no-any-return]
+    except msgspec.DecodeError:
+        pass
     try:
         body = msgspec.json.decode(content)
     except msgspec.DecodeError:
@@ -145,24 +237,28 @@ def _task_infos(content: bytes) -> list[Any]:
     return infos if isinstance(infos, list) else []
 
 
-def _fields(tasks: list[dict[str, Any]], surprises: _Surprises) -> _Fields:
-    """The values of the tasks by field; one of the wrong type becomes null there and a row of data_quality."""
-    typed: list[Any]
-    try:
-        typed = msgspec.convert(tasks, list[_Task])  # type: ignore[valid-type]  # made from tables.API_FIELDS
-    except msgspec.ValidationError:
-        typed = [_typed_one(task, surprises) for task in tasks]
-    columns = _columns([msgspec.structs.astuple(task) for task in typed], len(tables.API_FIELDS))
-    return {api_field.name: column for api_field, column in zip(tables.API_FIELDS, columns, strict=True)}
+def _fields(tasks: list[Any]) -> _Fields:
+    """The values of typed tasks, one array a field."""
+    names = _Task.__struct_fields__
+    columns = _columns([msgspec.structs.astuple(task) for task in tasks], len(names))
+    unset = msgspec.UNSET
+    return {
+        name: pa.array([None if value is unset else value for value in column], _ARROW_TYPES[_KINDS[name]])
+        for name, column in zip(names, columns, strict=True)
+    }
 
 
-def _typed_one(task: dict[str, Any], surprises: _Surprises) -> Any:
+def _typed(task: Any, surprises: _Surprises) -> Any:
+    """A task as `_Task`; a value of the wrong type becomes null there and a row of data_quality."""
+    if type(task) is _Task:
+        return task
+    known = {name: value for name, value in task.items() if name in _KNOWN}
     try:
-        return msgspec.convert(task, _Task)
+        return msgspec.convert(known, _Task)
     except msgspec.ValidationError:
         fitting: dict[str, Any] = {}
         for api_field in tables.API_FIELDS:
-            value = task.get(api_field.name)
+            value = known.get(api_field.name)
             if api_field.kind == "texts" and isinstance(value, list):
                 fitting[api_field.name] = _texts(task["task_id"], api_field.name, value, surprises)
             elif _fits(value, _WIRE_TYPES[api_field.kind]):
@@ -191,25 +287,24 @@ def _fits(value: object, wire_type: Any) -> bool:
     return True
 
 
-def _pull_tasks(
-    place: _Place, fields: _Fields, found: _Found, ids: list[str], capture: RawCapture | None, surprises: _Surprises
-) -> pa.Table:
+def _pull_tasks(place: _Place, found: _Found, capture: RawCapture | None, surprises: _Surprises) -> pa.Table:
     columns: list[Any] = []
     for api_field in tables.API_FIELDS:
-        if api_field.kind == "texts":
-            continue
-        values = fields[api_field.name]
-        columns += [values] if api_field.kind != "time" else _times(ids, api_field.name, values, surprises)
-    columns.append([events is not None for events in fields["callback_events"]])
-    columns.append([found.tasks[task_id][1] for task_id in ids])
-    columns.append([_extra(found.tasks[task_id][0], surprises) for task_id in ids])
-    columns.append([capture.capture.capture_id if capture else None] * len(ids))
-    columns.append([bool(capture and capture.verdict.verdict == "complete")] * len(ids))
+        values = found.fields[api_field.name]
+        if api_field.kind == "time":
+            columns += _times(found.ids, api_field.name, values, surprises)
+        elif api_field.kind != "texts":
+            columns.append(values)
+    columns.append(pc.is_valid(found.fields["callback_events"]))
+    columns += [found.hashes, found.extras]
+    columns.append(pa.repeat(pa.scalar(capture.capture.capture_id if capture else None, tables.TEXT), len(found.ids)))
+    columns.append(pa.repeat(bool(capture and capture.verdict.verdict == "complete"), len(found.ids)))
     return place.table(tables.PULL_TASKS, columns)
 
 
-def _extra(task: dict[str, Any], surprises: _Surprises) -> str | None:
-    if task.keys() <= _KNOWN:
+def _extra(task: Any, surprises: _Surprises) -> str | None:
+    """The unknown fields of a task as JSON."""
+    if type(task) is _Task or task.keys() <= _KNOWN:
         return None
     extra = {name: value for name, value in task.items() if name not in _KNOWN}
     for name, value in extra.items():
@@ -217,16 +312,15 @@ def _extra(task: dict[str, Any], surprises: _Surprises) -> str | None:
     return _canonical(extra).decode()
 
 
-def _times(ids: list[str], name: str, texts: Sequence[str | None], surprises: _Surprises) -> list[pa.Array]:
+def _times(ids: list[str], name: str, raw: pa.Array, surprises: _Surprises) -> list[pa.Array]:
     """Texts as `[times, raw]`: UTC, and the text where it is no time (an empty one is no surprise, just not set)."""
-    raw = pa.array(texts, pa.string())
     filled = pc.if_else(pc.equal(raw, ""), None, raw)
     zoned = pa.timestamp("us", tz="UTC")
     try:
         times = filled.cast(zoned)
     except pa.ArrowInvalid:
         values = []
-        for task_id, text in zip(ids, texts, strict=True):
+        for task_id, text in zip(ids, raw.to_pylist(), strict=True):
             value, rule = _time(text, zoned)
             if rule is not None:
                 surprises.add(task_id, name, rule, text)
@@ -254,11 +348,13 @@ def _time(text: str | None, zoned: pa.DataType) -> tuple[datetime | None, str | 
     return moment.astimezone(UTC), None
 
 
-def _source_urls(place: _Place, ids: list[str], fields: _Fields, surprises: _Surprises) -> pa.Table:
+def _source_urls(place: _Place, found: _Found, surprises: _Surprises) -> pa.Table:
     # The key orders by role: of each task first the backup list, then the primary one.
     names = ("backup_source_urls", "source_urls")
-    lists = [urls for pair in zip(*(fields[name] for name in names), strict=True) for urls in pair]
-    owners, positions, urls = _flattened(lists)
+    ids = found.ids
+    both = pa.concat_arrays([found.fields[name] for name in names])
+    by_task = np.arange(2 * len(ids)).reshape(2, len(ids)).T.ravel()
+    owners, positions, urls = _flattened(both.take(pa.array(by_task)))
     for place_of_null in _nulls(urls):
         task, name = ids[owners[place_of_null] // 2], names[owners[place_of_null] % 2]
         surprises.add_null(task, name, int(positions[place_of_null]))
@@ -267,17 +363,17 @@ def _source_urls(place: _Place, ids: list[str], fields: _Fields, surprises: _Sur
     return place.table(tables.PULL_TASK_SOURCE_URLS, [task_ids, roles, pa.array(positions), urls])
 
 
-def _callback_events(place: _Place, ids: list[str], fields: _Fields, surprises: _Surprises) -> pa.Table:
-    owners, positions, events = _flattened(fields["callback_events"])
+def _callback_events(place: _Place, found: _Found, surprises: _Surprises) -> pa.Table:
+    ids = found.ids
+    owners, positions, events = _flattened(found.fields["callback_events"])
     for place_of_null in _nulls(events):
         surprises.add_null(ids[owners[place_of_null]], "callback_events", int(positions[place_of_null]))
     task_ids = pa.array(ids, pa.string()).take(pa.array(owners))
     return place.table(tables.PULL_TASK_CALLBACK_EVENTS, [task_ids, pa.array(positions), events])
 
 
-def _flattened(lists: Sequence[list[str | None] | None]) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+def _flattened(nested: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array]:
     """All texts of many lists: for each the index of its list, its position in it, and the text."""
-    nested = pa.array(lists, pa.list_(pa.string()))
     owners = pc.list_parent_indices(nested).to_numpy()
     positions = np.arange(len(owners)) - nested.offsets.to_numpy()[owners]
     return owners, positions, nested.flatten()
