@@ -4,7 +4,8 @@ Lives here: the rules, as SQL macros that the staging models call, and the keyed
 Does not live here: which column is masked how (sql/staging), where the key lies (lake).
 
 The rules deny by default: of an address the scheme, the host, the path and the names of parameters stay; userinfo,
-values, fragments and whatever does not look like an address go. A fingerprint is an HMAC-SHA256 of the whole value.
+values, fragments and whatever does not look like an address go. A fingerprint is the SHA-256 of the key, which fills
+one block of it, and the whole value; only a part of it is shown, so nothing can be appended to what it was made of.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pipelines.errors import LakeError
 from pipelines.literals import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
 
     from pipelines.lake import Lake
@@ -46,6 +49,11 @@ _ADDRESS_RULES = (
     (r"([?&])[^=&#]*=+(&|#|$)", r"\1***\2", "g"),
     (r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&#]*", r"\1\2***", "g"),
 )
+# An address that none of the rules but the last two can touch, nor those either where it has no arguments: most are so.
+_PLAIN = "[^\\s\\\\@#;%:?&=\uff20\ufe6b\uff1f\uff06\uff1d\uff03\uff1b]"
+_ORDINARY = "[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9.-]+(:[0-9]{1,5})?" + f"(/{_PLAIN}*)?" + r"(\?[A-Za-z0-9._~=&/-]*)?"
+# One of a web page or a file without arguments: nothing of it is hidden.
+_ORDINARY_WEB = "https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?" + f"(/{_PLAIN}*)?"
 # What is left must look like a place: a scheme or a masked user before a host, or at least a host's name. Else it is no
 # address, and may as well be a key.
 _HOST = r"(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^/?#;:@,%\[\]\s\\]+)(:[0-9]{1,5})?"
@@ -67,6 +75,8 @@ _HAS_SCHEME = f"^{_SCHEME}"
 # What stands before the last @ of a name, and what follows one of the others, is no name, but what somebody put there.
 _USER = f"^.*{_AT}"
 _ARGUMENTS = f"(?i)([?&#;=]|{_WIDE}|{_ENCODED}).*$"
+# A name without any of these is none of the above.
+_SUSPECT = "[@?&#;=%\uff20\ufe6b\uff1f\uff06\uff1d\uff03\uff1b]"
 # Words of the service and of the system: addresses, values of whatever looks like a parameter, and quoted values.
 _MESSAGE_RULES = (
     (r"[A-Za-z][A-Za-z0-9+.-]*:/\S*", "***"),
@@ -91,33 +101,44 @@ def macros(*, mask_stream_names: bool = False, expose_secrets: bool = False) -> 
         expose_secrets: whether the macros leave everything as it is.
     """
     fingerprint = (
-        "create macro fingerprint(value) as substr(sha256(getvariable('redaction_outer') || "
-        f"unhex(sha256(getvariable('redaction_inner') || encode(value)))), 1, {FINGERPRINT_CHARACTERS})"
+        f"create macro fingerprint(value) as substr(sha256(getvariable('redaction_key') || value), 1, "
+        f"{FINGERPRINT_CHARACTERS})"
     )
     if expose_secrets:
-        names = ("address", "place", "path", "url", "stream_url", "args", "raw", "text", "json", "name", "stream_name")
-        return [*(f"create macro mask_{name}(value) as value" for name in names), fingerprint]
-    address, message = "value", "value"
-    for pattern, replacement, options in _ADDRESS_RULES:
-        address = f"regexp_replace({address}, {quoted(pattern)}, {quoted(replacement)}, '{options}')"
-    for pattern, replacement in _MESSAGE_RULES:
-        message = f"regexp_replace({message}, {quoted(pattern)}, {quoted(replacement)}, 'g')"
+        masks = ("address", "place", "url", "stream_url", "args", "raw", "text", "json", "name", "stream_name")
+        names = [*(f"mask_{name}" for name in masks), "hide_path", "hide_stream_path"]
+        return [*(f"create macro {name}(value) as value" for name in names), fingerprint]
+    address = _replaced("value", _ADDRESS_RULES)
+    arguments = _replaced("value", _ADDRESS_RULES[-2:])
+    message = _replaced("value", tuple((pattern, replacement, "g") for pattern, replacement in _MESSAGE_RULES))
     hidden = "case when value = '' then '' when value is not null then '***' end"
     nameless = quoted(r"([?&])[^=&]*=+(&|$)")
     parameters = quoted(r"([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*")
-    name = f"regexp_replace(regexp_replace(value, {quoted(_USER)}, '***', 's'), {quoted(_ARGUMENTS)}, '***', 's')"
+    name = _replaced("value", ((_USER, "***", "s"), (_ARGUMENTS, "***", "s")))
+    # a list of one and a lambda: so what is found once is not computed again wherever it is named
+    once = "list_transform([{found}], lambda address: {result})[1]"
+    place = f"case when address = '' or regexp_matches(address, {quoted(_PLACE)}, 's') then address "
+    place += "when address is not null then '***' end"
+    path = f"case when regexp_matches(address, {quoted(_KEYED_PATH)}) "
+    path += f"then regexp_replace(address, {quoted(_KEYED_PATH)}, '\\1***') "
+    path += f"else regexp_replace(address, {quoted(_ANY_PATH)}, '\\1***') end"
     return [
-        f"create macro mask_address(value) as {address}",
-        f"create macro mask_place(value) as case when value = '' or regexp_matches(value, {quoted(_PLACE)}, 's') "
-        "then value when value is not null then '***' end",
-        f"create macro mask_path(value) as case when regexp_matches(value, {quoted(_KEYED_PATH)}) "
-        f"then regexp_replace(value, {quoted(_KEYED_PATH)}, '\\1***') "
-        f"else regexp_replace(value, {quoted(_ANY_PATH)}, '\\1***') end",
-        # the path of a web page or a file may be seen; of a stream, and of what has no scheme, it holds the key
-        f"create macro mask_stream_url(value) as case when regexp_matches(mask_address(value), {quoted(_IS_WEB)}) "
-        "then mask_place(mask_address(value)) else mask_path(mask_place(mask_address(value))) end",
-        f"create macro mask_url(value) as case when regexp_matches(mask_address(value), {quoted(_HAS_SCHEME)}) "
-        "then mask_stream_url(value) else mask_place(mask_address(value)) end",
+        f"create macro mask_address(value) as case when regexp_full_match(value, {quoted(_ORDINARY)}) "
+        f"then case when contains(value, '?') then {arguments} else value end else {address} end",
+        f"create macro mask_place(value) as {once.format(found='mask_address(value)', result=place)}",
+        # `hide_*` go on from what `mask_place` left of an address; the path of a web page or a file may be seen, of a
+        # stream, and of what has no scheme, it holds the key
+        f"create macro hide_path(address) as {path}",
+        "create macro hide_stream_path(address) as "
+        f"case when regexp_matches(address, {quoted(_IS_WEB)}) then address else hide_path(address) end",
+        f"create macro mask_stream_url(value) as case when regexp_full_match(value, {quoted(_ORDINARY_WEB)}) "
+        f"then value else {once.format(found='mask_place(value)', result='hide_stream_path(address)')} end",
+        "create macro mask_url(value) as "
+        + once.format(
+            found="mask_place(value)",
+            result=f"case when regexp_matches(address, {quoted(_HAS_SCHEME)}) then hide_stream_path(address) "
+            "else address end",
+        ),
         "create macro mask_args(value) as case when value = '' then '' else "
         f"substr(regexp_replace(regexp_replace('?' || value, {nameless}, '\\1***\\2', 'g'), "
         f"{parameters}, '\\1\\2***', 'g'), 2) end",
@@ -125,17 +146,23 @@ def macros(*, mask_stream_names: bool = False, expose_secrets: bool = False) -> 
         f"create macro mask_text(value) as {message}",
         "create macro mask_json(value) as case when value is not null then '{' || array_to_string("
         "list_transform(json_keys(value), lambda field: to_json(field) || ':\"***\"'), ',') || '}' end",
-        f"create macro mask_name(value) as {name}",
+        f"create macro mask_name(value) as case when regexp_matches(value, {quoted(_SUSPECT)}) then {name} "
+        "else value end",
         f"create macro mask_stream_name(value) as {hidden if mask_stream_names else 'mask_name(value)'}",
         fingerprint,
     ]
 
 
+def _replaced(value: str, rules: Sequence[tuple[str, str, str]]) -> str:
+    """SQL that applies the rules to a value, one after the other."""
+    for pattern, replacement, options in rules:
+        value = f"regexp_replace({value}, {quoted(pattern)}, {quoted(replacement)}, '{options}')"
+    return value
+
+
 def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     """Bind the key for `fingerprint`; it stands in no SQL text and in no file that the connection writes."""
-    block = key.ljust(64, b"\0")
-    connection.execute("set variable redaction_inner = $1", [bytes(byte ^ 0x36 for byte in block)])
-    connection.execute("set variable redaction_outer = $1", [bytes(byte ^ 0x5C for byte in block)])
+    connection.execute("set variable redaction_key = $1", [key.hex()])
 
 
 def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
