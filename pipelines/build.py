@@ -1,8 +1,8 @@
 """Building and publishing: SQL models over the tidy days into one read-only DuckDB file.
 
-Lives here: running models day by day, their checks, the publish.
-Does not live here: what to build upon (builds), where models find their tables (catalogs), what the models say (sql/),
-masking (redact), opening (warehouse).
+Lives here: running models day by day, the publish.
+Does not live here: what to build upon (builds), where models find their tables (catalogs), checks, what the models say
+(sql/), masking (redact), opening (warehouse).
 
 A build starts from the newest earlier one that holds only days that are as they were (its base), and adds the days
 after it, one by one. The file that readers see is never touched: a new one is finished, then a link is turned.
@@ -11,6 +11,7 @@ after it, one by one. The file that readers see is never touched: a new one is f
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from pipelines.builds import (
     write_meta,
 )
 from pipelines.catalogs import open_catalogs
+from pipelines.checks import CheckResult, check_added_rows, check_none, check_rows
 from pipelines.compaction import check_file
 from pipelines.errors import LakeError, ModelError
 from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, month_of, read_manifest, read_month_manifest
@@ -46,18 +48,10 @@ if TYPE_CHECKING:
     from pipelines.models import Model, Models
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """One check of a model or over several; `sample` shows a few of the rows that break it."""
-
-    name: str
-    failed_rows: int
-    sample: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether no row breaks it."""
-        return self.failed_rows == 0
+# What DuckDB may hold; beyond it, it writes to the lake's folder for what is unfinished.
+MEMORY_LIMIT = "300MB"
+# Of a model that is built in parts, so many tasks at a time.
+TASKS_PER_PART = 50_000
 
 
 @dataclass(frozen=True)
@@ -89,11 +83,14 @@ class WorkingCopy:
         self._plan = plan
         self._settings = settings
         self._results: dict[str, ModelResult] = {}
+        self._readers = Counter(name for model in models.in_order for name in model.depends_on)
         self._checked: set[Path] = set()
         self._path = lake.unfinished("warehouse.duckdb")
         self._path.unlink(missing_ok=True)
         # what does not fit into memory is as private as the tidy tables that it comes from
-        self._connection = duckdb.connect(":memory:", config={"temp_directory": str(lake.unfinished("build"))})
+        self._connection = duckdb.connect(
+            ":memory:", config={"temp_directory": str(lake.unfinished("build")), "memory_limit": MEMORY_LIMIT}
+        )
         with ExitStack() as undo:
             undo.callback(self.close)
             open_catalogs(self._connection, self._path, plan, models)
@@ -154,7 +151,7 @@ class WorkingCopy:
         for model in self._models.in_order:
             self.run(model.name)
         return tuple(
-            self._check(check.name, f"select * from ({check.sql}\n)", f"check {check.name}")
+            check_none(self._connection, check.name, f"select * from ({check.sql}\n)", f"check {check.name}")
             for check in self._models.checks
         )
 
@@ -170,8 +167,28 @@ class WorkingCopy:
         for table in TABLES:
             path = self._tidy_file(manifest, table.name)
             rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
-            con.execute(f"create or replace view tidy.main.{table.name} as {rows}")
+            con.execute(f"create or replace view whole_day.main.{table.name} as {rows}")
         con.execute(f"create or replace table tidy.main.build as select date '{day}' as snapshot_date")
+        self._show()
+
+    def _show(self, projects: str = "true") -> None:
+        """Let the tidy tables show the day, or the rows of some of its projects."""
+        for table in TABLES:
+            rows = f"from whole_day.main.{table.name} where {projects}"
+            self._connection.execute(f"create or replace view tidy.main.{table.name} as {rows}")
+
+    def _parts(self) -> list[str]:
+        """Conditions that divide the day's projects, in their order, into parts of not too many tasks."""
+        counts = self._connection.execute(
+            "select project_id, count(*) from tidy.main.pull_tasks group by all order by all"
+        ).fetchall()
+        parts, after, tasks = [], "true", 0
+        for project_id, count in counts:
+            if tasks and tasks + count > TASKS_PER_PART:
+                parts.append(f"{after} and project_id < {quoted(project_id)}")
+                after, tasks = f"project_id >= {quoted(project_id)}", 0
+            tasks += count
+        return [*parts, after]
 
     def _tidy_file(self, manifest: Manifest, table: str) -> Path:
         """The day's file, or its month's, after making sure that it is what the manifest names."""
@@ -192,13 +209,14 @@ class WorkingCopy:
         """Build a model for a day that is not the last: what it holds then is what the next day finds before it."""
         if model.kind not in BY_DAY:
             return
-        self._make(model)
+        if model.kind == "staging":
+            self._make(model, _place(model))
+            return
+        self._make(model, "made")
         if model.kind == "appended":
             self._execute(model, f"insert into before.main.{model.name} by name from made")
-        elif model.kind == "incremental":
-            self._execute(model, f"create or replace table before.main.{model.name} as {_together(model)}")
         else:
-            self._execute(model, f"create or replace table staging.main.{model.name} as from made")
+            self._execute(model, f"create or replace table before.main.{model.name} as {_together(model)}")
 
     def _finish(self, model: Model) -> ModelResult:
         """Build a model for the last day, into its final place."""
@@ -206,22 +224,34 @@ class WorkingCopy:
             self._define(model)
             if not model.is_checked:
                 return ModelResult(model, 0, 0, ())
-            rows = self._scalar(f"select count(*) from {_place(model)}")
+            rows = self._count(_place(model))
             return ModelResult(model, rows, rows, self._checks_of(model))
-        day_rows = self._make(model)
+        if not model.has_past:
+            rows = self._make(model, _place(model))
+            return ModelResult(model, rows, rows, self._checks_of(model))
+        day_rows = self._make(model, "made")
         if model.kind == "appended" and self._plan.adds_one_day:
             self._execute(model, f"insert into {_place(model)} by name from made")
         else:
-            final = _together(model) if model.has_past else "from made"
-            self._execute(model, f"create or replace table {_place(model)} as {final}")
-        rows = self._scalar(f"select count(*) from {_place(model)}")
-        return ModelResult(model, rows, day_rows, self._checks_of(model))
+            self._execute(model, f"create or replace table {_place(model)} as {_together(model)}")
+        return ModelResult(model, self._count(_place(model)), day_rows, self._checks_of(model))
 
-    def _make(self, model: Model) -> int:
-        """Run the select of a model for the day that was entered, into `made`; returns how many rows it gave."""
-        self._execute(model, f"create or replace temp table made as {model.sql}")
-        self._compare_columns(model, "made")
-        return int(self._scalar("select count(*) from made"))
+    def _make(self, model: Model, place: str) -> int:
+        """Run the select of a model for the day that was entered, into `place`; returns how many rows it gave."""
+        sort = "temp table" if place == "made" else "table"
+        if model.kind == "staging" and self._readers[model.name] == 1:
+            sort = "view"  # what is read once need not be kept
+        first, *others = self._parts() if model.in_parts else ["true"]
+        if others:
+            self._show(first)
+        self._execute(model, f"create or replace {sort} {place} as {model.sql}")
+        for part in others:
+            self._show(part)
+            self._execute(model, f"insert into {place} {model.sql}")
+        if others:
+            self._show()
+        self._compare_columns(model, place)
+        return self._count(place)
 
     def _define(self, model: Model) -> None:
         """Write a view or a macro into the file; it must work there as it stands."""
@@ -250,33 +280,13 @@ class WorkingCopy:
                 + ", ".join(f"{name} {kind}" for name, kind in differing)
             )
 
-    # -- checks --------------------------------------------------------------------------------------------------
-
     def _checks_of(self, model: Model) -> tuple[CheckResult, ...]:
         """The model's checks; where one day was added to rows that were checked before, over that day's rows only."""
-        adds = model.has_past and self._plan.adds_one_day
-        rows = "made" if adds else _place(model)
-        keys = ", ".join(model.key)
-        twice = f"select {keys}, count(*) as rows from {rows} group by {keys} having count(*) > 1"
-        if (
-            adds and model.kind == "appended"
-        ):  # of the other kind, what shares a key with an earlier row has replaced it
-            twice += (
-                f" union all select {keys}, 2 from made semi join before.main.{model.name} as held on {_same(model)}"
-            )
-        results = [self._check("key_is_unique", twice, model.name)]
-        for condition in model.checks:
-            failing = f"select {keys} from {rows} where ({condition}) is not true"
-            results.append(self._check(condition, failing, model.name))
-        return tuple(results)
-
-    def _check(self, name: str, failing_rows: str, owner: str) -> CheckResult:
-        try:
-            rows: int = self._scalar(f"select count(*) from ({failing_rows})")
-            sample = self._connection.execute(f"select * from ({failing_rows}) limit 3").fetchall() if rows else []
-        except duckdb.Error as error:
-            raise ModelError(f"{owner}: check '{name}': {redact.scrub(str(error))}") from None
-        return CheckResult(name, rows, "; ".join(str(row) for row in sample))
+        if not (model.has_past and self._plan.adds_one_day):
+            return check_rows(self._connection, model, _place(model))
+        # what shares a key with an earlier row is an error where rows are only added; else it has replaced that row
+        held = f"before.main.{model.name}" if model.kind == "appended" else None
+        return check_added_rows(self._connection, model, "made", held)
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
@@ -330,6 +340,9 @@ class WorkingCopy:
                 for column in model.columns if model.kind != "macro" else ():
                     name = f'{_place(model)}."{column.name}"'
                     self._execute(model, f"comment on column {name} is {quoted(column.description)}")
+
+    def _count(self, rows: str) -> int:
+        return int(self._scalar(f"select count(*) from {rows}"))
 
     def _scalar(self, query: str) -> Any:
         row = self._connection.execute(query).fetchone()

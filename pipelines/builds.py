@@ -14,7 +14,7 @@ import duckdb
 
 from pipelines.errors import NoWarehouse
 from pipelines.lake import sha256_of
-from pipelines.literals import quoted
+from pipelines.literals import escaped, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,32 +89,36 @@ def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_d
         raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
     rules = "|".join((models.digest(), str(settings.warehouse), sha256_of(lake.redaction_key)))
     base, held = None, 0
-    for build in _builds(lake):
-        count = _days_held(build, inputs, rules)
-        if count > held and not (rebuild_last_day and count == len(inputs)):
-            base, held = build, count
-    for day, build in reversed(lake.bases().items()):
-        if held and day <= list(inputs)[held - 1]:
-            break
-        if 0 < (count := _days_held(build, inputs, rules)) < len(inputs):
-            base, held = build, count
-            break
+    with duckdb.connect() as reader:
+        for build in _builds(lake):
+            count = _days_held(reader, build, inputs, rules)
+            if count > held and not (rebuild_last_day and count == len(inputs)):
+                base, held = build, count
+        for day, build in reversed(lake.bases().items()):
+            if held and day <= list(inputs)[held - 1]:
+                break
+            if 0 < (count := _days_held(reader, build, inputs, rules)) < len(inputs):
+                base, held = build, count
+                break
     return Plan(base, tuple(inputs)[held:], inputs, rules)
 
 
-def _days_held(build: Path, inputs: dict[date, str], rules: str) -> int:
+def _days_held(reader: duckdb.DuckDBPyConnection, build: Path, inputs: dict[date, str], rules: str) -> int:
     """How many of the days a build holds, if just the first ones and as they are now; 0 when it is no base."""
-    held = _inputs_of(build, rules)
+    held = _inputs_of(reader, build, rules)
     return len(held) if held is not None and held == dict(list(inputs.items())[: len(held)]) else 0
 
 
-def _inputs_of(build: Path, rules: str) -> dict[date, str] | None:
+def _inputs_of(reader: duckdb.DuckDBPyConnection, build: Path, rules: str) -> dict[date, str] | None:
     """The days that a build holds with the hashes of their manifests; None when it cannot be built upon."""
     try:
-        with duckdb.connect(str(build), read_only=True) as connection:
-            if connection.sql(f"select rules from {META_BUILD}").fetchall() != [(rules,)]:
+        reader.execute(f"attach '{escaped(build)}' as build (read_only)")
+        try:
+            if reader.execute(f"select rules from build.{META_BUILD}").fetchall() != [(rules,)]:
                 return None
-            return dict(connection.sql(f"select * from {META_INPUTS} order by all").fetchall())
+            return dict(reader.execute(f"select * from build.{META_INPUTS} order by all").fetchall())
+        finally:
+            reader.execute("detach build")
     except duckdb.Error:
         return None  # made by another version or damaged: it is left alone and not built upon
 
@@ -144,8 +148,12 @@ def retire_builds(lake: Lake, plan: Plan) -> None:
     """
     remove_exposed_builds(lake)
     builds, published, last = _builds(lake), lake.published.resolve(), plan.days[-1]
-    for build in set(builds[:-KEPT_BUILDS]) - {published}:
-        count = _days_held(build, plan.inputs, plan.rules)
+    with duckdb.connect() as reader:
+        held = {
+            build: _days_held(reader, build, plan.inputs, plan.rules)
+            for build in set(builds[:-KEPT_BUILDS]) - {published}
+        }
+    for build, count in held.items():
         through = list(plan.inputs)[count - 1]
         if count and through < last and EXPOSED not in build.name:
             lake.put(build, lake.base(through))

@@ -42,7 +42,7 @@ def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan,
     else:
         options = f"storage_version '{STORAGE_VERSION}', block_size {BLOCK_BYTES}"
         connection.execute(f"attach '{escaped(path)}' as warehouse ({options})")
-    for catalog in ("staging", "before", "tidy"):
+    for catalog in ("staging", "before", "whole_day", "tidy"):
         connection.execute(f"attach ':memory:' as {catalog}")
     connection.execute(f"set search_path = '{_SEARCH_PATH}'")
     with_past = [model for model in models.in_order if model.has_past]

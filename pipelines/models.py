@@ -9,15 +9,22 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
+
+import duckdb
+import msgspec
 
 from pipelines.errors import ModelError
 from pipelines.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from sqlglot.lineage import Node
+    from sqlglot.schema import Schema
 
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
 LAYERS: dict[str, str | tuple[str, ...]] = {
@@ -26,6 +33,7 @@ LAYERS: dict[str, str | tuple[str, ...]] = {
     "reports": "rpt_",
     "macros": "",
 }
+_PREFIXES = ("stg_", "dim_", "fct_", "rpt_")
 Kind = Literal["staging", "appended", "incremental", "table", "view", "macro"]
 BY_DAY = frozenset({"staging", "appended", "incremental"})  # built for every day, the others at the end
 # What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` a model
@@ -35,7 +43,7 @@ BEFORE = "before."
 
 _HEADER = re.compile(r"--\s?(.*)")
 _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
-_FIELDS = frozenset({"kind", "grain", "example", "argument", "key", "replace", "column", "like", "check"})
+_FIELDS = frozenset({"kind", "grain", "example", "argument", "key", "replace", "column", "like", "check", "parts"})
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Model:
         replace: those of the key by which new rows push out old ones; all, unless the header says otherwise.
         arguments: what a macro is called with.
         checks: conditions that every row must meet.
+        in_parts: whether the rows of a project come of its own rows alone, so that it may be built for some projects
+            after the others (`-- parts: projects`).
         example: a query that shows what the table is good for; None for staging models.
         depends_on: the models it reads.
         reads_before: the models that it reads as they stood before the day.
@@ -76,6 +86,7 @@ class Model:
     columns: tuple[ModelColumn, ...]
     checks: tuple[str, ...]
     example: str | None
+    in_parts: bool
     sql: str
     depends_on: frozenset[str]
     reads_before: frozenset[str]
@@ -139,11 +150,12 @@ def load_models(folder: Path = SQL_FOLDER) -> Models:
         ModelError: naming the file and what is wrong with it.
     """
     headers: dict[str, _Header] = {}
-    models = [
-        _read(path, layer, prefix, headers)
-        for layer, prefix in LAYERS.items()
-        for path in sorted((folder / layer).glob("*.sql"))
-    ]
+    with duckdb.connect() as parser:
+        models = [
+            _read(path, layer, prefix, headers, parser)
+            for layer, prefix in LAYERS.items()
+            for path in sorted((folder / layer).glob("*.sql"))
+        ]
     if not models:
         raise ModelError(f"{folder}: no models there; is the installation whole?")
     models = [_checked(_with_columns_of_others(model, models, headers)) for model in models]
@@ -196,13 +208,19 @@ def _checked(model: Model) -> Model:
     return model
 
 
-def _read(path: Path, layer: str, prefix: str | tuple[str, ...], headers: dict[str, _Header]) -> Model:
+def _read(
+    path: Path,
+    layer: str,
+    prefix: str | tuple[str, ...],
+    headers: dict[str, _Header],
+    parser: duckdb.DuckDBPyConnection,
+) -> Model:
     if not path.stem.startswith(prefix):
         raise ModelError(f"{path}: a model in {layer}/ has a name that begins with {prefix}")
     text = path.read_text(encoding="utf-8")
     header = [match[1] for line in text.splitlines() if (match := _HEADER.match(line))]
     fields = headers[path.stem] = _Header(path, header)
-    tables = _tables_read(path, text)
+    tables = _tables_read(path, text, parser)
     if path.stem in tables:
         raise ModelError(f"{path}: reads itself; what it held before is before.{path.stem}")
     kind = fields.one("kind")
@@ -222,6 +240,7 @@ def _read(path: Path, layer: str, prefix: str | tuple[str, ...], headers: dict[s
         columns=columns,
         checks=tuple(fields.all("check")),
         example=fields.one("example") if kind != "staging" else None,
+        in_parts=bool(fields.all("parts")),
         sql=text,
         depends_on=frozenset(name for name in tables if "." not in name),
         reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
@@ -272,33 +291,39 @@ def _read_check(path: Path) -> CrossCheck:
     return CrossCheck(path.stem, " ".join(header), text)
 
 
-def _tables_read(path: Path, text: str) -> frozenset[str]:
-    """Every table that the select names; common table expressions are not tables."""
-    from sqlglot import exp, parse_one
-    from sqlglot.errors import ParseError
-    from sqlglot.optimizer.scope import traverse_scope
-
-    try:
-        tree = parse_one(text, dialect="duckdb")
-    except ParseError as error:
-        raise ModelError(f"{path}: {error}") from None
-    if not isinstance(tree, exp.Query):
-        raise ModelError(f"{path}: a model is one select")
-    found = frozenset(
-        f"{source.db}.{source.name}" if source.db else source.this.name  # of a macro the name stands in the call
-        for scope in traverse_scope(tree)
-        for source in scope.sources.values()
-        if isinstance(source, exp.Table)
-    )
-    if strange := sorted(
-        name for name in found if not name or ("." in name and name not in SOURCES and not name.startswith(BEFORE))
-    ):
-        raise ModelError(f"{path}: reads {', '.join(strange) or 'a function'}; a model reads tidy.* and models only")
-    return found
+def _tables_read(path: Path, text: str, parser: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Every table and table macro that the select names, as DuckDB itself reads it; its own subqueries are none."""
+    ((tree,),) = parser.execute("select json_serialize_sql($1::varchar)", [text]).fetchall()
+    parsed = msgspec.json.decode(tree)
+    if parsed["error"] or len(parsed["statements"]) != 1:
+        raise ModelError(f"{path}: a model is one select ({parsed.get('error_message', 'there are several')})")
+    named: set[str] = set()
+    own: set[str] = set()
+    pending = [parsed["statements"]]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            pending += node.values()
+            own.update(entry["key"] for entry in node.get("cte_map", {}).get("map", ()))
+            if node.get("type") == "BASE_TABLE":
+                named.add(f"{node['schema_name']}.{node['table_name']}".removeprefix("."))
+            elif node.get("type") == "TABLE_FUNCTION":
+                named.add(node["function"]["function_name"])
+    strange = sorted(name for name in named if "." in name and name not in SOURCES and not name.startswith(BEFORE))
+    if strange:
+        raise ModelError(f"{path}: reads {', '.join(strange)}; a model reads tidy.*, before.* and models only")
+    if shadows := sorted(name for name in own if name.startswith(_PREFIXES)):
+        raise ModelError(f"{path}: calls a subquery {', '.join(shadows)}, as models are called; name it otherwise")
+    return frozenset(named - own)
 
 
 def column_lineage(model: Model, models: Models) -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """For each column the `(table, column)` pairs one step up that it is made of; counts have none."""
+    """For each column the `(table, column)` pairs one step up that it is made of; counts have none.
+
+    A model that sqlglot cannot follow has no lineage; whether it is right is checked elsewhere.
+    """
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
     from sqlglot.lineage import lineage
@@ -307,29 +332,41 @@ def column_lineage(model: Model, models: Models) -> Mapping[str, tuple[tuple[str
     for table in tree.find_all(exp.Table):
         if not table.db and table.name in model.depends_on:
             table.set("db", exp.to_identifier("main"))  # the same name is in `before` as well
-    of_models = {other.name: {column.name: column.type for column in other.columns} for other in models.in_order}
+    try:
+        roots = lineage(None, tree, schema=_schema_of(models), dialect="duckdb", trim_selects=False, copy=False)
+    except (SqlglotError, ValueError):
+        return {}
+    return {column.name: _tables_behind(roots[column.name]) for column in model.columns if column.name in roots}
+
+
+@lru_cache(maxsize=1)
+def _schema_of(models: Models) -> Schema:
+    """All columns that a model may read, as sqlglot wants them."""
+    from sqlglot.schema import MappingSchema
+
+    of_models = {model.name: {column.name: column.type for column in model.columns} for model in models.in_order}
     of_tidy = {table.name: {column.name: column.sql_type for column in table.columns} for table in TABLES}
-    schema: dict[str, object] = {
+    known: dict[str, object] = {
         "main": of_models,
         "before": of_models,
         "tidy": {**of_tidy, "build": {"snapshot_date": "DATE"}},
     }
-    found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for column in model.columns:
-        try:
-            root = lineage(column.name, tree, schema=schema, dialect="duckdb")
-        except (SqlglotError, ValueError):
-            continue  # a column that the parser cannot follow has no lineage; the model itself is checked elsewhere
-        pairs = {
-            (
-                node.source.name if node.source.db == "main" else f"{node.source.db}.{node.source.name}",
-                node.name.split(".")[-1],
-            )
-            for node in root.walk()
-            if isinstance(node.source, exp.Table)
-        }
-        found[column.name] = tuple(sorted(pairs))
-    return found
+    return MappingSchema(known, dialect="duckdb")
+
+
+def _tables_behind(root: Node) -> tuple[tuple[str, str], ...]:
+    from sqlglot import exp
+
+    pairs, seen, pending = set(), set(), [root]
+    while pending:
+        node = pending.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            pending += node.downstream
+            if isinstance(node.source, exp.Table):
+                schema, name = node.source.db, node.source.name
+                pairs.add((name if schema == "main" else f"{schema}.{name}", node.name.split(".")[-1]))
+    return tuple(sorted(pairs))
 
 
 def with_ancestors(models: Models, names: Iterable[str]) -> list[Model]:

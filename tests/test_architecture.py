@@ -25,6 +25,7 @@ LAYERS = {
     "warehouse": 3,
     "attempt": 4,
     "builds": 4,
+    "checks": 3,
     "catalogs": 4,
     "capture": 4,
     "compaction": 4,

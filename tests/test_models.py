@@ -54,7 +54,12 @@ def test_ancestors_are_all_that_a_model_is_built_from() -> None:
     [
         ("dim_a", HEADER + "select 1 as a from nowhere", "reads nowhere, which no file in sql/ makes"),
         ("dim_a", HEADER + "select 1 as a from tidy.nowhere", "reads tidy.nowhere"),
-        ("dim_a", HEADER + "select 1 as a from read_parquet('x')", "reads a function"),
+        ("dim_a", HEADER + "select 1 as a from read_parquet('x')", "reads read_parquet, which no file in sql/ makes"),
+        (
+            "dim_a",
+            HEADER + "with dim_b as (select 1 as a) select a from dim_b",
+            "calls a subquery dim_b, as models are called",
+        ),
         ("dim_a", HEADER + "create table x as select 1", "a model is one select"),
         ("dim_a", HEADER + "select from from", "dim_a.sql"),
         ("dim_a", HEADER.replace("-- What it is.\n", "") + "select 1 as a", "must begin with a description"),

@@ -56,9 +56,7 @@ not_listed as (
     left join targets on known.project_id = targets.project_id and known.region = targets.region
     left join stg_pull_tasks as seen
         on known.project_id = seen.project_id and known.region = seen.region and known.task_id = seen.task_id
-    anti join listed
-        on known.project_id = listed.project_id and known.region = listed.region
-        and known.task_id = listed.task_id
+    where seen.task_id is null or targets.coverage is distinct from 'complete'
 ),
 -- Absence is noticed by a complete capture, or by the target's going out of the list; by nothing else.
 changed as (

@@ -43,9 +43,11 @@ with complete as (
     cross join stg_build as build
     where captures.coverage = 'complete'
 ),
-pairs as (
+-- Which tasks differ is found by keys and hashes alone; only then are whole rows looked at.
+keys as (
     select
-        complete.*,
+        coalesce(today.project_id, known.project_id) as project_id,
+        coalesce(today.region, known.region) as region,
         coalesce(today.task_id, known.task_id) as task_id,
         case
             when known.task_id is null then 'added'
@@ -53,24 +55,35 @@ pairs as (
             when not known.is_current then 'returned'
             else 'changed'
         end as change,
-        known,
-        today,
     from (
-        select known.*
+        select project_id, region, task_id, is_current, content_hash
         from before.dim_pull_tasks as known
         semi join complete on known.project_id = complete.project_id and known.region = complete.region
     ) as known
     full join (
-        select today.*
+        select project_id, region, task_id, content_hash
         from stg_pull_tasks as today
         semi join complete on today.project_id = complete.project_id and today.region = complete.region
     ) as today
         on known.project_id = today.project_id and known.region = today.region and known.task_id = today.task_id
-    inner join complete
-        on coalesce(today.project_id, known.project_id) = complete.project_id
-        and coalesce(today.region, known.region) = complete.region
     where (today.task_id is not null or known.is_current)
         and not coalesce(known.is_current and known.content_hash = today.content_hash, false)
+),
+pairs as (
+    select
+        complete.*,
+        keys.task_id,
+        keys.change,
+        known,
+        today,
+    from keys
+    inner join complete on keys.project_id = complete.project_id and keys.region = complete.region
+    left join before.dim_pull_tasks as known
+        on keys.change in ('changed', 'removed', 'returned')
+        and keys.project_id = known.project_id and keys.region = known.region and keys.task_id = known.task_id
+    left join stg_pull_tasks as today
+        on keys.change <> 'removed'
+        and keys.project_id = today.project_id and keys.region = today.region and keys.task_id = today.task_id
 ),
 -- Of a list the addresses that only one side has; where just their order changed, all of them.
 differing as (

@@ -31,19 +31,34 @@
 -- check: overlap_start_time is null or overlap_end_time is null or overlap_start_time < overlap_end_time
 with listed as (
     select
-        *,
+        project_id,
+        region,
+        target_name,
+        task_id,
+        status,
+        start_time,
+        end_time,
+        state_date,
+        destination,
+        destination_fingerprint,
         coalesce(start_time, timestamp '0001-01-01') as starts,
         coalesce(end_time, timestamp '9999-12-31') as ends,
         count(*) over (partition by destination_fingerprint) as tasks_on_destination,
-        row_number() over (
-            partition by destination_fingerprint
-            order by start_time nulls first, project_id, region, task_id
-        ) as place,
     from dim_pull_tasks
     where is_current
         and destination_fingerprint is not null
         and coalesce(start_time_raw, '') = ''
         and coalesce(end_time_raw, '') = ''
+    qualify tasks_on_destination > 1
+),
+in_order as (
+    select
+        *,
+        row_number() over (
+            partition by destination_fingerprint
+            order by start_time nulls first, project_id, region, task_id
+        ) as place,
+    from listed
 )
 select
     one.destination,
@@ -68,8 +83,8 @@ select
     least(one.state_date, other.state_date) as state_date,
     build.targets_complete,
     build.targets_expected,
-from listed as one
-inner join listed as other
+from in_order as one
+inner join in_order as other
     on one.destination_fingerprint = other.destination_fingerprint
     and other.place > one.place
     and other.place <= one.place + 20
@@ -77,4 +92,3 @@ inner join listed as other
     -- One project may list one task in several regions: it is in no conflict with itself.
     and (one.project_id, one.task_id) is distinct from (other.project_id, other.task_id)
 cross join stg_build as build
-where one.tasks_on_destination > 1

@@ -32,7 +32,7 @@ listed as (
     where is_current
 ),
 subscriptions as (
-    select *, unnest(callback_events) as event
+    select *, unnest(list_distinct(callback_events)) as event
     from listed
     where names_events
     union all by name
@@ -41,7 +41,7 @@ subscriptions as (
     inner join all_events on not all_events.is_vod_only or listed.source_type = 'PullVodPushLive'
     where not listed.names_events
 )
-select distinct
+select
     project_id,
     region,
     target_name,

@@ -1,4 +1,5 @@
 -- Source addresses that several listed tasks pull from.
+-- Leaves the portable subset of SQL: hash.
 -- kind: table
 -- grain: one row per source address
 -- example: select url, task_count, target_count from rpt_source_reuse order by task_count desc
@@ -14,7 +15,23 @@
 -- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
 -- column: targets_expected BIGINT | Targets that were to be captured on the last day.
 -- check: task_count > 1
-with addresses as (
+with listed as (
+    select *
+    from dim_pull_tasks
+    where is_current
+),
+-- Most addresses are named once: only what is named again is looked at closely.
+named_again as (
+    select hash(url_fingerprint) as hashed
+    from (
+        select unnest(source_fingerprints) as url_fingerprint from listed
+        union all
+        select unnest(backup_source_fingerprints) as url_fingerprint from listed
+    )
+    group by all
+    having count(*) > 1
+),
+addresses as (
     select
         project_id,
         region,
@@ -23,8 +40,7 @@ with addresses as (
         'primary' as role,
         unnest(source_urls) as url,
         unnest(source_fingerprints) as url_fingerprint,
-    from dim_pull_tasks
-    where is_current
+    from listed
     union all by name
     select
         project_id,
@@ -34,8 +50,7 @@ with addresses as (
         'backup' as role,
         unnest(backup_source_urls) as url,
         unnest(backup_source_fingerprints) as url_fingerprint,
-    from dim_pull_tasks
-    where is_current
+    from listed
 ),
 tasks as (
     select
@@ -48,6 +63,7 @@ tasks as (
         bool_or(role = 'primary') as is_primary,
         bool_or(role = 'backup') as is_backup,
     from addresses
+    semi join named_again on hash(addresses.url_fingerprint) = named_again.hashed
     where url_fingerprint is not null
     group by all
 )

@@ -23,8 +23,13 @@ select
     position,
     mask_stream_url(url) as url,
     fingerprint(nullif(
-        regexp_replace(lower(place), '^(rtmp://.*):1935$|^(https://.*):443$|^(http://.*):80$', '\1\2\3')
-        || substr(url, len(place) + 1),
+        case
+            when regexp_matches(place, ':[0-9]+$')
+                then regexp_replace(
+                    lower(place), '^(rtmp://.*):1935$|^(https://.*):443$|^(http://.*):80$', '\1\2\3'
+                )
+            else lower(place)
+        end || substr(url, len(place) + 1),
         ''
     )) as url_fingerprint,
 from addresses

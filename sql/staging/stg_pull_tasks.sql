@@ -1,7 +1,8 @@
 -- Tasks of the day being built, lists folded in, everything secret masked.
--- Leaves the portable subset of SQL: list(... order by ...), try(...), url_decode.
+-- Leaves the portable subset of SQL: list_select, list_grade_up, try(...), url_decode.
 -- kind: staging
 -- grain: one row per target and task
+-- parts: projects
 -- key: project_id, region, task_id
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.
@@ -41,15 +42,15 @@
 -- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra where it is set.
 -- column: hidden_fingerprint VARCHAR | Keyed fingerprint of names and times of which a part is masked; null when none is.
 -- column: content_hash VARCHAR | Keyed hash of the whole task as received: changes with anything in it.
-with sources as (
+-- Lists are put in order when they are whole, which costs half of `list(... order by ...)`.
+with addresses as (
     select
         project_id,
         region,
         task_id,
-        list(url order by position) filter (role = 'primary') as source_urls,
-        list(url_fingerprint order by position) filter (role = 'primary') as source_fingerprints,
-        list(url order by position) filter (role = 'backup') as backup_source_urls,
-        list(url_fingerprint order by position) filter (role = 'backup') as backup_source_fingerprints,
+        role,
+        list_select(list(url), list_grade_up(list(position))) as urls,
+        list_select(list(url_fingerprint), list_grade_up(list(position))) as fingerprints,
     from stg_pull_task_source_urls
     group by all
 ),
@@ -58,32 +59,41 @@ events as (
         project_id,
         region,
         task_id,
-        list(event order by position) as callback_events,
+        list_select(list(event), list_grade_up(list(position))) as callback_events,
     from stg_pull_task_callback_events
     group by all
 ),
 -- One form for both ways to name a destination: host without user, scheme and usual port, decoded path, no arguments.
-addressed as (
+named as (
     select
         project_id,
         region,
         task_id,
         coalesce(destination_url, '') <> '' as is_by_url,
+        mask_place(destination_url) as shown_url,
+        regexp_replace(trim(destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
+        destination_url ilike 'srt:%' as is_srt,
         case
-            when coalesce(destination_url, '') <> ''
-                then regexp_replace(
-                    regexp_replace(
-                        regexp_replace(trim(destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', ''),
-                        -- of srt the arguments name the stream
-                        case when destination_url ilike 'srt:%' then '$.' else '[?#].*$' end, '', 's'
-                    ),
-                    '^[^/]*@', ''
-                )
             when coalesce(domain, '') <> '' or coalesce(stream_name, '') <> ''
                 then coalesce(domain, '') || '/' || coalesce(trim(app_name, '/'), '') || '/'
-                    || coalesce(regexp_replace(stream_name, '[?].*$', '', 's'), '')
-        end as address,
+                    || coalesce(split_part(stream_name, '?', 1), '')
+        end as name,
     from tidy.pull_tasks
+),
+addressed as (
+    select
+        project_id,
+        region,
+        task_id,
+        is_by_url,
+        shown_url,
+        case
+            -- of srt the arguments name the stream
+            when is_by_url and is_srt then regexp_replace(without_scheme, '^[^/]*@', '')
+            when is_by_url then regexp_replace(regexp_replace(without_scheme, '[?#].*$', '', 's'), '^[^/]*@', '')
+            else name
+        end as address,
+    from named
 ),
 destinations as (
     select
@@ -91,13 +101,15 @@ destinations as (
         region,
         task_id,
         is_by_url,
-        rtrim(regexp_replace(lower(split_part(address, '/', 1)), ':(1935|443)$', ''), '.')
-        || rtrim(
-            regexp_replace(case when is_by_url then coalesce(try(url_decode(path)), path) else path end, '/+', '/', 'g'),
-            '/'
-        ) as place,
+        shown_url,
+        rtrim(regexp_replace(lower(host), ':(1935|443)$', ''), '.')
+        || rtrim(case when contains(path, '//') then regexp_replace(path, '/+', '/', 'g') else path end, '/') as place,
     from (
-        select *, substr(address, len(split_part(address, '/', 1)) + 1) as path
+        select
+            *,
+            split_part(address, '/', 1) as host,
+            substr(address, len(host) + 1) as given_path,
+            case when is_by_url then coalesce(try(url_decode(given_path)), given_path) else given_path end as path,
         from addressed
     )
 )
@@ -115,14 +127,14 @@ select
     mask_stream_name(tasks.stream_name) as stream_name,
     mask_args(tasks.push_args) as push_args,
     fingerprint(nullif(tasks.push_args, '')) as push_args_fingerprint,
-    mask_stream_url(tasks.destination_url) as destination_url,
+    hide_stream_path(destinations.shown_url) as destination_url,
     fingerprint(nullif(tasks.destination_url, '')) as destination_url_fingerprint,
     case
         when destinations.is_by_url
             then regexp_replace(
                 regexp_replace(
                     regexp_replace(
-                        mask_path(mask_place(mask_address(tasks.destination_url))),
+                        hide_path(destinations.shown_url),
                         '^([A-Za-z][A-Za-z0-9+.-]*:)?(//)?([*]{3}@)?', ''
                     ),
                     '[?#; ].*$', '', 's'
@@ -145,10 +157,10 @@ select
     mask_url(tasks.callback_url) as callback_url,
     fingerprint(nullif(tasks.callback_url, '')) as callback_url_fingerprint,
     mask_name(tasks.backup_source_type) as backup_source_type,
-    coalesce(sources.source_urls, []) as source_urls,
-    coalesce(sources.source_fingerprints, []) as source_fingerprints,
-    coalesce(sources.backup_source_urls, []) as backup_source_urls,
-    coalesce(sources.backup_source_fingerprints, []) as backup_source_fingerprints,
+    coalesce(sources.urls, []) as source_urls,
+    coalesce(sources.fingerprints, []) as source_fingerprints,
+    coalesce(backups.urls, []) as backup_source_urls,
+    coalesce(backups.fingerprints, []) as backup_source_fingerprints,
     mask_name(tasks.vod_loop_time) as vod_loop_time,
     tasks.vod_start_video_index,
     tasks.vod_start_video_time,
@@ -168,5 +180,10 @@ select
     fingerprint(tasks.content_hash) as content_hash,
 from tidy.pull_tasks as tasks
 inner join destinations using (project_id, region, task_id)
-left join sources using (project_id, region, task_id)
+left join addresses as sources
+    on tasks.project_id = sources.project_id and tasks.region = sources.region and tasks.task_id = sources.task_id
+    and sources.role = 'primary'
+left join addresses as backups
+    on tasks.project_id = backups.project_id and tasks.region = backups.region and tasks.task_id = backups.task_id
+    and backups.role = 'backup'
 left join events using (project_id, region, task_id)
