@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from assets.metadata import verdict_table
+from assets.metadata import asset_key, verdict_table
 from assets.resources import Workplace
-from pipelines.capture import capture_targets
+from pipelines.capture import CaptureResult, capture_targets
 from pipelines.coverage import known_tasks
 from pipelines.errors import ConfigError, DateRefused
 
@@ -25,6 +25,22 @@ class CaptureConfig(dg.Config):
     # PROJECT_ID/REGION of targets whose listing counts today, however many tasks it lost
     accept_drop: list[str] = []  # noqa: RUF012 - a field of pydantic, copied for each run
     simulated: bool = False
+
+
+class _Progress:
+    """Logs how a run gets on: a line for each tenth of the targets, however many there are."""
+
+    def __init__(self, log: dg.DagsterLogManager, total: int) -> None:
+        self._log = log
+        self._total = total
+        self._done = 0
+        self._complete = 0
+
+    def __call__(self, result: CaptureResult) -> None:
+        before, self._done = self._done, self._done + 1
+        self._complete += result.verdict == "complete"
+        if self._done * 10 // self._total > before * 10 // self._total:
+            self._log.info(f"{self._done} of {self._total} targets listed, {self._complete} complete")
 
 
 def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -60,7 +76,7 @@ def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                     accept_drop={(project_id, region) for project_id, _, region in split},
                     simulated=config.simulated,
                     began_at=began_at,
-                    on_result=lambda result: context.log.info(f"{result.target.label}: {result.verdict}"),
+                    on_result=_Progress(context.log, len(workplace.settings.targets)),
                 )
         except (DateRefused, ConfigError) as error:
             # Only the capture refuses: everything below stays rebuildable for any date.
@@ -70,6 +86,7 @@ def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         return dg.MaterializeResult(
             metadata={
                 "verdicts": verdict_table(results),
+                "all_verdicts": dg.MetadataValue.asset(asset_key("rpt_snapshot_coverage")),
                 "requests": sum(result.requests for result in results),
                 **counts,
             },

@@ -34,7 +34,7 @@ def build_defs(config_file: Path | None = None) -> dg.Definitions:
     assets = [
         capture_asset(partitions),
         tidy_assets(partitions),
-        *model_assets(models, partitions),
+        model_assets(models, partitions),
         warehouse_asset(models, partitions),
         compaction_asset(monthly_partitions(settings.timezone)),
     ]

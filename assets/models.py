@@ -1,15 +1,17 @@
 """SQL models and the published warehouse as assets, made from sql/.
 
-Lives here: one small factory for models, the asset that checks and publishes.
+Lives here: the assets of all models, the asset that checks and publishes.
 Does not live here: SQL, building, checks (sql/, pipelines.warehouse).
 """
 
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
 
 from assets.metadata import asset_key, is_asset, model_lineage, model_schema
 from assets.resources import Workplace
+from pipelines.build import ModelResult
 from pipelines.coverage import read_day, read_surprises
 from pipelines.errors import PulltasksError
 from pipelines.models import Model, Models
@@ -19,18 +21,35 @@ WAREHOUSE = dg.AssetKey("warehouse")
 ALL_TARGETS_COMPLETE = "all_targets_complete"
 
 
-def model_assets(models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """One asset per SQL model."""
-    return [_model_asset(model, models, partitions) for model in models.in_order]
+def model_assets(models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """One asset per SQL model, all made in one step: a step of its own for each costs more than most models."""
+
+    @dg.multi_asset(
+        specs=[_spec(model, models, partitions) for model in models.in_order],
+        check_specs=[spec for model in models.in_order if model.is_checked for spec in _check_specs(model)],
+        can_subset=True,
+        name="models",
+    )
+    def build(
+        context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
+    ) -> Iterator[dg.MaterializeResult]:
+        for model in models.in_order:
+            if asset_key(model.name) in context.selected_asset_keys:
+                try:
+                    workplace.working_copy.require(date.fromisoformat(context.partition_key))
+                    result = workplace.working_copy.run(model.name)
+                except PulltasksError as error:
+                    raise dg.Failure(description=str(error), allow_retries=False) from None
+                yield _materialised(result, workplace.working_copy.day)
+
+    return build
 
 
-def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    key = asset_key(model.name)
+def _spec(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     # the day itself is known once its tidy tables are written
     upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
-
-    @dg.asset(
-        key=key,
+    return dg.AssetSpec(
+        asset_key(model.name),
         deps=[asset_key(name) for name in upstream],
         description=f"{model.description} Grain: {model.grain}.",
         group_name=model.layer,
@@ -41,40 +60,41 @@ def _model_asset(model: Model, models: Models, partitions: dg.PartitionsDefiniti
         },
         code_version=model.digest,
         partitions_def=partitions,
-        check_specs=_check_specs(key, model) if model.is_checked else [],
     )
-    def build(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
-        try:
-            workplace.working_copy.require(date.fromisoformat(context.partition_key))
-            result = workplace.working_copy.run(model.name)
-        except PulltasksError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
-        if not model.is_checked:
-            return dg.MaterializeResult(metadata={"published": "by the asset `warehouse` only"})
-        unique, *conditions = result.checks
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": result.rows,
-                "rows_of_the_last_day": result.day_rows,
-                "built_through": str(workplace.working_copy.day),
-                "published": "by the asset `warehouse` only",
-            },
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=unique.passed, check_name="key_is_unique", metadata={"failed_rows": unique.failed_rows}
-                ),
-                dg.AssetCheckResult(
-                    passed=all(check.passed for check in conditions),
-                    check_name="rows_are_valid",
-                    metadata={check.name: check.failed_rows for check in conditions},
-                ),
-            ],
-        )
-
-    return build
 
 
-def _check_specs(key: dg.AssetKey, model: Model) -> list[dg.AssetCheckSpec]:
+def _materialised(result: ModelResult, day: date) -> dg.MaterializeResult:
+    key = asset_key(result.model.name)
+    if not result.model.is_checked:
+        return dg.MaterializeResult(asset_key=key, metadata={"published": "by the asset `warehouse` only"})
+    unique, *conditions = result.checks
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "dagster/row_count": result.rows,
+            "rows_of_the_last_day": result.day_rows,
+            "built_through": str(day),
+            "published": "by the asset `warehouse` only",
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                asset_key=key,
+                passed=unique.passed,
+                check_name="key_is_unique",
+                metadata={"failed_rows": unique.failed_rows},
+            ),
+            dg.AssetCheckResult(
+                asset_key=key,
+                passed=all(check.passed for check in conditions),
+                check_name="rows_are_valid",
+                metadata={check.name: check.failed_rows for check in conditions},
+            ),
+        ],
+    )
+
+
+def _check_specs(model: Model) -> list[dg.AssetCheckSpec]:
+    key = asset_key(model.name)
     return [
         dg.AssetCheckSpec("key_is_unique", asset=key, description=f"No two rows share {', '.join(model.key)}."),
         dg.AssetCheckSpec("rows_are_valid", asset=key, description="; ".join(model.checks) or "No condition is set."),
