@@ -52,8 +52,8 @@ format: $(INSTALLED) ## put the code into shape
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(INSTALLED) ## the figures that the README quotes
-	@$(BIN)/python bench/decode.py
+bench: $(INSTALLED) ## the figures that the README quotes; about half an hour
+	@$(BIN)/python bench/whole.py
 	@$(BIN)/python bench/year.py
 
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
@@ -63,4 +63,4 @@ lock: ## write requirements.lock afresh from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) .venv-compat .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-bench .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -29,7 +29,6 @@ from pipelines.sandbox.data import Place
 
 FIRST = date(2026, 1, 20)
 RESULTS = Path(__file__).parent / "results" / "year.json"
-REPEATS = 5
 QUERY = """
 import resource, sys, time
 import duckdb
@@ -65,10 +64,10 @@ def daily_cost(lake: Lake) -> float:
     return time.process_time() - began
 
 
-def query_times(path: Path, query: str) -> tuple[float, float, int]:
+def query_times(path: Path, query: str, repeats: int) -> tuple[float, float, int]:
     """Wall and CPU seconds of a query in a new process, connecting included, medians; and its rows."""
     runs = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         done = subprocess.run(
             [sys.executable, "-c", QUERY, str(path), query], capture_output=True, text=True, check=True
         )
@@ -83,6 +82,7 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=30)
     parser.add_argument("--tasks", type=int, default=300)
     parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the raw figures go")
     parser.add_argument("--keep", type=Path, help="leave the lake in this folder")
     options = parser.parse_args()
@@ -92,7 +92,7 @@ def main() -> None:
         ]
         young = make_lake(Path(temporary) / "young", places, min(20, options.days))
         lake = make_lake(options.keep or Path(temporary) / "old", places, options.days)
-        pairs = [(daily_cost(young), daily_cost(lake)) for _ in range(REPEATS)]
+        pairs = [(daily_cost(young), daily_cost(lake)) for _ in range(options.repeats)]
         early, late = (statistics.median(costs) for costs in zip(*pairs, strict=True))
         path, days = lake.published.resolve(), lake.tidy_dates()
         figures = {"days": len(days), "build_cpu_s_day_20": early, "build_cpu_s_last": late, "ratio": late / early}
@@ -115,7 +115,7 @@ def main() -> None:
         figures["queries"] = {}
         print(f"{'query':<34}{'wall ms':>9}{'CPU ms':>9}{'rows':>9}")
         for name, query in queries.items():
-            wall, cpu, rows = query_times(path, query)
+            wall, cpu, rows = query_times(path, query, options.repeats)
             figures["queries"][name] = {"wall_s": wall, "cpu_s": cpu, "rows": rows}
             print(f"{name:<34}{wall * 1000:>9.0f}{cpu * 1000:>9.0f}{rows:>9}")
         options.results.parent.mkdir(exist_ok=True)

@@ -7,18 +7,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCH = Path(__file__).parent.parent / "bench"
 
 
-def test_the_decoding_benchmark_runs() -> None:
+@pytest.mark.slow
+def test_the_benchmark_of_a_snapshot_runs(tmp_path: Path) -> None:
+    options = ["--sizes", "2x120", "--rounds", "1", "--latency-ms", "1", "--without-peer"]
     answer = subprocess.run(
-        [sys.executable, BENCH / "decode.py", "--tasks", "300"], capture_output=True, text=True, check=True
+        [sys.executable, BENCH / "whole.py", *options, "--results", tmp_path / "whole.json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert "us of CPU a task" in answer.stdout
+    (found,) = json.loads((tmp_path / "whole.json").read_text())["sizes"]["2x120"]
+    assert found["fetch"]["tasks"] == found["capture"]["tasks"] == found["decode"]["tasks"] == found["floor"]["tasks"]
+    assert "us a task" in answer.stdout
 
 
 def test_the_benchmark_of_a_year_runs(tmp_path: Path) -> None:
-    size = ["--targets", "2", "--tasks", "20", "--days", "4"]
+    size = ["--targets", "2", "--tasks", "20", "--days", "4", "--repeats", "1"]
     subprocess.run(
         [sys.executable, BENCH / "year.py", *size, "--results", tmp_path / "year.json"], capture_output=True, check=True
     )

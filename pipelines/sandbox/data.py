@@ -22,7 +22,8 @@ _NAMES = ("news", "sport", "频道-一", "café", "教育直播", "канал", 
 _LIVE_EVENTS = ("TaskStart", "TaskExit", "TaskAlarm")
 _VOD_EVENTS = (*_LIVE_EVENTS, "VodSourceFileStart", "VodSourceFileFinish", "ResetTaskConfig")
 _MAX_URLS = 30
-# What several tasks share, so that there are conflicts and reuse to be found.
+# What several of a place's first tasks share, so that there are conflicts and reuse to be found.
+_SHARING_SLOTS = 256
 _SHARED_STREAM = "main-stage"
 _SHARED_BACKUP = f"https://backup.example.com/live/slate.m3u8?token={PLANTED_TOKEN}"
 
@@ -74,6 +75,7 @@ def _state(
 ) -> tuple[bool, dict[str, Any]]:
     """Whether the task goes away for a day, and its fields; the same for as long as neither step moves on."""
     dice = random.Random(f"{root}|{generation}")  # noqa: S311
+    may_share = int(root.rpartition("|")[2]) < _SHARING_SLOTS
     goes_away = dice.random() < 0.1  # noqa: PLR2004
     task_id = str(uuid.uuid5(_NAMESPACE, f"{root}|{generation}"))
     created = datetime.combine(born, time(dice.randrange(24), dice.randrange(60), dice.randrange(60)), UTC)
@@ -92,7 +94,7 @@ def _state(
     }
     _put_any_of(dice, task, "end_time", _text(end), _text(end), _text(end), "")
     if dice.random() < 0.7:  # noqa: PLR2004
-        stream = _SHARED_STREAM if task_id[0] == "0" else name
+        stream = _SHARED_STREAM if may_share and task_id[0] == "0" else name
         task |= {"domain": "publish.example.com", "app_name": "live", "stream_name": stream, "destination_url": ""}
         _put_any_of(dice, task, "push_args", f"auth_key={PLANTED_STREAM_KEY}&arg1=value1", "arg1=value1", "", _ABSENT)
     else:
@@ -104,7 +106,7 @@ def _state(
         dice, task, "callback_url", "callback.example.com", f"https://hook.example.com/?token={PLANTED_TOKEN}", _ABSENT
     )
     if dice.random() < 0.4:  # noqa: PLR2004
-        backup = _SHARED_BACKUP if task_id[1] == "0" else _live_url(dice, f"{name}_bak")
+        backup = _SHARED_BACKUP if may_share and task_id[1] == "0" else _live_url(dice, f"{name}_bak")
         task |= {"backup_source_type": "PullLivePushLive", "backup_source_urls": [backup]}
     else:
         _put_any_of(dice, task, "backup_source_urls", [], None, _ABSENT)

@@ -111,7 +111,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._dice = random.Random(self.seed)  # noqa: S311 - made-up disturbances
         self._churned: dict[tuple[str, date], list[_Row]] = {}
-        self._rows = lru_cache(maxsize=64)(self._rendered_rows)
+        self._rows = lru_cache(maxsize=max(64, len(self.places)))(self._rendered_rows)
 
     # -- application ---------------------------------------------------------------------------------------------
 
@@ -179,6 +179,11 @@ class Sandbox:
             else:
                 rows.pop(at)
         return rows
+
+    def render(self, day: date) -> None:
+        """Make up the tasks of `day` now, so that no answer waits for it."""
+        for place in self.places:
+            self._rows(place, day)
 
     def _rendered_rows(self, place: Place, day: date) -> list[_Row]:
         return [(task["task_id"], msgspec.json.encode(task)) for task in tasks_on(self.seed, place, day)]

@@ -1,0 +1,110 @@
+"""One stage of a snapshot in a process of its own; prints what it did and its CPU seconds without imports.
+
+`fetch` asks for every page once, signed, and reads the ids out of it; `capture` proves and archives as well; `decode`
+makes the day's tidy Parquet of the archive; `build` makes the warehouse of that. Each goes on from the lake of the one
+before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines import cli, config
+from pipelines.build import build_and_publish
+from pipelines.capture import Clock, capture_targets
+from pipelines.huawei.client import LiveClient
+from pipelines.huawei.pull_tasks import read_page
+from pipelines.lake import Lake
+from pipelines.models import load_models
+from pipelines.normalise import normalise_day
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Deaf:
+    """A recorder that keeps nothing."""
+
+    def sent(self, *, is_retry: bool) -> None:
+        """Nothing to do."""
+
+    def received(self, answer: object) -> None:
+        """Nothing to do."""
+
+
+async def fetch(settings: config.Settings, tasks: int) -> dict[str, float]:
+    """Every page of every target, as many in flight as the settings allow."""
+    pages = [(target, offset) for offset in range(0, max(1, tasks), 95) for target in settings.targets]
+    waiting = iter(pages)
+    found: set[tuple[str, str]] = set()
+    async with LiveClient(settings, now) as client:
+
+        async def worker() -> None:
+            for target, offset in waiting:
+                query = {"offset": offset, "limit": 100, "region": target.region}
+                answer = await client.get_pull_tasks(target, query, Deaf())
+                found.update((target.project_id, task_id) for task_id in read_page(answer.content).ids)
+
+        began = time.process_time()
+        await asyncio.gather(*(worker() for _ in range(settings.api.max_concurrency)))
+        return {"pages": len(pages), "tasks": len(found), "cpu_s": time.process_time() - began}
+
+
+def capture(settings: config.Settings, lake: Lake) -> dict[str, float]:
+    clock = Clock(now=now, new_id=lambda: str(uuid.uuid4()))
+    began = time.process_time()
+    results = asyncio.run(capture_targets(settings, lake, settings.today(now()), clock))
+    spent = time.process_time() - began
+    assert all(result.verdict == "complete" for result in results)
+    return {
+        "pages": sum(result.requests for result in results),
+        "tasks": sum(result.task_count for result in results),
+        "cpu_s": spent,
+    }
+
+
+def decode(lake: Lake) -> dict[str, float]:
+    began = time.process_time()
+    manifest = normalise_day(lake, lake.raw_dates()[-1])
+    spent = time.process_time() - began
+    size = sum(entry.bytes for entry in manifest.tables.values())
+    return {"tasks": manifest.tables["pull_tasks"].rows, "bytes": size, "cpu_s": spent}
+
+
+def build(settings: config.Settings, lake: Lake) -> dict[str, float]:
+    began = time.process_time()
+    path = build_and_publish(lake, load_models(), settings, now())
+    return {"bytes": path.stat().st_size, "cpu_s": time.process_time() - began}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", choices=("fetch", "capture", "decode", "build"))
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--tasks", type=int, required=True, help="of each target")
+    options = parser.parse_args()
+    settings = config.load(options.config)
+    lake = Lake(settings.lake.root)
+    lake.prepare()
+    with lake.lock():
+        if options.stage == "fetch":
+            done = asyncio.run(fetch(settings, options.tasks))
+        elif options.stage == "capture":
+            done = capture(settings, lake)
+        elif options.stage == "decode":
+            done = decode(lake)
+        else:
+            done = build(settings, lake)
+    print(json.dumps(done))
+
+
+if __name__ == "__main__":
+    cli.hide_what_no_verb_needs()
+    main()
