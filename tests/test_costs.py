@@ -1,0 +1,166 @@
+"""What a run may cost, by counting: requests, decoding, rows, bytes, files, imports, events. Seconds are for bench/."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from conftest import Desk
+
+from assets.definitions import JOB, build_defs
+from pipelines import rows
+from pipelines.huawei import pull_tasks
+from pipelines.lake import Lake
+from pipelines.normalise import normalise_day
+from pipelines.sandbox.data import Place
+from pipelines.sandbox.server import Sandbox, serving
+from pipelines.tables import TABLES
+
+DAY = date(2026, 11, 22)
+
+
+def places(count: int, tasks: int) -> tuple[Place, ...]:
+    return tuple(Place(f"{n:032x}", "cn-north-4", tasks, name=f"project-{n}") for n in range(count))
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> list[object]:
+    """The first arguments of all calls of a function from now on."""
+    calls: list[object] = []
+    function = getattr(owner, name)
+
+    def counting(*arguments, **options):
+        calls.append(arguments[0])
+        return function(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, counting)
+    return calls
+
+
+@pytest.fixture
+def big(tmp_path: Path):
+    sandbox = Sandbox(places(3, 500))
+    with serving(sandbox) as url:
+        yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+def test_a_quiet_list_costs_its_pages_and_each_answer_is_read_once_for_its_proof(big: Desk, monkeypatch) -> None:
+    read = counted(monkeypatch, pull_tasks, "read_page")
+    results = big.capture(DAY)
+    pages = sum(1 + -(-(result.task_count - 99) // 95) for result in results)
+    assert sum(result.requests for result in results) == pages
+    assert sum(path.endswith("/pull/stream/task") for _, path, _, _ in big.sandbox.log) == pages
+    assert len(read) == pages
+
+
+def test_answers_as_documented_are_decoded_once_and_no_task_is_converted_by_itself(big: Desk, monkeypatch) -> None:
+    requests = sum(result.requests for result in big.capture(DAY))
+    decoded = counted(monkeypatch, rows, "_decode_page")
+    converted = counted(monkeypatch, rows, "_typed")
+    normalise_day(big.lake, DAY)
+    assert len(decoded) == requests
+    assert converted == []
+
+
+def test_tidy_tables_take_few_bytes_a_task(big: Desk) -> None:
+    big.capture(DAY)
+    tables = normalise_day(big.lake, DAY).tables
+    assert sum(entry.bytes for entry in tables.values()) / tables["pull_tasks"].rows < 160
+
+
+def test_a_run_puts_each_file_in_its_place_once(big: Desk, monkeypatch) -> None:
+    put = counted(monkeypatch, Lake, "put")
+    big.run(DAY)
+    # the list of targets, a capture each, a file a table, the manifest, the key, the warehouse
+    assert len(put) == 1 + len(big.places) + len(TABLES) + 1 + 1 + 1
+
+
+# What a verb may import beyond the standard library, the command line itself and what these bring along.
+LIGHT = {"typer", "shellingham", "annotated_doc", "pipelines"}
+SETTINGS = {"pydantic", "pydantic_core", "pydantic_settings", "annotated_types", "typing_inspection", "dotenv"}
+READING = LIGHT | SETTINGS | {"typing_extensions", "duckdb", "_duckdb", "msgspec", "filelock", "rich"}
+SENDING = {
+    "httpx",
+    "httpcore",
+    "h11",
+    "anyio",
+    "certifi",
+    "idna",
+    "sniffio",
+    "click",
+    "pygments",
+    "zstandard",
+    "brotli",
+}
+SENDING |= {"aiohttp", "aiohappyeyeballs", "aiosignal", "attr", "attrs", "frozenlist", "multidict", "propcache", "yarl"}
+SENDING |= {"stamina", "tenacity", "huaweicloudsdkcore", "simplejson", "charset_normalizer", "requests", "urllib3"}
+SENDING |= {"pyasn1", "six", "dateutil"}
+TIDYING = {"pyarrow", "numpy"}
+MAY_IMPORT = {
+    "--help": LIGHT,
+    "status": READING,
+    "query": READING,
+    "compact": READING | TIDYING | SENDING,
+    "snapshot": READING | TIDYING | SENDING,
+}
+HEAVY = {"dagster", "pandas", "sqlglot", "starlette", "uvicorn", "matplotlib"}
+LIST_IMPORTS = """
+import json, sys
+sys.argv = ["pulltasks", *json.loads(sys.argv[1])]
+from pipelines.cli import command
+try:
+    command()
+except SystemExit:
+    pass
+installed = {
+    name for name, module in list(sys.modules.items())
+    if "." not in name and "site-packages" in (getattr(module, "__file__", None) or "")
+}
+print(json.dumps(sorted(installed)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("verb", MAY_IMPORT)
+def test_a_verb_imports_no_more_than_it_needs(desk: Desk, verb: str) -> None:
+    desk.run(DAY)
+    arguments = [verb, *(["select 1"] if verb == "query" else [])]
+    arguments += ["--config", str(desk.config_file)] if verb != "--help" else []
+    child = subprocess.run(
+        [sys.executable, "-c", LIST_IMPORTS, json.dumps(arguments)], capture_output=True, text=True, check=True
+    )
+    imported = set(json.loads(child.stderr.strip().rpartition("\n")[2]))
+    assert "typer" in imported
+    assert not imported & HEAVY
+    assert imported - {name for name in imported if name.startswith("_")} <= MAY_IMPORT[verb] | {"pipelines"}
+
+
+def events_of_a_run(folder: Path, targets: int) -> tuple[int, dg.ExecuteInProcessResult]:
+    folder.mkdir()
+    sandbox = Sandbox(places(targets, 3))
+    with serving(sandbox) as url, dg.instance_for_test() as instance:
+        desk = Desk(sandbox, url, folder, sandbox.places)
+        result = (
+            build_defs(desk.config_file)
+            .resolve_job_def(JOB)
+            .execute_in_process(
+                partition_key=str(DAY),
+                run_config={"ops": {"raw__captures": {"config": {"simulated": True}}}},
+                instance=instance,
+            )
+        )
+        return len(instance.all_logs(result.run_id)), result
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_run_of_many_targets_leaves_no_event_for_each(tmp_path: Path) -> None:
+    few, _ = events_of_a_run(tmp_path / "few", 2)
+    many, result = events_of_a_run(tmp_path / "many", 110)
+    assert many <= few + 10  # a line of progress for each tenth of the targets
+    (captured,) = result.asset_materializations_for_node("raw__captures")
+    assert len(captured.metadata["verdicts"].value.records) == 100
+    assert "rpt_snapshot_coverage" in str(captured.metadata["all_verdicts"].value)
