@@ -13,13 +13,13 @@ import msgspec
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
-from pipelines import open_warehouse
+from pipelines import build, open_warehouse
 from pipelines.build import WorkingCopy, build_and_publish
 from pipelines.builds import KEPT_BUILDS, plan_build
 from pipelines.errors import LakeError, ModelError, NoWarehouse
 from pipelines.models import SQL_FOLDER, load_models
 from pipelines.normalise import normalise_day
-from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, tasks_on
+from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place, tasks_on
 from pipelines.sandbox.server import Sandbox, serving
 from pipelines.tables import TABLES
 from pipelines.warehouse import open_published, open_tidy
@@ -194,6 +194,23 @@ def test_a_second_build_of_a_day_begins_before_that_day_every_time(desk: Desk) -
             assert plan.days == (DAYS[1],)
             build_and_publish(desk.lake, load_models(), desk.settings, datetime.now(UTC))
     assert len(list(desk.lake.warehouse.glob("pulltasks-*.duckdb"))) <= KEPT_BUILDS + 1
+
+
+def test_a_day_built_in_parts_is_what_it_is_as_a_whole(tmp_path: Path, monkeypatch) -> None:
+    places = tuple(Place(f"{n:032x}", "cn-north-4", 60, name=f"p{n}") for n in range(5))
+    with serving(Sandbox(places)) as url:
+        desk = Desk(Sandbox(places), url, tmp_path, places)
+        desk.capture(DAYS[0])
+        whole = contents(desk.build())
+        shutil.rmtree(desk.lake.warehouse)
+        monkeypatch.setattr(build, "TASKS_PER_PART", 100)
+        shown = []
+        show = WorkingCopy._show
+        monkeypatch.setattr(
+            WorkingCopy, "_show", lambda self, projects="true": (shown.append(projects), show(self, projects))
+        )
+        assert contents(desk.build()) == whole
+    assert len([projects for projects in shown if projects != "true"]) == 5
 
 
 def test_nothing_new_publishes_nothing(desk: Desk) -> None:

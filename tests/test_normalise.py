@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -392,3 +393,33 @@ def test_every_file_carries_its_schema_and_the_words_for_its_columns(lake: Lake)
         assert [schema.field(c.name).metadata[b"description"].decode() for c in table.columns] == [
             c.description for c in table.columns
         ]
+
+
+TEXT = st.none() | st.text(max_size=5)
+VALUES = {
+    "text": TEXT,
+    "time": TEXT,
+    "texts": st.none() | st.lists(TEXT, max_size=3),
+    "integer": st.none() | st.integers(-9, 9),
+}
+DOCUMENTED = st.fixed_dictionaries({}, optional={field.name: VALUES[field.kind] for field in tables.API_FIELDS})
+ANYTHING = st.dictionaries(
+    st.sampled_from([field.name for field in tables.API_FIELDS] + ["new_field"]),
+    TEXT | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.lists(TEXT | st.integers(), max_size=2),
+)
+
+
+@given(tasks=st.lists(DOCUMENTED | ANYTHING, min_size=1, max_size=6), wanted=st.integers(0, 5))
+def test_a_task_is_hashed_as_it_came_whatever_stands_beside_it(tasks: list[dict[str, Any]], wanted: int) -> None:
+    """The short way for answers that are all as documented gives what an object in any other answer gives."""
+    tasks = [task | {"task_id": f"t{n}"} for n, task in enumerate(tasks)]
+    task = tasks[wanted % len(tasks)]
+    expected = hashlib.sha256(msgspec.json.encode(json.loads(json.dumps(task)), order="deterministic")).hexdigest()
+    for answer in (body(task), body(*tasks), body(*tasks, {"task_id": "odd", "new_field": 1})):
+        assert one_row(answer, task)["content_hash"] == expected
+    assert one_row(body(task), task) == one_row(body(*tasks, {"task_id": "odd", "new_field": 1}), task)
+
+
+def one_row(answer: str, task: dict[str, Any]) -> dict[str, Any]:
+    (row,) = [row for row in tidy(answer)["pull_tasks"] if row["task_id"] == task["task_id"]]
+    return row
