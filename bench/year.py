@@ -20,6 +20,7 @@ import duckdb
 
 from pipelines.build import WorkingCopy, build_and_publish
 from pipelines.builds import plan_build
+from pipelines.compaction import clear_compacted_days, compact_month, months_to_compact
 from pipelines.config import from_environment
 from pipelines.lake import Lake
 from pipelines.models import load_models
@@ -64,6 +65,26 @@ def daily_cost(lake: Lake) -> float:
     return time.process_time() - began
 
 
+def sizes(lake: Lake) -> dict[str, float]:
+    """What the tidy tables and the raw archive take, the closed months compacted."""
+    with lake.lock():
+        for month in months_to_compact(lake, from_environment().lake):
+            compact_month(lake, month)
+        clear_compacted_days(lake)
+    files = lake.files("pull_tasks", date.min, date.max)
+    with duckdb.connect() as connection:
+        ((task_days,),) = connection.execute(
+            "select count(*) from read_parquet($1)", [list(map(str, files))]
+        ).fetchall()
+    tidy = sum(path.stat().st_size for path in lake.tidy.rglob("*.parquet"))
+    raw = sum(path.stat().st_size for path in lake.raw.rglob("*") if path.is_file())
+    return {
+        "task_days": task_days,
+        "tidy_bytes_per_task_day": tidy / task_days,
+        "raw_bytes_per_task_day": raw / task_days,
+    }
+
+
 def query_times(path: Path, query: str, repeats: int) -> tuple[float, float, int]:
     """Wall and CPU seconds of a query in a new process, connecting included, medians; and its rows."""
     runs = []
@@ -100,6 +121,7 @@ def main() -> None:
             ((versions,),) = connection.sql("select count(*) from dim_pull_task_versions").fetchall()
         figures |= {"versions": versions, "file_bytes": path.stat().st_size}
         figures |= {"bytes_per_version": path.stat().st_size / versions}
+        figures |= sizes(lake)
         print(json.dumps(figures, indent=1))
         middle = days[len(days) // 2]
         queries = {model.name: f"from {model.name}" for model in load_models().in_order if model.layer == "reports"}

@@ -81,7 +81,7 @@ def compact_month(lake: Lake, month: date) -> CompactedMonth:
         for day, path in zip(days, sources, strict=True):
             check_file(path, manifests[day].tables[table.name], f"pulltasks rebuild --from {day} --to {day}")
         final = lake.month_file(table.name, month)
-        with _sorted_file(lake, table, f"select * from ({tidy_rows(table, sources)})", _month_order(table)) as writer:
+        with _sorted_file(lake, table, f"select * from ({tidy_rows(table, sources)})", is_month=True) as writer:
             _prove_equal(table, writer.path, sources, month, lake.unfinished("sort"))
             entries[table.name] = _entry(lake, writer, final)
             lake.put(writer.path, final)
@@ -225,15 +225,16 @@ def _month_order(table: tables.Table) -> Sequence[str]:
 
 
 @contextmanager
-def _sorted_file(lake: Lake, table: tables.Table, rows: str, order: Sequence[str]) -> Iterator[TidyWriter]:
-    """A finished file with the rows of a select; gone afterwards unless it was moved into its place."""
+def _sorted_file(lake: Lake, table: tables.Table, rows: str, *, is_month: bool) -> Iterator[TidyWriter]:
+    """A finished file of a month or a day with the rows of a select; gone afterwards unless it was moved away."""
+    order = _month_order(table) if is_month else [f"{name} nulls first" for name in table.key]
     spill = lake.unfinished("sort")
     names = ", ".join(f'"{name}"' for name in table.schema.names)
     with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
         reader = connection.sql(f"select {names} from ({rows}) order by {', '.join(order)}").to_arrow_reader(
             ROW_GROUP_ROWS
         )
-        with TidyWriter(table, lake.unfinished(f"sorted--{table.name}")) as writer:
+        with TidyWriter(table, lake.unfinished(f"sorted--{table.name}"), is_month=is_month) as writer:
             for batch in reader:
                 writer.add(pa.Table.from_batches([batch]).cast(table.schema))
             writer.finish()
@@ -261,7 +262,7 @@ def _write_day_back(lake: Lake, month: date, day: date) -> None:
         final = lake.tidy_file(table.name, day)
         of_month = tidy_rows(table, [lake.month_file(table.name, month)])
         rows = f"select * from ({of_month}) where snapshot_date = date '{day}'"
-        with _sorted_file(lake, table, rows, [f"{name} nulls first" for name in table.key]) as writer:
+        with _sorted_file(lake, table, rows, is_month=False) as writer:
             entries[table.name] = _entry(lake, writer, final)
             lake.put(writer.path, final)
     if entries != manifest.tables:

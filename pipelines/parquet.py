@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Fixed, so that the same rows give the same bytes.
 ROW_GROUP_ROWS = 100_000
-# Almost every value is another one: to collect them in a dictionary first costs time and room.
+# On one day almost every value is another one: to collect them in a dictionary first costs time and room.
 _WITHOUT_DICTIONARY = frozenset(
     {"task_id", "content_hash", "stream_name", "push_args", "destination_url", "callback_url", "url"}
     | {"create_time", "start_time", "end_time"}
@@ -28,13 +28,14 @@ _WITHOUT_DICTIONARY = frozenset(
 class TidyWriter:
     """Writes one tidy file in row groups of one size, whatever pieces the rows come in."""
 
-    def __init__(self, table: tables.Table, path: Path) -> None:
+    def __init__(self, table: tables.Table, path: Path, *, is_month: bool = False) -> None:
         self.table = table
         self.path = path
         self.rows = 0
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
-        repeating = [column.name for column in table.columns if column.name not in _WITHOUT_DICTIONARY]
+        # in a month's file a value stands once for each day
+        repeating = [column.name for column in table.columns if is_month or column.name not in _WITHOUT_DICTIONARY]
         self._writer = pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=repeating)
 
     def __enter__(self) -> TidyWriter:
