@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import duckdb
     import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["Warehouse", "open_warehouse"]
 
@@ -29,6 +32,38 @@ class Warehouse:
             query: any SQL that reads, e.g. `select * from dim_pull_tasks where is_current`.
         """
         return self.connection.sql(query).df()
+
+    def arrow(self, query: str) -> pa.Table:
+        """The rows of a query as an Arrow table, for polars and whatever else reads Arrow."""
+        return self.connection.sql(query).to_arrow_table()
+
+    def tables(self) -> pd.DataFrame:
+        """What there is to ask: `name` and `description` of every table and view, in order of their names."""
+        return self.df(
+            """
+            select table_name as name, comment as description from duckdb_tables() where not internal
+            union all
+            select view_name, comment from duckdb_views() where not internal
+            order by name
+            """
+        )
+
+    def as_of(self, day: date | str) -> pd.DataFrame:
+        """The tasks as they were listed on a day, masked; `state_date` says how old the state of each is.
+
+        Args:
+            day: a snapshot date, or its text such as `2026-11-22`.
+        """
+        return self.connection.sql("from pull_tasks_as_of($day)", params={"day": str(day)}).df()
+
+    def changes(self, since: date | str) -> pd.DataFrame:
+        """What was added, removed, returned or changed on `since` and later, one row per changed field, in order.
+
+        Args:
+            since: a snapshot date, or its text such as `2026-11-22`.
+        """
+        query = "from fct_pull_task_changes where snapshot_date >= cast($since as date) order by all"
+        return self.connection.sql(query, params={"since": str(since)}).df()
 
     def __enter__(self) -> Warehouse:
         """Use as a context manager to close it in the end."""
