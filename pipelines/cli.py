@@ -9,7 +9,7 @@ Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 pub
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipelines.errors import PulltasksError
-from pipelines.terminal import NOT_COMPLETE, Format, Progress, print_captures, print_end, print_table, show, spans, text
+from pipelines.terminal import (
+    NOT_COMPLETE,
+    Format,
+    Progress,
+    print_age,
+    print_captures,
+    print_end,
+    print_status,
+    print_status_json,
+    show,
+    spans,
+)
 
 if TYPE_CHECKING:
     from pipelines.config import Settings
@@ -44,7 +55,7 @@ ConfigOption = Annotated[
 
 
 class ReportFormat(StrEnum):
-    """How `doctor` reports."""
+    """How `doctor` and `status` report."""
 
     TEXT = "text"
     JSON = "json"
@@ -189,37 +200,37 @@ def compact(config: ConfigOption = None) -> None:
 
 
 @app.command()
-def status(config: ConfigOption = None) -> None:
+def status(
+    config: ConfigOption = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option(metavar="26h", help="One line, and exit code 3 if no day was complete for longer (m, h, d)."),
+    ] = None,
+    output_format: Annotated[
+        ReportFormat, typer.Option("--format", help="text, or json for monitors.")
+    ] = ReportFormat.TEXT,
+) -> None:
     """Show which targets are complete on the newest day; the exit code says whether all are."""
     from pipelines import config as configuration
-    from pipelines.coverage import read_status
+    from pipelines.coverage import read_newest_complete, read_status
     from pipelines.lake import Lake
     from pipelines.warehouse import open_published
 
+    allowed = _duration(max_age, "--max-age")
     settings = configuration.load(config, need_targets=False)
+    now = datetime.now(UTC)
     with open_published(Lake(settings.lake.root)) as connection:
-        found = read_status(connection, settings.today(datetime.now(UTC)))
-    rows = [
-        (
-            t.name or "",
-            t.project_id,
-            t.region,
-            t.coverage,
-            t.reason or "",
-            text(t.task_count),
-            text(t.last_complete_date),
-        )
-        for t in found.targets
-    ]
-    print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
-    for target in found.targets:
-        if target.message:
-            typer.echo(target.message)
-    if found.days_without_run:
-        typer.echo(f"no run on {spans(found.days_without_run)}")
-    typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
-    typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
-    raise typer.Exit(0 if found.is_complete else NOT_COMPLETE)
+        found = read_status(connection, settings.today(now))
+        newest = read_newest_complete(connection)
+    age = now - newest.finished_at if newest else None
+    is_good = found.is_complete if allowed is None else age is not None and age <= allowed
+    if output_format is ReportFormat.JSON:
+        print_status_json(found, newest, age, is_good=is_good)
+    elif allowed is None:
+        print_status(found)
+    else:
+        print_age(newest, age, max_age or "", is_good=is_good)
+    raise typer.Exit(0 if is_good else NOT_COMPLETE)
 
 
 @app.command()
@@ -354,3 +365,12 @@ def _date(text: str | None, option: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         _fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
+
+
+def _duration(text: str | None, option: str) -> timedelta | None:
+    if text is None:
+        return None
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if not (text[:-1].isdecimal() and text[-1] in units):
+        _fail(f"{option}: {text!r} is no duration; write it like 90m, 26h or 2d", 2)
+    return timedelta(**{units[text[-1]]: int(text[:-1])})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.known import NOTHING_KNOWN, Known
@@ -71,6 +71,30 @@ def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
         for t in found.targets
     )
     return Status(missed[-1], found.built_at, targets, missed)
+
+
+@dataclass(frozen=True)
+class NewestComplete:
+    """The newest day on which every target was complete, and when its last capture ended (UTC)."""
+
+    day: date
+    finished_at: datetime
+
+
+def read_newest_complete(connection: duckdb.DuckDBPyConnection) -> NewestComplete | None:
+    """The newest day on which every expected target was captured completely; None when there is none."""
+    rows = connection.execute(
+        """
+        select snapshot_date, max(finished_at)
+        from rpt_snapshot_coverage
+        where is_expected
+        group by all
+        having bool_and(coverage = 'complete')
+        order by snapshot_date desc
+        limit 1
+        """
+    ).fetchall()
+    return NewestComplete(rows[0][0], rows[0][1].replace(tzinfo=UTC)) if rows else None
 
 
 def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:

@@ -15,13 +15,13 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date
+    from datetime import date, timedelta
     from types import TracebackType
 
     import duckdb
 
     from pipelines.capture import CaptureResult
-    from pipelines.coverage import Status
+    from pipelines.coverage import NewestComplete, Status
     from pipelines.runs import RunResult
 
 NOT_COMPLETE = 3
@@ -175,3 +175,68 @@ def spans(days: tuple[date, ...]) -> str:
     if not days:
         return "none"
     return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def print_status(found: Status) -> None:
+    """How each target stands, and what to do about those that are not complete."""
+    rows = [
+        (
+            t.name or "",
+            t.project_id,
+            t.region,
+            t.coverage,
+            t.reason or "",
+            text(t.task_count),
+            text(t.last_complete_date),
+        )
+        for t in found.targets
+    ]
+    print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
+    for target in found.targets:
+        if target.message:
+            typer.echo(target.message)
+    if found.days_without_run:
+        typer.echo(f"no run on {spans(found.days_without_run)}")
+    typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
+    typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
+
+
+def print_age(newest: NewestComplete | None, age: timedelta | None, max_age: str, *, is_good: bool) -> None:
+    """How old the newest complete day is, in one line for cron."""
+    if newest is None or age is None:
+        typer.echo(f"no day was ever complete (allowed: {max_age}); run `pulltasks status` for the reasons")
+        return
+    hours = f"{age.total_seconds() / 3600:.1f} h ago"
+    advice = "" if is_good else f", longer than {max_age}; run `pulltasks status` for the reasons"
+    typer.echo(f"all targets complete on {newest.day}, {hours}{advice}")
+
+
+def print_status_json(found: Status, newest: NewestComplete | None, age: timedelta | None, *, is_good: bool) -> None:
+    """The same for monitors, as one JSON object; times are UTC."""
+    targets = [
+        {
+            "name": target.name,
+            "project_id": target.project_id,
+            "region": target.region,
+            "coverage": target.coverage,
+            "reason": target.reason,
+            "message": target.message,
+            "task_count": target.task_count,
+            "last_complete_date": target.last_complete_date,
+        }
+        for target in found.targets
+    ]
+    report = {
+        "is_good": is_good,
+        "day": found.day,
+        "built_at": found.built_at,
+        "targets_complete": found.complete,
+        "targets_expected": len(found.targets),
+        "days_without_run": list(found.days_without_run),
+        "newest_complete_date": newest.day if newest else None,
+        "newest_complete_age_seconds": round(age.total_seconds()) if age is not None else None,
+        "targets": targets,
+    }
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())

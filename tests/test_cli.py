@@ -57,6 +57,35 @@ def test_a_snapshot_of_today_publishes_and_says_so(desk: Desk, run) -> None:
     assert (code, "2 of 2 targets complete" in out) == (0, True)
 
 
+def test_status_tells_monitors_and_cron_how_old_the_newest_complete_day_is(desk: Desk, run) -> None:
+    run("snapshot", "--config", desk.config_file)
+    code, out, _ = run("status", "--config", desk.config_file, "--max-age", "26h")
+    assert (code, out.count("\n")) == (0, 1)
+    assert f"all targets complete on {today():%Y-%m-%d}, 0.0 h ago" in out
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    run("snapshot", "--config", desk.config_file, "--refresh")
+    code, out, _ = run("status", "--config", desk.config_file, "--max-age", "0m")
+    assert (code, out.count("\n"), "longer than 0m" in out) == (3, 1, True)
+    code, out, _ = run("status", "--config", desk.config_file, "--max-age", "0m", "--format", "json")
+    report = json.loads(out)
+    assert (code, report["is_good"], report["targets_expected"]) == (3, False, 2)
+    assert report["newest_complete_age_seconds"] < 600
+    assert {target["name"] for target in report["targets"]} == {"beijing", "singapore"}
+
+
+def test_status_without_a_complete_day_says_so(desk: Desk, run) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    run("snapshot", "--config", desk.config_file)
+    code, out, _ = run("status", "--config", desk.config_file, "--max-age", "2d")
+    assert (code, "no day was ever complete" in out) == (3, True)
+
+
+@pytest.mark.parametrize("text", ["26", "h", "-1h", "1w", "1.5h"])
+def test_an_age_that_is_none_is_refused(desk: Desk, run, text: str) -> None:
+    code, _, err = run("status", "--config", desk.config_file, "--max-age", text)
+    assert (code, f"{text!r} is no duration" in err) == (2, True)
+
+
 def test_one_refused_target_is_exit_code_3_and_the_other_is_published(desk: Desk, run) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     code, out, _ = run("snapshot", "--config", desk.config_file)
