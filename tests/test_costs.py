@@ -13,7 +13,7 @@ import pytest
 from conftest import Desk
 
 from assets.definitions import JOB, build_defs
-from pipelines import rows
+from pipelines import capture, rows
 from pipelines.huawei import pull_tasks
 from pipelines.lake import Lake
 from pipelines.normalise import normalise_day
@@ -77,6 +77,26 @@ def test_a_run_puts_each_file_in_its_place_once(big: Desk, monkeypatch) -> None:
     big.run(DAY)
     # the list of targets, a capture each, a file a table, the manifest, the key, the warehouse
     assert len(put) == 1 + len(big.places) + len(TABLES) + 1 + 1 + 1
+
+
+def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> None:
+    under_way, most = 0, 0
+    one_capture = capture._capture
+
+    async def counting(*arguments):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await one_capture(*arguments)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(capture, "_capture", counting)
+    sandbox = Sandbox(places(12, 3))
+    with serving(sandbox) as url:
+        Desk(sandbox, url, tmp_path, sandbox.places, extra="max_concurrency = 1\n").capture(DAY)
+    assert most == capture.TARGETS_PER_REQUEST_IN_FLIGHT
 
 
 # What a verb may import beyond the standard library, the command line itself and what these bring along.
