@@ -405,7 +405,11 @@ VALUES = {
 DOCUMENTED = st.fixed_dictionaries({}, optional={field.name: VALUES[field.kind] for field in tables.API_FIELDS})
 ANYTHING = st.dictionaries(
     st.sampled_from([field.name for field in tables.API_FIELDS] + ["new_field"]),
-    TEXT | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.lists(TEXT | st.integers(), max_size=2),
+    TEXT
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.booleans()
+    | st.lists(TEXT | st.integers(-9, 9), max_size=2),
 )
 
 
