@@ -66,7 +66,7 @@ def daily_cost(lake: Lake) -> float:
 
 
 def sizes(lake: Lake) -> dict[str, float]:
-    """What the tidy tables and the raw archive take, the closed months compacted."""
+    """What the tidy tables and the raw archive take, the closed months compacted, the open one not."""
     with lake.lock():
         for month in months_to_compact(lake, from_environment().lake):
             compact_month(lake, month)
