@@ -9,7 +9,7 @@ Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 pub
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -32,6 +32,8 @@ from pipelines.terminal import (
 )
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from pipelines.config import Settings
 
 # Written out here, as importing the sandbox would slow down `--help`; a test holds it to the sandbox's own list.
@@ -368,9 +370,9 @@ def _date(text: str | None, option: str) -> date | None:
 
 
 def _duration(text: str | None, option: str) -> timedelta | None:
-    if text is None:
-        return None
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if not (text[:-1].isdecimal() and text[-1] in units):
-        _fail(f"{option}: {text!r} is no duration; write it like 90m, 26h or 2d", 2)
-    return timedelta(**{units[text[-1]]: int(text[:-1])})
+    from pipelines.config import duration
+
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        _fail(f"{option}: {error}", 2)

@@ -9,12 +9,22 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pipelines.errors import ConfigError
@@ -66,9 +76,24 @@ def _region(text: str) -> str:
     return text
 
 
+def duration(text: Any) -> timedelta:
+    """A time span as people write it: `90m`, `26h`, `2d`.
+
+    Raises:
+        ValueError: saying how it is written.
+    """
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if isinstance(text, timedelta):
+        return text
+    if not (isinstance(text, str) and text[:-1].isdecimal() and text[-1] in units):
+        raise ValueError(f"{text!r} is no duration; write it like 90m, 26h or 2d")
+    return timedelta(**{units[text[-1]]: int(text[:-1])})
+
+
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
 class _Section(BaseModel):
@@ -156,6 +181,18 @@ class WarehouseSettings(_Section):
     expose_secrets: bool = False
 
 
+class DashboardSettings(_Section):
+    """Whether each publish also writes `warehouse/dashboard.html`."""
+
+    enabled: bool = False
+
+
+class AlertSettings(_Section):
+    """When something is called too old, beside whatever is wrong with a day."""
+
+    max_age: Duration = timedelta(hours=26)
+
+
 class Target(_Section):
     """One `(project_id, region)` to list."""
 
@@ -191,6 +228,8 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    alerts: AlertSettings = AlertSettings()
     targets: list[Target] = Field(default_factory=list)
 
     @classmethod

@@ -39,6 +39,8 @@ def mistakes(folder: Path, text: str) -> list[str]:
         ("timezone = 'Mars/Base'\n" + TARGET, "timezone", "no time zone"),
         ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "less than or equal to 100"),
         ("[api]\npage_size = 5\n" + TARGET, "api.page_overlap", "not below api.page_size"),
+        ("[alerts]\nmax_age = '26'\n" + TARGET, "alerts.max_age", "is no duration"),
+        ("[alerts]\nmax_age = 26\n" + TARGET, "alerts.max_age", "is no duration"),
         ("[api]\nendpoint = 'live.example.com'\n" + TARGET, "api.endpoint", "is no address"),
         ("[api]\nendpoint = 'http://live.example.com'\n" + TARGET, "api.endpoint", "in clear"),
         ("[api]\nendpoint = 'https://u:hush-hush@h'\n" + TARGET, "api.endpoint", "no user, password"),
