@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
 export UV_PYTHON_DOWNLOADS := never
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-compat check format bench docs lock clean
+.PHONY: help setup demo dev test test-all test-compat test-browser check format bench docs lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,10 +39,18 @@ test: $(INSTALLED) ## lint, types and tests
 
 test-all: $(INSTALLED) ## the same with the long simulations
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat'
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser'
 
 test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
 	@$(BIN)/python -m pytest -m compat
+
+test-browser: $(BROWSER) ## the page in Chromium, which the system must have (Debian: apt-get install chromium)
+	@$(BIN)/python -m pytest -m browser
+
+$(BROWSER): $(INSTALLED) requirements-browser.lock
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	"$$uv" pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-browser.lock
+	@touch $@
 
 check: $(INSTALLED) ## lint and types
 	@$(BIN)/ruff check --quiet --output-format concise .
@@ -59,8 +68,10 @@ bench: $(INSTALLED) ## the figures that the README quotes; about half an hour
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
 	@mkdir -p docs && $(BIN)/python -m pipelines.dictionary > docs/tables.md
 
-lock: ## write requirements.lock afresh from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
+lock: ## write both lock files afresh from pyproject.toml (needs uv)
+	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group browser --constraint requirements.lock --output-file requirements-browser.lock
 
 clean: ## remove what was made
 	rm -rf $(VENV) .venv-compat .venv-bench .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
