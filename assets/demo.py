@@ -32,6 +32,9 @@ endpoint = "{url}"
 iam_endpoint = "{url}"
 requests_per_second = 1000
 
+[dashboard]
+enabled = true
+
 {targets}"""
 
 
@@ -119,6 +122,7 @@ published {lake.published}; go on with
   .venv/bin/pulltasks query --config {FOLDER}/pulltasks.toml \\
       "select snapshot_date, sum(task_count) as tasks, min(targets_complete) as complete
        from fct_daily_task_counts group by all order by all"
+  .venv/bin/pulltasks dashboard --open --config {FOLDER}/pulltasks.toml
   .venv/bin/pulltasks sandbox          # a sandbox that stays, with the configuration for it
 """
     )

@@ -1,6 +1,6 @@
 """SQL models and the published warehouse as assets, made from sql/.
 
-Lives here: the assets of all models, the asset that checks and publishes.
+Lives here: the assets of all models, the asset that checks and publishes, the page.
 Does not live here: SQL, building, checks (sql/, pipelines.warehouse).
 """
 
@@ -13,11 +13,13 @@ from assets.metadata import asset_key, is_asset, model_lineage, model_schema
 from assets.resources import Workplace
 from pipelines.build import ModelResult
 from pipelines.coverage import read_day, read_surprises
+from pipelines.dashboard import write_dashboard
 from pipelines.errors import PulltasksError
 from pipelines.models import Model, Models
 from pipelines.warehouse import open_published
 
 WAREHOUSE = dg.AssetKey("warehouse")
+DASHBOARD = dg.AssetKey("dashboard")
 ALL_TARGETS_COMPLETE = "all_targets_complete"
 
 
@@ -101,16 +103,39 @@ def _check_specs(model: Model) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """The asset that publishes what the models made, and then fails the run if a target is not complete."""
+def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str], *, page: bool) -> dg.AssetsDefinition:
+    """The assets that publish what the models made, and then fail the run if a target is not complete.
 
-    @dg.asset(
-        key=WAREHOUSE,
-        deps=[asset_key(model.name) for model in models.in_order if model.is_published],
-        description="The published DuckDB file that analysts and dashboards open; all checks stand before it.",
-        group_name="publish",
-        kinds={"duckdb"},
-        partitions_def=partitions,
+    Args:
+        models: what is published.
+        partitions: by snapshot date.
+        page: whether the page is an asset as well. It is made in the same step: what comes behind a check that fails
+            is not made, and a day that is not complete needs its page most.
+    """
+    specs = [
+        dg.AssetSpec(
+            WAREHOUSE,
+            deps=[asset_key(model.name) for model in models.in_order if model.is_published],
+            description="The published DuckDB file that analysts and dashboards open; all checks stand before it.",
+            group_name="publish",
+            kinds={"duckdb"},
+            partitions_def=partitions,
+        )
+    ]
+    if page:
+        specs.append(
+            dg.AssetSpec(
+                DASHBOARD,
+                deps=[WAREHOUSE],
+                description="The page: one file that shows what the warehouse says, and how much of it is known.",
+                group_name="publish",
+                kinds={"html"},
+                partitions_def=partitions,
+            )
+        )
+
+    @dg.multi_asset(
+        specs=specs,
         check_specs=[
             *(dg.AssetCheckSpec(check.name, asset=WAREHOUSE, description=check.description) for check in models.checks),
             dg.AssetCheckSpec(
@@ -120,8 +145,11 @@ def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) ->
                 description="Fails the run, after publishing, when a target of the day is not complete.",
             ),
         ],
+        name="warehouse",
     )
-    def warehouse(context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]) -> dg.MaterializeResult:
+    def warehouse(
+        context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         try:
             work = workplace.working_copy
             day, checks = date.fromisoformat(context.partition_key), work.cross_checks()
@@ -134,7 +162,8 @@ def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) ->
         for text in surprises:
             context.log.warning(text)
         counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
+            asset_key=WAREHOUSE,
             metadata={
                 "dagster/uri": str(path),
                 "bytes": path.stat().st_size,
@@ -143,14 +172,25 @@ def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str]) ->
                 **counts,
             },
             check_results=[
-                *(
-                    dg.AssetCheckResult(
-                        passed=check.passed, check_name=check.name, metadata={"failed_rows": check.failed_rows}
-                    )
-                    for check in checks
-                ),
-                dg.AssetCheckResult(passed=status.is_complete, check_name=ALL_TARGETS_COMPLETE, metadata=counts),
+                dg.AssetCheckResult(
+                    passed=check.passed, check_name=check.name, metadata={"failed_rows": check.failed_rows}
+                )
+                for check in checks
             ],
+        )
+        if page:
+            file = write_dashboard(workplace.lake, workplace.settings)
+            yield dg.MaterializeResult(
+                asset_key=DASHBOARD,
+                metadata={
+                    "page": dg.MetadataValue.url(file.absolute().as_uri()),
+                    "dagster/uri": str(file),
+                    "bytes": file.stat().st_size,
+                    **counts,
+                },
+            )
+        yield dg.AssetCheckResult(
+            asset_key=WAREHOUSE, passed=status.is_complete, check_name=ALL_TARGETS_COMPLETE, metadata=counts
         )
 
     return warehouse

@@ -236,6 +236,24 @@ def status(
 
 
 @app.command()
+def dashboard(
+    config: ConfigOption = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write the page of what is published, one file that works from disk; print its path."""
+    from pipelines import config as configuration
+    from pipelines.dashboard import write_dashboard_alone
+
+    page = write_dashboard_alone(configuration.load(config, need_targets=False))
+    typer.echo(page)
+    if open_it:
+        import webbrowser
+
+        if not webbrowser.open(page.absolute().as_uri()):
+            _fail(f"no browser could be started; open {page} in one", 1)
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="SQL that reads; `show tables` lists what there is.")],
     config: ConfigOption = None,

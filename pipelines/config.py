@@ -415,6 +415,11 @@ def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
             f"api.page_overlap: {settings.api.page_overlap} is not below api.page_size ({settings.api.page_size}); "
             "a page must reach beyond the one before"
         )
+    if settings.dashboard.enabled and settings.warehouse.expose_secrets:
+        yield (
+            "dashboard.enabled: the page is for everybody and would show what warehouse.expose_secrets leaves in "
+            "clear; switch one of them off"
+        )
     if need_targets and not settings.targets:
         yield "targets: there is none; add a [[targets]] table with project_id and region"
     seen: dict[tuple[str, str], int] = {}

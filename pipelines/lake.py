@@ -68,6 +68,7 @@ class Lake:
         self.tidy = root / "tidy"
         self.warehouse = root / "warehouse"
         self.published = self.warehouse / "pulltasks.duckdb"
+        self.dashboard = self.warehouse / "dashboard.html"
         self.redaction_key = root / "redaction.key"
         # One folder for everything unfinished: what a killed run leaves is found in one place.
         self._unfinished = root / ".unfinished"
@@ -102,6 +103,10 @@ class Lake:
         """All such builds by their last day, in order."""
         names = [path.stem for path in _entries(self.root / "bases")]
         return {day: self.base(day) for day in _dates(names, "through_date=")}
+
+    def chart_library(self, version: str) -> Path:
+        """The script that draws the page's charts, as a version of it was put together; may be deleted."""
+        return self.root / "dashboard" / f"charts-{version}.js"
 
     def month_file(self, table: str, month: date) -> Path:
         """One table of a closed month, named by its first day."""

@@ -68,6 +68,7 @@ class RunResult:
         days_without_raw: days that a rebuild was asked for and left as they are, as they have no raw files any more.
         damaged_days: what is wrong with days that could not be written; the rest goes on without them.
         published: the published file.
+        dashboard: the page, where the settings ask for one.
         status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
         surprises: what the answers of that day held that was not expected.
         is_complete: whether every target is complete on the newest day, and no day is damaged.
@@ -81,6 +82,7 @@ class RunResult:
     surprises: tuple[str, ...]
     is_complete: bool
     days_without_raw: tuple[date, ...] = ()
+    dashboard: Path | None = None
 
 
 def snapshot(
@@ -132,9 +134,11 @@ def snapshot(
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
+        page = _page(lake, settings)
         _close_again(lake, compacted)
     is_complete = _is_complete(lake, settings, day, captures) and not damaged
-    return _result(lake, day, captures, built, damaged, published, is_complete=is_complete)
+    result = _result(lake, day, captures, built, damaged, published, is_complete=is_complete)
+    return replace(result, dashboard=page)
 
 
 def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
@@ -164,10 +168,20 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
+        page = _page(lake, settings)
         _close_again(lake, compacted)
     without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
     result = _result(lake, lake.tidy_dates()[-1], (), built, damaged, published, is_complete=not damaged)
-    return replace(result, days_without_raw=without_raw, is_complete=result.is_complete and result.status.is_complete)
+    is_complete = result.is_complete and result.status.is_complete
+    return replace(result, days_without_raw=without_raw, is_complete=is_complete, dashboard=page)
+
+
+def _page(lake: Lake, settings: Settings) -> Path | None:
+    if not settings.dashboard.enabled:
+        return None
+    from pipelines.dashboard import write_dashboard
+
+    return write_dashboard(lake, settings)
 
 
 def _close_again(lake: Lake, compacted: Sequence[date]) -> None:

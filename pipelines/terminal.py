@@ -112,6 +112,8 @@ def print_end(result: RunResult) -> NoReturn:
     for text in result.surprises:
         typer.echo(f"warning: {text}", err=True)
     typer.echo(f"published {result.published}")
+    if result.dashboard:
+        typer.echo(f"the page is {result.dashboard}")
     raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
 
 

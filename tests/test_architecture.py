@@ -32,13 +32,14 @@ LAYERS = {
     "normalise": 4,
     "parquet": 2,
     "rows": 3,
-    "terminal": 6,
+    "terminal": 7,
     "build": 4,
     "coverage": 4,
     "doctor": 4,
     "dictionary": 5,
-    "runs": 5,
-    "cli": 7,
+    "dashboard": 5,
+    "runs": 6,
+    "cli": 8,
 }
 # Neighbours on one floor: redact keeps its key in the lake; one attempt of a capture; the builds that a build adds to;
 # whoever reads or writes a day asks whether its month is closed; the sandbox writes an archive of made-up days.

@@ -203,6 +203,50 @@ def test_a_second_run_on_the_lake_ends_without_touching_anything(desk: Desk, run
     assert desk.sandbox.log == []
 
 
+def test_a_run_writes_the_page_if_the_settings_ask_for_it_and_says_where(desk: Desk, run) -> None:
+    run("snapshot", "--config", desk.config_file)
+    assert not desk.lake.dashboard.exists()
+    desk.extra = "[dashboard]\nenabled = true\n"
+    code, out, _ = run("snapshot", "--config", desk.config_file)
+    assert (code, f"the page is {desk.lake.dashboard}" in out) == (0, True)
+    first = desk.lake.dashboard.read_bytes()
+    day = today().date()
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    run("snapshot", "--config", desk.config_file, "--refresh")
+    run("rebuild", "--from", day, "--to", day, "--config", desk.config_file)
+    assert desk.lake.dashboard.read_bytes() != first
+
+
+def test_dashboard_writes_the_page_of_what_is_published_and_prints_where(desk: Desk, run) -> None:
+    code, out, err = run("dashboard", "--config", desk.config_file)
+    assert (code, out, "run `pulltasks snapshot` first" in err) == (1, "", True)
+    assert not desk.lake.root.exists()
+    run("snapshot", "--config", desk.config_file)
+    code, out, _ = run("dashboard", "--config", desk.config_file)
+    assert (code, out.strip()) == (0, str(desk.lake.dashboard))
+    with desk.lake.lock():
+        code, _, err = run("dashboard", "--config", desk.config_file)
+    assert (code, "another run is writing" in err) == (1, True)
+
+
+@pytest.mark.parametrize(("ending", "code"), [("exit 0", 0), ("exit 1", 1)])
+def test_dashboard_opens_the_page_or_says_that_it_cannot(desk: Desk, run, tmp_path, ending: str, code: int) -> None:
+    run("snapshot", "--config", desk.config_file)
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n{ending}\n')
+    browser.chmod(0o755)
+    done = subprocess.run(
+        [PULLTASKS, "dashboard", "--open", "--config", desk.config_file],
+        env=os.environ | {"BROWSER": f"{browser} %s", "PATH": "/bin", "DISPLAY": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (code, str(desk.lake.dashboard))
+    assert (tmp_path / "opened").read_text().strip() == desk.lake.dashboard.as_uri()
+    assert ("no browser could be started" in done.stderr) == (code == 1)
+
+
 QUERY = "select region, count(*) as tasks from dim_pull_tasks group by all order by all"
 
 

@@ -124,6 +124,7 @@ MAY_IMPORT = {
     "--help": LIGHT,
     "status": READING,
     "query": READING,
+    "dashboard": READING | {"jinja2", "markupsafe", "vl_convert"},
     "compact": READING | TIDYING | SENDING,
     "snapshot": READING | TIDYING | SENDING,
 }

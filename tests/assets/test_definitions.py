@@ -87,6 +87,17 @@ def test_a_target_that_is_not_complete_fails_the_run_after_publishing(desk: Desk
     assert failed == {("raw/captures", "every_target_complete"), ("warehouse", "all_targets_complete")}
 
 
+def test_the_page_is_an_asset_that_a_day_with_gaps_has_as_well(desk: Desk) -> None:
+    desk.extra = "[dashboard]\nenabled = true\n"
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    result = run(desk, DAY)
+    assert not result.success
+    page = materialisations(result)["dashboard"].metadata
+    assert page["page"].value == desk.lake.dashboard.as_uri()
+    assert page["bytes"].value == desk.lake.dashboard.stat().st_size
+    assert (page["targets_complete"].value, page["targets_expected"].value) == (1, 2)
+
+
 def test_a_past_partition_is_refused_and_nothing_is_written(desk: Desk) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     result = run(desk, yesterday, simulated=False)

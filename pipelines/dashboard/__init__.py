@@ -1,0 +1,73 @@
+"""The page `warehouse/dashboard.html`: one file that shows what the warehouse says, from disk, without a network.
+
+Lives here: writing the page beside the warehouse. What it holds is in contents, its form in render and page/.
+Does not live here: any number that the warehouse's own models do not give.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.builds import EXPOSED
+from pipelines.dashboard.contents import read_contents
+from pipelines.dashboard.render import render
+from pipelines.errors import LakeError
+from pipelines.lake import PUBLIC_FILE, Lake
+from pipelines.warehouse import open_published
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipelines.config import Settings
+
+__all__ = ["write_dashboard", "write_dashboard_alone"]
+
+VEGA_LITE_VERSION = "6.4"
+
+
+def write_dashboard(lake: Lake, settings: Settings) -> Path:
+    """Write the page of the warehouse that is published now; returns its path. Under the lake's lock.
+
+    Raises:
+        NoWarehouse: when nothing has been published.
+        LakeError: when what is published shows secrets: the page is for everybody.
+    """
+    if EXPOSED in lake.published.resolve().name:
+        raise LakeError(
+            f"{lake.published}: shows secrets in clear (warehouse.expose_secrets), and the page is for everybody; "
+            "switch that off and run `pulltasks snapshot` first"
+        )
+    with open_published(lake) as connection:
+        contents = read_contents(connection, settings.timezone, settings.alerts.max_age)
+    page = render(contents, _chart_library(lake))
+    with lake.writing(lake.dashboard, mode=PUBLIC_FILE) as unfinished:
+        unfinished.write_bytes(page)
+    return lake.dashboard
+
+
+def write_dashboard_alone(settings: Settings) -> Path:
+    """The same outside a run: holds the lake's lock meanwhile.
+
+    Raises:
+        NoWarehouse: when nothing has been published; nothing is made then.
+        LakeBusy: when another run is writing, which will write the page as well if the settings ask for one.
+    """
+    lake = Lake(settings.lake.root)
+    open_published(lake).close()
+    lake.prepare()
+    with lake.lock():
+        return write_dashboard(lake, settings)
+
+
+def _chart_library(lake: Lake) -> str:
+    """Vega-Lite with all it needs, as one script; put together once for each version, which takes seconds."""
+    from importlib.metadata import version
+
+    file = lake.chart_library(version("vl-convert-python"))
+    if not file.is_file():
+        import vl_convert
+
+        script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
+        with lake.writing(file) as unfinished:
+            unfinished.write_text(script, encoding="utf-8")
+    return file.read_text(encoding="utf-8")

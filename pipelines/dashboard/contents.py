@@ -1,0 +1,344 @@
+"""What the page holds: rows of the warehouse's models, put together so that they are small.
+
+Lives here: the queries, the bounds, how rows are laid out for the page.
+Does not live here: how anything looks (page/), what the numbers mean (sql/).
+
+Days, targets and hours are named by their position in lists, times are seconds since 1970 (UTC). What is not known is
+null or missing, never zero: the page tells one from the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipelines.coverage import read_newest_complete
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    import duckdb
+
+# So many days of history the charts go back, and so many rows of a table the page holds; it says where it was cut.
+DAYS = 92
+ROWS = 10_000
+HOURS = 8 * 24
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes:
+        name: how the page calls it.
+        model: where its columns' descriptions are taken from.
+        columns: its columns with the kind that tells how they are shown and sorted; `target` stands for project_id,
+            region and target_name together, and so does `other_target`.
+        query: gives these columns, in an order in which the most important rows come first.
+    """
+
+    name: str
+    model: str
+    columns: dict[str, str]
+    query: str
+
+
+TABLES = (
+    Table(
+        "changes",
+        "fct_pull_task_changes",
+        {
+            "target": "target",
+            "task_id": "id",
+            "change": "word",
+            "reason": "word",
+            "field": "text",
+            "value_before": "text",
+            "value_after": "text",
+            "previous_complete_date": "day",
+        },
+        "select * from fct_pull_task_changes where snapshot_date = (select through_date from meta_build) "
+        "order by change = 'changed', change, project_id, region, task_id, field",
+    ),
+    Table(
+        "conflicts",
+        "rpt_destination_conflicts",
+        {
+            "destination": "text",
+            "target": "target",
+            "task_id": "id",
+            "start_time": "time",
+            "end_time": "time",
+            "other_target": "target",
+            "other_task_id": "id",
+            "overlap_start_time": "time",
+            "overlap_end_time": "time",
+            "state_date": "day",
+        },
+        "from rpt_destination_conflicts "
+        "order by overlap_start_time desc nulls first, destination, task_id, other_task_id",
+    ),
+    Table(
+        "expiring",
+        "rpt_expiring_tasks",
+        {
+            "target": "target",
+            "task_id": "id",
+            "ends": "word",
+            "end_time": "time",
+            "hours_to_end": "number",
+            "status": "text",
+            "source_type": "text",
+            "destination": "text",
+            "state_date": "day",
+        },
+        "select * replace (round(hours_to_end, 1) as hours_to_end) from rpt_expiring_tasks "
+        "order by ends = 'past_end', abs(hours_to_end), project_id, region, task_id",
+    ),
+    Table(
+        "no_backup",
+        "rpt_tasks_without_backup",
+        {
+            "target": "target",
+            "task_id": "id",
+            "status": "text",
+            "source_type": "text",
+            "first_source": "text",
+            "source_count": "number",
+            "destination": "text",
+            "start_time": "time",
+            "end_time": "time",
+            "state_date": "day",
+        },
+        "select *, source_urls[1] as first_source, coalesce(len(source_urls), 0) as source_count "
+        "from rpt_tasks_without_backup order by start_time desc nulls last, project_id, region, task_id",
+    ),
+    Table(
+        "sources",
+        "rpt_source_reuse",
+        {
+            "url": "text",
+            "task_count": "number",
+            "primary_count": "number",
+            "backup_count": "number",
+            "target_count": "number",
+            "oldest_state_date": "day",
+        },
+        "from rpt_source_reuse order by task_count desc, url_fingerprint",
+    ),
+    Table(
+        "receivers",
+        "rpt_callback_receivers",
+        {
+            "callback_url": "text",
+            "task_count": "number",
+            "target_count": "number",
+            "events": "list",
+            "oldest_state_date": "day",
+        },
+        "from rpt_callback_receivers order by task_count desc, callback_url_fingerprint",
+    ),
+    Table(
+        "gaps",
+        "rpt_coverage_gaps",
+        {
+            "target": "target",
+            "from_date": "day",
+            "to_date": "day",
+            "days": "number",
+            "is_open": "flag",
+            "coverages": "words",
+            "reasons": "list",
+            "last_complete_date": "day",
+        },
+        "from rpt_coverage_gaps order by to_date desc, days desc, project_id, region",
+    ),
+    Table(
+        "surprises",
+        "rpt_data_quality",
+        {
+            "target": "target",
+            "field": "text",
+            "rule": "text",
+            "last_occurrences": "number",
+            "first_date": "day",
+            "last_date": "day",
+            "example_task_id": "id",
+        },
+        "from rpt_data_quality order by last_date desc, field, rule, project_id, region",
+    ),
+)
+
+# Every target that was ever expected, those of the last day first, in the order of their names.
+_TARGETS = """
+with build as (select through_date from meta_build),
+known as (
+    select project_id, region, count(*) as task_count, min(state_date) as oldest_state_date
+    from dim_pull_tasks
+    where is_current
+    group by all
+)
+select
+    targets.project_id,
+    targets.region,
+    targets.target_name,
+    coalesce(today.is_expected, false) as is_expected,
+    today.coverage,
+    today.verdict_reason,
+    today.error_message,
+    targets.last_complete_date,
+    case when targets.last_complete_date is not null then coalesce(known.task_count, 0) end as task_count,
+    known.oldest_state_date,
+from dim_targets as targets
+cross join build
+left join rpt_snapshot_coverage as today
+    on targets.project_id = today.project_id and targets.region = today.region
+    and today.snapshot_date = build.through_date
+left join known
+    on targets.project_id = known.project_id and targets.region = known.region
+order by
+    not coalesce(today.is_expected, false),
+    coalesce(targets.target_name, targets.project_id),
+    targets.project_id,
+    targets.region
+"""
+# A letter a day and target: how it ended, or a dot where the target was not expected.
+_COVERAGE = """
+select
+    targets.position,
+    string_agg(
+        case when coverage.is_expected then coverage.coverage[1] else '.' end, '' order by days.snapshot_date
+    ) as letters,
+from shown_targets as targets
+cross join shown_days as days
+left join rpt_snapshot_coverage as coverage
+    on targets.project_id = coverage.project_id and targets.region = coverage.region
+    and days.snapshot_date = coverage.snapshot_date
+group by targets.position
+order by targets.position
+"""
+_COUNTS = """
+select
+    targets.position,
+    counts.status,
+    counts.source_type,
+    list(days.position order by days.position) as days,
+    list(counts.task_count order by days.position) as task_counts,
+from fct_daily_task_counts as counts
+inner join shown_days as days on counts.snapshot_date = days.snapshot_date
+inner join shown_targets as targets on counts.project_id = targets.project_id and counts.region = targets.region
+where counts.task_count > 0
+group by all
+order by all
+"""
+_LOAD = """
+select
+    targets.position,
+    list(cast(date_diff('hour', begins.starts_at, load.hour_start) as integer) order by load.hour_start) as hours,
+    list(load.tasks_scheduled order by load.hour_start) as task_counts,
+from rpt_schedule_load as load
+cross join (select starts_at from dim_dates order by snapshot_date desc limit 1) as begins
+inner join shown_targets as targets on load.project_id = targets.project_id and load.region = targets.region
+where load.hour_start >= begins.starts_at and load.hour_start < begins.starts_at + to_hours($hours)
+group by all
+order by all
+"""
+
+
+def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age: timedelta) -> dict[str, Any]:
+    """All that the page shows, ready to be written as JSON.
+
+    Args:
+        connection: a published warehouse; nothing is written to it.
+        timezone: IANA name of the calendar that snapshot dates are counted in.
+        max_age: without a complete day for longer, the page warns.
+    """
+    con = connection
+    targets = _rows(con, _TARGETS)
+    con.execute(
+        "create or replace temp table shown_targets as "
+        "select unnest($1::varchar[]) as project_id, unnest($2::varchar[]) as region, "
+        "unnest(range(len($1::varchar[]))) as position",
+        [[row["project_id"] for row in targets], [row["region"] for row in targets]],
+    )
+    con.execute(
+        "create or replace temp table shown_days as "
+        "select snapshot_date, row_number() over (order by snapshot_date) - 1 as position from dim_dates "
+        "where snapshot_date > (select through_date from meta_build) - $days",
+        {"days": DAYS},
+    )
+    ((starts_at,),) = con.execute(
+        "select epoch(starts_at)::bigint from dim_dates order by snapshot_date desc limit 1"
+    ).fetchall()
+    return {
+        "build": _rows(
+            con,
+            "select build_id, epoch(built_at)::bigint as built_at, first_date, through_date, software_version "
+            "from meta_build",
+        )[0],
+        "timezone": timezone,
+        "max_age_seconds": round(max_age.total_seconds()),
+        "newest_complete": _newest_complete(con),
+        "targets": targets,
+        "days": [str(day) for (day,) in con.execute("select snapshot_date from shown_days order by all").fetchall()],
+        "coverage": [letters for _, letters in con.execute(_COVERAGE).fetchall()],
+        "counts": con.execute(_COUNTS).fetchall(),
+        "load": {
+            "starts_at": starts_at,
+            "hours": HOURS,
+            "targets": con.execute(_LOAD, {"hours": HOURS}).fetchall(),
+        },
+        "tables": {table.name: _table(con, table) for table in TABLES},
+    }
+
+
+def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+    found = read_newest_complete(connection)
+    return {"day": found.day, "finished_at": round(found.finished_at.timestamp())} if found else None
+
+
+def _table(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:
+    """The first rows of a table, column by column, and how many there are in all."""
+    joins, selected = "", []
+    for name, kind in table.columns.items():
+        if kind == "target":
+            prefix = name.removesuffix("target")
+            joins += (
+                f" left join shown_targets as {name} on {name}.project_id = shown_rows.{prefix}project_id "
+                f"and {name}.region = shown_rows.{prefix}region"
+            )
+            selected.append(f"{name}.position as {name}")
+        elif kind == "time":
+            selected.append(f"epoch(shown_rows.{name})::bigint as {name}")
+        elif kind == "day":
+            selected.append(f"shown_rows.{name}::varchar as {name}")
+        else:
+            selected.append(f"shown_rows.{name}")
+    lists = ", ".join(f"list({name} order by place) as {name}" for name in table.columns)
+    found = _rows(
+        connection,
+        f"with all_rows as ({table.query}), "
+        "in_order as (select *, row_number() over () as place, count(*) over () as total from all_rows), "
+        f"shown_rows as (from in_order where place <= {ROWS}), "
+        f"named as (select place, total, {', '.join(selected)} from shown_rows{joins}) "
+        f"select {lists}, coalesce(max(total), 0) as total from named",
+    )[0]
+    described = connection.execute(
+        "select column_name, comment from duckdb_columns() "
+        "where table_name = $1 and database_name = current_database()",
+        [table.model],
+    ).fetchall()
+    descriptions = dict(described)
+    return {
+        "columns": [
+            {"name": name, "kind": kind, "description": descriptions.get(name)} for name, kind in table.columns.items()
+        ],
+        "values": [found[name] or [] for name in table.columns],
+        "total": found["total"],
+    }
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[dict[str, Any]]:
+    found = connection.execute(query, parameters or None)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

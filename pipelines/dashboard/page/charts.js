@@ -1,0 +1,191 @@
+// Charts: the rows that a chart is drawn from, and what it looks like in Vega-Lite.
+// Not here: which targets are shown (page.js). `shown` is the set of their positions.
+
+const MANY_COLOURS = 8;
+const HOURS_A_DAY = 24;
+
+// -- rows ------------------------------------------------------------------------------------------------------------
+
+// How many of the shown targets were expected and complete on each day.
+function knownByDay(data, shown) {
+  return data.days.map((day, i) => {
+    const letters = [...shown].map((target) => data.coverage[target][i]).filter((letter) => letter !== ".");
+    return {
+      day,
+      complete: letters.filter((letter) => letter === "c").length,
+      expected: letters.length,
+      ran: letters.some((letter) => letter !== "m"),
+    };
+  });
+}
+
+// Tasks a day and value of `by`; a day on which no shown target is complete has no row.
+function historyRows(data, shown, by) {
+  const value = {
+    status: (status) => status,
+    source_type: (status, type) => type,
+    region: (status, type, target) => data.targets[target].region,
+    target: (status, type, target) => targetName(data, target),
+  }[by];
+  const sums = new Map();
+  const inAll = new Map();
+  for (const [target, status, type, days, counts] of data.counts) {
+    if (!shown.has(target)) continue;
+    const name = value(status, type, target) || say("chart.empty");
+    days.forEach((day, i) => {
+      const at = sums.get(name) ?? sums.set(name, new Map()).get(name);
+      at.set(day, (at.get(day) ?? 0) + counts[i]);
+      inAll.set(name, (inAll.get(name) ?? 0) + counts[i]);
+    });
+  }
+  const ranked = [...inAll.keys()].sort((a, b) => inAll.get(b) - inAll.get(a) || (a < b ? -1 : 1));
+  const kept = ranked.length > MANY_COLOURS ? ranked.slice(0, MANY_COLOURS - 1) : ranked;
+  const rows = [];
+  knownByDay(data, shown).forEach(({ day, complete, expected }, i) => {
+    if (complete === 0) return;
+    let others = 0;
+    for (const name of ranked) {
+      const tasks = sums.get(name).get(i) ?? 0;
+      if (!kept.includes(name)) others += tasks;
+      else rows.push({ day, value: name, tasks, complete, expected });
+    }
+    if (kept.length < ranked.length) rows.push({ day, value: say("chart.other"), tasks: others, complete, expected });
+    if (ranked.length === 0) rows.push({ day, value: say("chart.empty"), tasks: 0, complete, expected });
+  });
+  return rows;
+}
+
+// Tasks scheduled in each hour of the coming days, in the page's time zone; none if no shown target was ever complete.
+function loadRows(data, shown) {
+  if (![...shown].some((target) => data.targets[target].task_count !== null)) return [];
+  const sums = new Array(data.load.hours).fill(0);
+  for (const [target, hours, counts] of data.load.targets) {
+    if (shown.has(target)) hours.forEach((hour, i) => { sums[hour] += counts[i]; });
+  }
+  return sums.map((tasks, hour) => {
+    const [day, moment] = time(data.load.starts_at + hour * 3600).split(" ");
+    return { day, hour: Number(moment.slice(0, 2)), tasks };
+  });
+}
+
+function coverageRows(data, shown) {
+  return knownByDay(data, shown).map(({ day, complete, expected, ran }) => {
+    const date = new Date(`${day}T00:00:00Z`);
+    const weekday = (date.getUTCDay() + 6) % 7;
+    const week = new Date(date.getTime() - weekday * 86400000).toISOString().slice(0, 10);
+    const state = expected === 0 ? "not_expected"
+      : complete === expected ? "all_known" : !ran ? "no_run" : complete ? "some_known" : "none_known";
+    return { day, week, weekday: weekday + 1, complete, expected, state };
+  });
+}
+
+// -- looks -----------------------------------------------------------------------------------------------------------
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function look() {
+  const [ink, faint] = [colour("ink"), colour("line")];
+  const font = getComputedStyle(document.body).fontFamily;
+  return {
+    background: "transparent",
+    font,
+    view: { stroke: null },
+    axis: {
+      labelColor: ink, titleColor: ink, domainColor: faint, tickColor: faint, gridColor: faint, labelFontSize: 12,
+      titleFontSize: 12, titleFontWeight: "normal",
+    },
+    legend: { labelColor: ink, titleColor: ink, orient: "bottom", labelFontSize: 12, titleFontSize: 12, columns: 3 },
+    range: { category: Array.from({ length: MANY_COLOURS }, (_, i) => colour(`series-${i + 1}`)) },
+  };
+}
+
+const schema = "https://vega.github.io/schema/vega-lite/v6.json";
+
+function historySpec(rows, days) {
+  const x = { field: "day", type: "ordinal", scale: { domain: days.map((day) => day.day) }, title: null,
+    axis: { labelAngle: -45, labelOverlap: "greedy", ticks: false } };
+  const unknown = days.filter((day) => day.complete === 0 && day.expected > 0);
+  return {
+    $schema: schema, config: look(), width: "container", height: 260,
+    layer: [
+      {
+        data: { values: rows },
+        mark: { type: "bar" },
+        encoding: {
+          x,
+          y: { field: "tasks", type: "quantitative", title: say("chart.tasks") },
+          color: { field: "value", type: "nominal", title: null },
+          opacity: { condition: { test: "datum.complete < datum.expected", value: 0.45 }, value: 1 },
+          tooltip: [
+            { field: "day", title: say("chart.day") }, { field: "value", title: say("chart.by") },
+            { field: "tasks", title: say("chart.tasks"), format: "," },
+            { field: "complete", title: say("chart.known") }, { field: "expected", title: say("section.targets") },
+          ],
+        },
+      },
+      {
+        data: { values: unknown },
+        mark: { type: "text", text: "?", baseline: "bottom", fontSize: 16, fontWeight: "bold", color: colour("bad") },
+        encoding: { x, y: { datum: 0 }, tooltip: [{ field: "day" }, { field: "complete", title: say("chart.known") }] },
+      },
+    ],
+  };
+}
+
+function loadSpec(rows) {
+  return {
+    $schema: schema, config: look(), width: "container", height: 22 * new Set(rows.map((row) => row.day)).size,
+    data: { values: rows },
+    mark: { type: "rect", stroke: colour("card"), strokeWidth: 1 },
+    encoding: {
+      x: { field: "hour", type: "ordinal", title: say("chart.hour"), axis: { labelAngle: 0, labelOverlap: "greedy", ticks: false } },
+      y: { field: "day", type: "ordinal", title: null, axis: { ticks: false } },
+      color: {
+        field: "tasks", type: "quantitative", title: say("chart.tasks"),
+        scale: { range: [colour("heat-low"), colour("heat-high")], zero: false }, legend: { gradientLength: 160 },
+      },
+      tooltip: [
+        { field: "day", title: say("chart.day") }, { field: "hour", title: say("chart.hour") },
+        { field: "tasks", title: say("chart.tasks"), format: "," },
+      ],
+    },
+  };
+}
+
+function coverageSpec(rows) {
+  const states = ["all_known", "some_known", "none_known", "no_run", "not_expected"];
+  const present = states.filter((state) => rows.some((row) => row.state === state));
+  const values = rows.map((row) => ({ ...row, state: say(`chart.${row.state}`), name: say(`weekday.${row.weekday}`),
+    mark: row.state === "all_known" || row.state === "not_expected" ? "" : `${row.complete}/${row.expected}` }));
+  const encoding = {
+    x: { field: "week", type: "ordinal", title: say("chart.week"), axis: { labelAngle: -45, labelOverlap: "greedy", ticks: false } },
+    y: { field: "name", type: "ordinal", title: null, sort: [1, 2, 3, 4, 5, 6, 7].map((n) => say(`weekday.${n}`)), axis: { ticks: false } },
+    tooltip: [
+      { field: "day", title: say("chart.day") }, { field: "state", title: say("section.coverage") },
+      { field: "complete", title: say("chart.known") }, { field: "expected", title: say("section.targets") },
+    ],
+  };
+  return {
+    $schema: schema, config: look(), width: { step: 44 }, height: { step: 26 }, data: { values },
+    layer: [
+      {
+        mark: { type: "rect", stroke: colour("card"), strokeWidth: 2 },
+        encoding: { ...encoding, color: { field: "state", type: "nominal", title: null,
+          scale: { domain: present.map((state) => say(`chart.${state}`)), range: present.map((state) => colour(state)) } } },
+      },
+      { mark: { type: "text", fontSize: 11, color: colour("on-mark") }, encoding: { ...encoding, text: { field: "mark" } } },
+    ],
+  };
+}
+
+// Draws a chart into its place; what was there before is taken down first.
+async function drawChart(host, spec, label) {
+  host.view?.finalize();
+  host.setAttribute("role", "img");
+  host.setAttribute("aria-label", label);
+  const options = { ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true } };
+  host.view = await vegaEmbed(host, spec, options);
+  host.querySelector("svg").setAttribute("aria-hidden", "true"); // the label says what it is, the table beside it the rest
+}

@@ -1,0 +1,159 @@
+// One table: sorted by a click on its head, searched, shown some rows at a time, copied whole as CSV.
+// Not here: which rows there are (page.js).
+
+const ROWS_SHOWN = 10;
+const LIST_SHOWN = 3;
+
+const kinds = {
+  text: { show: (value) => value ?? "" },
+  id: { show: (value) => value ?? "", css: "id" },
+  word: { show: (value) => word("word", value) ?? "" },
+  coverage: { show: (value) => word("coverage", value) ?? "" },
+  words: { show: (value) => (value ?? []).map((each) => word("coverage", each)).join(", ") },
+  list: { show: (value) => (value ?? []).join("\n"), node: listNode },
+  flag: { show: (value) => (value === null ? "" : say(value ? "table.yes" : "table.no")) },
+  number: { show: (value) => (value === null ? "" : number(value)), raw: (value) => value ?? "", css: "number" },
+  day: { show: (value) => value ?? "", css: "day" },
+  time: { show: (value) => (value === null ? "" : time(value)), css: "day" },
+};
+
+function listNode(values) {
+  if (!values || values.length <= 1) return document.createTextNode(values?.[0] ?? "");
+  const items = values.slice(0, LIST_SHOWN).map((value) => element("li", {}, value));
+  if (values.length > LIST_SHOWN) items.push(element("li", {}, say("table.more", { count: values.length - LIST_SHOWN })));
+  return element("ul", {}, ...items);
+}
+
+// A cell that a spreadsheet would take for a formula gets a quote in front, which keeps it a text.
+function csvCell(column, value) {
+  if (column.kind === "number") return String(value ?? "");
+  let text = String(kinds[column.kind].show(value));
+  if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // A page from disk may not be let at the clipboard; what is selected may still be copied.
+    const area = element("textarea", { readonly: true, class: "unseen" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    return copied;
+  }
+}
+
+// `columns`: [{name, kind, label, description}]; rows are arrays in the order of the columns.
+class DataTable {
+  constructor(host, name, columns) {
+    Object.assign(this, { host, name, columns, rows: [], found: [], first: 0, order: null, search: "" });
+    this.note = element("output", { class: "hint" });
+    this.body = element("tbody");
+    this.heads = columns.map((column, index) =>
+      element("th", { scope: "col", class: kinds[column.kind].css },
+        element("button", { type: "button", title: column.description, onclick: () => this.sortBy(index) })));
+    this.searchBox = element("input", { type: "search", oninput: () => this.searchFor(this.searchBox.value) });
+    this.searchLabel = element("span");
+    this.copyButton = element("button", { type: "button", onclick: () => this.copy() });
+    this.back = element("button", { type: "button", onclick: () => this.turn(-ROWS_SHOWN) }, "‹");
+    this.forth = element("button", { type: "button", onclick: () => this.turn(ROWS_SHOWN) }, "›");
+    this.range = element("span", { "aria-live": "polite" });
+    this.scroll = element("div", { class: "scroll", tabindex: "0", role: "group" },
+      element("table", {}, element("thead", {}, element("tr", {}, ...this.heads)), this.body));
+    host.replaceChildren(
+      element("div", { class: "tools" },
+        element("label", {}, this.searchLabel, " ", this.searchBox), this.copyButton, this.note),
+      this.scroll,
+      element("div", { class: "tools pager" }, this.back, this.range, this.forth));
+  }
+
+  show(rows, label) {
+    this.rows = rows;
+    this.label = label;
+    this.first = 0;
+    this.arrange();
+  }
+
+  sortBy(index) {
+    const turned = this.order?.index === index && this.order.step === 1 ? -1 : 1;
+    this.order = { index, step: turned };
+    this.first = 0;
+    this.arrange();
+  }
+
+  searchFor(text) {
+    this.search = text.trim().toLowerCase();
+    this.first = 0;
+    this.arrange();
+  }
+
+  turn(step) {
+    this.first += step;
+    this.draw();
+  }
+
+  arrange() {
+    const wanted = this.search;
+    this.found = wanted
+      ? this.rows.filter((row) => this.columns.some((column, i) =>
+        String(kinds[column.kind].show(row[i])).toLowerCase().includes(wanted)))
+      : this.rows.slice();
+    if (this.order) {
+      const { index, step } = this.order;
+      const column = this.columns[index];
+      const isCounted = column.kind === "number" || column.kind === "time";
+      const key = (row) => (row[index] === null || isCounted ? row[index] : String(kinds[column.kind].show(row[index])));
+      const collator = new Intl.Collator(speech.language, { numeric: true });
+      // What is not known stands last, whichever way the rest is sorted.
+      this.found.sort((one, other) => {
+        const [a, b] = [key(one), key(other)];
+        if (a === null || b === null) return (a === null) - (b === null);
+        return step * (isCounted ? a - b : collator.compare(a, b));
+      });
+    }
+    this.draw();
+  }
+
+  draw() {
+    const last = Math.min(this.first + ROWS_SHOWN, this.found.length);
+    this.searchLabel.textContent = say("table.search");
+    this.copyButton.textContent = say("table.copy");
+    this.scroll.setAttribute("aria-label", this.label ?? "");
+    this.note.textContent = "";
+    this.columns.forEach((column, i) => {
+      const sorted = this.order?.index === i ? this.order.step : 0;
+      this.heads[i].firstChild.textContent = `${column.label()}${sorted ? (sorted > 0 ? " ▲" : " ▼") : ""}`;
+      this.heads[i].setAttribute("aria-sort", sorted ? (sorted > 0 ? "ascending" : "descending") : "none");
+    });
+    this.body.replaceChildren(...this.found.slice(this.first, last).map((row) =>
+      element("tr", {}, ...this.columns.map((column, i) => {
+        const kind = kinds[column.kind];
+        return element("td", { class: kind.css }, kind.node ? kind.node(row[i]) : kind.show(row[i]));
+      }))));
+    this.range.textContent = this.found.length
+      ? say("table.rows", { first: number(this.first + 1), last: number(last), count: number(this.found.length) })
+      : say("table.no_rows");
+    this.back.disabled = this.first === 0;
+    this.forth.disabled = last >= this.found.length;
+    this.back.setAttribute("aria-label", say("table.previous"));
+    this.forth.setAttribute("aria-label", say("table.next"));
+  }
+
+  csv() {
+    const lines = [this.columns.map((column) => column.name), ...this.found.map((row) =>
+      this.columns.map((column, i) => csvCell(column, row[i])))];
+    return lines.map((cells) => cells.join(",")).join("\r\n") + "\r\n";
+  }
+
+  async copy() {
+    const copied = await copyText(this.csv());
+    this.note.textContent = copied
+      ? say("table.copied", { count: number(this.found.length) })
+      : say("table.not_copied");
+  }
+}

@@ -1,0 +1,476 @@
+"""The page in a real browser, from disk: what it says is what SQL says, whatever is clicked; and it is silent and open to all.
+
+Screenshots of each day, wide and narrow, go to .browser/ for whoever wants to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import write_config
+
+from pipelines import config
+from pipelines.build import build_and_publish
+from pipelines.capture import Clock, capture_targets
+from pipelines.dashboard import write_dashboard
+from pipelines.lake import Lake
+from pipelines.models import load_models
+from pipelines.normalise import normalise_day
+from pipelines.sandbox.data import Place
+from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from pipelines.warehouse import open_published
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+PICTURES = Path(__file__).parent.parent.parent / ".browser"
+DAY = date(2026, 11, 22)
+HOSTILE = '<img src=x onerror="alert(1)">=cmd()'
+BEIJING = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 90, name="beijing")
+SHANGHAI = Place("00112233445566778899aabbccddeeff", "cn-east-3", 40, name="shanghai")
+SINGAPORE = Place("fedcba9876543210fedcba9876543210", "ap-southeast-3", 60, name="singapore")
+NAMES = {BEIJING: "beijing", SHANGHAI: HOSTILE, SINGAPORE: "singapore"}
+
+
+@dataclass
+class Shown:
+    """A page on disk, and the warehouse that it was made of."""
+
+    file: Path
+    warehouse: duckdb.DuckDBPyConnection
+
+    def one(self, query: str) -> object:
+        ((value,),) = self.warehouse.execute(query).fetchall()
+        return value
+
+
+def make(folder: Path, places: tuple[Place, ...], faults: dict, days: int) -> Shown:
+    """A lake after some days, and its page."""
+    folder.mkdir()
+    sandbox = Sandbox(places, faults=faults)
+    clock = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+    with serving(sandbox) as url:
+        file = write_config(folder, url)
+        targets = "".join(
+            f"[[targets]]\nproject_id = '{p.project_id}'\nregion = '{p.region}'\nname = '''{NAMES[p]}'''\n"
+            for p in places
+        )
+        file.write_text(file.read_text() + targets)
+        settings = config.load(file)
+        lake = Lake(settings.lake.root)
+        lake.prepare()
+        with lake.lock():
+            for n in range(days - 1, -1, -1):
+                day = DAY - timedelta(days=n)
+                asyncio.run(capture_targets(settings, lake, day, clock, simulated=True))
+                normalise_day(lake, day)
+            build_and_publish(lake, load_models(), settings, clock.now())
+            write_dashboard(lake, settings)
+    return Shown(lake.dashboard, open_published(lake))
+
+
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
+    root = tmp_path_factory.mktemp("lakes")
+    places = tuple(NAMES)
+    empty = tuple(Place(p.project_id, p.region, 0, name=p.name) for p in places)
+    NAMES.update(dict(zip(empty, ("beijing", "shanghai", "singapore"), strict=True)))
+    failing = {
+        (SINGAPORE.project_id, DAY): "forbidden",
+        (BEIJING.project_id, DAY - timedelta(days=2)): "short_page",
+        (SHANGHAI.project_id, None): "forbidden",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
+        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
+        return {
+            "good": make(root / "good", places, {}, 4),
+            "incomplete": make(root / "incomplete", places, failing, 4),
+            "empty": make(root / "empty", empty, {}, 2),
+        }
+
+
+@pytest.fixture(scope="module")
+def browser(lakes: dict[str, Shown]) -> Iterator[Browser]:  # the lakes first: the browser keeps a loop running
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "there is no Chromium here; on Debian: apt-get install chromium"
+    switches = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=switches)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, lakes: dict[str, Shown]):
+    """Opens a page; in the end nothing may have been said on its console, and nothing asked for but the page itself."""
+    pages: list[tuple[Page, list[str], list[str]]] = []
+
+    def go(name: str, fragment: str = "", width: int = 1280, **options: object) -> tuple[Page, Shown]:
+        context = browser.new_context(viewport={"width": width, "height": 900}, locale="en-GB", **options)
+        page = context.new_page()
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(lakes[name].file.as_uri() + fragment)
+        drawn(page)
+        pages.append((page, said, asked))
+        return page, lakes[name]
+
+    yield go
+    for page, said, asked in pages:
+        assert said == []
+        assert [url for url in asked if not url.startswith("file:")] == []
+        assert len(asked) == 1
+        page.context.close()
+
+
+def drawn(page: Page, times: int = 1) -> None:
+    page.wait_for_function("times => Number(document.documentElement.dataset.drawn) >= times", arg=times)
+
+
+def after(page: Page, step) -> None:
+    """Do a step and wait until the page is drawn anew."""
+    before = int(page.evaluate("document.documentElement.dataset.drawn"))
+    step()
+    drawn(page, before + 1)
+
+
+def tile(page: Page, name: str) -> str:
+    return page.locator(f"[data-tile={name}] strong").inner_text()
+
+
+def rows(page: Page, table: str) -> list[list[str]]:
+    return [row.locator("td").all_inner_texts() for row in page.locator(f"#{table} > .table tbody tr").all()]
+
+
+def count_of(page: Page, table: str) -> int:
+    text = page.locator(f"#{table} .pager").last.inner_text()
+    found = re.search(r"of ([\d,]+)", text)
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def bars(page: Page) -> int:
+    return page.locator("[data-chart=history] .layer_0_marks path").count()
+
+
+# -- what it says ------------------------------------------------------------------------------------------------------
+
+TILES = {
+    "tasks": "select count(*) from dim_pull_tasks where is_current {and_}",
+    "changes": "select count(distinct (project_id, region, task_id)) from fct_pull_task_changes "
+    "where snapshot_date = (select through_date from meta_build) {and_}",
+    "conflicts": "select count(*) from rpt_destination_conflicts where true {either}",
+    "past_end": "select count(*) from rpt_expiring_tasks where ends = 'past_end' {and_}",
+    "ends_soon": "select count(*) from rpt_expiring_tasks where ends = 'within_24_hours' {and_}",
+    "no_backup": "select count(*) from rpt_tasks_without_backup where true {and_}",
+}
+
+
+def expected(shown: Shown, name: str, region: str | None = None) -> str:
+    and_ = f"and region = '{region}'" if region else ""
+    either = f"and '{region}' in (region, other_region)" if region else ""
+    return f"{shown.one(TILES[name].format(and_=and_, either=either)):,}"
+
+
+@pytest.mark.parametrize("name", TILES)
+def test_a_number_is_what_sql_says_for_all_targets_and_for_those_of_a_region(visit, name: str) -> None:
+    page, shown = visit("good")
+    assert tile(page, name) == expected(shown, name)
+    after(page, lambda: page.select_option("[name=region]", "cn-north-4"))
+    assert tile(page, name) == expected(shown, name, "cn-north-4")
+    assert page.locator("[name=shown]").inner_text() == "1 of 3 targets shown"
+
+
+@pytest.mark.parametrize(
+    ("table", "query"),
+    [
+        ("changes", "from fct_pull_task_changes where snapshot_date = (select through_date from meta_build)"),
+        ("conflicts", "from rpt_destination_conflicts"),
+        ("expiring", "from rpt_expiring_tasks"),
+        ("no_backup", "from rpt_tasks_without_backup"),
+        ("sources", "from rpt_source_reuse"),
+        ("receivers", "from rpt_callback_receivers"),
+        ("gaps", "from rpt_coverage_gaps"),
+    ],
+)
+def test_a_table_has_as_many_rows_as_its_model(visit, table: str, query: str) -> None:
+    page, shown = visit("incomplete")
+    assert count_of(page, table) == shown.one(f"select count(*) {query}")
+
+
+def test_filters_by_project_and_by_name_narrow_everything_and_are_kept_in_the_address(visit) -> None:
+    page, shown = visit("good")
+    after(page, lambda: page.select_option("[name=project]", SINGAPORE.project_id))
+    assert tile(page, "tasks") == expected(shown, "tasks", SINGAPORE.region)
+    assert {row[0] for row in rows(page, "no_backup")} == {"singapore"}
+    address = page.url
+    after(page, lambda: page.click("[type=reset]"))
+    after(page, lambda: page.fill("[name=name]", "BEIJ"))
+    assert tile(page, "tasks") == expected(shown, "tasks", BEIJING.region)
+    after(page, lambda: page.fill("[name=name]", "nowhere"))
+    assert page.locator("[name=shown]").inner_text() == "No target matches the filter."
+    assert tile(page, "tasks") == "not known"
+    again, _ = visit("good", "#" + address.partition("#")[2])
+    assert tile(again, "tasks") == expected(shown, "tasks", SINGAPORE.region)
+
+
+def test_a_table_sorts_both_ways_with_what_is_not_known_last_and_searches(visit) -> None:
+    page, shown = visit("good")
+    head = page.locator("#no_backup th", has_text="end").locator("button")
+    ends = [
+        row
+        for (row,) in shown.warehouse.execute(
+            "select strftime(end_time, '%Y-%m-%d %H:%M') from rpt_tasks_without_backup order by end_time nulls last"
+        ).fetchall()
+    ]
+    head.click()
+    assert [row[8] for row in rows(page, "no_backup")] == [end or "" for end in ends[:10]]
+    assert page.locator("#no_backup th[aria-sort=ascending]").count() == 1
+    head.click()
+    assert [row[8] for row in rows(page, "no_backup")] == sorted(filter(None, ends), reverse=True)[:10]
+    task_id = shown.one("select min(task_id) from rpt_tasks_without_backup")
+    page.fill("#no_backup .tools input", str(task_id)[:13])
+    assert [row[1] for row in rows(page, "no_backup")] == [task_id]
+    page.fill("#no_backup .tools input", "no such thing")
+    assert "no rows" in page.locator("#no_backup .pager").inner_text()
+
+
+def test_a_table_turns_its_pages_by_keyboard_alone(visit) -> None:
+    page, _ = visit("good")
+    first = rows(page, "no_backup")
+    page.locator("#no_backup").get_by_label("Next rows").focus()
+    page.keyboard.press("Enter")
+    second = rows(page, "no_backup")
+    assert first != second
+    page.locator("#no_backup").get_by_label("Previous rows").focus()
+    page.keyboard.press("Space")
+    assert rows(page, "no_backup") == first
+
+
+def test_all_that_was_found_is_copied_as_csv_and_no_cell_of_it_is_a_formula(visit) -> None:
+    page, shown = visit("incomplete", permissions=["clipboard-read", "clipboard-write"])
+    page.locator("#targets").get_by_text("Copy as CSV").click()
+    page.wait_for_function("() => document.querySelector('#targets .tools output').textContent.includes('copied')")
+    text = page.evaluate("navigator.clipboard.readText()")
+    lines = text.split("\r\n")
+    assert lines[0].startswith("target,project_id,region,coverage")
+    assert len(lines) == 3 + 2
+    page.locator("#no_backup").get_by_text("Copy as CSV").click()
+    page.wait_for_function("() => document.querySelector('#no_backup .tools output').textContent.includes('copied')")
+    copied = page.evaluate("navigator.clipboard.readText()").strip().split("\r\n")
+    assert len(copied) - 1 == shown.one("select count(*) from rpt_tasks_without_backup")
+
+
+@pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx"])
+def test_a_text_that_a_spreadsheet_would_run_is_copied_as_a_text(visit, text: str) -> None:
+    page, _ = visit("good")
+    cell = page.evaluate("text => csvCell({kind: 'text'}, text)", text)
+    assert cell.strip('"').startswith("'")
+    assert page.evaluate("csvCell({kind: 'number'}, -1)") == "-1"
+    assert page.evaluate("""csvCell({kind: 'text'}, 'a "b", c')""") == '"a ""b"", c"'
+
+
+# -- never a wrong zero ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_complete_is_said_first_and_cannot_be_overlooked(visit) -> None:
+    page, _ = visit("incomplete")
+    truth = page.locator("#truth")
+    assert "2 of 3 targets are not complete on 2026-11-22" in truth.inner_text()
+    assert f"{HOSTILE}: failed (forbidden). It was never complete" in truth.inner_text()
+    assert "singapore: failed (forbidden). Its tasks are shown as they were on 2026-11-21." in truth.inner_text()
+    assert truth.bounding_box()["y"] < 200
+    assert page.evaluate("getComputedStyle(document.querySelector('#truth')).borderTopColor") == "rgb(161, 26, 26)"
+
+
+def test_what_is_not_known_is_no_zero(visit) -> None:
+    page, shown = visit("incomplete")
+    assert (
+        "1 of 3 targets as last known · 1 never complete, not counted" in page.locator("[data-tile=tasks]").inner_text()
+    )
+    after(page, lambda: page.select_option("[name=region]", SHANGHAI.region))
+    assert {tile(page, name) for name in TILES} == {"not known"}
+    assert "Not known: no target shown here was ever complete." in page.locator("#conflicts").inner_text()
+    assert page.locator("[data-chart=load]").inner_text().startswith("Not known")
+    after(page, lambda: page.select_option("[name=region]", SINGAPORE.region))
+    assert tile(page, "tasks") == expected(shown, "tasks", SINGAPORE.region)
+    assert tile(page, "changes") == "not known"
+    assert page.locator("[data-chart=history] .layer_1_marks text").all_text_contents() == ["?"]
+
+
+def test_pale_bars_are_those_of_days_on_which_something_is_not_known(visit) -> None:
+    page, _ = visit("incomplete")
+    paths = page.locator("[data-chart=history] .layer_0_marks path")
+    opacities = {path.get_attribute("opacity") for path in paths.all()}
+    assert opacities == {"0.45"}  # one target was never complete
+    after(page, lambda: page.select_option("[name=region]", SINGAPORE.region))
+    assert {path.get_attribute("opacity") for path in paths.all()} <= {"1", None}
+
+
+def test_data_that_are_old_say_so_when_the_page_is_opened_later(browser, lakes) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=25))
+    page.goto(lakes["good"].file.as_uri())
+    drawn(page)
+    assert page.locator("#old").is_hidden()
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=3))
+    page.reload()
+    drawn(page)
+    assert "These data are old: no day was complete for 3 days." in page.locator("#truth").inner_text()
+    assert page.locator("#truth.bad").count() == 1
+    context.close()
+
+
+def test_an_empty_day_shows_true_zeros(visit) -> None:
+    page, _ = visit("empty")
+    assert "All 3 targets are complete" in page.locator("#truth").inner_text()
+    assert {tile(page, name) for name in TILES} == {"0"}
+    assert "None. Known for all 3 targets" in page.locator("#conflicts").inner_text()
+
+
+# -- charts ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_chart_is_drawn_and_its_numbers_are_there_as_a_table(visit) -> None:
+    page, shown = visit("good")
+    kinds = shown.one("select count(*) from (select distinct snapshot_date, status from fct_daily_task_counts)")
+    assert bars(page) == kinds
+    assert page.locator("[data-chart=load] .marks.mark-rect path").count() == 8 * 24
+    assert page.locator("[data-chart=coverage] .layer_0_marks path").count() == 4
+    page.locator("#history summary").click()
+    table = page.locator("#history details")
+    total = shown.one("select sum(task_count) from fct_daily_task_counts where snapshot_date = date '2026-11-19'")
+    first_day = [
+        int(cells[2].replace(",", ""))
+        for cells in (row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all())
+        if cells[0] == "2026-11-19"
+    ]
+    assert sum(first_day) == total
+
+
+def test_bars_can_be_coloured_by_source_type_region_and_target(visit) -> None:
+    page, shown = visit("good")
+    for by, column in (("source_type", "source_type"), ("region", "region"), ("target", "target_name")):
+        after(page, lambda by=by: page.check(f"[name=by][value={by}]"))
+        values = shown.one(f"select count(*) from (select distinct snapshot_date, {column} from fct_daily_task_counts)")
+        assert bars(page) == values
+
+
+def test_hours_are_those_of_the_lakes_time_zone(visit) -> None:
+    page, _ = visit("good")
+    assert page.evaluate("time(1795305600)") == "2026-11-22 00:00"
+    assert page.evaluate("speech.timezone = 'Asia/Shanghai', time(1795305600)") == "2026-11-22 08:00"
+
+
+# -- for everybody -----------------------------------------------------------------------------------------------------
+
+
+def test_a_hostile_name_is_only_text(visit) -> None:
+    page, _ = visit("incomplete")
+    assert page.locator("img").count() == 0
+    assert HOSTILE in page.locator("#targets").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", ["good", "incomplete", "empty"])
+def test_the_rules_of_accessibility_hold(visit, name: str, language: str, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page, _ = visit(name, f"#lang={language}", color_scheme=scheme)
+    page.locator("#history summary").click()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-Hans"}[language]
+    assert page.locator("[data-chart=coverage] svg").count() == 1
+
+
+def test_the_rules_of_accessibility_would_notice(visit) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page, _ = visit("good")
+    page.evaluate(
+        "document.querySelector('[name=region]').parentElement.replaceWith(document.querySelector('[name=region]'))"
+    )
+    assert Axe().run(page).violations_count > 0
+
+
+def test_chinese_labels_and_the_dark_look_come_by_a_button(visit) -> None:
+    page, _ = visit("good")
+    after(page, lambda: page.click("#language"))
+    assert page.locator("#no_backup h2").inner_text() == "没有备源的任务"
+    assert "全部 3 个目标完整" in page.locator("#truth").inner_text()
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    after(page, lambda: page.click("#theme"))
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    assert "lang=zh" in page.url
+    assert "theme=dark" in page.url
+    text = page.locator("body").inner_text()
+    assert not re.findall(r"\b(banner|tile|covers|chart|column|table|filter|page)\.\w+", text)
+    assert "{" not in text
+
+
+@pytest.mark.parametrize("name", ["good", "incomplete", "empty"])
+def test_nothing_is_wider_than_a_narrow_screen(visit, name: str) -> None:
+    page, _ = visit(name, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_keyboard_reaches_every_control_and_the_first_stop_skips_to_the_content(visit) -> None:
+    page, _ = visit("good")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    reached = set()
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.outerHTML.slice(0, 200)"))
+        if page.evaluate("document.activeElement === document.body"):
+            break
+    controls = page.evaluate(
+        "[...document.querySelectorAll('button, input, select, summary')].filter(e => !e.disabled && e.checkVisibility())"
+        ".map(e => e.outerHTML.slice(0, 200))"
+    )
+    others = [control for control in controls if control not in reached and 'type="radio"' not in control]
+    assert others == []  # of radio buttons only the chosen one is a stop
+
+
+def test_printed_it_has_no_controls(visit) -> None:
+    page, _ = visit("good")
+    page.emulate_media(media="print")
+    assert page.locator("#filter").is_hidden()
+    assert page.locator("#truth").is_visible()
+    assert len(page.pdf()) > 10_000
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["good", "incomplete", "empty"])
+def test_a_picture_of_it(visit, name: str, width: int) -> None:
+    """Not empty, and for people to look at."""
+    from PIL import Image
+
+    page, _ = visit(name, width=width)
+    PICTURES.mkdir(exist_ok=True)
+    file = PICTURES / f"{name}-{width}.png"
+    page.screenshot(path=file, full_page=True)
+    with Image.open(file) as picture:
+        assert picture.width == width
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 100

@@ -1,0 +1,143 @@
+"""The page holds what the warehouse's models say: no number of its own, and nothing for what is not known."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+from conftest import BEIJING, SINGAPORE, Desk
+
+from pipelines.dashboard import contents
+from pipelines.dashboard.contents import TABLES, read_contents
+from pipelines.warehouse import open_published
+
+DAY = date(2026, 11, 22)
+DAYS = [DAY - timedelta(days=n) for n in (2, 1, 0)]
+
+
+@pytest.fixture
+def lake(desk: Desk):
+    """Three days; Singapore is refused on the last one, and not read to the end on the one before."""
+    desk.sandbox.faults |= {(SINGAPORE.project_id, DAYS[1]): "short_page", (SINGAPORE.project_id, DAY): "forbidden"}
+    for day in DAYS:
+        desk.run(day)
+    return desk.lake
+
+
+def of(lake) -> tuple[dict, duckdb.DuckDBPyConnection]:
+    connection = open_published(lake)
+    return read_contents(connection, "UTC", timedelta(hours=26)), connection
+
+
+def test_targets_stand_as_the_models_say_with_the_day_that_they_are_known_from(lake) -> None:
+    found, connection = of(lake)
+    beijing, singapore = found["targets"]
+    count = dict(
+        connection.execute("select region, count(*) from dim_pull_tasks where is_current group by 1").fetchall()
+    )
+    assert (beijing["coverage"], beijing["task_count"]) == ("complete", count[BEIJING.region])
+    assert (singapore["coverage"], singapore["verdict_reason"]) == ("failed", "forbidden")
+    assert (singapore["last_complete_date"], singapore["oldest_state_date"]) == (DAYS[0], DAYS[0])
+    assert singapore["task_count"] == count[SINGAPORE.region]
+    assert "grant live:stream:listPullTask" in singapore["error_message"]
+
+
+def test_a_target_that_was_never_complete_has_no_number_of_tasks(desk: Desk) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    desk.run(DAY)
+    _, singapore = of(desk.lake)[0]["targets"]
+    assert (singapore["task_count"], singapore["last_complete_date"]) == (None, None)
+
+
+def test_each_day_and_target_has_a_letter_for_how_it_ended(lake) -> None:
+    found, _ = of(lake)
+    assert found["days"] == [str(day) for day in DAYS]
+    assert found["coverage"] == ["ccc", "cif"]
+
+
+def test_a_day_without_a_run_is_missing_and_a_target_that_is_new_was_not_expected_before(desk: Desk) -> None:
+    both = desk.places
+    desk.places = both[:1]
+    desk.run(DAYS[0])
+    desk.places = both
+    desk.run(DAY)
+    assert of(desk.lake)[0]["coverage"] == ["cmc", "..c"]
+
+
+def test_tasks_are_counted_on_complete_days_only_and_as_the_model_counts_them(lake) -> None:
+    found, connection = of(lake)
+    counted = {
+        (found["targets"][target]["region"], found["days"][day], status, kind): count
+        for target, status, kind, days, counts in found["counts"]
+        for day, count in zip(days, counts, strict=True)
+    }
+    assert counted == {
+        (region, str(day), status, kind): count
+        for region, day, status, kind, count in connection.execute(
+            "select region, snapshot_date, status, source_type, task_count from fct_daily_task_counts where task_count > 0"
+        ).fetchall()
+    }
+    assert {day for region, day, *_ in counted if region == SINGAPORE.region} == {str(DAYS[0])}
+
+
+def test_the_load_of_each_hour_is_that_of_the_report(lake) -> None:
+    found, connection = of(lake)
+    starts = datetime.fromtimestamp(found["load"]["starts_at"], UTC).replace(tzinfo=None)
+    hours = {
+        (found["targets"][target]["region"], starts + timedelta(hours=hour)): count
+        for target, hours, counts in found["load"]["targets"]
+        for hour, count in zip(hours, counts, strict=True)
+    }
+    expected = connection.execute(
+        "select region, hour_start, tasks_scheduled from rpt_schedule_load where hour_start >= $1", [starts]
+    ).fetchall()
+    assert hours == {(region, hour): count for region, hour, count in expected}
+    assert starts == datetime.combine(DAY, datetime.min.time())
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_table_has_all_rows_of_its_model_and_its_descriptions(lake, table) -> None:
+    found, connection = of(lake)
+    shown = found["tables"][table.name]
+    ((rows,),) = connection.execute(f"select count(*) from ({table.query})").fetchall()
+    assert shown["total"] == rows
+    assert {len(values) for values in shown["values"]} == {rows}
+    own = {"target", "other_target", "first_source", "source_count"}
+    for column in shown["columns"]:
+        assert column["description"] or column["name"] in own, column["name"]
+
+
+def test_the_changes_are_those_of_the_last_day(lake) -> None:
+    shown = of(lake)[0]["tables"]["changes"]
+    at = {column["name"]: i for i, column in enumerate(shown["columns"])}
+    assert set(shown["values"][at["target"]]) == {0}
+    assert set(shown["values"][at["previous_complete_date"]]) == {str(DAYS[1])}
+
+
+def test_a_table_that_is_too_long_is_cut_and_says_how_long_it_is(lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = of(lake)[0]["tables"]["no_backup"]
+    monkeypatch.setattr(contents, "ROWS", 5)
+    cut = of(lake)[0]["tables"]["no_backup"]
+    assert cut["total"] == whole["total"] > 5
+    assert cut["values"] == [values[:5] for values in whole["values"]]
+
+
+def test_a_day_without_a_task_is_a_table_without_rows_and_a_count_of_zero(desk: Desk) -> None:
+    from pipelines.sandbox.data import Place
+
+    desk.sandbox.places = desk.places = tuple(Place(p.project_id, p.region, 0, name=p.name) for p in desk.places)
+    desk.run(DAY)
+    found, _ = of(desk.lake)
+    assert [target["task_count"] for target in found["targets"]] == [0, 0]
+    assert found["coverage"] == ["c", "c"]
+    assert {table["total"] for table in found["tables"].values()} == {0}
+    assert all(values == [] for table in found["tables"].values() for values in table["values"])
+
+
+def test_the_newest_complete_day_is_told_with_when_it_ended(lake) -> None:
+    found, _ = of(lake)
+    assert found["newest_complete"]["day"] == DAYS[0]
+    assert abs(found["newest_complete"]["finished_at"] - datetime.now(UTC).timestamp()) < 600
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", found["build"]["build_id"])

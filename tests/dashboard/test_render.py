@@ -1,0 +1,158 @@
+"""The page as a file: nothing is loaded, no script runs but its own two, and whatever the data say is text."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+import re
+from datetime import date
+
+import pytest
+from conftest import BEIJING, SINGAPORE, Desk
+
+from pipelines import config
+from pipelines.dashboard import write_dashboard
+from pipelines.dashboard.render import LANGUAGES, PAGE, _inline, read_words
+from pipelines.errors import ConfigError, LakeError
+from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
+from pipelines.sandbox.server import AccessKey
+
+DAY = date(2026, 11, 22)
+HOSTILE = "<script>alert(1)</script>\"'&=cmd()"
+
+
+def page_of(desk: Desk) -> str:
+    desk.run(DAY)
+    return write_dashboard(desk.lake, desk.settings).read_text(encoding="utf-8")
+
+
+def unpacked(page: str) -> dict:
+    return json.loads(gzip.decompress(base64.b64decode(re.findall(r'id="contents">(.*?)</script>', page)[0])))
+
+
+def test_the_policy_names_the_hashes_of_just_the_scripts_and_the_style_that_are_there(desk: Desk) -> None:
+    page = page_of(desk)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
+    parts = dict(part.strip().split(" ", 1) for part in html.unescape(policy).split(";"))
+    assert parts["default-src"] == "'none'"
+
+    def hashes(texts: list[str]) -> set[str]:
+        return {f"'sha256-{base64.b64encode(hashlib.sha256(t.encode()).digest()).decode()}'" for t in texts}
+
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 2
+    assert set(parts["script-src"].split()) == hashes(scripts)
+    assert set(parts["style-src"].split()) == hashes(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
+
+
+def test_the_page_loads_nothing_and_has_no_inline_handler(desk: Desk) -> None:
+    page = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", page_of(desk), flags=re.DOTALL)
+    assert re.findall(r"\ssrc=|<link|<iframe|<img|url\(", page) == []
+    assert set(re.findall(r'href="([^"]*)"', page)) <= {"#main", "#targets", "#gaps", "#surprises"}
+    assert re.findall(r"<[^>]*\son\w+\s*=", page) == []
+    assert re.findall(r"<[^>]*\sstyle\s*=", page) == []
+
+
+def test_whatever_a_target_is_called_is_text(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    file = desk.config_file
+    file.write_text(file.read_text().replace('name = "singapore"', f"name = '''{HOSTILE}'''"), encoding="utf-8")
+    settings = config.load(file)
+    monkeypatch.setattr(Desk, "settings", settings)
+    page = page_of(desk)
+    assert "<script>alert" not in page
+    assert html.escape(HOSTILE, quote=False).split("&quot;")[0].split('"')[0] in page
+    assert unpacked(page)["targets"][0]["target_name"] in {HOSTILE, "beijing"}
+
+
+def test_no_script_can_end_before_its_end() -> None:
+    assert "</script" not in _inline("x = '</script>'; y = '<!-- <script>'")
+    assert "<!--" not in _inline("x = '</script>'; y = '<!-- <script>'")
+
+
+def test_no_secret_is_in_the_page(desk: Desk) -> None:
+    page = page_of(desk)
+    text = page + json.dumps(unpacked(page), ensure_ascii=False)
+    assert "publish.example.com" in text
+    for secret in (PLANTED_STREAM_KEY, PLANTED_TOKEN, AccessKey().sk, AccessKey().ak):
+        assert secret not in text
+
+
+def test_the_truth_stands_there_without_any_script(desk: Desk) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    page = re.sub(r"<script.*?</script>", "", page_of(desk), flags=re.DOTALL)
+    text = " ".join(re.sub(r"<[^>]*>", "", page).split())
+    assert "Not everything is known: 1 of 2 targets are not complete on 2026-11-22." in text
+    assert "singapore: failed (forbidden). It was never complete" in text
+    assert 'id="truth" class="card bad"' in page
+    assert "<noscript>" in page
+
+
+def test_a_whole_day_says_so(desk: Desk) -> None:
+    page = page_of(desk)
+    assert 'id="truth" class="card good"' in page
+    assert "All 2 targets are complete on 2026-11-22." in re.sub(r"<[^>]*>", "", page)
+    assert "<title>pulltasks 2026-11-22: 2 of 2 targets complete</title>" in page
+
+
+def test_the_same_warehouse_gives_the_same_bytes_and_the_library_is_put_together_once(desk: Desk, monkeypatch) -> None:
+    import vl_convert
+
+    made = []
+    bundle = vl_convert.javascript_bundle
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda *a, **k: made.append(a) or bundle(*a, **k))
+    page_of(desk)
+    first = desk.lake.dashboard.read_bytes()
+    write_dashboard(desk.lake, desk.settings)
+    assert desk.lake.dashboard.read_bytes() == first
+    assert len(made) == 1
+
+
+def test_everybody_may_read_the_page(desk: Desk) -> None:
+    page_of(desk)
+    assert desk.lake.dashboard.stat().st_mode & 0o777 == 0o644
+    assert desk.lake.dashboard.parent == desk.lake.published.parent
+
+
+def test_a_warehouse_that_shows_secrets_gets_no_page(desk: Desk) -> None:
+    desk.extra = "[warehouse]\nexpose_secrets = true\n"
+    desk.run(DAY)
+    desk.extra = ""
+    with pytest.raises(LakeError, match="shows secrets in clear"):
+        write_dashboard(desk.lake, desk.settings)
+    desk.extra = "[warehouse]\nexpose_secrets = true\n[dashboard]\nenabled = true\n"
+    with pytest.raises(ConfigError, match=r"dashboard\.enabled"):
+        _ = desk.settings
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_text_is_there_in_each_language_and_names_the_same_values() -> None:
+    for key, texts in read_words().items():
+        assert set(texts) == set(LANGUAGES), key
+        values = [set(re.findall(r"\{(\w+)\}", texts[language])) for language in LANGUAGES]
+        assert values[0] == values[1], key
+
+
+def test_the_page_says_only_what_there_are_words_for_and_no_word_is_left_over() -> None:
+    sources = {path: path.read_text(encoding="utf-8") for path in PAGE.iterdir() if path.suffix in {".js", ".j2"}}
+    named = {key for text in sources.values() for key in re.findall(r'["`]([a-z]+\.[\w]+)["`]', text)}
+    groups = {key.split(".")[0] for key in read_words()}
+    # these are put together from a group and a name of the data
+    by_name = {"section", "hint", "tile", "chart", "weekday", "coverage", "word", "column"}
+    assert {key for key in named if key.split(".")[0] in groups} <= set(read_words())
+    assert {key for key in read_words() if key.split(".")[0] not in by_name} <= named
+
+
+def test_every_column_and_every_section_has_its_words(desk: Desk) -> None:
+    contents = unpacked(page_of(desk))
+    words = contents["words"]
+    for name, table in contents["tables"].items():
+        assert {f"section.{name}", f"hint.{name}"} <= set(words)
+        for column in table["columns"]:
+            assert f"column.{column['name']}" in words
+    assert BEIJING.project_id in {target["project_id"] for target in contents["targets"]}
