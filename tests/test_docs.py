@@ -48,6 +48,7 @@ MADE = {
     "dev": "tests/assets/test_definitions.py::test_dagster_dev_loads_the_location",
     "bench": "tests/test_bench.py::test_the_benchmark_of_a_snapshot_runs",
     "docs": "tests/test_dictionary.py::test_the_page_is_what_the_code_says",
+    "test-browser": "tests/browser/test_page.py::test_every_chart_is_drawn_and_its_numbers_are_there_as_a_table",
     "test-compat": "tests/test_compat.py::test_an_older_duckdb_reads_the_same",
 }
 # Questions of docs/querying.md that find nothing in a made-up week.
@@ -112,6 +113,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         environment.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
         environment.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
         api = f'[api]\nendpoint = "{url}"\niam_endpoint = "{url}"\nrequests_per_second = 1000\n\n'
+        api += "[dashboard]\nenabled = true\n\n"
         (folder / "pulltasks.toml").write_text(api + targets_toml(places), encoding="utf-8")
         for day in WEEK:
             snapshot(config.load(folder / "pulltasks.toml"), day, CLOCK, simulated=True)
