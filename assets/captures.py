@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from assets.metadata import asset_key, verdict_table
+from assets.metadata import OPERATORS, asset_key, verdict_table
 from assets.resources import Workplace
 from pipelines.capture import CaptureResult, capture_targets
 from pipelines.coverage import known_tasks
@@ -50,6 +50,7 @@ def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         key=RAW_CAPTURES,
         description="Every answer of ListPullTasks as it was received, one file per target, with its verdict.",
         group_name="capture",
+        owners=[OPERATORS],
         kinds={"python"},
         partitions_def=partitions,
         check_specs=[

@@ -8,7 +8,7 @@ from datetime import date
 
 import dagster as dg
 
-from assets.metadata import asset_key
+from assets.metadata import OPERATORS, asset_key
 from assets.resources import Workplace
 from pipelines.compaction import compact_month, months_to_compact, remove_old_raw
 from pipelines.errors import LakeError
@@ -25,6 +25,7 @@ def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         deps=[asset_key(f"tidy.{table.name}") for table in TABLES],
         description="A closed month of each tidy table as one sorted file, in the place of its days' files.",
         group_name="tidy",
+        owners=[OPERATORS],
         kinds={"parquet", "duckdb"},
         partitions_def=partitions,
     )

@@ -35,7 +35,7 @@ def build_defs(config_file: Path | None = None) -> dg.Definitions:
         capture_asset(partitions),
         tidy_assets(partitions),
         model_assets(models, partitions),
-        warehouse_asset(models, partitions, page=settings.dashboard.enabled),
+        warehouse_asset(models, partitions, page=settings.dashboard.enabled, max_age=settings.alerts.max_age),
         compaction_asset(monthly_partitions(settings.timezone)),
     ]
     job = dg.define_asset_job(

@@ -1,6 +1,6 @@
 """Tables and columns in the words of Dagster's UI.
 
-Lives here: column schemas, column lineage, the table of verdicts.
+Lives here: column schemas, column lineage, the table of verdicts, previews, owners.
 Does not live here: the truth about columns (pipelines.tables, the headers in sql/).
 """
 
@@ -11,9 +11,12 @@ import dagster as dg
 
 from pipelines.capture import CaptureResult
 from pipelines.models import BEFORE, Model, Models, column_lineage
+from pipelines.preview import Preview
 from pipelines.tables import Table
 
 MAX_VERDICT_ROWS = 100
+# Who an asset is for: the lake is the operators', what the models make is the analysts'.
+OPERATORS, ANALYSTS = "team:operators", "team:analysts"
 
 
 def tidy_schema(table: Table) -> dg.TableSchema:
@@ -68,3 +71,10 @@ def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:
         ]
     )
     return dg.MetadataValue.table(records=[dg.TableRecord(record) for record in records], schema=schema)
+
+
+def preview_table(preview: Preview) -> dg.TableMetadataValue:
+    """A few rows of a model, masked as the model is, each cell a short text."""
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, "text") for name in preview.columns])
+    records = [dg.TableRecord(dict(zip(preview.columns, row, strict=True))) for row in preview.rows]
+    return dg.MetadataValue.table(records=records, schema=schema)

@@ -5,17 +5,18 @@ Does not live here: SQL, building, checks (sql/, pipelines.warehouse).
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.metadata import asset_key, is_asset, model_lineage, model_schema
+from assets.metadata import ANALYSTS, OPERATORS, asset_key, is_asset, model_lineage, model_schema, preview_table
 from assets.resources import Workplace
 from pipelines.build import ModelResult
 from pipelines.coverage import read_day, read_surprises
 from pipelines.dashboard import write_dashboard
 from pipelines.errors import PulltasksError
 from pipelines.models import Model, Models
+from pipelines.preview import Preview
 from pipelines.warehouse import open_published
 
 WAREHOUSE = dg.AssetKey("warehouse")
@@ -40,9 +41,10 @@ def model_assets(models: Models, partitions: dg.PartitionsDefinition[str]) -> dg
                 try:
                     workplace.working_copy.require(date.fromisoformat(context.partition_key))
                     result = workplace.working_copy.run(model.name)
+                    preview = workplace.working_copy.preview(model.name)
                 except PulltasksError as error:
                     raise dg.Failure(description=str(error), allow_retries=False) from None
-                yield _materialised(result, workplace.working_copy.day)
+                yield _materialised(result, preview, workplace.working_copy.day)
 
     return build
 
@@ -55,6 +57,7 @@ def _spec(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]
         deps=[asset_key(name) for name in upstream],
         description=f"{model.description} Grain: {model.grain}.",
         group_name=model.layer,
+        owners=[ANALYSTS],
         kinds={"sql", "duckdb"},
         metadata={
             "dagster/column_schema": model_schema(model),
@@ -65,10 +68,14 @@ def _spec(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]
     )
 
 
-def _materialised(result: ModelResult, day: date) -> dg.MaterializeResult:
+def _materialised(result: ModelResult, preview: Preview, day: date) -> dg.MaterializeResult:
     key = asset_key(result.model.name)
+    shown: dict[str, dg.MetadataValue] = {
+        "published": dg.MetadataValue.text("by the asset `warehouse` only"),
+        "preview": preview_table(preview),
+    }
     if not result.model.is_checked:
-        return dg.MaterializeResult(asset_key=key, metadata={"published": "by the asset `warehouse` only"})
+        return dg.MaterializeResult(asset_key=key, metadata=shown)
     unique, *conditions = result.checks
     return dg.MaterializeResult(
         asset_key=key,
@@ -76,7 +83,7 @@ def _materialised(result: ModelResult, day: date) -> dg.MaterializeResult:
             "dagster/row_count": result.rows,
             "rows_of_the_last_day": result.day_rows,
             "built_through": str(day),
-            "published": "by the asset `warehouse` only",
+            **shown,
         },
         check_results=[
             dg.AssetCheckResult(
@@ -103,12 +110,15 @@ def _check_specs(model: Model) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str], *, page: bool) -> dg.AssetsDefinition:
+def warehouse_asset(
+    models: Models, partitions: dg.PartitionsDefinition[str], *, page: bool, max_age: timedelta
+) -> dg.AssetsDefinition:
     """The assets that publish what the models made, and then fail the run if a target is not complete.
 
     Args:
         models: what is published.
         partitions: by snapshot date.
+        max_age: without anything published for longer, the warehouse is stale.
         page: whether the page is an asset as well. It is made in the same step: what comes behind a check that fails
             is not made, and a day that is not complete needs its page most.
     """
@@ -118,8 +128,10 @@ def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str], *,
             deps=[asset_key(model.name) for model in models.in_order if model.is_published],
             description="The published DuckDB file that analysts and dashboards open; all checks stand before it.",
             group_name="publish",
+            owners=[OPERATORS],
             kinds={"duckdb"},
             partitions_def=partitions,
+            freshness_policy=dg.FreshnessPolicy.time_window(fail_window=max_age),
         )
     ]
     if page:
@@ -129,6 +141,7 @@ def warehouse_asset(models: Models, partitions: dg.PartitionsDefinition[str], *,
                 deps=[WAREHOUSE],
                 description="The page: one file that shows what the warehouse says, and how much of it is known.",
                 group_name="publish",
+                owners=[OPERATORS],
                 kinds={"html"},
                 partitions_def=partitions,
             )

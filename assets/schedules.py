@@ -19,6 +19,11 @@ LAST_HOUR = 23
 MONTHLY_DAY, MONTHLY_MINUTE = 2, 30
 
 
+def _status(settings: Settings) -> dg.DefaultScheduleStatus:
+    """On from the beginning where there is something to list: a day that nobody asked for cannot be asked for again."""
+    return dg.DefaultScheduleStatus.RUNNING if settings.targets else dg.DefaultScheduleStatus.STOPPED
+
+
 def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
     """The schedule of a daily job; later ticks of a day fetch only what is still missing."""
     zone = ZoneInfo(settings.timezone)
@@ -29,6 +34,7 @@ def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
         cron_schedule=f"0 {settings.schedule.hour}-{LAST_HOUR} * * *",
         execution_timezone=settings.timezone,
         description="Hourly from the daily hour on; does nothing once every target is complete.",
+        default_status=_status(settings),
     )
     def daily_snapshot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tick = context.scheduled_execution_time.astimezone(zone)
@@ -48,6 +54,7 @@ def monthly_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition
         cron_schedule=f"{MONTHLY_MINUTE} {settings.schedule.hour} {MONTHLY_DAY} * *",
         execution_timezone=settings.timezone,
         description="On the second day of a month, for the month before.",
+        default_status=_status(settings),
     )
     def monthly_compaction(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         tick = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date()

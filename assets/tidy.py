@@ -10,7 +10,7 @@ from datetime import date
 import dagster as dg
 
 from assets.captures import RAW_CAPTURES
-from assets.metadata import asset_key, tidy_schema
+from assets.metadata import OPERATORS, asset_key, tidy_schema
 from assets.resources import Workplace
 from pipelines.errors import LakeError
 from pipelines.lake import read_manifest
@@ -28,6 +28,7 @@ def tidy_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
                 deps=[RAW_CAPTURES],
                 description=f"{table.description} Grain: {table.grain}. Unredacted; for the lake's owner.",
                 group_name="tidy",
+                owners=[OPERATORS],
                 kinds={"python", "parquet"},
                 metadata={"dagster/column_schema": tidy_schema(table)},
                 code_version=str(SCHEMA_VERSION),

@@ -35,6 +35,7 @@ from pipelines.errors import LakeError, ModelError
 from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, month_of, read_manifest, read_month_manifest
 from pipelines.literals import quoted
 from pipelines.models import BY_DAY, with_ancestors
+from pipelines.preview import Preview, first_rows
 from pipelines.tables import SCHEMA_VERSION, TABLES
 from pipelines.warehouse import tidy_rows
 
@@ -145,6 +146,11 @@ class WorkingCopy:
             if model.name not in self._results:
                 self._results[model.name] = self._finish(model)
         return self._results[name]
+
+    def preview(self, name: str) -> Preview:
+        """The first rows of a model that was built; none of a macro, which has rows only once it is called."""
+        model = self._models[name]
+        return first_rows(self._connection, model, None if model.kind == "macro" else _place(model))
 
     def cross_checks(self) -> tuple[CheckResult, ...]:
         """The checks over several models, after all of them are built."""

@@ -190,7 +190,7 @@ class DashboardSettings(_Section):
 class AlertSettings(_Section):
     """When something is called too old, beside whatever is wrong with a day."""
 
-    max_age: Duration = timedelta(hours=26)
+    max_age: Duration = Field(default=timedelta(hours=26), ge=timedelta(hours=1))
 
 
 class Target(_Section):

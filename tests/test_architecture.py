@@ -33,6 +33,7 @@ LAYERS = {
     "parquet": 2,
     "rows": 3,
     "terminal": 7,
+    "preview": 3,
     "build": 4,
     "coverage": 4,
     "doctor": 4,
