@@ -11,6 +11,8 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for folder in ("pipelines", "assets") for p in (ROOT / folder).rglob("*.py"))
 # Lower numbers know nothing of higher ones.
 LAYERS = {
+    "alerts": 5,
+    "announce": 7,
     "errors": 0,
     "config": 1,
     "known": 0,
@@ -38,7 +40,8 @@ LAYERS = {
     "doctor": 4,
     "dictionary": 5,
     "runs": 5,
-    "cli": 7,
+    "webhook": 6,
+    "cli": 8,
 }
 # Neighbours on one floor: redact keeps its key in the lake; one attempt of a capture; the builds that a build adds to;
 # whoever reads or writes a day asks whether its month is closed; the sandbox writes an archive of made-up days.
