@@ -26,8 +26,8 @@ PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
 # Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
 REPAIR_WINDOW_DAYS = 31
-# Longer than a webhook that does not answer takes.
-ALERTS_LOCK_SECONDS = 60
+# With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
+ALERTS_LOCK_SECONDS = 20
 _DATE = "snapshot_date="
 _MONTH = "snapshot_month="
 

@@ -20,6 +20,7 @@ from pipelines.coverage import NewestComplete, Status, Surprise, TargetStatus
 from pipelines.runs import snapshot
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
 from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from pipelines.webhook import Message, body_of
 
 DAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -369,3 +370,15 @@ def test_many_targets_are_one_message(tmp_path: Path, webhook, count: int, told:
     kinds = [alert["kind"] for alert in sent["alerts"]]
     assert (sent["alerts_total"], len(kinds)) == (count + 1, told)
     assert kinds == ["no_complete_day"] + ["failed"] * (told - 1)
+
+
+def test_the_documentation_names_every_kind_and_shows_the_shape() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
+    assert all(f"`{kind}`" in text for kind in KINDS)
+    shown = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    alerts = find_alerts(state(target("failed", "forbidden")), None, NOW, DAY, MAX_AGE)
+    sent = json.loads(body_of(Message(NOW, DAY, 1, 2, alerts), "json"))
+    assert list(shown) == list(sent)
+    assert [list(part) for part in (shown["alerts"][0], shown["alerts"][0]["target"])] == [
+        list(part) for part in (sent["alerts"][0], sent["alerts"][0]["target"])
+    ]
