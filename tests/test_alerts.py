@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -287,6 +288,22 @@ def test_what_could_not_be_sent_is_one_warning_and_is_sent_by_the_next_run(
     for _ in range(2):
         assert run("snapshot") == (3, "")
     assert len(webhook.bodies) == requests + 1
+
+
+def test_two_at_a_time_send_once_and_a_slow_webhook_keeps_no_run_from_writing(desk: Desk, webhook) -> None:
+    desk.lake.prepare()
+    webhook.stalls = threading.Event()
+    failure = Failure("LakeError", "no room")
+    both = [threading.Thread(target=announce, args=(desk.settings, NOW, failure)) for _ in range(2)]
+    for each in both:
+        each.start()
+    while not webhook.bodies:
+        both[0].join(0.01)
+    with desk.lake.lock():
+        webhook.stalls.set()
+    for each in both:
+        each.join()
+    assert len(webhook.bodies) == 1
 
 
 @pytest.mark.parametrize(
