@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import msgspec
 
-from pipelines.alerts import RUN_FAILED, Alert, AlertKey, Failure, LakeState, find_alerts
+from pipelines.alerts import RUN_FAILED, Alert, AlertKey, Failure, LakeState, find_alerts, one_line
 from pipelines.config import read_webhook
 from pipelines.coverage import find_surprises, read_newest_complete, read_newest_day
 from pipelines.errors import AlertNotSent, ConfigError, LakeError
@@ -79,7 +79,12 @@ def _tell(
             post(read_webhook(settings), body_of(_message(state, new, now), settings.format), settings.format)
     except (AlertNotSent, ConfigError) as error:
         # what was not sent is not remembered, so that the next run tries again
-        return f"{len(new)} alarms could not be sent: {error}" + (_remember(lake, before, current & before) or "")
+        noun = "alarm" if len(new) == 1 else "alarms"
+        warnings = (
+            f"{len(new)} {noun} could not be sent: {one_line(str(error))}",
+            _remember(lake, before, current & before),
+        )
+        return ". ".join(warning for warning in warnings if warning)
     return _remember(lake, before, current)
 
 

@@ -341,7 +341,7 @@ def test_a_webhook_file_is_read_when_something_is_sent(desk: Desk, run, monkeypa
     desk.extra = f'[alerts]\nwebhook_file = "{file}"\nformat = "feishu"\n'
     forbid(desk, SINGAPORE)
     code, err = run("snapshot")
-    assert (code, "webhook cannot be read" in err) == (3, True)
+    assert (code, err.count("\n"), f"{file} cannot be read" in err) == (3, 1, True)
     with listening() as webhook:
         file.write_text(webhook.address)
         webhook.answers = [GOOD["feishu"]]
