@@ -14,6 +14,7 @@ from assets.models import model_assets, warehouse_asset
 from assets.partitions import daily_partitions, monthly_partitions
 from assets.resources import workplace
 from assets.schedules import daily_schedule, monthly_schedule
+from assets.sensors import alert_sensors
 from assets.tidy import tidy_assets
 from pipelines import config
 from pipelines.models import load_models
@@ -54,6 +55,7 @@ def build_defs(config_file: Path | None = None) -> dg.Definitions:
         assets=assets,
         jobs=[job, monthly_job],
         schedules=[daily_schedule(JOB, settings), monthly_schedule(MONTHLY_JOB, settings)],
+        sensors=alert_sensors(settings, job, monthly_job),
         resources={"workplace": workplace.configured({"config_file": str(config_file or "")})},
         executor=dg.in_process_executor,
     )

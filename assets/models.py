@@ -21,6 +21,7 @@ from pipelines.warehouse import open_published
 
 WAREHOUSE = dg.AssetKey("warehouse")
 DASHBOARD = dg.AssetKey("dashboard")
+SHORTEST_AGE = timedelta(minutes=1)  # Dagster takes none below
 ALL_TARGETS_COMPLETE = "all_targets_complete"
 
 
@@ -131,7 +132,7 @@ def warehouse_asset(
             owners=[OPERATORS],
             kinds={"duckdb"},
             partitions_def=partitions,
-            freshness_policy=dg.FreshnessPolicy.time_window(fail_window=max_age),
+            freshness_policy=dg.FreshnessPolicy.time_window(fail_window=max(max_age, SHORTEST_AGE)),
         )
     ]
     if page:

@@ -1,6 +1,6 @@
 """What a run works with: settings, the lake under its lock, one working copy of the warehouse.
 
-Lives here: a resource that hands out one plain object for the whole run.
+Lives here: a resource that hands out one plain object for the whole run; the clock.
 Does not live here: what is done with it.
 """
 
@@ -22,6 +22,8 @@ from pipelines.errors import PulltasksError
 from pipelines.lake import Lake
 from pipelines.models import Models, load_models
 
+CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+
 
 class Workplace:
     """Everything that one run works with; made when the run begins, closed when it ends."""
@@ -30,7 +32,7 @@ class Workplace:
         self.settings = settings
         self.lake = Lake(settings.lake.root)
         self.models: Models = load_models()
-        self.clock = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+        self.clock = CLOCK
         self._stack = stack
         self._working_copy: WorkingCopy | None = None
 

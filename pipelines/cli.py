@@ -9,6 +9,7 @@ Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 pub
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from importlib.abc import MetaPathFinder
@@ -32,6 +33,7 @@ from pipelines.terminal import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from pipelines.config import Settings
@@ -92,11 +94,15 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one message, never in a traceback."""
     try:
         app()
-    except PulltasksError as error:
-        _fail(str(error), error.exit_code)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}; what was published stands. Mend that, then run again", 1)
+    except (PulltasksError, OSError) as error:
+        _fail(_message(error), error.exit_code if isinstance(error, PulltasksError) else 1)
+
+
+def _message(error: PulltasksError | OSError) -> str:
+    if isinstance(error, PulltasksError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; what was published stands. Mend that, then run again"
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:
@@ -137,7 +143,7 @@ def snapshot(
     clock = _clock()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
-    with Progress() as progress:
+    with _alarms(settings), Progress() as progress:
         result = run_snapshot(
             settings,
             wanted,
@@ -166,7 +172,7 @@ def rebuild(
     if begin is None or end is None or begin > end:
         _fail(f"--from {first} lies after --to {last}", 2)
     settings = configuration.load(config, need_targets=False)
-    with Progress() as progress:
+    with _alarms(settings), Progress() as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
     typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
     if result.days_without_raw:
@@ -365,6 +371,28 @@ def _clock() -> _Clock:
 
 if TYPE_CHECKING:
     from pipelines.capture import Clock as _Clock
+
+
+@contextmanager
+def _alarms(settings: Settings) -> Iterator[None]:
+    """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended."""
+    try:
+        yield
+    except (PulltasksError, OSError) as error:
+        _announce(settings, error)
+        raise
+    _announce(settings, None)
+
+
+def _announce(settings: Settings, error: PulltasksError | OSError | None) -> None:
+    if not settings.alerts.are_sent:
+        return
+    from pipelines.alerts import Failure
+    from pipelines.announce import announce
+
+    failure = Failure(type(error).__name__, _message(error)) if error else None
+    if warning := announce(settings, datetime.now(UTC), failure):
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str]] | None:

@@ -37,8 +37,22 @@ PREFIX = "PULLTASKS_"
 DEFAULT_FILE = Path("pulltasks.toml")
 # Keys that may never stand in the file, whatever their value: the value would end in a repository or a backup.
 SECRET_KEYS = frozenset(
-    {"token", "password", "ak", "sk", "access_key", "secret_key", "secret", "security_token", "access_key_id"}
+    {
+        "token",
+        "password",
+        "ak",
+        "sk",
+        "access_key",
+        "secret_key",
+        "secret",
+        "security_token",
+        "access_key_id",
+        "webhook",
+    }
 )
+# Those of them that have a variable of their own, by section.
+_VARIABLES = frozenset({("auth", "token"), ("auth", "password"), ("alerts", "webhook")})
+_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def _timezone(name: str) -> str:
@@ -59,9 +73,25 @@ def _endpoint(template: str) -> str:
         raise ValueError(f"{template!r} is no address; write it like 'https://live.{{region}}.myhuaweicloud.com'")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("an endpoint has a host and at most a path: no user, password, query or fragment")
-    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
         raise ValueError(f"{template!r} would send signatures in clear; 'http' is accepted for this machine only")
     return template.rstrip("/")
+
+
+def _webhook(secret: SecretStr) -> SecretStr:
+    """The address of a webhook; it is a secret as a whole, so that no text quotes any of it."""
+    address = secret.get_secret_value().strip()
+    try:
+        parts = urlsplit(address)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_valid = urlsplit(""), False
+    is_plain = re.fullmatch(r"[!-~]*", address) and not (parts.username or parts.password or parts.fragment)
+    if address and not (parts.scheme in {"http", "https"} and parts.hostname and port_is_valid and is_plain):
+        raise ValueError("is no address of a webhook; copy it again: https://HOST/PATH")
+    if parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
+        raise ValueError("would be sent in clear; 'http' is accepted for this machine only")
+    return SecretStr(address)
 
 
 def _project_id(text: str) -> str:
@@ -93,6 +123,7 @@ def duration(text: Any) -> timedelta:
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
+Webhook = Annotated[SecretStr, AfterValidator(_webhook)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
@@ -188,9 +219,17 @@ class DashboardSettings(_Section):
 
 
 class AlertSettings(_Section):
-    """When something is called too old, beside whatever is wrong with a day."""
+    """Where alarms are sent and in which shape; when something is called too old. Without a webhook nothing is sent."""
 
-    max_age: Duration = Field(default=timedelta(hours=26), ge=timedelta(hours=1))
+    webhook: Webhook | None = None
+    webhook_file: Path | None = None
+    format: Literal["json", "slack", "feishu", "dingtalk"] = "json"
+    max_age: Duration = timedelta(hours=26)
+
+    @property
+    def are_sent(self) -> bool:
+        """Whether there is a webhook to send them to."""
+        return bool(self.webhook or self.webhook_file)
 
 
 class Target(_Section):
@@ -309,7 +348,8 @@ def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settin
             [*mistakes, "a PULLTASKS_ variable names a whole section; name one key: PULLTASKS_API__PAGE_SIZE"], source
         ) from None
     except ValidationError as error:
-        raise ConfigError(mistakes + [m for m in _texts(error) if m not in mistakes], source) from None
+        told = {mistake.split(":")[0] for mistake in mistakes}
+        raise ConfigError(mistakes + [m for m in _texts(error) if m.split(":")[0] not in told], source) from None
     mistakes += _cross_checks(settings, need_targets=need_targets)
     if mistakes:
         raise ConfigError(mistakes, source)
@@ -366,6 +406,19 @@ def read_secret(value: SecretStr | None, file: Path | None, key: str, *, is_head
     return _clean(text, key) if is_header else text
 
 
+def read_webhook(alerts: AlertSettings) -> str:
+    """The address that alarms are sent to.
+
+    Raises:
+        ConfigError: when the file cannot be read, or holds no address that may be used.
+    """
+    address = read_secret(alerts.webhook or None, alerts.webhook_file, "alerts.webhook")
+    try:
+        return _webhook(SecretStr(address)).get_secret_value()
+    except ValueError as error:
+        raise ConfigError([f"alerts.webhook: {error}"]) from None
+
+
 def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
     for key, value in data.items():
         here = (*path, key)
@@ -380,7 +433,7 @@ def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Ite
 
 
 def _place_for(key: tuple[str, ...]) -> str:
-    if key[0] == "auth" and key[-1].lower() in {"token", "password"}:
+    if (key[0], key[-1].lower()) in _VARIABLES:
         name = PREFIX + "__".join(key).upper()
         return f"the environment ({name}) or into a file of its own ({name}_FILE)"
     return "the environment (HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK)"
@@ -402,8 +455,6 @@ def _texts(error: ValidationError) -> Iterator[str]:
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if item["type"] == "extra_forbidden":
-            if location[-1].lower() in SECRET_KEYS:
-                continue  # told already, with the cure
             yield f"{key}: there is no such key"
         else:
             yield f"{key}: {item['msg'].removeprefix('Value error, ')}"

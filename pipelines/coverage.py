@@ -112,8 +112,39 @@ def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
     return Status(day, built_at, tuple(TargetStatus(*row) for row in rows), ())
 
 
+def read_newest_day(connection: duckdb.DuckDBPyConnection) -> Status:
+    """The coverage of the newest day that the warehouse holds."""
+    ((through, _),) = _build_of(connection)
+    return read_day(connection, through)
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """One field and rule that the answers of a day did not keep to; `since` is the first day ever."""
+
+    field: str
+    rule: str
+    tasks: int
+    targets: int
+    since: date
+
+    @property
+    def text(self) -> str:
+        """It in a sentence."""
+        noun = "target" if self.targets == 1 else "targets"
+        return (
+            f"{self.field}: {self.rule} at {self.tasks} tasks of {self.targets} {noun}, since {self.since}; "
+            "kept, see rpt_data_quality"
+        )
+
+
 def read_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
     """What the answers of a day held that was not expected, a line for each field and rule."""
+    return [surprise.text for surprise in find_surprises(connection, day)]
+
+
+def find_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[Surprise]:
+    """The same, with its parts."""
     rows = connection.execute(
         """
         select field, rule, sum(last_occurrences), count(*), min(first_date)
@@ -124,11 +155,7 @@ def read_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[str
         """,
         [day],
     ).fetchall()
-    return [
-        f"{field}: {rule} at {tasks} tasks of {targets} {'target' if targets == 1 else 'targets'}, since {since}; "
-        "kept, see rpt_data_quality"
-        for field, rule, tasks, targets, since in rows
-    ]
+    return [Surprise(*row) for row in rows]
 
 
 def _build_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, datetime]]:

@@ -6,6 +6,7 @@ PulltasksError
 ├── LakeError              the lake's files are missing, busy or cannot be written
 │   ├── LakeBusy           another run holds the lake
 │   └── NoWarehouse        nothing has been published yet
+├── AlertNotSent           a webhook could not be reached, or did not take an alarm
 ├── ModelError             a SQL model cannot be used, or a check failed
 └── ApiError               the API refused, failed or could not be reached
     ├── CredentialRefused  the credential itself is not accepted; nothing more is sent with it
@@ -56,6 +57,18 @@ class LakeBusy(LakeError):
 
 class NoWarehouse(LakeError):
     """Nothing has been published in this lake yet."""
+
+
+class AlertNotSent(PulltasksError):
+    """An alarm did not reach its webhook; what was published, and how the run ended, are as they were.
+
+    Attributes:
+        may_pass: whether it is worth another try.
+    """
+
+    def __init__(self, text: str, *, may_pass: bool = False) -> None:
+        self.may_pass = may_pass
+        super().__init__(text)
 
 
 class ModelError(PulltasksError):

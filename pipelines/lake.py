@@ -26,6 +26,8 @@ PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
 # Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
 REPAIR_WINDOW_DAYS = 31
+# With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
+ALERTS_LOCK_SECONDS = 20
 _DATE = "snapshot_date="
 _MONTH = "snapshot_month="
 
@@ -70,6 +72,8 @@ class Lake:
         self.published = self.warehouse / "pulltasks.duckdb"
         self.dashboard = self.warehouse / "dashboard.html"
         self.redaction_key = root / "redaction.key"
+        self.alerts = root / "alerts"
+        self.alerts_sent = self.alerts / "sent.json"
         # One folder for everything unfinished: what a killed run leaves is found in one place.
         self._unfinished = root / ".unfinished"
 
@@ -206,6 +210,18 @@ class Lake:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def alerts_lock(self) -> Iterator[None]:
+        """Be the only one that sends alarms: a lock of its own, so that a slow webhook keeps no run from writing.
+
+        Raises:
+            OSError: when there is no such folder and none can be made, or somebody else holds it for too long.
+        """
+        if not self.alerts.is_dir():
+            self.alerts.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        with FileLock(self.alerts / ".lock", mode=PRIVATE_FILE, timeout=ALERTS_LOCK_SECONDS):
+            yield
 
     def unfinished(self, name: str) -> Path:
         """A path for a file in the making; the next writer removes it if it stays."""

@@ -193,6 +193,13 @@ def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
     return bytes.fromhex(text)
 
 
+def mask_text(text: str) -> str:
+    """Words of the service as the macro `mask_text` masks them; what is masked already stays as it is."""
+    for pattern, replacement in _MESSAGE_RULES:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
 def scrub(text: str) -> str:
     """A message of the database without the values that it may quote."""
     text = re.sub(r"'[^'\n]*'", "'***'", text)

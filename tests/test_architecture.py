@@ -11,6 +11,8 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for folder in ("pipelines", "assets") for p in (ROOT / folder).rglob("*.py"))
 # Lower numbers know nothing of higher ones.
 LAYERS = {
+    "alerts": 5,
+    "announce": 7,
     "errors": 0,
     "config": 1,
     "known": 0,
@@ -40,6 +42,7 @@ LAYERS = {
     "dictionary": 5,
     "dashboard": 5,
     "runs": 6,
+    "webhook": 6,
     "cli": 8,
 }
 # Neighbours on one floor: redact keeps its key in the lake; one attempt of a capture; the builds that a build adds to;

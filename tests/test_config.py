@@ -41,6 +41,9 @@ def mistakes(folder: Path, text: str) -> list[str]:
         ("[api]\npage_size = 5\n" + TARGET, "api.page_overlap", "not below api.page_size"),
         ("[alerts]\nmax_age = '26'\n" + TARGET, "alerts.max_age", "is no duration"),
         ("[alerts]\nmax_age = 26\n" + TARGET, "alerts.max_age", "is no duration"),
+        ("[alerts]\nwebhook = 'https://h/hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK_FILE"),
+        ("[alerts]\nwebhook = 'hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK"),
+        ("[alerts]\nformat = 'fax'\n" + TARGET, "alerts.format", "'slack'"),
         ("[api]\nendpoint = 'live.example.com'\n" + TARGET, "api.endpoint", "is no address"),
         ("[api]\nendpoint = 'http://live.example.com'\n" + TARGET, "api.endpoint", "in clear"),
         ("[api]\nendpoint = 'https://u:hush-hush@h'\n" + TARGET, "api.endpoint", "no user, password"),
@@ -105,6 +108,54 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PULLTASKS_AUTH__TOKEN_FILE", str(tmp_path / "token"))
     settings = load(tmp_path, "[auth]\nmethod = 'token'\n" + TARGET)
     assert config.read_secret(settings.auth.token, settings.auth.token_file, "auth.token") == "hush-hush"
+
+
+WEBHOOKS_THAT_ARE_NONE = (
+    "hush-hush",
+    "ftp://hush-hush.example.com/x",
+    "http://hush-hush.example.com/x",
+    "https:///hush-hush",
+    "https://hush-hush.example.com:0/x",
+    "https://user:hush-hush@h.example.com/x",
+    "https://h.example.com/hush hush-hush",
+    "https://h.example.com/hush-hush\u00e9",
+    "https://[hush-hush/x",
+)
+
+
+@pytest.mark.parametrize("address", WEBHOOKS_THAT_ARE_NONE)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_webhook_that_is_none_is_told_and_never_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, in_file: bool
+) -> None:
+    if in_file:
+        (tmp_path / "webhook").write_text(address, encoding="utf-8")
+        settings = load(tmp_path, f"[alerts]\nwebhook_file = '{tmp_path / 'webhook'}'\n" + TARGET)
+        with pytest.raises(ConfigError) as caught:
+            config.read_webhook(settings.alerts)
+        (mistake,) = caught.value.mistakes
+    else:
+        monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", address)
+        (mistake,) = mistakes(tmp_path, TARGET)
+    assert mistake.startswith("alerts.webhook: ")
+    assert "hush" not in mistake
+
+
+@pytest.mark.parametrize("address", ["https://h.example.com/hook?token=t", "http://127.0.0.1:8/x", "http://[::1]:8/x"])
+def test_a_webhook_comes_from_the_environment_or_a_file_and_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    assert not load(tmp_path, TARGET).alerts.are_sent
+    monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", "")
+    assert not load(tmp_path, TARGET).alerts.are_sent
+    monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", f" {address}\n")
+    by_variable = load(tmp_path, TARGET)
+    monkeypatch.delenv("PULLTASKS_ALERTS__WEBHOOK")
+    (tmp_path / "webhook").write_text(f"{address}\n", encoding="utf-8")
+    by_file = load(tmp_path, f"[alerts]\nwebhook_file = '{tmp_path / 'webhook'}'\n" + TARGET)
+    for settings in (by_variable, by_file):
+        assert (settings.alerts.are_sent, config.read_webhook(settings.alerts)) == (True, address)
+        assert address not in repr(settings) + str(settings.alerts.model_dump())
 
 
 def test_a_relative_lake_lies_beside_the_file(tmp_path: Path) -> None:

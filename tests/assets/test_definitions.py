@@ -75,6 +75,10 @@ def test_a_partition_materialises_the_whole_graph(desk: Desk) -> None:
     assert [record.data["verdict"] for record in verdicts] == ["complete", "complete"]
     assert found["tidy/captures"].metadata["dagster/partition_row_count"].value == 2
     assert found["dim_pull_tasks"].metadata["dagster/row_count"].value > 300
+    preview = found["dim_pull_tasks"].metadata["preview"].value.records
+    assert len(preview) == 5
+    assert all(len(cell) <= 80 for record in preview for cell in record.data.values())
+    assert found["pull_tasks_as_of"].metadata["preview"].value.records == []
 
 
 def test_a_target_that_is_not_complete_fails_the_run_after_publishing(desk: Desk) -> None:
@@ -157,6 +161,7 @@ def test_every_asset_says_what_it_is(desk: Desk) -> None:
         assert node.description, node.key
         assert node.group_name != "default", node.key
         assert node.kinds, node.key
+        assert node.owners, node.key
         if node.key.path[0] not in {"raw", "warehouse"} and node.key.path[-1] != "closed_months":
             columns = node.metadata["dagster/column_schema"].columns
             assert all(column.description for column in columns), node.key
@@ -177,6 +182,7 @@ def test_a_tick_asks_for_its_day_until_that_day_is_complete(desk: Desk) -> None:
     defs = build_defs(desk.config_file)
     schedule = defs.resolve_schedule_def("daily_snapshot")
     assert schedule.cron_schedule == "0 1-23 * * *"
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
     def tick():
         with dg.build_schedule_context(

@@ -1,0 +1,92 @@
+"""Alarms after runs, and without one.
+
+Lives here: when Dagster calls the function that the command line calls too; what it knows of how a run ended.
+Does not live here: what an alarm is, and how it is sent (pipelines.alerts, pipelines.announce).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.models import WAREHOUSE
+from assets.resources import CLOCK
+from pipelines.alerts import Failure
+from pipelines.announce import announce
+from pipelines.config import Settings
+
+HOUR_SECONDS = 3600
+
+
+def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[dg.SensorDefinition]:
+    """The sensors that send alarms; they run by themselves once a webhook is set.
+
+    Args:
+        settings: the webhook, the lake.
+        daily_job: what `define_asset_job` gave, which Dagster has no public name for.
+        monthly_job: likewise.
+    """
+    status = dg.DefaultSensorStatus.RUNNING if settings.alerts.are_sent else dg.DefaultSensorStatus.STOPPED
+
+    @dg.run_failure_sensor(
+        name="alert_on_failure",
+        monitored_jobs=[daily_job, monthly_job],
+        default_status=status,
+        description="A run failed: sends which targets are not complete, or why nothing was published.",
+    )
+    def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+        return _tell(settings, None if _has_published(context) else _failure_of(context))
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        name="alert_on_success",
+        monitored_jobs=[daily_job],
+        default_status=status,
+        description="A run succeeded: sends what in the answers was not expected.",
+    )
+    def alert_on_success(context: dg.RunStatusSensorContext) -> dg.SkipReason:
+        return _tell(settings)
+
+    @dg.sensor(
+        name="alert_on_age",
+        minimum_interval_seconds=HOUR_SECONDS,
+        default_status=status,
+        description="Hourly, without any run: sends that no day was complete for longer than alerts.max_age.",
+    )
+    def alert_on_age(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        return _tell(settings, has_run=False)
+
+    return [alert_on_failure, alert_on_success, alert_on_age]
+
+
+def _tell(settings: Settings, failure: Failure | None = None, *, has_run: bool = True) -> dg.SkipReason:
+    """No sensor asks for a run; its tick says whether all could be told."""
+    return dg.SkipReason(announce(settings, CLOCK.now(), failure, has_run=has_run) or "nothing is left to be told")
+
+
+def _has_published(context: dg.RunFailureSensorContext) -> bool:
+    """Whether the run went as far as publishing: then the warehouse says what is wrong."""
+    records = context.instance.get_records_for_run(
+        context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    ).records
+    made = [record.event_log_entry.asset_materialization for record in records]
+    return any(each is not None and each.asset_key == WAREHOUSE for each in made)
+
+
+def _failure_of(context: dg.RunFailureSensorContext) -> Failure:
+    """Our own message, where one of ours ended the run; the text of any other error may hold anything."""
+    for message in _messages(context):
+        return Failure(context.dagster_run.job_name, message)
+    run = context.dagster_run
+    return Failure(run.job_name, f"run {run.run_id} of {run.job_name} failed; its log in Dagster says why")
+
+
+def _messages(context: dg.RunFailureSensorContext) -> Iterator[str]:
+    """The descriptions of the `dagster.Failure` that the assets and the workplace raise for a known error."""
+    events = [*context.get_step_failure_events(), context.failure_event]
+    for event in events:
+        error = event.step_failure_data.error if event.is_step_failure else event.job_failure_data.error
+        while error:
+            if error.cls_name == dg.Failure.__name__:
+                yield error.message.partition(": ")[2]
+            error = error.cause

@@ -1,0 +1,124 @@
+"""Telling what is wrong, once: asks the lake, sends what is new, remembers what was sent.
+
+Lives here: the order of the steps, the memory of what was sent.
+Does not live here: what an alarm is (alerts), how it is sent (webhook), who calls this when (cli, assets/sensors.py).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import duckdb
+import msgspec
+
+from pipelines.alerts import RUN_FAILED, Alert, AlertKey, Failure, LakeState, find_alerts, one_line
+from pipelines.config import read_webhook
+from pipelines.coverage import find_surprises, read_newest_complete, read_newest_day
+from pipelines.errors import AlertNotSent, ConfigError, LakeError
+from pipelines.lake import Lake
+from pipelines.redact import scrub
+from pipelines.warehouse import open_published
+from pipelines.webhook import Message, body_of, post
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from pipelines.config import AlertSettings, Settings
+
+
+class _Sent(msgspec.Struct):
+    """What was sent and has not ended since."""
+
+    sent: frozenset[AlertKey] = frozenset()
+
+
+def announce(settings: Settings, now: datetime, failure: Failure | None = None, *, has_run: bool = True) -> str | None:
+    """Send what is wrong and was not told before; without a webhook do nothing.
+
+    Args:
+        settings: the webhook, the lake, how old the newest complete day may be.
+        now: the time.
+        failure: how a run ended that published nothing.
+        has_run: whether a run has just ended; else nothing is known of how the last one did.
+
+    Returns:
+        A warning when something could not be sent or remembered, else None. It never raises for that: how a run ended
+        is not changed by who could be told.
+    """
+    if not settings.alerts.are_sent:
+        return None
+    lake = Lake(settings.lake.root)
+    state: LakeState | None = None
+    try:
+        state = _state(lake)
+    except (LakeError, duckdb.Error, OSError) as error:
+        failure = failure or Failure(type(error).__name__, scrub(str(error)))
+    alerts = find_alerts(state, failure, now, settings.today(now), settings.alerts.max_age)
+    with ExitStack() as held:
+        with suppress(OSError):  # a disk that is full or not there: told twice is better than not told
+            held.enter_context(lake.alerts_lock())
+        return _tell(settings.alerts, lake, state, alerts, now, has_run=has_run)
+
+
+def _tell(
+    settings: AlertSettings,
+    lake: Lake,
+    state: LakeState | None,
+    alerts: Sequence[Alert],
+    now: datetime,
+    *,
+    has_run: bool,
+) -> str | None:
+    before = _read_sent(lake)
+    current = {alert.key for alert in alerts} | {key for key in before if key.kind == RUN_FAILED and not has_run}
+    new = [alert for alert in alerts if alert.key not in before]
+    try:
+        if new:
+            post(read_webhook(settings), body_of(_message(state, new, now), settings.format), settings.format)
+    except (AlertNotSent, ConfigError) as error:
+        # what was not sent is not remembered, so that the next run tries again
+        noun = "alarm" if len(new) == 1 else "alarms"
+        warnings = (
+            f"{len(new)} {noun} could not be sent: {one_line(str(error))}",
+            _remember(lake, before, current & before),
+        )
+        return ". ".join(warning for warning in warnings if warning)
+    return _remember(lake, before, current)
+
+
+def _message(state: LakeState | None, new: Sequence[Alert], now: datetime) -> Message:
+    if state is None:
+        return Message(now, None, None, None, new)
+    return Message(now, state.status.day, state.status.complete, len(state.status.targets), new)
+
+
+def _state(lake: Lake) -> LakeState | None:
+    """What is published; None when nothing ever was."""
+    if not lake.published.is_symlink():
+        return None
+    with open_published(lake) as connection:
+        status = read_newest_day(connection)
+        return LakeState(status, find_surprises(connection, status.day), read_newest_complete(connection))
+
+
+def _read_sent(lake: Lake) -> frozenset[AlertKey]:
+    """What was sent; a file that is missing or damaged says nothing, so everything is told once more."""
+    try:
+        return msgspec.json.decode(lake.alerts_sent.read_bytes(), type=_Sent).sent
+    except (OSError, msgspec.DecodeError):
+        return frozenset()
+
+
+def _remember(lake: Lake, before: frozenset[AlertKey], sent: set[AlertKey] | frozenset[AlertKey]) -> str | None:
+    """Let the file name what was sent, if it does not; returns a warning when that cannot be done."""
+    if sent == before:
+        return None
+    unfinished = lake.alerts_sent.with_suffix(".unfinished")
+    try:
+        unfinished.write_bytes(msgspec.json.encode({"sent": sorted(sent, key=msgspec.json.encode)}))
+        lake.put(unfinished, lake.alerts_sent)
+    except OSError as error:
+        return f"{lake.alerts_sent} cannot be written ({error.strerror}); alarms that were sent will be sent again"
+    return None
