@@ -5,11 +5,11 @@ Does not live here: the truth about columns (pipelines.tables, the headers in sq
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 
 from pipelines.capture import CaptureResult
+from pipelines.coverage import Status
 from pipelines.models import BEFORE, Model, Models, column_lineage
 from pipelines.preview import Preview
 from pipelines.tables import Table
@@ -52,29 +52,46 @@ def asset_key(table: str) -> dg.AssetKey:
 def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:
     """One row per target, those that are not complete first; cut where it would grow too long for an event."""
     in_order = sorted(results, key=lambda result: (result.verdict == "complete", result.target.key))
-    records: list[dict[str, Any]] = [
-        {
-            "target": result.target.label,
-            "verdict": result.verdict,
-            "reason": result.reason or "",
-            "tasks": result.task_count,
-            "requests": result.requests,
-            "message": result.message or "",
-        }
-        for result in in_order[:MAX_VERDICT_ROWS]
-    ]
-    columns = {"tasks": "int", "requests": "int"}
-    schema = dg.TableSchema(
-        columns=[
-            dg.TableColumn(name, columns.get(name, "string"))
-            for name in ("target", "verdict", "reason", "tasks", "requests", "message")
-        ]
+    return _table(
+        ("target", "verdict", "reason", "tasks", "requests", "message"),
+        [
+            (
+                result.target.label,
+                result.verdict,
+                result.reason or "",
+                str(result.task_count),
+                str(result.requests),
+                result.message or "",
+            )
+            for result in in_order[:MAX_VERDICT_ROWS]
+        ],
     )
-    return dg.MetadataValue.table(records=[dg.TableRecord(record) for record in records], schema=schema)
+
+
+def not_complete_table(status: Status) -> dg.TableMetadataValue:
+    """One row per target that is not complete, why, and from which day its tasks are known; cut likewise."""
+    missing = [target for target in status.targets if target.coverage != "complete"]
+    return _table(
+        ("target", "coverage", "reason", "known_from", "message"),
+        [
+            (
+                target.name or f"{target.project_id}/{target.region}",
+                target.coverage,
+                target.reason or "",
+                str(target.last_complete_date or "never"),
+                target.message or "",
+            )
+            for target in missing[:MAX_VERDICT_ROWS]
+        ],
+    )
 
 
 def preview_table(preview: Preview) -> dg.TableMetadataValue:
     """A few rows of a model, masked as the model is, each cell a short text."""
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, "text") for name in preview.columns])
-    records = [dg.TableRecord(dict(zip(preview.columns, row, strict=True))) for row in preview.rows]
+    return _table(preview.columns, preview.rows)
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> dg.TableMetadataValue:
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, "text") for name in columns])
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
     return dg.MetadataValue.table(records=records, schema=schema)

@@ -9,7 +9,16 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.metadata import ANALYSTS, OPERATORS, asset_key, is_asset, model_lineage, model_schema, preview_table
+from assets.metadata import (
+    ANALYSTS,
+    OPERATORS,
+    asset_key,
+    is_asset,
+    model_lineage,
+    model_schema,
+    not_complete_table,
+    preview_table,
+)
 from assets.resources import Workplace
 from pipelines.build import ModelResult
 from pipelines.coverage import read_day, read_surprises
@@ -204,7 +213,10 @@ def warehouse_asset(
                 },
             )
         yield dg.AssetCheckResult(
-            asset_key=WAREHOUSE, passed=status.is_complete, check_name=ALL_TARGETS_COMPLETE, metadata=counts
+            asset_key=WAREHOUSE,
+            passed=status.is_complete,
+            check_name=ALL_TARGETS_COMPLETE,
+            metadata={**counts, "not_complete": not_complete_table(status)},
         )
 
     return warehouse

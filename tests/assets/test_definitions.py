@@ -89,6 +89,11 @@ def test_a_target_that_is_not_complete_fails_the_run_after_publishing(desk: Desk
     assert desk.lake.published.exists()
     failed = {check for check, passed in checks(result).items() if not passed}
     assert failed == {("raw/captures", "every_target_complete"), ("warehouse", "all_targets_complete")}
+    (check,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "all_targets_complete"]
+    assert check.metadata["targets_complete"].value == 1
+    (row,) = check.metadata["not_complete"].value.records
+    assert (row.data["target"], row.data["reason"], row.data["known_from"]) == ("singapore", "forbidden", "never")
+    assert "grant live:stream:listPullTask" in row.data["message"]
 
 
 def test_the_page_is_an_asset_that_a_day_with_gaps_has_as_well(desk: Desk) -> None:
