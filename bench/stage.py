@@ -1,8 +1,8 @@
 """One stage of a snapshot in a process of its own; prints what it did and its CPU seconds without imports.
 
 `fetch` asks for every page once, signed, and reads the ids out of it; `capture` proves and archives as well; `decode`
-makes the day's tidy Parquet of the archive; `build` makes the warehouse of that. Each goes on from the lake of the one
-before.
+makes the day's tidy Parquet of the archive; `build` makes the warehouse of that; `page` the page of it, once the script
+of the charts is there, which is put together once a version. Each goes on from the lake of the one before.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from pipelines import cli, config
 from pipelines.build import build_and_publish
 from pipelines.capture import Clock, capture_targets
+from pipelines.dashboard import write_dashboard
 from pipelines.huawei.client import LiveClient
 from pipelines.huawei.pull_tasks import read_page
 from pipelines.lake import Lake
@@ -84,9 +85,16 @@ def build(settings: config.Settings, lake: Lake) -> dict[str, float]:
     return {"bytes": path.stat().st_size, "cpu_s": time.process_time() - began}
 
 
+def page(settings: config.Settings, lake: Lake) -> dict[str, float]:
+    write_dashboard(lake, settings)
+    began = time.process_time()
+    file = write_dashboard(lake, settings)
+    return {"bytes": file.stat().st_size, "cpu_s": time.process_time() - began}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("fetch", "capture", "decode", "build"))
+    parser.add_argument("stage", choices=("fetch", "capture", "decode", "build", "page"))
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--tasks", type=int, required=True, help="of each target")
     options = parser.parse_args()
@@ -100,8 +108,10 @@ def main() -> None:
             done = capture(settings, lake)
         elif options.stage == "decode":
             done = decode(lake)
-        else:
+        elif options.stage == "build":
             done = build(settings, lake)
+        else:
+            done = page(settings, lake)
     print(json.dumps(done))
 
 

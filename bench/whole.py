@@ -35,7 +35,7 @@ PEER_ENVIRONMENT = HERE.parent / ".venv-bench"
 PEER_PACKAGES = ("dlt[filesystem,parquet]==1.31.0", "huaweicloudsdkcore")
 PULLTASKS = Path(sys.executable).parent / "pulltasks"
 ENVIRONMENT = os.environ | {"HUAWEICLOUD_SDK_AK": AccessKey().ak, "HUAWEICLOUD_SDK_SK": AccessKey().sk}
-STAGES = ("fetch", "capture", "decode", "build")
+STAGES = ("fetch", "capture", "decode", "build", "page")
 IN_FLIGHT = 8
 SMALL = 100_000  # tasks; above, only a whole snapshot and the floor are measured: all others take minutes
 
@@ -160,7 +160,7 @@ def show(title: str, rounds: list[dict[str, dict[str, float]]]) -> None:
         unit = ""
         if name in {"fetch", "capture"}:
             unit = f"{median['cpu_s'] / median['pages'] * 1000:.2f} ms a page"
-        elif name in {"decode", "build"}:
+        elif name in {"decode", "build", "page"}:
             unit = f"{median['cpu_s'] / tasks * 1e6:.1f} us a task"
         spread = f"{statistics.median(cpu):.2f} ({min(cpu):.2f}-{max(cpu):.2f})"
         print(

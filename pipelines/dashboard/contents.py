@@ -244,6 +244,19 @@ group by all
 order by all
 """
 
+# The numbers at a glance: (target, other target or the same, how many), so that they are whole under any filter.
+_TALLIES = {
+    "changes": "select project_id, region, project_id, region, count(distinct task_id) from fct_pull_task_changes "
+    "where snapshot_date = (select through_date from meta_build) group by all",
+    "conflicts": "select project_id, region, other_project_id, other_region, count(*) "
+    "from rpt_destination_conflicts group by all",
+    "past_end": "select project_id, region, project_id, region, count(*) from rpt_expiring_tasks "
+    "where ends = 'past_end' group by all",
+    "ends_soon": "select project_id, region, project_id, region, count(*) from rpt_expiring_tasks "
+    "where ends = 'within_24_hours' group by all",
+    "no_backup": "select project_id, region, project_id, region, count(*) from rpt_tasks_without_backup group by all",
+}
+
 
 def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age: timedelta) -> dict[str, Any]:
     """All that the page shows, ready to be written as JSON.
@@ -288,6 +301,7 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age:
             "hours": HOURS,
             "targets": con.execute(_LOAD, {"hours": HOURS}).fetchall(),
         },
+        "tallies": {name: _tally(con, query) for name, query in _TALLIES.items()},
         "tables": {table.name: _table(con, table) for table in TABLES},
     }
 
@@ -295,6 +309,16 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age:
 def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
     found = read_newest_complete(connection)
     return {"day": found.day, "finished_at": round(found.finished_at.timestamp())} if found else None
+
+
+def _tally(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[int, int, int]]:
+    return connection.execute(
+        f"with counted(project_id, region, other_project_id, other_region, tasks) as ({query}) "
+        "select one.position, other.position, counted.tasks from counted "
+        "inner join shown_targets as one on counted.project_id = one.project_id and counted.region = one.region "
+        "inner join shown_targets as other "
+        "on counted.other_project_id = other.project_id and counted.other_region = other.region order by all"
+    ).fetchall()
 
 
 def _table(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:

@@ -119,7 +119,9 @@ def test_the_changes_are_those_of_the_last_day(lake) -> None:
 def test_a_table_that_is_too_long_is_cut_and_says_how_long_it_is(lake, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = of(lake)[0]["tables"]["no_backup"]
     monkeypatch.setattr(contents, "ROWS", 5)
-    cut = of(lake)[0]["tables"]["no_backup"]
+    found, _ = of(lake)
+    cut = found["tables"]["no_backup"]
+    assert sum(count for *_, count in found["tallies"]["no_backup"]) == whole["total"]
     assert cut["total"] == whole["total"] > 5
     assert cut["values"] == [values[:5] for values in whole["values"]]
 
@@ -141,3 +143,19 @@ def test_the_newest_complete_day_is_told_with_when_it_ended(lake) -> None:
     assert found["newest_complete"]["day"] == DAYS[0]
     assert abs(found["newest_complete"]["finished_at"] - datetime.now(UTC).timestamp()) < 600
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", found["build"]["build_id"])
+
+
+@pytest.mark.slow
+def test_a_page_of_20_000_tasks_is_below_3_mb(tmp_path) -> None:
+    from pipelines.dashboard import write_dashboard
+    from pipelines.sandbox.cli import places_of
+    from pipelines.sandbox.server import Sandbox, serving
+
+    sandbox = Sandbox(places_of(20, 1000))
+    with serving(sandbox) as url:
+        desk = Desk(sandbox, url, tmp_path, sandbox.places)
+        for day in DAYS[1:]:
+            desk.run(day)
+    page = write_dashboard(desk.lake, desk.settings)
+    assert page.stat().st_size < 3_000_000
+    assert sum(target["task_count"] for target in of(desk.lake)[0]["targets"]) > 19_000

@@ -67,21 +67,17 @@ function knowledge(shown) {
 
 function drawTiles(shown) {
   const known = knowledge(shown);
-  const expiring = (wanted) => countRows("expiring", shown, (row, at) => row[at("ends")] === wanted);
-  const changed = countRows("changes", shown, () => true, (row, at) => `${row[at("target")]} ${row[at("task_id")]}`);
   const isUnknown = known.count === known.never;
+  const tally = (name) => data.tallies[name].reduce((sum, [one, other, count]) =>
+    sum + (shown.has(one) || shown.has(other) ? count : 0), 0);
   const tiles = [
-    ["tasks", { count: [...shown].reduce((sum, i) => sum + (data.targets[i].task_count ?? 0), 0), isCut: false }],
-    ["changes", changed],
-    ["conflicts", countRows("conflicts", shown)],
-    ["past_end", expiring("past_end")],
-    ["ends_soon", expiring("within_24_hours")],
-    ["no_backup", countRows("no_backup", shown)],
+    ["tasks", [...shown].reduce((sum, i) => sum + (data.targets[i].task_count ?? 0), 0)],
+    ...["changes", "conflicts", "past_end", "ends_soon", "no_backup"].map((name) => [name, tally(name)]),
   ];
-  document.getElementById("tiles").replaceChildren(...tiles.map(([name, { count, isCut }]) => {
+  document.getElementById("tiles").replaceChildren(...tiles.map(([name, count]) => {
     const isChange = name === "changes";
     const noneKnown = isUnknown || (isChange && known.missing === known.count);
-    const value = noneKnown ? say("tile.unknown") : isCut ? say("tile.at_least", { count: number(count) }) : number(count);
+    const value = noneKnown ? say("tile.unknown") : number(count);
     const notes = [];
     if (isChange && known.missing) notes.push(say("tile.partly_changes", known));
     else if (known.missing > known.never) notes.push(say("tile.partly", { ...known, missing: known.missing - known.never }));
@@ -101,13 +97,6 @@ function rowsOf(name, shown) {
   const targets = columns.flatMap((column, i) => (column.kind === "target" ? [i] : []));
   return values[0].map((_, row) => values.map((column) => column[row]))
     .filter((row) => !targets.length || targets.some((i) => shown.has(row[i])));
-}
-
-function countRows(name, shown, wanted = () => true, key = null) {
-  const { columns, values, total } = data.tables[name];
-  const at = (column) => columns.findIndex((each) => each.name === column);
-  const rows = rowsOf(name, shown).filter((row) => wanted(row, at));
-  return { count: key ? new Set(rows.map((row) => key(row, at))).size : rows.length, isCut: values[0].length < total };
 }
 
 function column({ name, kind, description }) {
