@@ -1,16 +1,17 @@
 # Every verb does its own set-up: Python 3.11+ and make are all that is needed.
 PYTHON ?= python3
 VENV := .venv
+WAREHOUSE ?= lake/warehouse/pulltasks.duckdb
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export UV_PYTHON_DOWNLOADS := never
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-compat check format bench docs lock clean
+.PHONY: help setup demo dev test test-all test-compat test-superset check format bench docs superset lock clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "pulltasks needs Python 3.11, 3.12 or 3.13; this is " + ".".join(map(str, v)) + ". Name another: make PYTHON=python3.12 ...")'
@@ -38,10 +39,13 @@ test: $(INSTALLED) ## lint, types and tests
 
 test-all: $(INSTALLED) ## the same with the long simulations
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat'
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not superset'
 
 test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
 	@$(BIN)/python -m pytest -m compat
+
+test-superset: $(INSTALLED) ## the bundle in a Superset of its own, in an environment of its own
+	@$(BIN)/python -m pytest -m superset
 
 check: $(INSTALLED) ## lint and types
 	@$(BIN)/ruff check --quiet --output-format concise .
@@ -59,8 +63,11 @@ bench: $(INSTALLED) ## the figures that the README quotes; about half an hour
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
 	@mkdir -p docs && $(BIN)/python -m pipelines.dictionary > docs/tables.md
 
+superset: $(INSTALLED) ## a dashboard for Superset: dist/pulltasks-superset.zip (WAREHOUSE=the published file)
+	@$(BIN)/python bi/superset/bundle.py --warehouse "$(WAREHOUSE)"
+
 lock: ## write requirements.lock afresh from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) .venv-compat .venv-bench .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-superset .venv-bench .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
