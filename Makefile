@@ -1,6 +1,7 @@
 # Every verb does its own set-up: Python 3.11+ and make are all that is needed.
 PYTHON ?= python3
 VENV := .venv
+WAREHOUSE ?= lake/warehouse/pulltasks.duckdb
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
@@ -8,10 +9,10 @@ export UV_PYTHON_DOWNLOADS := never
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-compat test-browser check format bench docs lock clean
+.PHONY: help setup demo dev test test-all test-compat test-browser test-superset check format bench docs superset lock clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "pulltasks needs Python 3.11, 3.12 or 3.13; this is " + ".".join(map(str, v)) + ". Name another: make PYTHON=python3.12 ...")'
@@ -39,7 +40,7 @@ test: $(INSTALLED) ## lint, types and tests
 
 test-all: $(INSTALLED) ## the same with the long simulations
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser'
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset'
 
 test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
 	@$(BIN)/python -m pytest -m compat
@@ -51,6 +52,9 @@ $(BROWSER): $(INSTALLED) requirements-browser.lock
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	"$$uv" pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-browser.lock
 	@touch $@
+
+test-superset: $(INSTALLED) ## the bundle in a Superset of its own, in an environment of its own
+	@$(BIN)/python -m pytest -m superset
 
 check: $(INSTALLED) ## lint and types
 	@$(BIN)/ruff check --quiet --output-format concise .
@@ -68,10 +72,13 @@ bench: $(INSTALLED) ## the figures that the README quotes; about half an hour
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
 	@mkdir -p docs && $(BIN)/python -m pipelines.dictionary > docs/tables.md
 
+superset: $(INSTALLED) ## a dashboard for Superset: dist/pulltasks-superset.zip (WAREHOUSE=the published file)
+	@$(BIN)/python bi/superset/bundle.py --warehouse "$(WAREHOUSE)"
+
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
 lock: ## write both lock files afresh from pyproject.toml (needs uv)
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
 	$(COMPILE) --group browser --constraint requirements.lock --output-file requirements-browser.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) .venv-compat .venv-bench .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-superset .venv-bench .browser .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
