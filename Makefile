@@ -65,7 +65,7 @@ format: $(INSTALLED) ## put the code into shape
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(INSTALLED) ## the figures that the README quotes; about half an hour
+bench: $(INSTALLED) ## the figures that docs/costs.md quotes; about half an hour
 	@$(BIN)/python bench/whole.py
 	@$(BIN)/python bench/year.py
 

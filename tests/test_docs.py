@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import uuid
+import webbrowser
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "README.zh.md", *sorted(DOCS.glob("*.md")))
 
 # The dates that examples name lie in this week.
 WEEK = tuple(date(2026, 11, 16) + timedelta(days=n) for n in range(7))
@@ -177,6 +178,22 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}, link
 
 
+def test_both_readmes_show_the_same_commands_queries_and_tables() -> None:
+    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
+
+    def shown(page: str) -> list[str]:
+        code = [line.split("#")[0].split(" -- ")[0].split("  ")[0].rstrip() for line in page.splitlines()]
+        first_cells = [
+            line.split("|")[1].replace("、", ", ").strip() for line in page.splitlines() if line.startswith("| `")
+        ]
+        return first_cells + [line for line in code if re.match(r"\.venv|make |export |select |warehouse|lake/", line)]
+
+    assert shown(english) == shown(chinese)
+    assert len(shown(english)) > 40
+    links = [sorted(re.findall(r"\]\(((?!README)[^)]+)\)", page)) for page in (english, chinese)]
+    assert links[0] == links[1]
+
+
 # -- commands ----------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +211,8 @@ def test_a_command_does_what_the_page_says(
         del arguments[arguments.index(">") :]
     if arguments[1] == "init":
         monkeypatch.setenv("PULLTASKS_API__IAM_ENDPOINT", config.load(shell / "pulltasks.toml").api.iam_endpoint)
+    monkeypatch.setenv("BROWSER", "true %s")  # a browser that is content with any page
+    monkeypatch.setattr(webbrowser, "_tryorder", None)  # looked for anew
     monkeypatch.chdir(tmp_path if arguments[1] == "init" else shell)
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as ended:
