@@ -17,10 +17,10 @@ from pipelines.build import WorkingCopy
 from pipelines.builds import has_builds, plan_build
 from pipelines.capture import Clock
 from pipelines.compaction import clear_compacted_days
-from pipelines.config import Settings
 from pipelines.errors import PulltasksError
 from pipelines.lake import Lake
 from pipelines.models import Models, load_models
+from pipelines.settings import Settings
 
 CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
 

@@ -13,7 +13,7 @@ from assets.models import WAREHOUSE
 from assets.resources import CLOCK
 from pipelines.alerts import Failure
 from pipelines.announce import announce
-from pipelines.config import Settings
+from pipelines.settings import Settings
 
 HOUR_SECONDS = 3600
 

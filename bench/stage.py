@@ -15,12 +15,13 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines import cli, config
+from pipelines import config
 from pipelines.build import build_and_publish
 from pipelines.capture import Clock, capture_targets
 from pipelines.dashboard import write_dashboard
 from pipelines.huawei.client import LiveClient
 from pipelines.huawei.pull_tasks import read_page
+from pipelines.imports import hide_what_no_verb_needs
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
@@ -116,5 +117,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.hide_what_no_verb_needs()
+    hide_what_no_verb_needs()
     main()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from pipelines.config import AlertSettings, Settings
+    from pipelines.settings import AlertSettings, Settings
 
 
 class _Sent(msgspec.Struct):

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from pipelines.config import Settings, Target
     from pipelines.errors import ApiError
     from pipelines.huawei.client import LiveClient
     from pipelines.huawei.pages import Outcome, Page, PageRequest
     from pipelines.huawei.refusals import Answer
     from pipelines.known import Known
+    from pipelines.settings import Settings, Target
 
 
 # What to do about each way of not being proved; the key is the `verdict_reason`.

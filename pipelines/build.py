@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
-    from pipelines.config import Settings
     from pipelines.lake import Lake, Manifest
     from pipelines.models import Model, Models
+    from pipelines.settings import Settings
 
 
 # What DuckDB may hold; beyond it, it writes to the lake's folder for what is unfinished.

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
-    from pipelines.config import Settings
     from pipelines.lake import Lake
     from pipelines.models import Models
+    from pipelines.settings import Settings
 
 KEPT_BUILDS = 3
 EXPOSED = "exposed"  # in the file name of a build that shows secrets

@@ -37,8 +37,8 @@ from pipelines.raw import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from pipelines.config import Settings, Target
     from pipelines.lake import Lake
+    from pipelines.settings import Settings, Target
 
 # Targets that are listed at a time, for each request that may be in flight: enough that none waits for the pace of one
 # project, few enough that memory does not grow with the number of targets.

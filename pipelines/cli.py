@@ -12,13 +12,13 @@ import sys
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from pipelines.errors import PulltasksError
+from pipelines.imports import hide_what_no_verb_needs
 from pipelines.terminal import (
     NOT_COMPLETE,
     Format,
@@ -26,6 +26,7 @@ from pipelines.terminal import (
     print_age,
     print_captures,
     print_end,
+    print_reports,
     print_status,
     print_status_json,
     show,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
-    from pipelines.config import Settings
+    from pipelines.settings import Settings
 
 # Written out here, as importing the sandbox would slow down `--help`; a test holds it to the sandbox's own list.
 SANDBOX_FAULTS = (
@@ -69,25 +70,6 @@ def command() -> None:
     """What the installed `pulltasks` calls: `main` in a process of its own."""
     hide_what_no_verb_needs()
     main()
-
-
-def hide_what_no_verb_needs() -> None:
-    """From now on this process finds neither pandas nor what else would be imported for nothing."""
-    sys.meta_path.insert(0, _Hidden())
-
-
-class _Hidden(MetaPathFinder):
-    """Hides what libraries import if they find it and no verb needs: with it a small snapshot takes twice as long.
-
-    pyarrow imports pandas with the first array that it makes; httpx imports a command line of its own.
-    """
-
-    names = frozenset({"pandas", "httpx._main"})
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - as it is called
-        """Nothing but these is looked for here."""
-        if fullname in self.names:
-            raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
 
 
 def main() -> None:
@@ -304,12 +286,7 @@ def doctor(
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
     else:
-        for report in reports:
-            typer.echo(f"\n{report.target}")
-            for finding in report.findings:
-                typer.echo(f"  {finding.question}: {finding.answer}")
-                if finding.advice:
-                    typer.echo(f"    -> {finding.advice}")
+        print_reports(reports)
     raise typer.Exit(0 if all(report.is_healthy for report in reports) else NOT_COMPLETE)
 
 
@@ -416,7 +393,7 @@ def _date(text: str | None, option: str) -> date | None:
 
 
 def _duration(text: str | None, option: str) -> timedelta | None:
-    from pipelines.config import duration
+    from pipelines.settings import duration
 
     try:
         return None if text is None else duration(text)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pipelines.config import LakeSettings
     from pipelines.lake import Lake
+    from pipelines.settings import LakeSettings
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from pipelines.config import Settings, Target
     from pipelines.huawei.refusals import Answer
+    from pipelines.settings import Settings, Target
 
 MAX_LIMIT = 100
 # Beyond this the signature is refused; well before it a clock is worth a word.

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from pipelines.capture import Clock
     from pipelines.compaction import CompactedMonth
-    from pipelines.config import Settings
     from pipelines.coverage import Status
+    from pipelines.settings import Settings
 
 
 class Watcher(Protocol):

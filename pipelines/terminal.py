@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipelines.capture import CaptureResult
     from pipelines.coverage import NewestComplete, Status
+    from pipelines.doctor import Report
     from pipelines.runs import RunResult
 
 NOT_COMPLETE = 3
@@ -201,6 +202,16 @@ def print_status(found: Status) -> None:
         typer.echo(f"no run on {spans(found.days_without_run)}")
     typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
     typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
+
+
+def print_reports(reports: Sequence[Report]) -> None:
+    """What was asked of each target, what it answered, and what to do."""
+    for report in reports:
+        typer.echo(f"\n{report.target}")
+        for finding in report.findings:
+            typer.echo(f"  {finding.question}: {finding.answer}")
+            if finding.advice:
+                typer.echo(f"    -> {finding.advice}")
 
 
 def print_age(newest: NewestComplete | None, age: timedelta | None, max_age: str, *, is_good: bool) -> None:

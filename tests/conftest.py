@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.capture import CaptureResult
-    from pipelines.config import Settings
+    from pipelines.settings import Settings
 
 settings.register_profile("default", deadline=None)  # machines are noisy; tests count work instead of timing it
 settings.load_profile("default")

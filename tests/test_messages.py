@@ -49,7 +49,7 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
                 if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr)
             }
             for node in nodes:
-                for argument in said_by(node, is_config=path.name == "config.py"):
+                for argument in said_by(node, is_config=path.name in {"config.py", "settings.py"}):
                     for text in texts(argument, given):
                         yield node.lineno, longest_piece(text)
 

@@ -18,7 +18,7 @@ from pipelines.warehouse import open_published
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipelines.config import Settings
+    from pipelines.settings import Settings
 
 __all__ = ["write_dashboard", "write_dashboard_alone"]
 

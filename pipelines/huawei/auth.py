@@ -23,7 +23,7 @@ from pipelines.errors import ApiError, ConfigError, CredentialRefused, ServiceWo
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from pipelines.config import CredentialSettings
+    from pipelines.settings import CredentialSettings
 
 # A token is renewed when this share of its life is left: one hour and a half of a day's token.
 RENEW_AT_LIFE_LEFT = 1 / 16

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import date, datetime
 
-    from pipelines.config import Settings, Target
     from pipelines.huawei.auth import Credential
+    from pipelines.settings import Settings, Target
 
 # A retry is counted in the capture's row; the default hook would print whole errors to standard output.
 stamina.instrumentation.set_on_retry_hooks([])

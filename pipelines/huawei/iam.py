@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from pipelines.config import Settings
+    from pipelines.settings import Settings
 
 
 class _Projects(msgspec.Struct):

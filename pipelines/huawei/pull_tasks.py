@@ -17,11 +17,11 @@ from pipelines.errors import ApiError, CredentialRefused
 from pipelines.huawei.pages import Outcome, Page
 
 if TYPE_CHECKING:
-    from pipelines.config import Target
     from pipelines.huawei.client import LiveClient, Recorder
     from pipelines.huawei.listing import Listing
     from pipelines.huawei.pages import PageRequest
     from pipelines.huawei.refusals import Answer
+    from pipelines.settings import Target
 
 
 _Id = Annotated[str, msgspec.Meta(min_length=1)]

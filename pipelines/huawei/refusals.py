@@ -19,7 +19,7 @@ from pipelines.errors import ApiError, ServiceWords, TransientApiError
 from pipelines.huawei.auth import error_fields
 
 if TYPE_CHECKING:
-    from pipelines.config import Target
+    from pipelines.settings import Target
 
 # HTTP 400 for the service's own passing troubles: in maintenance, in maintenance, database not reached.
 TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021"})
