@@ -19,8 +19,3 @@ def test_every_reason_that_the_machine_can_give_has_advice() -> None:
     assert set(re.findall(r'(?:return|else|or|,) "([a-z]+(?:_[a-z]+)+)"', text)) - OTHER_WORDS <= set(
         ADVICE_IF_INCOMPLETE
     ) | {"not_found"}
-
-
-def test_the_readme_names_every_reason() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    assert [reason for reason in ADVICE_IF_INCOMPLETE if f"`{reason}`" not in readme] == []
