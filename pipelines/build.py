@@ -10,6 +10,7 @@ after it, one by one. The file that readers see is never touched: a new one is f
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import Counter
 from contextlib import ExitStack
@@ -274,6 +275,8 @@ class WorkingCopy:
         try:
             self._connection.execute(statement)
         except duckdb.Error as error:
+            if _NOT_WRITTEN.search(str(error)):
+                raise _not_written(error) from None
             raise ModelError(f"{model.name}: {redact.scrub(str(error))}") from None
 
     def _compare_columns(self, model: Model, rows: str) -> None:
@@ -320,17 +323,14 @@ class WorkingCopy:
         exposes = self._settings.warehouse.expose_secrets
         build_id = f"{f'{EXPOSED}-' if exposes else ''}{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         con = self._connection
-        con.execute("begin")
-        self._write_comments()
-        write_meta(con, self._plan, build_id, now)
-        con.execute("commit")
         try:
-            for statement in ("use memory", "checkpoint warehouse", "detach warehouse"):
+            con.execute("begin")
+            self._write_comments()
+            write_meta(con, self._plan, build_id, now)
+            for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
                 con.execute(statement)
         except duckdb.Error as error:
-            raise LakeError(
-                f"the warehouse cannot be written ({redact.scrub(str(error))}); nothing was published"
-            ) from None
+            raise _not_written(error) from None
         path = self._lake.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
         self._lake.put(self._path, path, mode=PRIVATE_FILE if exposes else PUBLIC_FILE)
         self._lake.link(path.name, self._lake.published)
@@ -373,6 +373,15 @@ def build_and_publish(
         return plan.base
     with WorkingCopy(lake, models, settings, plan, on_day) as work:
         return work.publish(now)
+
+
+# The database's words when the disk takes no more, whatever kind of error it makes of them.
+_NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
+
+
+def _not_written(error: duckdb.Error) -> LakeError:
+    words = redact.scrub(str(error))
+    return LakeError(f"the warehouse cannot be written ({words}); nothing was published. Make room, then run again")
 
 
 def _place(model: Model) -> str:

@@ -17,7 +17,6 @@ from pipelines.lake import sha256_of
 from pipelines.literals import escaped, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -90,7 +89,7 @@ def plan_build(lake: Lake, models: Models, settings: Settings, *, rebuild_last_d
     rules = "|".join((models.digest(), str(settings.warehouse), sha256_of(lake.redaction_key)))
     base, held = None, 0
     with duckdb.connect() as reader:
-        for build in _builds(lake):
+        for build in lake.builds():
             count = _days_held(reader, build, inputs, rules)
             if count > held and not (rebuild_last_day and count == len(inputs)):
                 base, held = build, count
@@ -125,12 +124,7 @@ def _inputs_of(reader: duckdb.DuckDBPyConnection, build: Path, rules: str) -> di
 
 def has_builds(lake: Lake) -> bool:
     """Whether anything was ever published here."""
-    return bool(_builds(lake))
-
-
-def _builds(lake: Lake) -> Sequence[Path]:
-    """The builds that are there, oldest first: by when they were finished on this disk, whatever a clock said."""
-    return sorted(lake.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
+    return bool(lake.builds())
 
 
 def remove_exposed_builds(lake: Lake) -> None:
@@ -147,7 +141,7 @@ def retire_builds(lake: Lake, plan: Plan) -> None:
     and so on. So a build that begins at an older day never adds many more days than lie after it.
     """
     remove_exposed_builds(lake)
-    builds, published, last = _builds(lake), lake.published.resolve(), plan.days[-1]
+    builds, published, last = lake.builds(), lake.published.resolve(), plan.days[-1]
     with duckdb.connect() as reader:
         held = {
             build: _days_held(reader, build, plan.inputs, plan.rules)

@@ -6,18 +6,19 @@ Does not live here: how coverage comes about (sql/reports/rpt_snapshot_coverage.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import duckdb
+
+from pipelines.errors import LakeError
 from pipelines.known import NOTHING_KNOWN, Known
-from pipelines.warehouse import open_published
+from pipelines.warehouse import open_file, open_published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import duckdb
 
     from pipelines.lake import Lake
 
@@ -165,11 +166,15 @@ def _build_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, datetim
 
 @contextmanager
 def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
-    """What the last complete capture of each target showed, asked of the warehouse that is published now."""
-    if not lake.published.exists():
-        yield lambda _: NOTHING_KNOWN
-        return
-    with open_published(lake) as connection:
+    """What the last complete capture of each target showed, asked of the newest build that can be read.
+
+    A build that is damaged must not keep a day from being captured: it can be made again, the day cannot.
+    """
+    with ExitStack() as stack:
+        connection = next((stack.enter_context(found) for found in _readable_builds(lake)), None)
+        if connection is None:
+            yield lambda _: NOTHING_KNOWN
+            return
 
         def known(target: tuple[str, str]) -> Known:
             tasks = connection.execute(
@@ -183,11 +188,31 @@ def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
         yield known
 
 
+def _readable_builds(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published build, then the ones before it, newest first, without those that cannot be read."""
+    for path in (lake.published, *reversed(lake.builds())):
+        try:
+            connection = open_file(path)
+        except LakeError:
+            continue
+        try:
+            _build_of(connection)
+        except duckdb.Error:
+            connection.close()
+            continue
+        yield connection
+
+
 def is_day_complete(lake: Lake, day: date, targets: set[tuple[str, str]]) -> bool:
-    """Whether the published warehouse has `day` complete for all of `targets`, as `(project_id, region)`."""
-    if not lake.published.exists():
+    """Whether the published warehouse has `day` complete for all of `targets`, as `(project_id, region)`.
+
+    One that is not there or cannot be read has not: the next run makes it anew.
+    """
+    try:
+        published = open_published(lake)
+    except LakeError:
         return False
-    with open_published(lake) as connection:
+    with published as connection:
         complete = connection.execute(
             "select project_id, region from rpt_snapshot_coverage where snapshot_date = $1 and coverage = 'complete'",
             [day],

@@ -97,7 +97,9 @@ async def _examine(client: LiveClient, target: Target) -> Report:
     findings += _permission(first, heard.answers)
     page = read_page(first.content)
     findings.append(Finding(f"limit {MAX_LIMIT}", "accepted"))
-    findings.append(_total(page.total, page.flaw))
+    findings += _total(page.total, page.flaw, len(page.ids))
+    if page.flaw is not None:
+        return Report(target.label, tuple(findings))
     findings += await _paging(ask, page.ids, page.total, region)
     findings.append(_rows_or_refusal(f"limit {MAX_LIMIT + 1}", await ask(offset=0, limit=MAX_LIMIT + 1, region=region)))
     beyond = (page.total or 0) + MAX_LIMIT
@@ -144,26 +146,36 @@ def _permission(first: Answer, answers: Sequence[Answer]) -> list[Finding]:
     return found
 
 
-def _total(total: int | None, flaw: str | None) -> Finding:
+def _total(total: int | None, flaw: str | None, rows: int) -> list[Finding]:
+    """What the first page says of itself; more is not asked where it is not understood."""
     if flaw is not None:
-        return Finding("first page", f"not understood ({flaw})", ADVICE["unexpected_status"])
+        return [Finding("first page", f"not understood ({flaw})", ADVICE["unexpected_status"])]
     if total is None:
-        return Finding("total", "not said", "listings are proved without it; silent caps cannot be seen then")
-    return Finding("total", str(total))
+        return [Finding("total", "not said: listings are proved without it, and silent caps cannot be seen then")]
+    return [Finding("total", str(total)), *_as_many_as("first page", rows, min(MAX_LIMIT, total))]
+
+
+def _as_many_as(question: str, rows: int, expected: int) -> list[Finding]:
+    """A page must have the rows that its total lets expect: else no listing can be proved."""
+    if rows == expected:
+        return []
+    answer = f"{rows} rows, where total lets expect {expected}"
+    return [Finding(question, answer, "listings will be called incomplete; ask the vendor about paging")]
 
 
 async def _paging(ask: Callable[..., object], ids: tuple[str, ...], total: int | None, region: str) -> list[Finding]:
     """What `offset` counts: only a list longer than a page can tell."""
-    if total is None or total <= MAX_LIMIT:
+    if (len(ids) + 1 if total is None else total) <= MAX_LIMIT:
         return [Finding("offset counts", "unknown (the list fits on one page)")]
     answer = await ask(offset=1, limit=MAX_LIMIT, region=region)  # type: ignore[misc]  # a coroutine of ours
     if isinstance(answer, ApiError):
         return [Finding("offset counts", f"unknown ({answer.reason})")]
-    second = read_page(answer.content).ids
-    if set(second) & set(ids):
-        return [Finding("offset counts", "rows")]
-    if second:
-        return [Finding("offset counts", "pages", "nothing to do: listings are then proved by two sweeps that agree")]
+    page = read_page(answer.content)
+    if set(page.ids) & set(ids):
+        expected = len(page.ids) if page.total is None else min(MAX_LIMIT, page.total - 1)
+        return [Finding("offset counts", "rows"), *_as_many_as("page at offset 1", len(page.ids), expected)]
+    if page.ids:
+        return [Finding("offset counts", "pages: listings are then proved by two sweeps that agree")]
     return [Finding("offset counts", "unknown (the second page is empty)", "tell the vendor: total says there is more")]
 
 
@@ -235,7 +247,7 @@ def first_configuration(projects: Sequence[tuple[str, str, str]]) -> str:
         for project_id, region, name in projects
     )
     return f"""# Written by `pulltasks init`: the projects that the credential may see. Take out what is not wanted.
-# All keys and their defaults: pulltasks.example.toml. Secrets never stand here: see .env.example.
+# All keys: pulltasks.example.toml. Secrets never stand here: see .env.example.
 
 timezone = "UTC"                  # the calendar that snapshot dates are counted in
 
@@ -244,5 +256,8 @@ root = "lake"                     # relative to this file
 
 [auth]
 method = "chain"                  # chain (HUAWEICLOUD_SDK_AK/_SK, profile, cloud metadata) | token | password
+
+[dashboard]
+enabled = true                    # each publish also writes lake/warehouse/dashboard.html
 
 {targets}"""

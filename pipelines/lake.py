@@ -99,6 +99,10 @@ class Lake:
         """The names and hashes of the tidy files of `day`."""
         return self.tidy / "manifests" / f"{_DATE}{day}.json"
 
+    def builds(self) -> list[Path]:
+        """The builds that are there, oldest first: by when they were finished on this disk, whatever a clock said."""
+        return sorted(self.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
+
     def base(self, through: date) -> Path:
         """An earlier build whose last day is `through`, kept to build upon."""
         return self.root / "bases" / f"through_date={through}.duckdb"

@@ -21,7 +21,7 @@ from pipelines.compaction import (
     remove_old_raw,
 )
 from pipelines.coverage import is_day_complete, known_tasks, read_day, read_surprises
-from pipelines.errors import LakeError
+from pipelines.errors import LakeError, NoWarehouse
 from pipelines.lake import Lake, month_of
 from pipelines.models import load_models
 from pipelines.normalise import days_to_normalise, normalise_days
@@ -70,7 +70,7 @@ class RunResult:
         published: the published file.
         dashboard: the page, where the settings ask for one.
         status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
-        surprises: what the answers of that day held that was not expected.
+        surprises: what the answers of that day held that was not expected, and what was found damaged and mended.
         is_complete: whether every target is complete on the newest day, and no day is damaged.
     """
 
@@ -110,6 +110,7 @@ def snapshot(
     lake = Lake(settings.lake.root)
     lake.prepare()
     with lake.lock():
+        damage = _damage(lake)
         watcher.begin("capturing", len(settings.targets))
         with known_tasks(lake) as known:
             captures = asyncio.run(
@@ -138,7 +139,7 @@ def snapshot(
         _close_again(lake, compacted)
     is_complete = _is_complete(lake, settings, day, captures) and not damaged
     result = _result(lake, day, captures, built, damaged, published, is_complete=is_complete)
-    return replace(result, dashboard=page)
+    return replace(result, dashboard=page, surprises=damage + result.surprises)
 
 
 def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
@@ -174,6 +175,17 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
     result = _result(lake, lake.tidy_dates()[-1], (), built, damaged, published, is_complete=not damaged)
     is_complete = result.is_complete and result.status.is_complete
     return replace(result, days_without_raw=without_raw, is_complete=is_complete, dashboard=page)
+
+
+def _damage(lake: Lake) -> tuple[str, ...]:
+    """A published file that cannot be opened keeps no day from being captured, and is worth a word."""
+    try:
+        open_published(lake).close()
+    except NoWarehouse:
+        return ()
+    except LakeError:
+        return (f"{lake.published} could not be opened; it was made anew from the tidy tables",)
+    return ()
 
 
 def _page(lake: Lake, settings: Settings) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -245,6 +246,32 @@ def test_dashboard_opens_the_page_or_says_that_it_cannot(desk: Desk, run, tmp_pa
     assert (done.returncode, done.stdout.strip()) == (code, str(desk.lake.dashboard))
     assert (tmp_path / "opened").read_text().strip() == desk.lake.dashboard.as_uri()
     assert ("no browser could be started" in done.stderr) == (code == 1)
+
+
+@pytest.mark.parametrize("damage", [b"", b"oops" * 1000])
+def test_a_damaged_published_file_keeps_no_day_from_being_captured(desk: Desk, run, damage: bytes) -> None:
+    run("snapshot", "--config", desk.config_file)
+    desk.lake.published.resolve().write_bytes(damage)
+    code, out, err = run("snapshot", "--config", desk.config_file, "--refresh")
+    assert (code, "2 of 2 targets complete" in out) == (0, True)
+    assert "could not be opened; it was made anew" in err
+    assert run("status", "--config", desk.config_file)[0] == 0
+
+
+@pytest.mark.parametrize("bytes_a_file", [1_000, 20_000, 100_000, 400_000, 700_000])
+def test_a_disk_that_takes_no_more_is_one_message_and_the_next_run_goes_on(desk: Desk, run, bytes_a_file: int) -> None:
+    config_file = desk.config_file
+    done = subprocess.run(
+        [PULLTASKS, "snapshot", "--config", config_file],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_a_file, bytes_a_file)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    assert "nothing was published" in done.stderr or "what was published stands" in done.stderr, done.stderr
+    assert run("snapshot", "--config", config_file)[0] == 0
 
 
 QUERY = "select region, count(*) as tasks from dim_pull_tasks group by all order by all"

@@ -76,7 +76,26 @@ def test_each_trouble_gets_one_line_of_advice(desk: Desk, run) -> None:
     assert found["beijing"]["signature"] == ("accepted", None)
     assert found["beijing"]["listing"][0] == "refused: HTTP 403 APIGW.0302 (forbidden)"
     assert "grant live:stream:listPullTask" in found["beijing"]["listing"][1]
-    assert found["singapore"]["offset counts"][0] == "pages"
+    assert found["singapore"]["offset counts"] == ("pages: listings are then proved by two sweeps that agree", None)
+
+
+@pytest.mark.parametrize("fault", ["page_index", "no_total"])
+def test_what_needs_nothing_to_be_done_is_no_trouble(desk: Desk, run, fault: str) -> None:
+    desk.sandbox.faults[BEIJING.project_id, None] = fault
+    code, found = reports(desk, run)
+    assert code == 0
+    assert not [question for question, (_, advice) in found["beijing"].items() if advice]
+    assert found["beijing"]["offset counts"][0].startswith("pages" if fault == "page_index" else "rows")
+
+
+@pytest.mark.parametrize("fault", ["html", "torn_json", "empty_object", "null_tasks", "short_page"])
+def test_an_answer_that_is_no_listing_is_a_trouble_with_advice(desk: Desk, run, fault: str) -> None:
+    desk.sandbox.faults[BEIJING.project_id, None] = fault
+    code, found = reports(desk, run)
+    assert code == 3
+    question = "page at offset 1" if fault == "short_page" else "first page"
+    assert found["beijing"][question][1]
+    assert found["singapore"]["offset counts"] == ("rows", None)
 
 
 def test_a_wrong_key_is_found_with_one_request(desk: Desk, run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,9 @@ endpoint = "{url}"
 iam_endpoint = "{url}"
 requests_per_second = 100
 
+[dashboard]
+enabled = true
+
 {targets_toml(places)}
 # in the shell that runs pulltasks
 export HUAWEICLOUD_SDK_AK={key.ak} HUAWEICLOUD_SDK_SK={key.sk}
