@@ -59,7 +59,7 @@ def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:
                 result.target.label,
                 result.verdict,
                 result.reason or "",
-                str(result.task_count),
+                str(result.task_count) if result.verdict == "complete" else "",
                 str(result.requests),
                 result.message or "",
             )

@@ -22,7 +22,7 @@ from assets.metadata import (
 from assets.resources import Workplace
 from pipelines.build import ModelResult
 from pipelines.coverage import read_day, read_surprises
-from pipelines.dashboard import write_dashboard
+from pipelines.dashboard import PAGE_NOT_WRITTEN, write_dashboard
 from pipelines.errors import PulltasksError
 from pipelines.models import Model, Models
 from pipelines.preview import Preview
@@ -201,22 +201,29 @@ def warehouse_asset(
                 for check in checks
             ],
         )
+        page_error = None
         if page:
-            file = write_dashboard(workplace.lake, workplace.settings)
-            yield dg.MaterializeResult(
-                asset_key=DASHBOARD,
-                metadata={
-                    "page": dg.MetadataValue.url(file.absolute().as_uri()),
-                    "dagster/uri": str(file),
-                    "bytes": file.stat().st_size,
-                    **counts,
-                },
-            )
+            try:
+                file = write_dashboard(workplace.lake, workplace.settings)
+            except (PulltasksError, OSError) as error:
+                page_error = error
+            else:
+                yield dg.MaterializeResult(
+                    asset_key=DASHBOARD,
+                    metadata={
+                        "page": dg.MetadataValue.url(file.absolute().as_uri()),
+                        "dagster/uri": str(file),
+                        "bytes": file.stat().st_size,
+                        **counts,
+                    },
+                )
         yield dg.AssetCheckResult(
             asset_key=WAREHOUSE,
             passed=status.is_complete,
             check_name=ALL_TARGETS_COMPLETE,
             metadata={**counts, "not_complete": not_complete_table(status)},
         )
+        if page_error:
+            raise dg.Failure(description=PAGE_NOT_WRITTEN.format(error=page_error), allow_retries=False)
 
     return warehouse

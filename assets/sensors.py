@@ -35,7 +35,7 @@ def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[
         description="A run failed: sends which targets are not complete, or why nothing was published.",
     )
     def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return _tell(settings, None if _has_published(context) else _failure_of(context))
+        return _tell(settings, _failure_of(context))
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -65,7 +65,7 @@ def _tell(settings: Settings, failure: Failure | None = None, *, has_run: bool =
 
 
 def _has_published(context: dg.RunFailureSensorContext) -> bool:
-    """Whether the run went as far as publishing: then the warehouse says what is wrong."""
+    """Whether the run went as far as publishing: then the warehouse says which targets are not complete."""
     records = context.instance.get_records_for_run(
         context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     ).records
@@ -73,11 +73,16 @@ def _has_published(context: dg.RunFailureSensorContext) -> bool:
     return any(each is not None and each.asset_key == WAREHOUSE for each in made)
 
 
-def _failure_of(context: dg.RunFailureSensorContext) -> Failure:
-    """Our own message, where one of ours ended the run; the text of any other error may hold anything."""
-    for message in _messages(context):
-        return Failure(context.dagster_run.job_name, message)
+def _failure_of(context: dg.RunFailureSensorContext) -> Failure | None:
+    """Our own message, where one of ours ended the run; the text of any other error may hold anything.
+
+    A run that published and then failed for a target that is not complete has no failure beside that.
+    """
     run = context.dagster_run
+    for message in _messages(context):
+        return Failure(run.job_name, f"the run ended with an error: {message}")
+    if _has_published(context):
+        return None
     return Failure(run.job_name, f"run {run.run_id} of {run.job_name} failed; its log in Dagster says why")
 
 

@@ -91,7 +91,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Failure:
-    """How a run ended that published nothing: what failed, and a message that says what to do."""
+    """What failed beside the listings: a word for it, and a message that says what to do."""
 
     reason: str
     text: str
@@ -113,12 +113,14 @@ def find_alerts(
 
     Args:
         state: None when nothing was published yet.
-        failure: how the run ended, if it published nothing.
+        failure: what failed beside the listings: how the run ended, or what cannot be read.
         now: the time that ages are counted to.
         today: its calendar day.
         max_age: how long ago the newest complete day may have been.
     """
     found = [*_of_run(failure, today)]
+    if state is None and failure is None:
+        found.append(Alert(NO_COMPLETE_DAY, "nothing is published; run `pulltasks snapshot`, or mount the lake", today))
     if state:
         found += [*_of_age(state.newest, now, today, max_age), *_of_targets(state.status), *_of_surprises(state)]
     return tuple(sorted(found, key=lambda alert: KINDS.index(alert.kind)))
@@ -126,7 +128,7 @@ def find_alerts(
 
 def _of_run(failure: Failure | None, today: date) -> Iterator[Alert]:
     if failure:
-        yield Alert(RUN_FAILED, one_line(f"the run ended with an error: {failure.text}"), today, failure.reason)
+        yield Alert(RUN_FAILED, one_line(failure.text), today, failure.reason)
 
 
 def _of_age(newest: NewestComplete | None, now: datetime, today: date, max_age: timedelta) -> Iterator[Alert]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import msgspec
 
-from pipelines.alerts import RUN_FAILED, Alert, AlertKey, Failure, LakeState, find_alerts, one_line
+from pipelines.alerts import RUN_FAILED, SCHEMA_SURPRISE, Alert, AlertKey, Failure, LakeState, find_alerts, one_line
 from pipelines.config import read_webhook
 from pipelines.coverage import find_surprises, read_newest_complete, read_newest_day
 from pipelines.errors import AlertNotSent, ConfigError, LakeError
@@ -54,7 +54,7 @@ def announce(settings: Settings, now: datetime, failure: Failure | None = None, 
     try:
         state = _state(lake)
     except (LakeError, duckdb.Error, OSError) as error:
-        failure = failure or Failure(type(error).__name__, scrub(str(error)))
+        failure = failure or Failure(type(error).__name__, f"what is published cannot be read: {scrub(str(error))}")
     alerts = find_alerts(state, failure, now, settings.today(now), settings.alerts.max_age)
     with ExitStack() as held:
         with suppress(OSError):  # a disk that is full or not there: told twice is better than not told
@@ -72,7 +72,7 @@ def _tell(
     has_run: bool,
 ) -> str | None:
     before = _read_sent(lake)
-    current = {alert.key for alert in alerts} | {key for key in before if key.kind == RUN_FAILED and not has_run}
+    current = {alert.key for alert in alerts} | {key for key in before if _may_go_on(key, state, has_run=has_run)}
     new = [alert for alert in alerts if alert.key not in before]
     try:
         if new:
@@ -86,6 +86,16 @@ def _tell(
         )
         return ". ".join(warning for warning in warnings if warning)
     return _remember(lake, before, current)
+
+
+def _may_go_on(key: AlertKey, state: LakeState | None, *, has_run: bool) -> bool:
+    """Whether what was told may still be so, though nothing says it now: then it is not told again later."""
+    if key.kind == RUN_FAILED:
+        return not has_run
+    if state is None:
+        return True
+    # a field that was strange may be so still at the targets whose answers are not there
+    return key.kind == SCHEMA_SURPRISE and not state.status.is_complete
 
 
 def _message(state: LakeState | None, new: Sequence[Alert], now: datetime) -> Message:

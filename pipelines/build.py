@@ -149,9 +149,10 @@ class WorkingCopy:
         return self._results[name]
 
     def preview(self, name: str) -> Preview:
-        """The first rows of a model that was built; none of a macro, which has rows only once it is called."""
+        """The first rows of a model that was built; none of a macro, and none where rows show secrets."""
         model = self._models[name]
-        return first_rows(self._connection, model, None if model.kind == "macro" else _place(model))
+        is_shown = model.kind != "macro" and not self._settings.warehouse.expose_secrets
+        return first_rows(self._connection, model, _place(model) if is_shown else None)
 
     def cross_checks(self) -> tuple[CheckResult, ...]:
         """The checks over several models, after all of them are built."""

@@ -367,7 +367,7 @@ def _announce(settings: Settings, error: PulltasksError | OSError | None) -> Non
     from pipelines.alerts import Failure
     from pipelines.announce import announce
 
-    failure = Failure(type(error).__name__, _message(error)) if error else None
+    failure = Failure(type(error).__name__, f"the run ended with an error: {_message(error)}") if error else None
     if warning := announce(settings, datetime.now(UTC), failure):
         typer.echo(f"warning: {warning}", err=True)
 

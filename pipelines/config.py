@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
@@ -84,6 +85,9 @@ def from_environment() -> Settings:
 
 
 def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settings:
+    variables = sorted(name for name in os.environ if name.startswith(PREFIX) and name != "PULLTASKS_CONFIG")
+    if data and variables:
+        source += f" with {', '.join(variables)}"
     mistakes = [*_secrets_in_file(data), *_unknown_variables(os.environ)]
     try:
         settings = Settings(**data)
@@ -199,9 +203,20 @@ def _texts(error: ValidationError) -> Iterator[str]:
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if item["type"] == "extra_forbidden":
-            yield f"{key}: there is no such key"
+            yield f"{key}: there is no such key; {_keys_instead(location)}"
         else:
             yield f"{key}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _keys_instead(location: list[str]) -> str:
+    """What may have been meant by a key that there is not."""
+    kind: Any = Settings
+    for part in location[:-1]:
+        if part in kind.model_fields:
+            annotation = kind.model_fields[part].annotation
+            kind = get_args(annotation)[0] if get_origin(annotation) is list else annotation
+    near = get_close_matches(location[-1], kind.model_fields, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kind.model_fields))}"
 
 
 def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:

@@ -32,7 +32,7 @@ def first_rows(connection: duckdb.DuckDBPyConnection, model: Model, place: str |
     Args:
         connection: where the model was built.
         model: whose columns they have.
-        place: the table or view; None for a macro, which has rows only once it is called.
+        place: the table or view; None for columns without rows.
     """
     columns = tuple(column.name for column in model.columns)
     found = connection.execute(f"from {place} limit {ROWS}").fetchall() if place else []

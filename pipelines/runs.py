@@ -69,6 +69,7 @@ class RunResult:
         damaged_days: what is wrong with days that could not be written; the rest goes on without them.
         published: the published file.
         dashboard: the page, where the settings ask for one.
+        page_error: why the page could not be written; what was published stands.
         status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
         surprises: what the answers of that day held that was not expected, and what was found damaged and mended.
         is_complete: whether every target is complete on the newest day, and no day is damaged.
@@ -83,6 +84,7 @@ class RunResult:
     is_complete: bool
     days_without_raw: tuple[date, ...] = ()
     dashboard: Path | None = None
+    page_error: str | None = None
 
 
 def snapshot(
@@ -135,11 +137,11 @@ def snapshot(
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
-        page = _page(lake, settings)
+        page, page_error = _page(lake, settings)
         _close_again(lake, compacted)
-    is_complete = _is_complete(lake, settings, day, captures) and not damaged
+    is_complete = _is_complete(lake, settings, day, captures) and not damaged and not page_error
     result = _result(lake, day, captures, built, damaged, published, is_complete=is_complete)
-    return replace(result, dashboard=page, surprises=damage + result.surprises)
+    return replace(result, dashboard=page, page_error=page_error, surprises=damage + result.surprises)
 
 
 def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
@@ -169,12 +171,12 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
         if not lake.tidy_dates():
             raise LakeError("\n".join(damaged))
         published = _publish(lake, settings, clock, watcher)
-        page = _page(lake, settings)
+        page, page_error = _page(lake, settings)
         _close_again(lake, compacted)
     without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
     result = _result(lake, lake.tidy_dates()[-1], (), built, damaged, published, is_complete=not damaged)
-    is_complete = result.is_complete and result.status.is_complete
-    return replace(result, days_without_raw=without_raw, is_complete=is_complete, dashboard=page)
+    is_complete = result.is_complete and result.status.is_complete and not page_error
+    return replace(result, days_without_raw=without_raw, is_complete=is_complete, dashboard=page, page_error=page_error)
 
 
 def _damage(lake: Lake) -> tuple[str, ...]:
@@ -188,12 +190,16 @@ def _damage(lake: Lake) -> tuple[str, ...]:
     return ()
 
 
-def _page(lake: Lake, settings: Settings) -> Path | None:
+def _page(lake: Lake, settings: Settings) -> tuple[Path | None, str | None]:
+    """The page, where the settings ask for one; or why it could not be written, which takes nothing back."""
     if not settings.dashboard.enabled:
-        return None
-    from pipelines.dashboard import write_dashboard
+        return None, None
+    from pipelines.dashboard import PAGE_NOT_WRITTEN, write_dashboard
 
-    return write_dashboard(lake, settings)
+    try:
+        return write_dashboard(lake, settings), None
+    except (LakeError, OSError) as error:
+        return None, PAGE_NOT_WRITTEN.format(error=error)
 
 
 def _close_again(lake: Lake, compacted: Sequence[date]) -> None:

@@ -93,7 +93,10 @@ def duration(text: Any) -> timedelta:
         return text
     if not (isinstance(text, str) and text[:-1].isdecimal() and text[-1] in units):
         raise ValueError(f"{text!r} is no duration; write it like 90m, 26h or 2d")
-    return timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        return timedelta(**{units[text[-1]]: int(text[:-1])})
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than anything lasts; write it like 90m, 26h or 2d") from None
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]

@@ -7,6 +7,7 @@ Does not live here: verbs and options (cli), what is shown (runs, coverage, ware
 from __future__ import annotations
 
 import sys
+from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -87,7 +88,7 @@ def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Statu
             result.target.region,
             ("held" if result.target.key in held else result.verdict) + ("" if result.is_new else " (before)"),
             (held[result.target.key].reason if result.target.key in held else result.reason) or "",
-            str(result.task_count),
+            str(result.task_count) if result.verdict == "complete" else "",
             str(result.requests),
         )
         for result in captures
@@ -115,16 +116,28 @@ def print_end(result: RunResult) -> NoReturn:
     typer.echo(f"published {result.published}")
     if result.dashboard:
         typer.echo(f"the page is {result.dashboard}")
+    if result.page_error:
+        typer.echo(result.page_error, err=True)
     raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
 
 
 def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Rows under a header, wrapped on a terminal only."""
+    """Rows under a header; where the terminal is too narrow for that, each row as lines of its own."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    columns = zip(header, *rows, strict=True)
+    widths = [max((len(line) for cell in column for line in cell.splitlines()), default=0) for column in columns]
+    console = Console()
+    if sys.stdout.isatty() and sum(widths) + 3 * len(widths) > console.width:
+        longest = max(map(len, header), default=0)
+        for number, row in enumerate(rows, 1):
+            typer.echo(f"-- {number} of {len(rows)}")
+            for name, cell in zip(header, row, strict=True):
+                typer.echo(f"{name:>{longest}}  {cell}")
+        return
     table = Table(*header, box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
@@ -242,7 +255,7 @@ def print_status_json(found: Status, newest: NewestComplete | None, age: timedel
     report = {
         "is_good": is_good,
         "day": found.day,
-        "built_at": found.built_at,
+        "built_at": found.built_at.replace(tzinfo=UTC),
         "targets_complete": found.complete,
         "targets_expected": len(found.targets),
         "days_without_run": list(found.days_without_run),

@@ -39,7 +39,7 @@ THROTTLED, SERVER_ERROR, REDIRECTS = 429, 500, range(300, 400)
 
 # Bots answer 200 to everything and say in the body how it went: 0 is good.
 CODES = {"feishu": ("code", "StatusCode"), "dingtalk": ("errcode",)}
-ADVICE_BY_CODE = {
+ADVICE_BY_CODE: dict[tuple[str, int | str], str] = {
     ("feishu", 19024): "let the bot's keyword be pulltasks",
     ("feishu", 19021): "turn the bot's signature check off and let its keyword be pulltasks",
     ("feishu", 19022): "let the bot accept this machine's address",
@@ -68,7 +68,7 @@ class Message:
     def heading(self) -> str:
         """How the lake stands, in one line."""
         if self.snapshot_date is None:
-            return "pulltasks: nothing is published yet"
+            return "pulltasks: nothing that is published can be read"
         return f"pulltasks: {self.snapshot_date}, {self.targets_complete} of {self.targets_expected} targets complete"
 
     @property
@@ -188,5 +188,5 @@ def _check_code(host: str | None, shape: str, content: bytes) -> None:
         raise AlertNotSent(f"{host} answered HTTP 200 without a code; check alerts.format: this is no {shape} bot")
     if codes[0] != 0:
         code = codes[0] if isinstance(codes[0], int) else "that is no number"
-        advice = ADVICE_BY_CODE.get((shape, codes[0]), "check the settings of the bot")
+        advice = ADVICE_BY_CODE.get((shape, code), "check the settings of the bot")
         raise AlertNotSent(f"{host} answered HTTP 200 with code {code}; {advice}")

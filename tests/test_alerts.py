@@ -44,7 +44,6 @@ def found(lake_state: LakeState | None, failure: Failure | None = None) -> list[
 
 
 def test_nothing_wrong_is_no_alarm() -> None:
-    assert found(None) == []
     assert found(state(target("complete"), target("complete", "total_missing"))) == []
 
 
@@ -82,7 +81,7 @@ def test_an_age_is_told_when_it_is_beyond_what_is_allowed(age_seconds: int, is_t
 
 def test_a_text_is_one_line_of_bounded_length() -> None:
     (_, _, _, text), = found(None, Failure("ConfigError", "1 mistake:\n  \u202eapi\x07: x" + "频" * 1000))  # fmt: skip
-    assert text.startswith("the run ended with an error: 1 mistake: api : x频")
+    assert text.startswith("1 mistake: api : x频")
     assert (text.isprintable(), text.endswith("频…"), len(text.encode()) <= 450) == (True, True, True)
 
 
@@ -176,6 +175,22 @@ def test_what_lasts_is_told_once_and_what_ended_is_told_when_it_comes_again(desk
     assert f"since {DAY}" in webhook.messages[1]["alerts"][0]["text"]
 
 
+def test_a_surprise_is_not_told_again_because_its_target_was_away_for_an_hour(desk: Desk, run, webhook) -> None:
+    desk.sandbox.surprises = True
+    run("snapshot")
+    forbid(desk, BEIJING)
+    forbid(desk, SINGAPORE)
+    later = DAY + timedelta(days=400)
+    for faults in (dict(desk.sandbox.faults), {}):
+        desk.sandbox.faults.clear()
+        desk.sandbox.faults.update(faults)
+        snapshot(desk.settings, later, desk.clock, simulated=True)
+        assert announce(desk.settings, datetime.now(UTC)) is None
+    kinds = [kind for n in range(len(webhook.bodies)) for kind in webhook.kinds(n)]
+    assert kinds.count("schema_surprise") == 1
+    assert kinds.count("failed") == 2
+
+
 def test_a_rebuild_tells_as_well(desk: Desk, run, webhook) -> None:
     forbid(desk, SINGAPORE)
     run("snapshot")
@@ -252,9 +267,34 @@ def test_an_age_is_told_once_a_day_without_any_run(desk: Desk, run, webhook) -> 
     assert [webhook.kinds(n) for n in range(len(webhook.bodies))] == [["no_complete_day"]] * 2
 
 
-def test_a_lake_without_a_run_yet_is_no_alarm(desk: Desk, webhook) -> None:
-    assert announce(desk.settings, NOW, has_run=False) is None
-    assert webhook.bodies == []
+def test_a_lake_in_which_nothing_is_published_is_told_once_a_day(desk: Desk, webhook) -> None:
+    desk.lake.prepare()
+    for hours in (0, 1, 23, 24):
+        assert announce(desk.settings, NOW.replace(hour=0) + timedelta(hours=hours), has_run=False) is None
+    assert [webhook.kinds(n) for n in range(len(webhook.bodies))] == [["no_complete_day"]] * 2
+    assert "nothing is published" in webhook.messages[0]["alerts"][0]["text"]
+
+
+def test_a_lake_that_is_gone_is_told_though_nothing_can_be_kept_of_it(desk: Desk, run, webhook) -> None:
+    run("snapshot")
+    desk.lake.root.rename(desk.folder / "away")
+    assert announce(desk.settings, datetime.now(UTC) + timedelta(days=9), has_run=False)
+    assert webhook.kinds() == ["no_complete_day"]
+
+
+def test_what_was_told_is_not_told_again_after_the_warehouse_could_not_be_read(desk: Desk, run, webhook) -> None:
+    forbid(desk, SINGAPORE)
+    run("snapshot")
+    build = desk.lake.published.resolve()
+    told = len(webhook.bodies)
+    whole = build.read_bytes()
+    build.write_bytes(b"oops")
+    assert announce(desk.settings, datetime.now(UTC), has_run=False) is None
+    assert webhook.kinds(told) == ["run_failed"]
+    assert "what is published cannot be read" in webhook.messages[told]["alerts"][0]["text"]
+    build.write_bytes(whole)
+    assert announce(desk.settings, datetime.now(UTC), has_run=False) is None
+    assert len(webhook.bodies) == told + 1
 
 
 def test_looking_without_a_run_forgets_no_failure_and_a_good_run_does(desk: Desk, webhook) -> None:
@@ -262,7 +302,11 @@ def test_looking_without_a_run_forgets_no_failure_and_a_good_run_does(desk: Desk
     failure = Failure("LakeError", "no room")
     for has_run, each in ((True, failure), (False, None), (True, failure), (True, None), (True, failure)):
         assert announce(desk.settings, NOW, each, has_run=has_run) is None
-    assert len(webhook.bodies) == 2
+    assert [webhook.kinds(n) for n in range(len(webhook.bodies))] == [
+        ["run_failed"],
+        ["no_complete_day"],
+        ["run_failed"],
+    ]
 
 
 def test_a_warehouse_that_cannot_be_read_is_an_alarm(desk: Desk, webhook) -> None:

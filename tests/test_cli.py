@@ -218,6 +218,15 @@ def test_a_run_writes_the_page_if_the_settings_ask_for_it_and_says_where(desk: D
     assert desk.lake.dashboard.read_bytes() != first
 
 
+def test_a_page_that_cannot_be_written_takes_nothing_back_and_is_exit_code_3(desk: Desk, run) -> None:
+    desk.extra = "[dashboard]\nenabled = true\n"
+    desk.lake.dashboard.mkdir(parents=True)
+    code, out, err = run("snapshot", "--config", desk.config_file)
+    assert (code, "2 of 2 targets complete" in out, desk.lake.published.exists()) == (3, True, True)
+    assert "published, but the page could not be written" in err
+    assert "Traceback" not in err
+
+
 def test_dashboard_writes_the_page_of_what_is_published_and_prints_where(desk: Desk, run) -> None:
     code, out, err = run("dashboard", "--config", desk.config_file)
     assert (code, out, "run `pulltasks snapshot` first" in err) == (1, "", True)

@@ -40,6 +40,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
         ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "less than or equal to 100"),
         ("[api]\npage_size = 5\n" + TARGET, "api.page_overlap", "not below api.page_size"),
         ("[alerts]\nmax_age = '26'\n" + TARGET, "alerts.max_age", "is no duration"),
+        ("[alerts]\nmax_age = '99999999999d'\n" + TARGET, "alerts.max_age", "longer than anything lasts"),
         ("[alerts]\nmax_age = 26\n" + TARGET, "alerts.max_age", "is no duration"),
         ("[alerts]\nwebhook = 'https://h/hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK_FILE"),
         ("[alerts]\nwebhook = 'hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK"),
@@ -92,6 +93,28 @@ def test_a_variable_that_means_nothing_is_a_mistake(
 ) -> None:
     monkeypatch.setenv(variable, "[]" if variable.endswith("TARGETS") else "1")
     assert any(mistake.startswith(words) for mistake in mistakes(tmp_path, TARGET))
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("[api]\nrequest_per_second = 1\n", "did you mean requests_per_second?"),
+        ("[alert]\nformat = 'json'\n", "did you mean alerts?"),
+        ("[schedule]\nxyz = 1\n", "there are hour"),
+        ("[auth.other]\nmetod = 'chain'\n", "did you mean method?"),
+    ],
+)
+def test_a_key_that_there_is_not_is_told_with_what_may_have_been_meant(tmp_path: Path, toml: str, words: str) -> None:
+    assert any(words in mistake for mistake in mistakes(tmp_path, toml + TARGET))
+    assert any("did you mean name?" in mistake for mistake in mistakes(tmp_path, TARGET + "nam = 'x'\n"))
+
+
+def test_mistakes_name_the_variables_that_were_read_beside_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULLTASKS_API__PAGESIZE", "50")
+    with pytest.raises(ConfigError, match=r"pulltasks\.toml with PULLTASKS_API__PAGESIZE:"):
+        load(tmp_path, TARGET)
 
 
 def test_named_credentials_stand_beside_the_default_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

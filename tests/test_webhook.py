@@ -104,7 +104,7 @@ def test_the_longest_message_is_one_that_bots_accept(shape: str, character: str)
 
 def test_without_a_published_day_the_message_says_so() -> None:
     nothing = Message(NOW, None, None, None, [Alert("run_failed", "no key", DAY, "ConfigError")])
-    assert texts(body_of(nothing, "slack"), "slack")[0] == "pulltasks: nothing is published yet"
+    assert texts(body_of(nothing, "slack"), "slack")[0] == "pulltasks: nothing that is published can be read"
     assert json.loads(body_of(nothing, "json"))["targets_expected"] is None
 
 
@@ -143,6 +143,8 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
             "19024; let the bot's keyword be pulltasks",
         ),
         ("feishu", (200, b'{"StatusCode":7}'), 1, "code 7; check the settings of the bot"),
+        ("feishu", (200, b'{"code":[]}'), 1, "code that is no number"),
+        ("dingtalk", (200, b'{"errcode":{}}'), 1, "code that is no number"),
         ("dingtalk", (200, b'{"errcode":310000,"errmsg":"keywords not in content"}'), 1, "310000; let the bot's"),
         ("dingtalk", (200, b'{"errcode":"x"}'), 1, "code that is no number; check the settings"),
         ("dingtalk", (200, b'{"code":0}'), 1, "without a code; check alerts.format: this is no dingtalk bot"),

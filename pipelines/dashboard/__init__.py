@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from pipelines.settings import Settings
 
-__all__ = ["write_dashboard", "write_dashboard_alone"]
+__all__ = ["PAGE_NOT_WRITTEN", "write_dashboard", "write_dashboard_alone"]
+
+PAGE_NOT_WRITTEN = "published, but the page could not be written: {error}"
 
 VEGA_LITE_VERSION = "6.4"
 
@@ -63,7 +65,7 @@ def _chart_library(lake: Lake) -> str:
     """Vega-Lite with all it needs, as one script; put together once for each version, which takes seconds."""
     from importlib.metadata import version
 
-    file = lake.chart_library(version("vl-convert-python"))
+    file = lake.chart_library(f"{version('vl-convert-python')}-{VEGA_LITE_VERSION}")
     if not file.is_file():
         import vl_convert
 

@@ -9,6 +9,7 @@ null or missing, never zero: the page tells one from the other.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,9 @@ class Table:
 
     Attributes:
         name: how the page calls it.
-        model: where its columns' descriptions are taken from.
+        model: the model that it shows.
+        covers: what a reader must know of it: the `state` of targets as last known, `changes` since their complete
+            listing before, `all` targets whatever the filter, or a `record` whose rows say it themselves.
         columns: its columns with the kind that tells how they are shown and sorted; `target` stands for project_id,
             region and target_name together, and so does `other_target`.
         query: gives these columns, in an order in which the most important rows come first.
@@ -39,6 +42,7 @@ class Table:
 
     name: str
     model: str
+    covers: str
     columns: dict[str, str]
     query: str
 
@@ -47,6 +51,7 @@ TABLES = (
     Table(
         "changes",
         "fct_pull_task_changes",
+        "changes",
         {
             "target": "target",
             "task_id": "id",
@@ -63,6 +68,7 @@ TABLES = (
     Table(
         "conflicts",
         "rpt_destination_conflicts",
+        "state",
         {
             "destination": "text",
             "target": "target",
@@ -81,6 +87,7 @@ TABLES = (
     Table(
         "expiring",
         "rpt_expiring_tasks",
+        "state",
         {
             "target": "target",
             "task_id": "id",
@@ -98,6 +105,7 @@ TABLES = (
     Table(
         "no_backup",
         "rpt_tasks_without_backup",
+        "state",
         {
             "target": "target",
             "task_id": "id",
@@ -116,6 +124,7 @@ TABLES = (
     Table(
         "sources",
         "rpt_source_reuse",
+        "all",
         {
             "url": "text",
             "task_count": "number",
@@ -129,6 +138,7 @@ TABLES = (
     Table(
         "receivers",
         "rpt_callback_receivers",
+        "all",
         {
             "callback_url": "text",
             "task_count": "number",
@@ -141,6 +151,7 @@ TABLES = (
     Table(
         "gaps",
         "rpt_coverage_gaps",
+        "record",
         {
             "target": "target",
             "from_date": "day",
@@ -156,6 +167,7 @@ TABLES = (
     Table(
         "surprises",
         "rpt_data_quality",
+        "record",
         {
             "target": "target",
             "field": "text",
@@ -172,6 +184,12 @@ TABLES = (
 # Every target that was ever expected, those of the last day first, in the order of their names.
 _TARGETS = """
 with build as (select through_date from meta_build),
+complete_before as (
+    select project_id, region
+    from rpt_snapshot_coverage
+    where coverage = 'complete' and snapshot_date < (select through_date from build)
+    group by all
+),
 known as (
     select project_id, region, count(*) as task_count, min(state_date) as oldest_state_date
     from dim_pull_tasks
@@ -189,11 +207,14 @@ select
     targets.last_complete_date,
     case when targets.last_complete_date is not null then coalesce(known.task_count, 0) end as task_count,
     known.oldest_state_date,
+    coalesce(today.coverage = 'complete', false) and complete_before.project_id is not null as has_known_changes,
 from dim_targets as targets
 cross join build
 left join rpt_snapshot_coverage as today
     on targets.project_id = today.project_id and targets.region = today.region
     and today.snapshot_date = build.through_date
+left join complete_before
+    on targets.project_id = complete_before.project_id and targets.region = complete_before.region
 left join known
     on targets.project_id = known.project_id and targets.region = known.region
 order by
@@ -234,16 +255,14 @@ order by all
 _LOAD = """
 select
     targets.position,
-    list(cast(date_diff('hour', begins.starts_at, load.hour_start) as integer) order by load.hour_start) as hours,
+    list(cast((epoch(load.hour_start) - $begins_at) / 3600 as integer) order by load.hour_start) as hours,
     list(load.tasks_scheduled order by load.hour_start) as task_counts,
 from rpt_schedule_load as load
-cross join (select starts_at from dim_dates order by snapshot_date desc limit 1) as begins
 inner join shown_targets as targets on load.project_id = targets.project_id and load.region = targets.region
-where load.hour_start >= begins.starts_at and load.hour_start < begins.starts_at + to_hours($hours)
+where epoch(load.hour_start) >= $begins_at and epoch(load.hour_start) < $begins_at + 3600 * $hours
 group by all
 order by all
 """
-
 # The numbers at a glance: (target, other target or the same, how many), so that they are whole under any filter.
 _TALLIES = {
     "changes": "select project_id, region, project_id, region, count(distinct task_id) from fct_pull_task_changes "
@@ -267,7 +286,7 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age:
         max_age: without a complete day for longer, the page warns.
     """
     con = connection
-    targets = _rows(con, _TARGETS)
+    targets = _with_labels(_rows(con, _TARGETS))
     con.execute(
         "create or replace temp table shown_targets as "
         "select unnest($1::varchar[]) as project_id, unnest($2::varchar[]) as region, "
@@ -280,8 +299,10 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age:
         "where snapshot_date > (select through_date from meta_build) - $days",
         {"days": DAYS},
     )
-    ((starts_at,),) = con.execute(
-        "select epoch(starts_at)::bigint from dim_dates order by snapshot_date desc limit 1"
+    # in a zone with half hours, the first whole hour of the day: the one before it belongs to the day before
+    ((begins_at,),) = con.execute(
+        "select epoch(date_trunc('hour', starts_at + interval 59 minute + interval 59 second))::bigint "
+        "from dim_dates order by snapshot_date desc limit 1"
     ).fetchall()
     return {
         "build": _rows(
@@ -297,13 +318,26 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age:
         "coverage": [letters for _, letters in con.execute(_COVERAGE).fetchall()],
         "counts": con.execute(_COUNTS).fetchall(),
         "load": {
-            "starts_at": starts_at,
+            "begins_at": begins_at,
             "hours": HOURS,
-            "targets": con.execute(_LOAD, {"hours": HOURS}).fetchall(),
+            "targets": con.execute(_LOAD, {"begins_at": begins_at, "hours": HOURS}).fetchall(),
         },
         "tallies": {name: _tally(con, query) for name, query in _TALLIES.items()},
         "tables": {table.name: _table(con, table) for table in TABLES},
     }
+
+
+def _with_labels(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The targets with what the page calls them: their name, and their place as well where others have that name."""
+    names = Counter(target["target_name"] for target in targets)
+
+    def label(target: dict[str, Any]) -> str:
+        name, place = target["target_name"], f"{target['project_id']}/{target['region']}"
+        if not name:
+            return place
+        return name if names[name] == 1 else f"{name} ({place})"
+
+    return [{**target, "label": label(target)} for target in targets]
 
 
 def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
@@ -358,11 +392,13 @@ def _table(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any
             {"name": name, "kind": kind, "description": descriptions.get(name)} for name, kind in table.columns.items()
         ],
         "values": [found[name] or [] for name in table.columns],
+        "model": table.model,
+        "covers": table.covers,
         "total": found["total"],
     }
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> list[dict[str, Any]]:
-    found = connection.execute(query, parameters or None)
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    found = connection.execute(query)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -37,6 +37,7 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals["text"] = lambda key, **values: words[key]["en"].format(**values)
     environment.globals["say"] = lambda key, **values: _say(words, key, values)
     page = environment.get_template("page.html.j2").render(
         policy=_policy(texts, style),

@@ -160,6 +160,16 @@ def test_no_planted_secret_is_in_events_logs_or_metadata(desk: Desk, capfd: pyte
         assert secret not in text
 
 
+def test_where_the_warehouse_shows_secrets_no_event_does(desk: Desk) -> None:
+    desk.extra = "[warehouse]\nexpose_secrets = true\n"
+    with dg.instance_for_test() as instance:
+        result = run(desk, DAY, instance=instance)
+        text = repr(instance.all_logs(result.run_id)) + repr(result.all_events)
+    assert materialisations(result)["dim_pull_tasks"].metadata["preview"].value.records == []
+    for secret in (PLANTED_STREAM_KEY, PLANTED_TOKEN):
+        assert secret not in text
+
+
 def test_every_asset_says_what_it_is(desk: Desk) -> None:
     graph = build_defs(desk.config_file).resolve_asset_graph()
     for node in graph.asset_nodes:

@@ -90,6 +90,20 @@ def test_a_run_that_published_tells_which_targets_are_not_complete(desk: Desk, i
     assert webhook.messages[0]["alerts"][1]["target"]["name"] == "singapore"
 
 
+def test_a_page_that_could_not_be_written_is_told_and_takes_nothing_back(desk: Desk, instance, webhook) -> None:
+    desk.extra = "[dashboard]\nenabled = true\n"
+    desk.lake.dashboard.mkdir(parents=True)
+    result = execute(desk, instance)
+    assert not result.success
+    (check,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "all_targets_complete"]
+    assert check.passed
+    assert desk.lake.published.exists()
+    sense(desk, instance, result.run_id)
+    (alert,) = webhook.messages[0]["alerts"]
+    assert alert["kind"] == "run_failed"
+    assert "published, but the page could not be written" in alert["text"]
+
+
 def test_a_run_that_was_refused_tells_its_own_message(desk: Desk, instance, webhook) -> None:
     yesterday = str(datetime.now(UTC).date() - timedelta(days=1))
     result = execute(desk, instance, day=yesterday, simulated=False)
@@ -146,9 +160,8 @@ def test_ticks_of_the_daemon_tell_a_success_and_a_failure_once(desk: Desk, insta
 
 
 def test_an_age_is_told_without_any_run(desk: Desk, instance, webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tick(desk, instance, "alert_on_age").skip_message == "nothing is left to be told"
     desk.run(DAY)
-    tick(desk, instance, "alert_on_age")
+    assert tick(desk, instance, "alert_on_age").skip_message == "nothing is left to be told"
     assert webhook.bodies == []
     monkeypatch.setenv("PULLTASKS_ALERTS__MAX_AGE", "0m")
     for _ in range(2):

@@ -271,7 +271,7 @@ def test_all_that_was_found_is_copied_as_csv_and_no_cell_of_it_is_a_formula(visi
     page.wait_for_function("() => document.querySelector('#targets .tools output').textContent.includes('copied')")
     text = page.evaluate("navigator.clipboard.readText()")
     lines = text.split("\r\n")
-    assert lines[0].startswith("target,project_id,region,coverage")
+    assert lines[0].startswith("target,coverage,verdict_reason,error_message")
     assert len(lines) == 3 + 2
     page.locator("#no_backup").get_by_text("Copy as CSV").click()
     page.wait_for_function("() => document.querySelector('#no_backup .tools output').textContent.includes('copied')")
@@ -294,7 +294,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_copied_as_a_text(visit, text: st
 def test_what_is_not_complete_is_said_first_and_cannot_be_overlooked(visit) -> None:
     page, _ = visit("incomplete")
     truth = page.locator("#truth")
-    assert "2 of 3 targets are not complete on 2026-11-22" in truth.inner_text()
+    assert "2 of 3 targets not complete on 2026-11-22" in truth.inner_text()
     assert f"{HOSTILE}: failed (forbidden). It was never complete" in truth.inner_text()
     assert "singapore: failed (forbidden). Its tasks are shown as they were on 2026-11-21." in truth.inner_text()
     assert truth.bounding_box()["y"] < 200

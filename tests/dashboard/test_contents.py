@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
+from pipelines import config
+from pipelines.build import build_and_publish
+from pipelines.capture import capture_targets
 from pipelines.dashboard import contents
-from pipelines.dashboard.contents import TABLES, read_contents
+from pipelines.dashboard.contents import HOURS, TABLES, read_contents
+from pipelines.models import load_models
+from pipelines.normalise import normalise_day
 from pipelines.warehouse import open_published
 
 DAY = date(2026, 11, 22)
@@ -84,7 +90,7 @@ def test_tasks_are_counted_on_complete_days_only_and_as_the_model_counts_them(la
 
 def test_the_load_of_each_hour_is_that_of_the_report(lake) -> None:
     found, connection = of(lake)
-    starts = datetime.fromtimestamp(found["load"]["starts_at"], UTC).replace(tzinfo=None)
+    starts = datetime.fromtimestamp(found["load"]["begins_at"], UTC).replace(tzinfo=None)
     hours = {
         (found["targets"][target]["region"], starts + timedelta(hours=hour)): count
         for target, hours, counts in found["load"]["targets"]
@@ -95,6 +101,85 @@ def test_the_load_of_each_hour_is_that_of_the_report(lake) -> None:
     ).fetchall()
     assert hours == {(region, hour): count for region, hour, count in expected}
     assert starts == datetime.combine(DAY, datetime.min.time())
+
+
+def test_in_a_zone_with_half_hours_the_load_begins_with_the_first_whole_hour_of_the_day(desk: Desk) -> None:
+    desk.extra = ""
+    file = desk.config_file
+    file.write_text('timezone = "Asia/Kolkata"\n' + file.read_text(), encoding="utf-8")
+    settings = config.load(file)
+    desk.lake.prepare()
+    with desk.lake.lock():
+        asyncio.run(capture_targets(settings, desk.lake, DAY, desk.clock, simulated=True))
+        normalise_day(desk.lake, DAY)
+        build_and_publish(desk.lake, load_models(), settings, datetime.now(UTC))
+    with open_published(desk.lake) as connection:
+        load = read_contents(connection, "Asia/Kolkata", timedelta(hours=26))["load"]
+        begins = datetime.fromtimestamp(load["begins_at"], UTC).replace(tzinfo=None)
+        assert begins == datetime.combine(DAY - timedelta(days=1), time(19))
+        expected = connection.execute(
+            "select sum(tasks_scheduled) from rpt_schedule_load where hour_start = $1", [begins]
+        ).fetchall()
+    first = sum(
+        count for _, hours, counts in load["targets"] for hour, count in zip(hours, counts, strict=True) if not hour
+    )
+    assert [(first,)] == expected
+    assert first > 0
+    assert {hour for _, hours, _ in load["targets"] for hour in hours} <= set(range(HOURS))
+
+
+def test_a_first_complete_listing_has_no_known_changes(desk: Desk) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, DAYS[0]] = "forbidden"
+    desk.run(DAYS[0])
+    assert [target["has_known_changes"] for target in of(desk.lake)[0]["targets"]] == [False, False]
+    desk.run(DAYS[1])
+    assert [target["has_known_changes"] for target in of(desk.lake)[0]["targets"]] == [True, False]
+    desk.run(DAYS[2])
+    assert [target["has_known_changes"] for target in of(desk.lake)[0]["targets"]] == [True, True]
+
+
+def test_targets_of_one_name_are_told_apart_by_their_place(desk: Desk) -> None:
+    file = desk.config_file
+    file.write_text(file.read_text().replace('"singapore"', '"beijing"'), encoding="utf-8")
+    settings = config.load(file)
+    desk.lake.prepare()
+    with desk.lake.lock():
+        asyncio.run(capture_targets(settings, desk.lake, DAY, desk.clock, simulated=True))
+        normalise_day(desk.lake, DAY)
+        build_and_publish(desk.lake, load_models(), settings, datetime.now(UTC))
+    labels = {target["label"] for target in of(desk.lake)[0]["targets"]}
+    assert labels == {f"beijing ({p.project_id}/{p.region})" for p in desk.places}
+
+
+def test_a_target_that_left_is_there_and_not_expected_and_its_later_days_are_no_gaps(desk: Desk) -> None:
+    desk.run(DAYS[0])
+    desk.places = desk.places[:1]
+    desk.run(DAYS[1])
+    found, _ = of(desk.lake)
+    assert [target["is_expected"] for target in found["targets"]] == [True, False]
+    assert found["coverage"] == ["cc", "c."]
+    assert found["targets"][1]["task_count"] == 0
+
+
+def test_no_more_days_are_shown_than_the_charts_go_back(lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "DAYS", 2)
+    found, _ = of(lake)
+    assert found["days"] == [str(day) for day in DAYS[1:]]
+    assert found["coverage"] == ["cc", "if"]
+
+
+def test_the_age_that_is_allowed_and_the_time_zone_are_those_of_the_settings(lake) -> None:
+    with open_published(lake) as connection:
+        found = read_contents(connection, "Asia/Shanghai", timedelta(hours=7))
+    assert (found["max_age_seconds"], found["timezone"]) == (7 * 3600, "Asia/Shanghai")
+
+
+def test_what_begins_last_stands_first_among_tasks_without_a_backup(lake) -> None:
+    shown = of(lake)[0]["tables"]["no_backup"]
+    at = [column["name"] for column in shown["columns"]].index("start_time")
+    starts = shown["values"][at]
+    assert starts == sorted(starts, reverse=True)
+    assert len(set(starts)) > 10
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

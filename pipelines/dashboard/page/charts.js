@@ -2,7 +2,6 @@
 // Not here: which targets are shown (page.js). `shown` is the set of their positions.
 
 const MANY_COLOURS = 8;
-const HOURS_A_DAY = 24;
 
 // -- rows ------------------------------------------------------------------------------------------------------------
 
@@ -25,7 +24,7 @@ function historyRows(data, shown, by) {
     status: (status) => status,
     source_type: (status, type) => type,
     region: (status, type, target) => data.targets[target].region,
-    target: (status, type, target) => targetName(data, target),
+    target: (status, type, target) => data.targets[target].label,
   }[by];
   const sums = new Map();
   const inAll = new Map();
@@ -55,17 +54,21 @@ function historyRows(data, shown, by) {
   return rows;
 }
 
-// Tasks scheduled in each hour of the coming days, in the page's time zone; none if no shown target was ever complete.
+// Tasks scheduled in each hour of the coming days, in the page's time zone; none where nothing is known of them.
+// An hour of UTC is called by the hour of the zone in which it begins; one that comes twice as clocks go back is one.
 function loadRows(data, shown) {
-  if (![...shown].some((target) => data.targets[target].task_count !== null)) return [];
+  const known = [...shown].map((target) => data.targets[target]);
+  if (!known.some((target) => target.is_expected && target.task_count !== null)) return [];
   const sums = new Array(data.load.hours).fill(0);
   for (const [target, hours, counts] of data.load.targets) {
     if (shown.has(target)) hours.forEach((hour, i) => { sums[hour] += counts[i]; });
   }
-  return sums.map((tasks, hour) => {
-    const [day, moment] = time(data.load.starts_at + hour * 3600).split(" ");
-    return { day, hour: Number(moment.slice(0, 2)), tasks };
+  const rows = new Map();
+  sums.forEach((tasks, hour) => {
+    const moment = time(data.load.begins_at + hour * 3600).slice(0, 13);
+    rows.set(moment, Math.max(tasks, rows.get(moment) ?? 0));
   });
+  return [...rows].map(([moment, tasks]) => ({ day: moment.slice(0, 10), hour: Number(moment.slice(11)), tasks }));
 }
 
 function coverageRows(data, shown) {
@@ -103,7 +106,7 @@ function look() {
 
 const schema = "https://vega.github.io/schema/vega-lite/v6.json";
 
-function historySpec(rows, days) {
+function historySpec(rows, days, by) {
   const x = { field: "day", type: "ordinal", scale: { domain: days.map((day) => day.day) }, title: null,
     axis: { labelAngle: -45, labelOverlap: "greedy", ticks: false } };
   const unknown = days.filter((day) => day.complete === 0 && day.expected > 0);
@@ -119,7 +122,7 @@ function historySpec(rows, days) {
           color: { field: "value", type: "nominal", title: null },
           opacity: { condition: { test: "datum.complete < datum.expected", value: 0.45 }, value: 1 },
           tooltip: [
-            { field: "day", title: say("chart.day") }, { field: "value", title: say("chart.by") },
+            { field: "day", title: say("chart.day") }, { field: "value", title: say(`chart.${by}`) },
             { field: "tasks", title: say("chart.tasks"), format: "," },
             { field: "complete", title: say("chart.known") }, { field: "expected", title: say("section.targets") },
           ],
@@ -140,14 +143,14 @@ function loadSpec(rows) {
     data: { values: rows },
     mark: { type: "rect", stroke: colour("card"), strokeWidth: 1 },
     encoding: {
-      x: { field: "hour", type: "ordinal", title: say("chart.hour"), axis: { labelAngle: 0, labelOverlap: "greedy", ticks: false } },
+      x: { field: "hour", type: "ordinal", title: say("chart.hour", { timezone: speech.timezone }), axis: { labelAngle: 0, labelOverlap: "greedy", ticks: false } },
       y: { field: "day", type: "ordinal", title: null, axis: { ticks: false } },
       color: {
         field: "tasks", type: "quantitative", title: say("chart.tasks"),
         scale: { range: [colour("heat-low"), colour("heat-high")], zero: false }, legend: { gradientLength: 160 },
       },
       tooltip: [
-        { field: "day", title: say("chart.day") }, { field: "hour", title: say("chart.hour") },
+        { field: "day", title: say("chart.day") }, { field: "hour", title: say("chart.hour", { timezone: speech.timezone }) },
         { field: "tasks", title: say("chart.tasks"), format: "," },
       ],
     },

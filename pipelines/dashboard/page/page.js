@@ -11,16 +11,13 @@ async function unpack(text) {
   return JSON.parse(await new Response(stream).text());
 }
 
-function targetName(contents, position) {
-  const target = contents.targets[position];
-  return target ? target.target_name || `${target.project_id}/${target.region}` : "";
-}
-
 // -- what is asked: kept in the address, so that a view can be passed on ------------------------------------------------
+
+const choices = { by: ["status", "source_type", "region", "target"], lang: ["en", "zh"], theme: ["light", "dark"] };
 
 function readAddress() {
   for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (key in asked) asked[key] = value;
+    if (Object.hasOwn(asked, key) && (choices[key]?.includes(value) ?? true)) asked[key] = value;
   }
 }
 
@@ -33,7 +30,7 @@ function shownTargets() {
   const name = asked.name.toLowerCase();
   return new Set(data.targets.flatMap((target, i) =>
     (!asked.project || target.project_id === asked.project) && (!asked.region || target.region === asked.region)
-    && (!name || targetName(data, i).toLowerCase().includes(name)) ? [i] : []));
+    && (!name || target.label.toLowerCase().includes(name)) ? [i] : []));
 }
 
 // -- the truth about the data ------------------------------------------------------------------------------------------
@@ -42,7 +39,7 @@ function drawAge(now) {
   const built = now - data.build.built_at;
   const newest = data.newest_complete && now - data.newest_complete.finished_at;
   const sentences = [
-    say("banner.built", { age: age(built), time: time(data.build.built_at) }),
+    say("banner.built", { age: age(built), time: time(data.build.built_at), timezone: data.timezone }),
     data.newest_complete ? say("banner.newest", { day: data.newest_complete.day, age: age(newest) }) : say("banner.never"),
   ];
   document.getElementById("age").textContent = sentences.join(" ");
@@ -55,13 +52,15 @@ function drawAge(now) {
   }
 }
 
-// How much of what the filter shows is known: targets that are expected, not complete, never complete.
+// How much of what the filter shows is known: targets that are expected, not complete, never complete, without known
+// changes.
 function knowledge(shown) {
   const expected = [...shown].map((i) => data.targets[i]).filter((target) => target.is_expected);
   return {
     count: expected.length,
     missing: expected.filter((target) => target.coverage !== "complete").length,
     never: expected.filter((target) => target.last_complete_date === null).length,
+    unchanged: expected.filter((target) => !target.has_known_changes).length,
   };
 }
 
@@ -76,14 +75,15 @@ function drawTiles(shown) {
   ];
   document.getElementById("tiles").replaceChildren(...tiles.map(([name, count]) => {
     const isChange = name === "changes";
-    const noneKnown = isUnknown || (isChange && known.missing === known.count);
+    const noneKnown = isUnknown || (isChange && known.unchanged === known.count);
     const value = noneKnown ? say("tile.unknown") : number(count);
     const notes = [];
-    if (isChange && known.missing) notes.push(say("tile.partly_changes", known));
-    else if (known.missing > known.never) notes.push(say("tile.partly", { ...known, missing: known.missing - known.never }));
+    if (!known.count) notes.push(say("tile.none_shown"));
+    else if (isChange && known.unchanged) notes.push(say("tile.partly_changes", known));
+    else if (!isChange && known.missing > known.never) notes.push(say("tile.partly", { ...known, missing: known.missing - known.never }));
     if (known.never && !isChange) notes.push(say("tile.never", { count: known.never }));
     if (!notes.length) notes.push(say("tile.known", known));
-    return element("li", { class: `card${known.missing ? " partly" : ""}`, "data-tile": name },
+    return element("li", { class: `card${(isChange ? known.unchanged : known.missing) ? " partly" : ""}`, "data-tile": name },
       element("span", { class: "label" }, say(`tile.${name}`)),
       element("strong", {}, value),
       element("span", { class: "hint" }, notes.join(" · ")));
@@ -100,56 +100,53 @@ function rowsOf(name, shown) {
 }
 
 function column({ name, kind, description }) {
-  return { name, kind, description, label: () => say(`column.${name}`) };
+  return { name, kind, description, label: () => say(`column.${name}`, { timezone: data.timezone }) };
 }
 
 function makeTables() {
-  kinds.target = { show: (value) => (value === null ? "" : targetName(data, value)) };
+  kinds.target = { show: (value) => (value === null ? "" : data.targets[value].label) };
   for (const [name, { columns }] of Object.entries(data.tables)) {
     tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column));
   }
   tables.targets = new DataTable(document.querySelector('[data-table="targets"]'), "targets", [
-    ["target", "target"], ["project_id", "id"], ["region", "text"], ["coverage", "coverage"], ["verdict_reason", "text"],
-    ["task_count", "number"], ["oldest_state_date", "day"], ["last_complete_date", "day"], ["error_message", "text"],
+    ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "text"], ["error_message", "text"],
+    ["task_count", "number"], ["oldest_state_date", "day"], ["last_complete_date", "day"], ["region", "text"],
+    ["project_id", "id"],
   ].map(([name, kind]) => column({ name, kind })));
 }
 
 function drawTables(shown) {
-  const known = knowledge(shown);
-  for (const [name, table] of Object.entries(tables)) {
-    if (name === "targets") continue;
-    const { values, total } = data.tables[name];
+  const [known, all] = [knowledge(shown), knowledge(data.targets.keys())];
+  for (const [name, { values, total, model, covers }] of Object.entries(data.tables)) {
     const rows = rowsOf(name, shown);
-    const label = say(`section.${name}`);
-    table.show(rows, label);
-    const notes = [];
-    if (!["gaps", "surprises", "sources", "receivers"].includes(name)) notes.push(coverNote(name, known, rows.length));
-    else if (!rows.length) notes.push(say(known.missing ? "covers.none_known" : "covers.none_found"));
-    if (values[0].length < total) {
-      notes.push(say("covers.cut", { rows: number(values[0].length), total: number(total), query: cutQuery[name] }));
+    const isCut = values[0].length < total;
+    tables[name].show(rows, say(`section.${name}`));
+    const notes = [coverNote(covers, covers === "all" ? all : known, rows.length, isCut)];
+    if (isCut) {
+      notes.push(say("covers.cut", { rows: number(values[0].length), total: number(total), query: `from ${model}` }));
     }
-    note(table.host, notes.join(" "));
+    note(tables[name].host, notes.join(" "));
   }
   const targets = [...shown].filter((i) => data.targets[i].is_expected);
   tables.targets.show(targets.map((i) => {
     const target = data.targets[i];
-    return [i, target.project_id, target.region, target.coverage, target.verdict_reason, target.task_count,
-      target.oldest_state_date, target.last_complete_date, target.error_message];
+    return [i, target.coverage, target.verdict_reason, target.error_message, target.task_count,
+      target.oldest_state_date, target.last_complete_date, target.region, target.project_id];
   }), say("section.targets"));
 }
 
-const cutQuery = {
-  changes: "from fct_pull_task_changes", conflicts: "from rpt_destination_conflicts", expiring: "from rpt_expiring_tasks",
-  no_backup: "from rpt_tasks_without_backup", sources: "from rpt_source_reuse", receivers: "from rpt_callback_receivers",
-  gaps: "from rpt_coverage_gaps", surprises: "from rpt_data_quality",
-};
-
-function coverNote(name, known, rows) {
+// What is known of the rows of a table: never a plain "none" where something is not known, or not in the page.
+function coverNote(covers, known, rows, isCut = false) {
   const values = { ...known, day: data.build.through_date };
-  if (known.count && known.never === known.count) return say("covers.not_known");
-  const isChange = name === "changes";
-  const none = rows ? "" : `${say(known.missing ? "covers.none_known" : "covers.none_found")} `;
-  return none + say(known.missing ? (isChange ? "covers.some_changes" : "covers.some") : "covers.all", values);
+  const none = rows ? "" : say(isCut ? "covers.none_here" : known.missing ? "covers.none_known" : "covers.none_found");
+  if (covers === "record") return none;
+  if (!known.count) return say("covers.none_shown", values);
+  if (known.never === known.count) return say("covers.not_known");
+  const missing = covers === "changes" ? known.unchanged : known.missing;
+  const few = { changes: "covers.some_changes", all: "covers.all_targets", state: "covers.some" };
+  const said = say(missing ? few[covers] : "covers.all", values);
+  const noneOfChanges = covers === "changes" && !rows && missing && !isCut ? say("covers.none_known") : none;
+  return `${noneOfChanges} ${said}`.trim();
 }
 
 function note(host, text) {
@@ -167,7 +164,7 @@ function charts(shown) {
   const coverage = coverageRows(data, shown);
   return {
     history: {
-      rows: history, spec: () => historySpec(history, days),
+      rows: history, spec: () => historySpec(history, days, asked.by),
       columns: [["day", "day"], ["value", "text"], ["tasks", "number"], ["complete", "number"], ["expected", "number"]],
     },
     load: { rows: load, spec: () => loadSpec(load), columns: [["day", "day"], ["hour", "number"], ["tasks", "number"]] },
@@ -179,7 +176,7 @@ function charts(shown) {
 }
 
 const chartLabels = {
-  day: "chart.day", value: "chart.by", tasks: "chart.tasks", complete: "chart.known", expected: "section.targets",
+  day: "chart.day", tasks: "chart.tasks", complete: "chart.known", expected: "section.targets",
   hour: "chart.hour", state: "section.coverage",
 };
 
@@ -188,17 +185,20 @@ async function drawCharts(shown) {
     const host = document.querySelector(`[data-chart="${name}"]`);
     const label = say(`section.${name}`);
     const details = document.querySelector(`[data-numbers="${name}"]`);
+    const known = knowledge(shown);
+    const covered = coverNote("state", known, rows.length);
     details.hidden = rows.length === 0;
+    if (name === "load") note(host, rows.length ? covered : "");
     if (rows.length === 0) {
       host.view?.finalize();
       host.view = null;
-      host.replaceChildren(element("p", { class: "cover" }, say("covers.not_known")));
+      for (const attribute of ["role", "aria-label"]) host.removeAttribute(attribute);
+      host.replaceChildren(element("p", { class: "cover" }, shown.size ? covered : say("filter.none")));
       continue;
     }
-    if (name === "load") note(host, coverNote(name, knowledge(shown), rows.length));
     await drawChart(host, spec(), label);
     details.table ??= new DataTable(details.querySelector(".table"), name, columns.map(([key, kind]) =>
-      ({ name: key, kind, label: () => say(chartLabels[key]) })));
+      ({ name: key, kind, label: () => say(key === "value" ? `chart.${asked.by}` : chartLabels[key], { timezone: data.timezone }) })));
     details.table.show(rows.map((row) => columns.map(([key]) => row[key])), label);
   }
 }
@@ -222,7 +222,7 @@ function makeControls() {
     Object.assign(asked, { project: "", region: "", name: "" });
     draw();
   });
-  document.getElementById("by").append(...["status", "source_type", "region", "target"].map((by) =>
+  document.getElementById("by").append(...choices.by.map((by) =>
     element("label", {}, element("input", { type: "radio", name: "by", value: by, checked: by === asked.by,
       onchange: () => { asked.by = by; draw(); } }), element("span", { "data-say": `chart.${by}` }))));
   document.getElementById("language").addEventListener("click", () => {
@@ -256,9 +256,16 @@ function drawControls(shown) {
 // -- all of it -----------------------------------------------------------------------------------------------------------
 
 let drawing = Promise.resolve();
+let isWaiting = false;
 
+// One drawing at a time; what is asked while one goes on is drawn once after it.
 function draw() {
-  drawing = drawing.then(drawNow).catch(broken);
+  if (isWaiting) return;
+  isWaiting = true;
+  drawing = drawing.then(() => {
+    isWaiting = false;
+    return drawNow();
+  }).catch(broken);
 }
 
 async function drawNow() {
@@ -267,6 +274,9 @@ async function drawNow() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
   writeAddress();
   const shown = shownTargets();
+  const all = knowledge(data.targets.keys());
+  const counts = { day: data.build.through_date, complete: all.count - all.missing, expected: all.count };
+  document.title = say("page.title", counts);
   sayAll(document);
   drawAge(Date.now() / 1000);
   drawControls(shown);
@@ -280,8 +290,10 @@ async function drawNow() {
 function broken(error) {
   const place = document.getElementById("broken");
   place.hidden = false;
-  place.textContent = say("page.broken", { error: error.message });
-  throw error;
+  const key = "page.broken";
+  place.textContent = Object.hasOwn(speech.words, key)
+    ? say(key, { error: error.message })
+    : `The page could not be drawn (${error.message}). It needs a browser of 2023 or later.`;
 }
 
 async function begin() {
@@ -294,6 +306,9 @@ async function begin() {
   makeControls();
   makeTables();
   draw();
+  // A page that stays open grows old as well.
+  setInterval(() => drawAge(Date.now() / 1000), 60_000);
+  document.addEventListener("visibilitychange", () => drawAge(Date.now() / 1000));
 }
 
 begin().catch(broken);

@@ -7,7 +7,7 @@ const LIST_SHOWN = 3;
 const kinds = {
   text: { show: (value) => value ?? "" },
   id: { show: (value) => value ?? "", css: "id" },
-  word: { show: (value) => word("word", value) ?? "" },
+  word: { show: (value) => word("word", value) ?? "", css: "day" },
   coverage: { show: (value) => word("coverage", value) ?? "" },
   words: { show: (value) => (value ?? []).map((each) => word("coverage", each)).join(", ") },
   list: { show: (value) => (value ?? []).join("\n"), node: listNode },
@@ -28,7 +28,7 @@ function listNode(values) {
 function csvCell(column, value) {
   if (column.kind === "number") return String(value ?? "");
   let text = String(kinds[column.kind].show(value));
-  if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  if (/^[=+\-@\t\r\n]/.test(text)) text = `'${text}`;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

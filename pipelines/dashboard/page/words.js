@@ -4,13 +4,13 @@
 const speech = { words: {}, language: "en", timezone: "UTC" };
 
 function say(key, values = {}) {
-  const text = speech.words[key] ? speech.words[key][speech.language] : key;
+  const text = Object.hasOwn(speech.words, key) ? speech.words[key][speech.language] : key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
 // A word of the service or of a model: translated where the page knows it, as it is where it does not.
 function word(group, text) {
-  return text !== null && speech.words[`${group}.${text}`] ? say(`${group}.${text}`) : text;
+  return text !== null && Object.hasOwn(speech.words, `${group}.${text}`) ? say(`${group}.${text}`) : text;
 }
 
 function sayAll(root) {
@@ -19,8 +19,10 @@ function sayAll(root) {
   }
 }
 
+const digits = { en: new Intl.NumberFormat("en"), zh: new Intl.NumberFormat("zh") };
+
 function number(value) {
-  return new Intl.NumberFormat(speech.language).format(value);
+  return digits[speech.language].format(value);
 }
 
 const clocks = {};
