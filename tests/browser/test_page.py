@@ -20,7 +20,7 @@ from conftest import write_config
 from pipelines import config
 from pipelines.build import build_and_publish
 from pipelines.capture import Clock, capture_targets
-from pipelines.dashboard import write_dashboard
+from pipelines.dashboard import contents, write_dashboard
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
@@ -57,8 +57,10 @@ class Shown:
         return value
 
 
-def make(folder: Path, places: tuple[Place, ...], faults: dict, days: int) -> Shown:
-    """A lake after some days, and its page."""
+def make(
+    folder: Path, places: tuple[Place, ...], faults: dict, days: int, missed: frozenset[date] = frozenset()
+) -> Shown:
+    """A lake after some days, and its page; on the days that are missed nobody ran it."""
     folder.mkdir()
     sandbox = Sandbox(places, faults=faults)
     clock = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
@@ -75,6 +77,8 @@ def make(folder: Path, places: tuple[Place, ...], faults: dict, days: int) -> Sh
         with lake.lock():
             for n in range(days - 1, -1, -1):
                 day = DAY - timedelta(days=n)
+                if day in missed:
+                    continue
                 asyncio.run(capture_targets(settings, lake, day, clock, simulated=True))
                 normalise_day(lake, day)
             build_and_publish(lake, load_models(), settings, clock.now())
@@ -90,7 +94,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
     NAMES.update(dict(zip(empty, ("beijing", "shanghai", "singapore"), strict=True)))
     failing = {
         (SINGAPORE.project_id, DAY): "forbidden",
-        (BEIJING.project_id, DAY - timedelta(days=2)): "short_page",
+        (BEIJING.project_id, DAY - timedelta(days=2)): "null_tasks",
         (SHANGHAI.project_id, None): "forbidden",
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -98,9 +102,17 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
         patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
         return {
             "good": make(root / "good", places, {}, 4),
-            "incomplete": make(root / "incomplete", places, failing, 4),
+            "incomplete": make(root / "incomplete", places, failing, 5, frozenset({DAY - timedelta(days=3)})),
             "empty": make(root / "empty", empty, {}, 2),
+            "first": first_and_cut(patch, root, places),
         }
+
+
+def first_and_cut(patch: pytest.MonkeyPatch, root: Path, places: tuple[Place, ...]) -> Shown:
+    """The page of a first day, whose tables hold two rows each."""
+    with patch.context() as bound:
+        bound.setattr(contents, "ROWS", 2)
+        return make(root / "first", places, {}, 1)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +177,18 @@ def count_of(page: Page, table: str) -> int:
     text = page.locator(f"#{table} .pager").last.inner_text()
     found = re.search(r"of ([\d,]+)", text)
     return int(found[1].replace(",", "")) if found else 0
+
+
+def numbers(page: Page, chart: str) -> list[list[str]]:
+    """The table behind a chart, all of its pages."""
+    details = page.locator(f"#{chart} details")
+    found: list[list[str]] = []
+    while True:
+        found += [row.locator("td").all_inner_texts() for row in details.locator("tbody tr").all()]
+        forth = details.get_by_label("Next rows")
+        if forth.is_disabled():
+            return found
+        forth.click()
 
 
 def bars(page: Page) -> int:
@@ -279,7 +303,7 @@ def test_all_that_was_found_is_copied_as_csv_and_no_cell_of_it_is_a_formula(visi
     assert len(copied) - 1 == shown.one("select count(*) from rpt_tasks_without_backup")
 
 
-@pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "\n=x"])
 def test_a_text_that_a_spreadsheet_would_run_is_copied_as_a_text(visit, text: str) -> None:
     page, _ = visit("good")
     cell = page.evaluate("text => csvCell({kind: 'text'}, text)", text)
@@ -313,7 +337,7 @@ def test_what_is_not_known_is_no_zero(visit) -> None:
     after(page, lambda: page.select_option("[name=region]", SINGAPORE.region))
     assert tile(page, "tasks") == expected(shown, "tasks", SINGAPORE.region)
     assert tile(page, "changes") == "not known"
-    assert page.locator("[data-chart=history] .layer_1_marks text").all_text_contents() == ["?"]
+    assert page.locator("[data-chart=history] .layer_1_marks text").all_text_contents() == ["?", "?"]
 
 
 def test_pale_bars_are_those_of_days_on_which_something_is_not_known(visit) -> None:
@@ -340,11 +364,90 @@ def test_data_that_are_old_say_so_when_the_page_is_opened_later(browser, lakes) 
     context.close()
 
 
+def test_a_page_that_stays_open_grows_old(browser, lakes) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.clock.install()
+    page.goto(lakes["good"].file.as_uri())
+    page.clock.run_for(5000)
+    drawn(page)
+    assert page.locator("#old").is_hidden()
+    page.clock.fast_forward(3 * 24 * 3600 * 1000)
+    page.wait_for_selector("#old:not([hidden])")
+    context.close()
+
+
+def test_an_address_that_asks_for_what_there_is_not_is_drawn_all_the_same(visit) -> None:
+    page, shown = visit("good", "#by=bogus&lang=fr&theme=pink&constructor=x")
+    assert page.locator("#broken").is_hidden()
+    assert tile(page, "tasks") == expected(shown, "tasks")
+    after(page, lambda: page.select_option("[name=region]", BEIJING.region))
+    assert tile(page, "tasks") == expected(shown, "tasks", BEIJING.region)
+
+
+def test_a_browser_that_is_too_old_says_so(browser, lakes) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.add_init_script("delete globalThis.DecompressionStream")
+    page.goto(lakes["incomplete"].file.as_uri())
+    page.wait_for_selector("#broken:not([hidden])")
+    assert "It needs a browser of 2023 or later." in page.locator("#broken").inner_text()
+    assert "2 of 3 targets not complete" in page.locator("#truth").inner_text()
+    context.close()
+
+
 def test_an_empty_day_shows_true_zeros(visit) -> None:
     page, _ = visit("empty")
     assert "All 3 targets are complete" in page.locator("#truth").inner_text()
     assert {tile(page, name) for name in TILES} == {"0"}
     assert "None. Known for all 3 targets" in page.locator("#conflicts").inner_text()
+
+
+def test_a_first_listing_has_no_known_changes(visit) -> None:
+    page, _ = visit("first")
+    assert tile(page, "changes") == "not known"
+    assert (
+        "None among what is known. 3 of the 3 targets shown have no complete listing"
+        in page.locator("#changes").inner_text()
+    )
+
+
+def test_a_table_that_is_cut_says_so_and_is_never_called_empty(visit) -> None:
+    page, shown = visit("first")
+    total = shown.one("select count(*) from rpt_tasks_without_backup")
+    cover = page.locator("#no_backup .cover")
+    assert f"The page holds the first 2 of {total} rows" in cover.inner_text()
+    assert "from rpt_tasks_without_backup" in cover.inner_text()
+    held = {row[0] for row in rows(page, "no_backup")}
+    absent = next(place for place in (BEIJING, SHANGHAI, SINGAPORE) if NAMES[place] not in held)
+    after(page, lambda: page.select_option("[name=region]", absent.region))
+    assert rows(page, "no_backup") == []
+    assert cover.inner_text().startswith("None among the rows that the page holds.")
+    assert tile(page, "no_backup") == expected(shown, "no_backup", absent.region)
+
+
+def test_a_filter_that_shows_nobody_says_nothing_about_anybody(visit) -> None:
+    page, _ = visit("good")
+    after(page, lambda: page.fill("[name=name]", "nowhere"))
+    assert {tile(page, name) for name in TILES} == {"not known"}
+    assert "no target of the day is shown" in page.locator("#tiles").inner_text()
+    text = page.locator("#needs-script").inner_text()
+    assert "targets shown" not in text.replace("0 of 3 targets shown", "")
+    assert "never complete" not in text
+    assert page.locator("[data-chart=load]").inner_text() == "No target matches the filter."
+    after(page, lambda: page.click("[type=reset]"))
+    assert page.locator("[data-chart=load] svg").count() == 1
+    assert "Known for all 3 targets shown" in page.locator("#load .cover").inner_text()
+
+
+def test_only_what_is_complete_counts_as_known_on_each_day(visit) -> None:
+    page, _ = visit("incomplete", f"#region={BEIJING.region}")
+    opacities = [p.get_attribute("opacity") for p in page.locator("[data-chart=history] .layer_0_marks path").all()]
+    assert set(opacities) <= {"1", None}
+    page.locator("#coverage summary").click()
+    states = [cells[1] for cells in numbers(page, "coverage")]
+    assert states == ["all complete", "no run", "none complete", "all complete", "all complete"]
+    assert page.locator("[data-chart=history] .layer_1_marks text").all_text_contents() == ["?", "?"]
 
 
 # -- charts ------------------------------------------------------------------------------------------------------------
@@ -365,6 +468,49 @@ def test_every_chart_is_drawn_and_its_numbers_are_there_as_a_table(visit) -> Non
         if cells[0] == "2026-11-19"
     ]
     assert sum(first_day) == total
+
+
+@pytest.mark.parametrize("region", [None, SINGAPORE.region])
+def test_the_history_and_the_load_are_those_of_sql_under_any_filter(visit, region: str | None) -> None:
+    page, shown = visit("good", f"#region={region}" if region else "")
+    where = f"region = '{region}'" if region else "true"
+    page.locator("#history summary").click()
+    history = {(day, status): int(tasks) for day, status, tasks, *_ in numbers(page, "history")}
+    counted = shown.warehouse.execute(
+        f"select snapshot_date::varchar, status, sum(task_count)::int from fct_daily_task_counts where {where} group by all"
+    ).fetchall()
+    assert history == {(day, status): tasks for day, status, tasks in counted}
+    page.locator("#load summary").click()
+    load = {(day, int(hour)): int(tasks) for day, hour, tasks in numbers(page, "load")}
+    scheduled = shown.warehouse.execute(
+        "select hour_start::date::varchar, hour(hour_start), sum(tasks_scheduled)::int from rpt_schedule_load "
+        f"where {where} and hour_start >= timestamp '{DAY}' group by all"
+    ).fetchall()
+    assert {key: tasks for key, tasks in load.items() if tasks} == {(day, hour): n for day, hour, n in scheduled}
+    assert len(load) == 8 * 24
+
+
+def test_what_is_beyond_the_colours_is_summed_and_nothing_is_lost(visit) -> None:
+    page, _ = visit("good")
+    found = page.evaluate(
+        """() => historyRows({
+            days: ["2026-11-22"], coverage: ["c"], targets: [{region: "r", label: "t"}],
+            counts: Array.from({length: 12}, (_, i) => [0, `status-${i}`, "x", [0], [100 - i]]),
+        }, new Set([0]), "status")"""
+    )
+    assert len(found) == 8
+    assert sum(row["tasks"] for row in found) == sum(100 - i for i in range(12))
+    assert found[-1]["value"] == "other"
+
+
+def test_numbers_sort_as_numbers(visit) -> None:
+    page, shown = visit("good")
+    page.locator("#no_backup th", has_text="sources").locator("button").click()
+    page.locator("#no_backup th", has_text="sources").locator("button").click()
+    counts = shown.warehouse.execute(
+        "select len(source_urls) from rpt_tasks_without_backup order by 1 desc limit 10"
+    ).fetchall()
+    assert [(int(row[5]),) for row in rows(page, "no_backup")] == counts
 
 
 def test_bars_can_be_coloured_by_source_type_region_and_target(visit) -> None:

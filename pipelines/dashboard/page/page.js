@@ -144,7 +144,7 @@ function coverNote(covers, known, rows, isCut = false) {
   if (known.never === known.count) return say("covers.not_known");
   const missing = covers === "changes" ? known.unchanged : known.missing;
   const few = { changes: "covers.some_changes", all: "covers.all_targets", state: "covers.some" };
-  const said = say(missing ? few[covers] : "covers.all", values);
+  const said = say(missing ? few[covers] : covers === "all" ? "covers.every" : "covers.all", values);
   const noneOfChanges = covers === "changes" && !rows && missing && !isCut ? say("covers.none_known") : none;
   return `${noneOfChanges} ${said}`.trim();
 }
