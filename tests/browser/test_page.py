@@ -361,6 +361,9 @@ def test_data_that_are_old_say_so_when_the_page_is_opened_later(browser, lakes) 
     drawn(page)
     assert "These data are old: no day was complete for 3 days." in page.locator("#truth").inner_text()
     assert page.locator("#truth.bad").count() == 1
+    page.goto(lakes["incomplete"].file.as_uri())
+    drawn(page)
+    assert "These data are old: they were built 3 days ago." in page.locator("#truth").inner_text()
     context.close()
 
 
