@@ -153,8 +153,12 @@ async def capture_targets(
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one(target)) for target in targets if only is None or target.key in only]
-        except* OSError as errors:
-            raise _lake_error(errors) from None
+        except BaseExceptionGroup as errors:
+            # not `except*`: before Python 3.11.4 what is raised there comes out as a group again
+            of_the_disk, others = errors.split(OSError)
+            if of_the_disk is None or others is not None:
+                raise
+            raise _lake_error(of_the_disk) from None
     return [task.result() for task in tasks]
 
 
