@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -11,12 +10,10 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
 from pipelines import config
-from pipelines.build import build_and_publish
-from pipelines.capture import capture_targets
 from pipelines.dashboard import contents
-from pipelines.dashboard.contents import HOURS, TABLES, read_contents
-from pipelines.models import load_models
-from pipelines.normalise import normalise_day
+from pipelines.dashboard.contents import HOURS, read_contents
+from pipelines.dashboard.tables import TABLES
+from pipelines.runs import snapshot
 from pipelines.warehouse import open_published
 
 DAY = date(2026, 11, 22)
@@ -108,11 +105,7 @@ def test_in_a_zone_with_half_hours_the_load_begins_with_the_first_whole_hour_of_
     file = desk.config_file
     file.write_text('timezone = "Asia/Kolkata"\n' + file.read_text(), encoding="utf-8")
     settings = config.load(file)
-    desk.lake.prepare()
-    with desk.lake.lock():
-        asyncio.run(capture_targets(settings, desk.lake, DAY, desk.clock, simulated=True))
-        normalise_day(desk.lake, DAY)
-        build_and_publish(desk.lake, load_models(), settings, datetime.now(UTC))
+    snapshot(settings, DAY, desk.clock, simulated=True)
     with open_published(desk.lake) as connection:
         load = read_contents(connection, "Asia/Kolkata", timedelta(hours=26))["load"]
         begins = datetime.fromtimestamp(load["begins_at"], UTC).replace(tzinfo=None)
@@ -142,11 +135,7 @@ def test_targets_of_one_name_are_told_apart_by_their_place(desk: Desk) -> None:
     file = desk.config_file
     file.write_text(file.read_text().replace('"singapore"', '"beijing"'), encoding="utf-8")
     settings = config.load(file)
-    desk.lake.prepare()
-    with desk.lake.lock():
-        asyncio.run(capture_targets(settings, desk.lake, DAY, desk.clock, simulated=True))
-        normalise_day(desk.lake, DAY)
-        build_and_publish(desk.lake, load_models(), settings, datetime.now(UTC))
+    snapshot(settings, DAY, desk.clock, simulated=True)
     labels = {target["label"] for target in of(desk.lake)[0]["targets"]}
     assert labels == {f"beijing ({p.project_id}/{p.region})" for p in desk.places}
 

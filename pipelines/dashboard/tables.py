@@ -1,0 +1,165 @@
+"""The tables of the page: which model each shows, by which columns, in which order.
+
+Lives here: one entry a table.
+Does not live here: how rows are read (contents), what the columns mean (the headers in sql/), their words (page/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes:
+        name: how the page calls it.
+        model: the model that it shows.
+        covers: what a reader must know of it: the `state` of targets as last known, `changes` since their complete
+            listing before, `all` targets whatever the filter, or a `record` whose rows say it themselves.
+        columns: its columns with the kind that tells how they are shown and sorted; `target` stands for project_id,
+            region and target_name together, and so does `other_target`.
+        query: gives these columns, in an order in which the most important rows come first.
+    """
+
+    name: str
+    model: str
+    covers: str
+    columns: dict[str, str]
+    query: str
+
+
+TABLES = (
+    Table(
+        "changes",
+        "fct_pull_task_changes",
+        "changes",
+        {
+            "target": "target",
+            "task_id": "id",
+            "change": "word",
+            "reason": "word",
+            "field": "text",
+            "value_before": "text",
+            "value_after": "text",
+            "previous_complete_date": "day",
+        },
+        "select * from fct_pull_task_changes where snapshot_date = (select through_date from meta_build) "
+        "order by change = 'changed', change, project_id, region, task_id, field",
+    ),
+    Table(
+        "conflicts",
+        "rpt_destination_conflicts",
+        "state",
+        {
+            "destination": "text",
+            "target": "target",
+            "task_id": "id",
+            "start_time": "time",
+            "end_time": "time",
+            "other_target": "target",
+            "other_task_id": "id",
+            "overlap_start_time": "time",
+            "overlap_end_time": "time",
+            "state_date": "day",
+        },
+        "from rpt_destination_conflicts "
+        "order by overlap_start_time desc nulls first, destination, task_id, other_task_id",
+    ),
+    Table(
+        "expiring",
+        "rpt_expiring_tasks",
+        "state",
+        {
+            "target": "target",
+            "task_id": "id",
+            "ends": "word",
+            "end_time": "time",
+            "hours_to_end": "number",
+            "status": "text",
+            "source_type": "text",
+            "destination": "text",
+            "state_date": "day",
+        },
+        "select * replace (round(hours_to_end, 1) as hours_to_end) from rpt_expiring_tasks "
+        "order by ends = 'past_end', abs(hours_to_end), project_id, region, task_id",
+    ),
+    Table(
+        "no_backup",
+        "rpt_tasks_without_backup",
+        "state",
+        {
+            "target": "target",
+            "task_id": "id",
+            "status": "text",
+            "source_type": "text",
+            "first_source": "text",
+            "source_count": "number",
+            "destination": "text",
+            "start_time": "time",
+            "end_time": "time",
+            "state_date": "day",
+        },
+        "select *, source_urls[1] as first_source, coalesce(len(source_urls), 0) as source_count "
+        "from rpt_tasks_without_backup order by start_time desc nulls last, project_id, region, task_id",
+    ),
+    Table(
+        "sources",
+        "rpt_source_reuse",
+        "all",
+        {
+            "url": "text",
+            "task_count": "number",
+            "primary_count": "number",
+            "backup_count": "number",
+            "target_count": "number",
+            "oldest_state_date": "day",
+        },
+        "from rpt_source_reuse order by task_count desc, url_fingerprint",
+    ),
+    Table(
+        "receivers",
+        "rpt_callback_receivers",
+        "all",
+        {
+            "callback_url": "text",
+            "task_count": "number",
+            "target_count": "number",
+            "events": "list",
+            "oldest_state_date": "day",
+        },
+        "from rpt_callback_receivers order by task_count desc, callback_url_fingerprint",
+    ),
+    Table(
+        "gaps",
+        "rpt_coverage_gaps",
+        "record",
+        {
+            "target": "target",
+            "from_date": "day",
+            "to_date": "day",
+            "days": "number",
+            "is_open": "flag",
+            "coverages": "words",
+            "reasons": "list",
+            "last_complete_date": "day",
+        },
+        "from rpt_coverage_gaps order by to_date desc, days desc, project_id, region",
+    ),
+    Table(
+        "surprises",
+        "rpt_data_quality",
+        "record",
+        {
+            "target": "target",
+            "field": "text",
+            "rule": "text",
+            "last_occurrences": "number",
+            "first_date": "day",
+            "last_date": "day",
+            "example_task_id": "id",
+        },
+        "from rpt_data_quality order by last_date desc, field, rule, project_id, region",
+    ),
+)
