@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 from hypothesis import settings
+from webhook_server import Webhook, listening
 
 from pipelines import config
 from pipelines.build import build_and_publish
@@ -129,3 +130,11 @@ def sandbox() -> Sandbox:
 def desk(sandbox: Sandbox, tmp_path: Path) -> Iterator[Desk]:
     with serving(sandbox) as url:
         yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """A receiver of alarms on loopback, whose address is in the environment."""
+    with listening() as receiver:
+        monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", receiver.address)
+        yield receiver

@@ -113,13 +113,6 @@ def desk(tmp_path: Path):
 
 
 @pytest.fixture
-def webhook(monkeypatch: pytest.MonkeyPatch):
-    with listening() as each:
-        monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", each.address)
-        yield each
-
-
-@pytest.fixture
 def run(desk: Desk, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """`pulltasks VERB` with the desk's configuration: exit code, and all that it said on stderr and in logs."""
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 from conftest import SINGAPORE, Desk
-from webhook_server import TOKEN, listening
+from webhook_server import TOKEN
 
 from assets.definitions import JOB, MONTHLY_JOB, build_defs
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
@@ -21,13 +21,6 @@ pytestmark = [
 ]
 DAY = date(2026, 11, 22)
 NAMES = ["alert_on_age", "alert_on_failure", "alert_on_success"]
-
-
-@pytest.fixture
-def webhook(monkeypatch: pytest.MonkeyPatch):
-    with listening() as each:
-        monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", each.address)
-        yield each
 
 
 @pytest.fixture
@@ -121,6 +114,17 @@ def test_a_run_that_could_not_begin_tells_why(desk: Desk, instance, webhook) -> 
     (run,) = instance.get_runs()
     sense(desk, instance, run.run_id)
     assert "another run is writing to" in webhook.messages[0]["alerts"][0]["text"]
+
+
+def test_a_look_without_a_run_forgets_no_failed_run(desk: Desk, instance, webhook) -> None:
+    desk.run(DAY)
+    with desk.lake.lock():
+        execute(desk, instance)
+    (run,) = instance.get_runs()
+    sense(desk, instance, run.run_id)
+    tick(desk, instance, "alert_on_age")
+    sense(desk, instance, run.run_id)
+    assert [webhook.kinds(n) for n in range(len(webhook.bodies))] == [["run_failed"]]
 
 
 def test_an_error_that_is_not_ours_is_named_without_its_text(desk: Desk, instance, webhook) -> None:
