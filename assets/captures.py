@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from assets.failures import told_as_failure
 from assets.metadata import OPERATORS, asset_key, verdict_table
 from assets.resources import Workplace
 from pipelines.capture import CaptureResult, capture_targets
 from pipelines.coverage import known_tasks
-from pipelines.errors import ConfigError, DateRefused
 
 RAW_CAPTURES = dg.AssetKey(["raw", "captures"])
 EVERY_TARGET_COMPLETE = "every_target_complete"
@@ -65,23 +65,21 @@ def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         started = context.instance.get_run_record_by_id(context.run.run_id)
         began_at = datetime.fromtimestamp(started.start_time, UTC) if started and started.start_time else None
         split = [name.partition("/") for name in config.accept_drop]
-        try:
-            with known_tasks(workplace.lake) as known:
-                results = await capture_targets(
-                    workplace.settings,
-                    workplace.lake,
-                    date.fromisoformat(context.partition_key),
-                    workplace.clock,
-                    known=known,
-                    refresh=config.refresh,
-                    accept_drop={(project_id, region) for project_id, _, region in split},
-                    simulated=config.simulated,
-                    began_at=began_at,
-                    on_result=_Progress(context.log, len(workplace.settings.targets)),
-                )
-        except (DateRefused, ConfigError) as error:
-            # Only the capture refuses: everything below stays rebuildable for any date.
-            raise dg.Failure(description=str(error), allow_retries=False) from None
+        # Only the capture refuses: everything below stays rebuildable for any date.
+        with told_as_failure(workplace.report, "capturing"), known_tasks(workplace.lake) as known:
+            results = await capture_targets(
+                workplace.settings,
+                workplace.lake,
+                date.fromisoformat(context.partition_key),
+                workplace.clock,
+                known=known,
+                refresh=config.refresh,
+                accept_drop={(project_id, region) for project_id, _, region in split},
+                simulated=config.simulated,
+                began_at=began_at,
+                report=workplace.report,
+                on_result=_Progress(context.log, len(workplace.settings.targets)),
+            )
         complete = sum(result.verdict == "complete" for result in results)
         counts = {"targets_complete": complete, "targets_expected": len(results)}
         return dg.MaterializeResult(

@@ -8,10 +8,10 @@ from datetime import date
 
 import dagster as dg
 
+from assets.failures import told_as_failure
 from assets.metadata import OPERATORS, asset_key
 from assets.resources import Workplace
 from pipelines.compaction import compact_month, months_to_compact, remove_old_raw
-from pipelines.errors import LakeError
 from pipelines.tables import TABLES
 
 CLOSED_MONTHS = dg.AssetKey(["tidy", "closed_months"])
@@ -34,11 +34,9 @@ def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     ) -> dg.MaterializeResult:
         lake, settings = workplace.lake, workplace.settings.lake
         month = date.fromisoformat(context.partition_key)
-        try:
+        with told_as_failure(workplace.report, "compacting"):
             done = [compact_month(lake, each) for each in months_to_compact(lake, settings) if each <= month]
             without_raw, needed = remove_old_raw(lake, settings)
-        except LakeError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
         return dg.MaterializeResult(
             metadata={
                 "compacted": bool(done),

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from assets.failures import told_as_failure
 from assets.metadata import (
     ANALYSTS,
     OPERATORS,
@@ -48,12 +49,10 @@ def model_assets(models: Models, partitions: dg.PartitionsDefinition[str]) -> dg
     ) -> Iterator[dg.MaterializeResult]:
         for model in models.in_order:
             if asset_key(model.name) in context.selected_asset_keys:
-                try:
+                with told_as_failure(workplace.report, f"building {model.name}"):
                     workplace.working_copy.require(date.fromisoformat(context.partition_key))
                     result = workplace.working_copy.run(model.name)
                     preview = workplace.working_copy.preview(model.name)
-                except PulltasksError as error:
-                    raise dg.Failure(description=str(error), allow_retries=False) from None
                 yield _materialised(result, preview, workplace.working_copy.day)
 
     return build
@@ -173,16 +172,14 @@ def warehouse_asset(
     def warehouse(
         context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        try:
+        with told_as_failure(workplace.report, "publishing"):
             work = workplace.working_copy
             day, checks = date.fromisoformat(context.partition_key), work.cross_checks()
             work.require(day)
             path = work.publish(workplace.clock.now())
-        except PulltasksError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
         with open_published(workplace.lake) as connection:
             status, surprises = read_day(connection, day), read_surprises(connection, day)
-        for text in surprises:
+        for text in (*workplace.troubles, *surprises):
             context.log.warning(text)
         counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
         yield dg.MaterializeResult(
@@ -192,6 +189,7 @@ def warehouse_asset(
                 "bytes": path.stat().st_size,
                 "built_through": str(work.day),
                 "surprises": "\n".join(surprises) or "none",
+                "troubles": "\n".join(workplace.troubles) or "none",
                 **counts,
             },
             check_results=[
@@ -206,7 +204,9 @@ def warehouse_asset(
             try:
                 file = write_dashboard(workplace.lake, workplace.settings)
             except (PulltasksError, OSError) as error:
-                page_error = error
+                page_error = str(error)
+            except Exception as error:  # noqa: BLE001 - what was published stands
+                page_error = workplace.report(error, "writing the page")
             else:
                 yield dg.MaterializeResult(
                     asset_key=DASHBOARD,

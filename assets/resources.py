@@ -12,14 +12,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines import config, redact
+from assets.failures import told_as_failure
+from pipelines import config
+from pipelines.audit import mend_manifests
 from pipelines.build import WorkingCopy
-from pipelines.builds import has_builds, plan_build
+from pipelines.builds import plan_build
 from pipelines.capture import Clock
 from pipelines.compaction import clear_compacted_days
-from pipelines.errors import PulltasksError
+from pipelines.error_reports import reporter
 from pipelines.lake import Lake
 from pipelines.models import Models, load_models
+from pipelines.runs import audit_plan
 from pipelines.settings import Settings
 
 CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
@@ -33,6 +36,8 @@ class Workplace:
         self.lake = Lake(settings.lake.root)
         self.models: Models = load_models()
         self.clock = CLOCK
+        self.report = reporter(self.lake)
+        self.troubles: list[str] = []  # what is wrong with days or targets, and keeps nothing else from being done
         self._stack = stack
         self._working_copy: WorkingCopy | None = None
 
@@ -40,8 +45,11 @@ class Workplace:
     def working_copy(self) -> WorkingCopy:
         """The warehouse in the making, begun when it is first asked for."""
         if self._working_copy is None:
-            redact.read_or_make_key(self.lake, may_make=not has_builds(self.lake))
-            plan = plan_build(self.lake, self.models, self.settings, rebuild_last_day=True)
+            audit = audit_plan(self.lake, self.models, self.settings.warehouse, self.report)
+            self.troubles += audit.troubles
+            plan = plan_build(
+                self.lake, self.models, self.settings.warehouse, rebuild_last_day=True, left_out=audit.left_out
+            )
             self._working_copy = self._stack.enter_context(WorkingCopy(self.lake, self.models, self.settings, plan))
         return self._working_copy
 
@@ -53,12 +61,11 @@ class Workplace:
 def workplace(context: dg.InitResourceContext) -> Iterator[Workplace]:
     """Hold the lake's lock from the run's beginning to its end."""
     file = context.resource_config["config_file"]
-    try:
-        with ExitStack() as stack:
+    with ExitStack() as stack:
+        with told_as_failure(reporter(None), "opening the lake"):
             place = Workplace(config.load(Path(file) if file else None, need_targets=False), stack)
             place.lake.prepare()
             stack.enter_context(place.lake.lock())
+            place.troubles += mend_manifests(place.lake)
             clear_compacted_days(place.lake)
-            yield place
-    except PulltasksError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None
+        yield place

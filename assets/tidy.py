@@ -10,10 +10,10 @@ from datetime import date
 import dagster as dg
 
 from assets.captures import RAW_CAPTURES
+from assets.failures import told_as_failure
 from assets.metadata import OPERATORS, asset_key, tidy_schema
 from assets.resources import Workplace
-from pipelines.errors import LakeError
-from pipelines.lake import read_manifest
+from pipelines.manifests import read_manifest
 from pipelines.normalise import days_to_normalise, normalise_days
 from pipelines.tables import SCHEMA_VERSION, TABLES
 
@@ -42,15 +42,11 @@ def tidy_assets(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
         context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
     ) -> Iterator[dg.MaterializeResult]:
         day = date.fromisoformat(context.partition_key)
-        try:
-            normalise_days(
-                workplace.lake,
-                days_to_normalise(workplace.lake, day),
-                on_day=lambda done, error: context.log.info(f"{done}: {error or 'normalised'}"),
-            )
+        with told_as_failure(workplace.report, "writing the tidy tables"):
+            for made in normalise_days(workplace.lake, days_to_normalise(workplace.lake, day), workplace.report):
+                workplace.troubles += made.troubles
+                context.log.info(f"{made.day}: {'normalised' if made.manifest else 'not written'}")
             manifest = read_manifest(workplace.lake.manifest_file(day))
-        except LakeError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
         for table in TABLES:
             entry = manifest.tables[table.name]
             yield dg.MaterializeResult(

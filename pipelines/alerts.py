@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pipelines.errors import target_label
 from pipelines.redact import mask_text
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ class AlertTarget:
     @property
     def label(self) -> str:
         """As messages call it everywhere."""
-        place = f"{self.project_id}/{self.region}"
-        return f"{self.name} ({place})" if self.name else place
+        return target_label(self.project_id, self.region, self.name)
 
 
 @dataclass(frozen=True)

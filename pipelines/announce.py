@@ -15,7 +15,9 @@ import msgspec
 from pipelines.alerts import RUN_FAILED, SCHEMA_SURPRISE, Alert, AlertKey, Failure, LakeState, find_alerts, one_line
 from pipelines.config import read_webhook
 from pipelines.coverage import find_surprises, read_newest_complete, read_newest_day
-from pipelines.errors import AlertNotSent, ConfigError, LakeError
+from pipelines.error_reports import reporter
+from pipelines.errors import AlertNotSent, ConfigError, LakeError, NotReadable
+from pipelines.json_reading import decode_file
 from pipelines.lake import Lake
 from pipelines.redact import scrub
 from pipelines.warehouse import open_published
@@ -50,6 +52,13 @@ def announce(settings: Settings, now: datetime, failure: Failure | None = None, 
     if not settings.alerts.are_sent:
         return None
     lake = Lake(settings.lake.root)
+    try:
+        return _announce(settings, lake, now, failure, has_run=has_run)
+    except Exception as error:  # noqa: BLE001 - how a run ended is not changed by who could be told
+        return f"alarms could not be sent: {reporter(lake)(error, 'sending alarms')}"
+
+
+def _announce(settings: Settings, lake: Lake, now: datetime, failure: Failure | None, *, has_run: bool) -> str | None:
     state: LakeState | None = None
     try:
         state = _state(lake)
@@ -116,8 +125,8 @@ def _state(lake: Lake) -> LakeState | None:
 def _read_sent(lake: Lake) -> frozenset[AlertKey]:
     """What was sent; a file that is missing or damaged says nothing, so everything is told once more."""
     try:
-        return msgspec.json.decode(lake.alerts_sent.read_bytes(), type=_Sent).sent
-    except (OSError, msgspec.DecodeError):
+        return decode_file(lake.alerts_sent.read_bytes(), _Sent).sent
+    except (OSError, NotReadable):
         return frozenset()
 
 

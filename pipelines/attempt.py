@@ -12,7 +12,7 @@ from pipelines.huawei.listing import Listing
 from pipelines.huawei.order import ASSUMED
 from pipelines.huawei.pages import Rules
 from pipelines.huawei.pull_tasks import NO_ENDS, Ends, find_ends, list_pull_tasks
-from pipelines.raw import AnswerLine, RawWriter, VerdictLine, body_fields
+from pipelines.raw import AnswerLine, RawWriter, VerdictLine, body_fields, ids_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,10 @@ ADVICE_IF_INCOMPLETE = {
     "sweeps_disagree": "no two passes showed the same tasks; run again at a quieter hour, or raise api.max_sweeps",
     "task_without_id": "the service lists a task without an id; the raw archive keeps it",
     "tasks_null_beside_total": "the service counts tasks and shows none; run again later",
+    "task_id_not_unicode": "the service lists a task whose id is no valid text; the raw archive keeps it",
     "answer_not_json_object": "what came is no answer of this API; check that no proxy or portal answers in its place",
+    "answer_too_deep": "what came is nested deeper than any answer of this API; the raw archive keeps it",
+    "answer_too_large": "what came is larger than any answer of this API; lower api.page_size",
     "answer_not_recognised": "what came is not a list of tasks; run `pulltasks doctor`",
 }
 
@@ -71,6 +74,7 @@ class Tally:
                 date=answer.date,
                 body=body,
                 body_base64=body_base64,
+                old_encoding=answer.old_encoding,
             )
         )
         self.answers += 1
@@ -186,6 +190,7 @@ class Attempt:
             error_message=str(self.error) if self.error else self._advice(reason),
             counted_sweep=outcome.counted_sweep if outcome else None,
             task_count=len(outcome.ids) if outcome else len(self._listing.seen),
+            task_ids_sha256=ids_sha256(sorted(outcome.ids)) if outcome and outcome.verdict == "complete" else None,
             total_first=self._tally.totals[0] if self._tally.totals else None,
             total_last=self._tally.totals[-1] if self._tally.totals else None,
             sweeps=self._listing.sweep,

@@ -10,8 +10,7 @@ after it, one by one. The file that readers see is never touched: a new one is f
 
 from __future__ import annotations
 
-import re
-import secrets
+import shutil
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,32 +19,27 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines import redact
-from pipelines.builds import (
-    EXPOSED,
-    Plan,
-    has_builds,
-    plan_build,
-    remove_exposed_builds,
-    retire_builds,
-    write_meta,
-)
+from pipelines.builds import Plan, plan_build, remove_builds_of_other_masks
 from pipelines.catalogs import open_catalogs
 from pipelines.checks import CheckResult, check_added_rows, check_none, check_rows
 from pipelines.compaction import check_file
 from pipelines.errors import LakeError, ModelError
-from pipelines.lake import PRIVATE_FILE, PUBLIC_FILE, month_of, read_manifest, read_month_manifest
-from pipelines.literals import quoted
+from pipelines.finish import NOT_WRITTEN, finish_file, not_written, qualified_name
+from pipelines.lake import month_of
+from pipelines.literals import escaped, quoted, without_comments
+from pipelines.manifests import read_manifest, read_month_manifest
 from pipelines.models import BY_DAY, with_ancestors
 from pipelines.preview import Preview, first_rows
 from pipelines.tables import SCHEMA_VERSION, TABLES
 from pipelines.warehouse import tidy_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import date, datetime
     from pathlib import Path
 
-    from pipelines.lake import Lake, Manifest
+    from pipelines.lake import Lake
+    from pipelines.manifests import Manifest
     from pipelines.models import Model, Models
     from pipelines.settings import Settings
 
@@ -95,14 +89,15 @@ class WorkingCopy:
         )
         with ExitStack() as undo:
             undo.callback(self.close)
-            open_catalogs(self._connection, self._path, plan, models)
-            for macro in redact.macros(**settings.warehouse.model_dump()):
-                self._connection.execute(macro.replace("create macro ", "create macro memory.main."))
+            # before the catalogs are there: so the masks lie in the database's own memory
+            redact.install(self._connection, **settings.warehouse.model_dump())
             redact.set_key(self._connection, redact.read_or_make_key(lake, may_make=False))
+            open_catalogs(self._connection, self._path, plan, models)
             for day in plan.days[:-1]:
                 self._enter(day)
                 for model in models.in_order:
                     self._pass(model)
+                _raise_if_failed([f"{day}: {text}" for text in _failures(self._check_across())])
                 on_day(day)
             self._enter(plan.days[-1])
             undo.pop_all()
@@ -152,12 +147,16 @@ class WorkingCopy:
         """The first rows of a model that was built; none of a macro, and none where rows show secrets."""
         model = self._models[name]
         is_shown = model.kind != "macro" and not self._settings.warehouse.expose_secrets
-        return first_rows(self._connection, model, _place(model) if is_shown else None)
+        return first_rows(self._connection, model, qualified_name(model) if is_shown else None)
 
     def cross_checks(self) -> tuple[CheckResult, ...]:
         """The checks over several models, after all of them are built."""
         for model in self._models.in_order:
             self.run(model.name)
+        return self._check_across()
+
+    def _check_across(self) -> tuple[CheckResult, ...]:
+        """The checks over several models, as these stand after the day that was entered."""
         return tuple(
             check_none(self._connection, check.name, f"select * from ({check.sql}\n)", f"check {check.name}")
             for check in self._models.checks
@@ -218,7 +217,7 @@ class WorkingCopy:
         if model.kind not in BY_DAY:
             return
         if model.kind == "staging":
-            self._make(model, _place(model))
+            self._make(model, qualified_name(model))
             return
         self._make(model, "made")
         if model.kind == "appended":
@@ -232,17 +231,17 @@ class WorkingCopy:
             self._define(model)
             if not model.is_checked:
                 return ModelResult(model, 0, 0, ())
-            rows = self._count(_place(model))
+            rows = self._count(qualified_name(model))
             return ModelResult(model, rows, rows, self._checks_of(model))
         if not model.has_past:
-            rows = self._make(model, _place(model))
+            rows = self._make(model, qualified_name(model))
             return ModelResult(model, rows, rows, self._checks_of(model))
         day_rows = self._make(model, "made")
         if model.kind == "appended" and self._plan.adds_one_day:
-            self._execute(model, f"insert into {_place(model)} by name from made")
+            self._execute(model, f"insert into {qualified_name(model)} by name from made")
         else:
-            self._execute(model, f"create or replace table {_place(model)} as {_together(model)}")
-        return ModelResult(model, self._count(_place(model)), day_rows, self._checks_of(model))
+            self._execute(model, f"create or replace table {qualified_name(model)} as {_together(model)}")
+        return ModelResult(model, self._count(qualified_name(model)), day_rows, self._checks_of(model))
 
     def _make(self, model: Model, place: str) -> int:
         """Run the select of a model for the day that was entered, into `place`; returns how many rows it gave."""
@@ -263,21 +262,23 @@ class WorkingCopy:
 
     def _define(self, model: Model) -> None:
         """Write a view or a macro into the file; it must work there as it stands."""
-        select = "".join(line for line in model.sql.splitlines(keepends=True) if not line.startswith("--"))
+        select = without_comments(model.sql)
         if model.kind == "view":
-            self._execute(model, f"create view {_place(model)} as {select}")
-            call = _place(model)
+            self._execute(model, f"create view {qualified_name(model)} as {select}")
+            call = qualified_name(model)
         else:
-            self._execute(model, f"create macro {_place(model)}({', '.join(model.arguments)}) as table {select}")
-            call = f"{_place(model)}({', '.join(['null'] * len(model.arguments))})"
+            self._execute(
+                model, f"create macro {qualified_name(model)}({', '.join(model.arguments)}) as table {select}"
+            )
+            call = f"{qualified_name(model)}({', '.join(['null'] * len(model.arguments))})"
         self._compare_columns(model, f"(from {call})")
 
     def _execute(self, model: Model, statement: str) -> None:
         try:
             self._connection.execute(statement)
         except duckdb.Error as error:
-            if _NOT_WRITTEN.search(str(error)):
-                raise _not_written(error) from None
+            if NOT_WRITTEN.search(str(error)):
+                raise not_written(error) from None
             raise ModelError(f"{model.name}: {redact.scrub(str(error))}") from None
 
     def _compare_columns(self, model: Model, rows: str) -> None:
@@ -293,7 +294,7 @@ class WorkingCopy:
     def _checks_of(self, model: Model) -> tuple[CheckResult, ...]:
         """The model's checks; where one day was added to rows that were checked before, over that day's rows only."""
         if not (model.has_past and self._plan.adds_one_day):
-            return check_rows(self._connection, model, _place(model))
+            return check_rows(self._connection, model, qualified_name(model))
         # what shares a key with an earlier row is an error where rows are only added; else it has replaced that row
         held = f"before.main.{model.name}" if model.kind == "appended" else None
         return check_added_rows(self._connection, model, "made", held)
@@ -307,46 +308,25 @@ class WorkingCopy:
             ModelError: when a check fails; what was published before stays.
         """
         cross_checks = self.cross_checks()
-        failed = [
-            f"{result.model.name}: {check.name} ({check.failed_rows} rows, such as {check.sample})"
-            for result in self._results.values()
-            for check in result.checks
-            if not check.passed
-        ] + [
-            f"{check.name} ({check.failed_rows} rows, such as {check.sample})"
-            for check in cross_checks
-            if not check.passed
+        of_models = [
+            f"{result.model.name}: {text}" for result in self._results.values() for text in _failures(result.checks)
         ]
-        if failed:
-            raise ModelError(
-                "nothing was published, these checks failed:\n" + "\n".join(f"  {line}" for line in failed)
-            )
-        exposes = self._settings.warehouse.expose_secrets
-        build_id = f"{f'{EXPOSED}-' if exposes else ''}{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        con = self._connection
-        try:
-            con.execute("begin")
-            self._write_comments()
-            write_meta(con, self._plan, build_id, now)
-            for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
-                con.execute(statement)
-        except duckdb.Error as error:
-            raise _not_written(error) from None
-        path = self._lake.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
-        self._lake.put(self._path, path, mode=PRIVATE_FILE if exposes else PUBLIC_FILE)
-        self._lake.link(path.name, self._lake.published)
-        retire_builds(self._lake, self._plan)
-        return path
-
-    def _write_comments(self) -> None:
-        for model in self._models.in_order:
-            if model.is_published and not (model.kind == "appended" and self._plan.adds_one_day):
-                sort = {"view": "view", "macro": "macro table"}.get(model.kind, "table")
-                text = f"{model.description} Grain: {model.grain}."
-                self._execute(model, f"comment on {sort} {_place(model)} is {quoted(text)}")
-                for column in model.columns if model.kind != "macro" else ():
-                    name = f'{_place(model)}."{column.name}"'
-                    self._execute(model, f"comment on column {name} is {quoted(column.description)}")
+        _raise_if_failed([*of_models, *_failures(cross_checks)])
+        kept = {
+            model.name
+            for model in self._models.in_order
+            if model.kind == "appended" and self._plan.adds_one_day and self._plan.has_words
+        }
+        return finish_file(
+            self._connection,
+            self._lake,
+            self._path,
+            self._models,
+            self._plan,
+            self._settings.warehouse,
+            now,
+            has_words=kept,
+        )
 
     def _count(self, rows: str) -> int:
         return int(self._scalar(f"select count(*) from {rows}"))
@@ -356,37 +336,59 @@ class WorkingCopy:
         return row[0] if row else None
 
 
+def _failures(checks: Iterable[CheckResult]) -> list[str]:
+    return [f"{check.name} ({check.failed_rows} rows, such as {check.sample})" for check in checks if not check.passed]
+
+
+def _raise_if_failed(failures: list[str]) -> None:
+    if failures:
+        raise ModelError("nothing was published, these checks failed:\n" + "\n".join(f"  {line}" for line in failures))
+
+
 def build_and_publish(
-    lake: Lake, models: Models, settings: Settings, now: datetime, on_day: Callable[[date], None] = lambda _: None
+    lake: Lake,
+    models: Models,
+    settings: Settings,
+    now: datetime,
+    on_day: Callable[[date], None] = lambda _: None,
+    *,
+    left_out: Collection[date] = (),
 ) -> Path:
     """Bring the published file up to the tidy tables; returns its path, the one that stands if nothing is new.
+
+    Args:
+        lake: tidy tables in, a build out; the caller holds its lock.
+        models: the SQL.
+        settings: the masking that is asked for.
+        now: the time.
+        on_day: is told of each day but the last.
+        left_out: days whose tables cannot be used.
 
     Raises:
         NoWarehouse: when there are no tidy tables.
         ModelError: when SQL or a check fails; what was published before stays.
     """
-    redact.read_or_make_key(lake, may_make=not has_builds(lake))
-    plan = plan_build(lake, models, settings)
-    if plan.is_nothing and plan.base is not None:
-        if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
-            lake.link(plan.base.name, lake.published)
-            remove_exposed_builds(lake)
-        return plan.base
-    with WorkingCopy(lake, models, settings, plan, on_day) as work:
-        return work.publish(now)
+    plan = plan_build(lake, models, settings.warehouse, left_out=left_out)
+    if not plan.is_nothing:
+        with WorkingCopy(lake, models, settings, plan, on_day) as work:
+            return work.publish(now)
+    if plan.base is None:
+        raise ModelError("there is nothing to build")
+    if not plan.has_words:
+        return _renew_words(lake, models, settings, plan, plan.base, now)
+    if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
+        lake.link(plan.base.name, lake.published)
+    remove_builds_of_other_masks(lake, plan.rules)
+    return plan.base
 
 
-# The database's words when the disk takes no more, whatever kind of error it makes of them.
-_NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
-
-
-def _not_written(error: duckdb.Error) -> LakeError:
-    words = redact.scrub(str(error))
-    return LakeError(f"the warehouse cannot be written ({words}); nothing was published. Make room, then run again")
-
-
-def _place(model: Model) -> str:
-    return f"{'staging' if model.kind == 'staging' else 'warehouse'}.main.{model.name}"
+def _renew_words(lake: Lake, models: Models, settings: Settings, plan: Plan, base: Path, now: datetime) -> Path:
+    """Publish the base once more, with what is said about its tables now."""
+    path = lake.unfinished("warehouse.duckdb")
+    shutil.copyfile(base, path)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{escaped(path)}' as warehouse")
+        return finish_file(connection, lake, path, models, plan, settings.warehouse, now)
 
 
 def _same(model: Model) -> str:

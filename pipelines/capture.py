@@ -19,7 +19,7 @@ from urllib.request import getproxies
 import msgspec
 
 from pipelines.attempt import Attempt, Tally
-from pipelines.errors import ApiError, ConfigError, DateRefused, LakeError, PulltasksError
+from pipelines.errors import UNEXPECTED, ApiError, ConfigError, DateRefused, LakeError, reraise
 from pipelines.huawei.client import LiveClient
 from pipelines.known import NOTHING_KNOWN, Known
 from pipelines.raw import (
@@ -35,14 +35,16 @@ from pipelines.raw import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Sequence
 
+    from pipelines.errors import Reporter
     from pipelines.lake import Lake
     from pipelines.settings import Settings, Target
 
 # Targets that are listed at a time, for each request that may be in flight: enough that none waits for the pace of one
 # project, few enough that memory does not grow with the number of targets.
 TARGETS_PER_REQUEST_IN_FLIGHT = 4
+_MAKE_ROOM = "Make room, then run again"
 # A run that began before midnight keeps its date this far into the next day.
 GRACE_AFTER_MIDNIGHT = timedelta(minutes=30)
 
@@ -98,6 +100,7 @@ async def capture_targets(
     accept_drop: Collection[tuple[str, str]] = (),
     simulated: bool = False,
     began_at: datetime | None = None,
+    report: Reporter = reraise,
     on_result: Callable[[CaptureResult], None] = lambda _: None,
 ) -> list[CaptureResult]:
     """List every target of the configuration, concurrently; targets that are complete on `day` are left alone.
@@ -113,6 +116,8 @@ async def capture_targets(
         accept_drop: targets whose listing counts today however much it lacks, by `(project_id, region)`.
         simulated: `day` is the sandbox's, not today's; any server that is no sandbox is refused.
         began_at: when the run began, if that was before now; it keeps its date past midnight.
+        report: is told of an error that nobody foresaw, and says in a sentence where it is reported; it costs its
+            target the day and no other target anything.
         on_result: is told of each target as it ends.
 
     Returns:
@@ -146,29 +151,40 @@ async def capture_targets(
             standing = None if refresh else _standing(lake, day, target)
             if standing is None and not simulated and not _may_begin(settings, day, clock.now()):
                 standing = CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
-            result = standing or await _capture(client, settings, lake, day, target, known(target.key), clock)
+            return standing or await _capture(client, settings, lake, day, target, known(target.key), clock, report)
+
+        not_written: list[OSError] = []
+
+        async def isolated(target: Target) -> CaptureResult:
+            result = await _isolated(target, one(target), report, not_written.append)
             on_result(result)
             return result
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(target)) for target in targets if only is None or target.key in only]
-        except BaseExceptionGroup as errors:
-            # not `except*`: before Python 3.11.4 what is raised there comes out as a group again
-            of_the_disk, others = errors.split(OSError)
-            if of_the_disk is None or others is not None:
-                raise
-            raise _lake_error(of_the_disk) from None
+        async with asyncio.TaskGroup() as group:
+            asked = [target for target in targets if only is None or target.key in only]
+            tasks = [group.create_task(isolated(target)) for target in asked]
+    if not_written and len(not_written) == len(asked):
+        reason = not_written[0].strerror or not_written[0]
+        raise LakeError(f"the lake cannot be written ({reason}); what was published stands. {_MAKE_ROOM}")
     return [task.result() for task in tasks]
 
 
-def _lake_error(errors: BaseExceptionGroup[OSError]) -> PulltasksError:
-    """What the system said, as one error: a disk that is full is full for all targets."""
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    text = getattr(first, "strerror", None) or str(first)
-    return LakeError(f"the lake cannot be written ({text}); what was published stands. Make room, then run again")
+async def _isolated(
+    target: Target,
+    capture: Coroutine[None, None, CaptureResult],
+    report: Reporter,
+    on_not_written: Callable[[OSError], None],
+) -> CaptureResult:
+    """The result of a capture; whatever goes wrong with it costs its target the day and no other target anything."""
+    try:
+        return await capture
+    except OSError as error:
+        on_not_written(error)
+        words = f"{target.label}: its raw file cannot be written ({error.strerror or error}); {_MAKE_ROOM}"
+        return CaptureResult(target, "failed", "raw_not_written", words, 0, 0)
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+        words = f"{target.label}: {report(error, f'capturing {target.label}')}"
+        return CaptureResult(target, "failed", UNEXPECTED, words, 0, 0)
 
 
 def _may_begin(settings: Settings, day: date, now: datetime) -> bool:
@@ -256,6 +272,7 @@ async def _capture(
     target: Target,
     known: Known,
     clock: Clock,
+    report: Reporter,
 ) -> CaptureResult:
     line = CaptureLine(
         target=target_line(settings, target),
@@ -274,6 +291,11 @@ async def _capture(
             await attempt.list()
         except ApiError as error:
             attempt.error = error
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what came is kept, with a verdict that says so
+            text = f"{target.label}: {report(error, f'listing {target.label}')}"
+            attempt.error = ApiError(UNEXPECTED, text)
         verdict = attempt.verdict(clock.now())
         writer.close(verdict)
         if _is_better(lake, day, target, verdict, line):

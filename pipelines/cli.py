@@ -8,16 +8,14 @@ Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 pub
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.errors import PulltasksError
+from pipelines.ending import alarms, end, fail, remembered
 from pipelines.imports import hide_what_no_verb_needs
 from pipelines.terminal import (
     NOT_COMPLETE,
@@ -34,7 +32,6 @@ from pipelines.terminal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import timedelta
 
     from pipelines.settings import Settings
@@ -73,23 +70,8 @@ def command() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message, never in a traceback."""
-    try:
-        app()
-    except (PulltasksError, OSError) as error:
-        _fail(_message(error), error.exit_code if isinstance(error, PulltasksError) else 1)
-
-
-def _message(error: PulltasksError | OSError) -> str:
-    if isinstance(error, PulltasksError):
-        return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}; what was published stands. Mend that, then run again"
-
-
-def _fail(message: str, exit_code: int) -> NoReturn:
-    typer.echo(f"pulltasks: {message}", err=True)
-    sys.exit(exit_code)
+    """Run the command line."""
+    end(app)
 
 
 @app.command()
@@ -116,16 +98,16 @@ def snapshot(
     from pipelines.runs import snapshot as run_snapshot
 
     if day and simulated_date:
-        _fail("--date and --simulated-date: name one of them", 2)
+        fail("--date and --simulated-date: name one of them", 2)
     if accept_drop and not target:
-        _fail("--accept-drop: name the target whose drop is right, with --target", 2)
+        fail("--accept-drop: name the target whose drop is right, with --target", 2)
     asked = _date(day, "--date")
     simulated = _date(simulated_date, "--simulated-date")
-    settings = configuration.load(config)
+    settings = remembered(configuration.load(config))
     clock = _clock()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
-    with _alarms(settings), Progress() as progress:
+    with alarms(settings), Progress() as progress:
         result = run_snapshot(
             settings,
             wanted,
@@ -152,9 +134,9 @@ def rebuild(
 
     begin, end = _date(first, "--from"), _date(last, "--to")
     if begin is None or end is None or begin > end:
-        _fail(f"--from {first} lies after --to {last}", 2)
-    settings = configuration.load(config, need_targets=False)
-    with _alarms(settings), Progress() as progress:
+        fail(f"--from {first} lies after --to {last}", 2)
+    settings = remembered(configuration.load(config, need_targets=False))
+    with alarms(settings), Progress() as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
     typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
     if result.days_without_raw:
@@ -168,7 +150,7 @@ def compact(config: ConfigOption = None) -> None:
     from pipelines import config as configuration
     from pipelines.runs import compact as run_compact
 
-    settings = configuration.load(config, need_targets=False)
+    settings = remembered(configuration.load(config, need_targets=False))
     with Progress() as progress:
         months, without_raw, needed = run_compact(settings, watcher=progress)
     for month in months:
@@ -207,7 +189,7 @@ def status(
     from pipelines.warehouse import open_published
 
     allowed = _duration(max_age, "--max-age")
-    settings = configuration.load(config, need_targets=False)
+    settings = remembered(configuration.load(config, need_targets=False))
     now = datetime.now(UTC)
     with open_published(Lake(settings.lake.root)) as connection:
         found = read_status(connection, settings.today(now))
@@ -232,13 +214,13 @@ def dashboard(
     from pipelines import config as configuration
     from pipelines.dashboard import write_dashboard_alone
 
-    page = write_dashboard_alone(configuration.load(config, need_targets=False))
+    page = write_dashboard_alone(remembered(configuration.load(config, need_targets=False)))
     typer.echo(page)
     if open_it:
         import webbrowser
 
         if not webbrowser.open(page.absolute().as_uri()):
-            _fail(f"no browser could be started; open {page} in one", 1)
+            fail(f"no browser could be started; open {page} in one", 1)
 
 
 @app.command()
@@ -258,12 +240,12 @@ def query(
     from pipelines.lake import Lake
     from pipelines.warehouse import open_published, open_tidy
 
-    lake = Lake(configuration.load(config, need_targets=False).lake.root)
+    lake = Lake(remembered(configuration.load(config, need_targets=False)).lake.root)
     with open_tidy(lake) if unredacted else open_published(lake) as connection:
         try:
             show(connection, sql, output_format)
         except duckdb.Error as error:
-            _fail(f"the query failed: {error}", 2)
+            fail(f"the query failed: {error}", 2)
 
 
 @app.command()
@@ -281,7 +263,7 @@ def doctor(
     from pipelines import config as configuration
     from pipelines.doctor import examine
 
-    settings = configuration.load(config)
+    settings = remembered(configuration.load(config))
     reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
@@ -304,11 +286,11 @@ def init(
 
     file = config or configuration.DEFAULT_FILE
     if file.exists():
-        _fail(f"{file} is there already and is left as it is; name another with --config", 2)
+        fail(f"{file} is there already and is left as it is; name another with --config", 2)
     settings = configuration.from_environment()
     projects = projects_of_regions(asyncio.run(list_auth_projects(settings, region, lambda: datetime.now(UTC))))
     if not projects:
-        _fail("the credential sees no project of a region; let an administrator give it access to one", 1)
+        fail("the credential sees no project of a region; let an administrator give it access to one", 1)
     with file.open("x", encoding="utf-8") as stream:
         stream.write(first_configuration(projects))
     for project_id, place, name in projects:
@@ -350,28 +332,6 @@ if TYPE_CHECKING:
     from pipelines.capture import Clock as _Clock
 
 
-@contextmanager
-def _alarms(settings: Settings) -> Iterator[None]:
-    """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended."""
-    try:
-        yield
-    except (PulltasksError, OSError) as error:
-        _announce(settings, error)
-        raise
-    _announce(settings, None)
-
-
-def _announce(settings: Settings, error: PulltasksError | OSError | None) -> None:
-    if not settings.alerts.are_sent:
-        return
-    from pipelines.alerts import Failure
-    from pipelines.announce import announce
-
-    failure = Failure(type(error).__name__, f"the run ended with an error: {_message(error)}") if error else None
-    if warning := announce(settings, datetime.now(UTC), failure):
-        typer.echo(f"warning: {warning}", err=True)
-
-
 def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str]] | None:
     """The keys of the targets that are named; None stands for all."""
     if not wanted:
@@ -379,7 +339,7 @@ def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str
     found = {name: [t.key for t in settings.targets if name in (t.name, "/".join(t.key))] for name in wanted}
     if unknown := [name for name, keys in found.items() if not keys]:
         known = ", ".join(t.name or "/".join(t.key) for t in settings.targets)
-        _fail(f"--target {', '.join(unknown)}: not in the configuration; its targets are {known}", 2)
+        fail(f"--target {', '.join(unknown)}: not in the configuration; its targets are {known}", 2)
     return {key for keys in found.values() for key in keys}
 
 
@@ -389,7 +349,7 @@ def _date(text: str | None, option: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        _fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
+        fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
 
 
 def _duration(text: str | None, option: str) -> timedelta | None:
@@ -398,4 +358,4 @@ def _duration(text: str | None, option: str) -> timedelta | None:
     try:
         return None if text is None else duration(text)
     except ValueError as error:
-        _fail(f"{option}: {error}", 2)
+        fail(f"{option}: {error}", 2)

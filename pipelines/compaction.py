@@ -21,14 +21,16 @@ import pyarrow as pa
 
 from pipelines import tables
 from pipelines.errors import LakeError
-from pipelines.lake import (
+from pipelines.lake import month_of, sha256_of, sync
+from pipelines.manifests import (
     FileEntry,
+    Manifest,
     MonthManifest,
-    month_of,
+    read_if_valid,
     read_manifest,
+    read_month_if_valid,
     read_month_manifest,
-    sha256_of,
-    sync,
+    stale_dates,
 )
 from pipelines.parquet import ROW_GROUP_ROWS, TidyWriter
 from pipelines.warehouse import tidy_rows
@@ -59,7 +61,7 @@ def months_to_compact(lake: Lake, settings: LakeSettings) -> list[date]:
     """
     months = sorted({month_of(day) for day in lake.tidy_dates()})[:-1]
     closed = months[: max(0, len(months) - settings.keep_daily_months)]
-    stale = {month_of(day) for day in lake.stale_dates()}
+    stale = {month_of(day) for day in stale_dates(lake)}
     return [month for month in closed if month not in stale and not lake.is_compacted(month)]
 
 
@@ -91,7 +93,7 @@ def compact_month(lake: Lake, month: date) -> CompactedMonth:
         days={day: sha256_of(lake.manifest_file(day)) for day in days},
         tables=entries,
     )
-    _write_json(lake, lake.month_manifest_file(month), manifest)
+    write_json(lake, lake.month_manifest_file(month), manifest)
     before = sum(entry.bytes for daily in manifests.values() for entry in daily.tables.values())
     after = sum(entry.bytes for entry in entries.values())
     return CompactedMonth(month, len(days), sum(entry.rows for entry in entries.values()), before, after)
@@ -123,7 +125,7 @@ def clear_compacted_days(lake: Lake) -> None:
     """
     for month in lake.compacted_months():
         path = lake.month_manifest_file(month)
-        manifest = _readable(path)
+        manifest = read_month_if_valid(path)
         if manifest is None:
             continue  # nothing is taken away for its sake; `rebuild` of the month makes it anew
         folders = [lake.tidy_file(table.name, day).parent for table in tables.TABLES for day in manifest.days]
@@ -137,19 +139,12 @@ def clear_compacted_days(lake: Lake) -> None:
             _take_away(lake, folder)
 
 
-def _readable(path: Path) -> MonthManifest | None:
-    try:
-        return read_month_manifest(path)
-    except LakeError:
-        return None
-
-
 def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
     """Those of some months whose files or manifest are damaged."""
     found = []
     for month in months:
         path = lake.month_manifest_file(month)
-        manifest = _readable(path) if path.is_file() else None
+        manifest = read_month_if_valid(path) if path.is_file() else None
         if path.is_file() and (manifest is None or not _is_whole(lake, manifest)):
             found.append(month)
     return found
@@ -188,7 +183,7 @@ def remove_old_raw(lake: Lake, settings: LakeSettings) -> tuple[list[date], list
     if settings.keep_raw_days is None or not dates:
         return [], []
     horizon = dates[-1] - timedelta(days=settings.keep_raw_days)
-    valid = set(dates) - set(lake.stale_dates())
+    valid = set(dates) - set(stale_dates(lake))
     old = [day for day in lake.raw_dates() if day <= horizon and day in valid]
     damaged = set(damaged_months(lake, {month_of(day) for day in old}))
     needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
@@ -256,7 +251,9 @@ def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month
 
 def _write_day_back(lake: Lake, month: date, day: date) -> None:
     """The day's files as they were; where other software would write other bytes, with a manifest of their own."""
-    manifest = read_manifest(lake.manifest_file(day))
+    manifest = read_if_valid(lake.manifest_file(day)) or Manifest(
+        snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables={}
+    )
     entries = {}
     for table in tables.TABLES:
         final = lake.tidy_file(table.name, day)
@@ -267,7 +264,7 @@ def _write_day_back(lake: Lake, month: date, day: date) -> None:
             lake.put(writer.path, final)
     if entries != manifest.tables:
         written = msgspec.structs.replace(manifest, schema_version=tables.SCHEMA_VERSION, tables=entries)
-        _write_json(lake, lake.manifest_file(day), written)
+        write_json(lake, lake.manifest_file(day), written)
 
 
 def _entry(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
@@ -279,7 +276,8 @@ def _entry(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
     )
 
 
-def _write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
+def write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
+    """Write a manifest, whole or not at all."""
     with lake.writing(path) as unfinished:
         unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
 

@@ -177,12 +177,15 @@ def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
             return
 
         def known(target: tuple[str, str]) -> Known:
-            tasks = connection.execute(
-                "select task_id from dim_pull_tasks where project_id = $1 and region = $2 and is_current", target
-            ).fetchall()
-            unit = connection.execute(
-                "select offset_unit from dim_targets where project_id = $1 and region = $2", target
-            ).fetchone()
+            try:
+                tasks = connection.execute(
+                    "select task_id from dim_pull_tasks where project_id = $1 and region = $2 and is_current", target
+                ).fetchall()
+                unit = connection.execute(
+                    "select offset_unit from dim_targets where project_id = $1 and region = $2", target
+                ).fetchone()
+            except duckdb.Error:
+                return NOTHING_KNOWN
             return Known(frozenset(task_id for (task_id,) in tasks), unit[0] if unit else "unknown")
 
         yield known

@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +18,7 @@ from pipelines.errors import ApiError, CredentialRefused
 from pipelines.huawei.client import LiveClient
 from pipelines.huawei.order import Order
 from pipelines.huawei.pull_tasks import read_page
+from pipelines.huawei.reading import read_object, read_time
 from pipelines.huawei.refusals import ADVICE
 
 if TYPE_CHECKING:
@@ -111,12 +111,10 @@ async def _examine(client: LiveClient, target: Target) -> Report:
 
 def _clock(answers: Sequence[Answer]) -> list[Finding]:
     for answer in answers:
-        if answer.date is None:
+        said = read_time(answer.date)
+        if said is None:
             continue
-        try:
-            skew = (parsedate_to_datetime(answer.date) - answer.received_at).total_seconds()
-        except (ValueError, TypeError):
-            continue
+        skew = (said - answer.received_at).total_seconds()
         if abs(skew) < WORTH_SAYING_SECONDS:
             return [Finding("clock", "agrees with the service's")]
         return [Finding("clock", f"{skew:+.0f} s from the service's", "set this machine's clock (NTP)")]
@@ -198,7 +196,8 @@ def _without_region(answer: Answer | ApiError, total: int | None) -> Finding:
 
 
 def _order_and_words(content: bytes) -> list[Finding]:
-    tasks = [task for task in msgspec.json.decode(content).get("task_infos") or [] if isinstance(task, dict)]
+    infos = (read_object(content) or {}).get("task_infos")
+    tasks = [task for task in infos if isinstance(task, dict)] if isinstance(infos, list) else []
     order = Order()
     page = read_page(content)
     order.add(page.ids, page.create_times)

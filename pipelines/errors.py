@@ -8,6 +8,8 @@ PulltasksError
 │   └── NoWarehouse        nothing has been published yet
 ├── AlertNotSent           a webhook could not be reached, or did not take an alarm
 ├── ModelError             a SQL model cannot be used, or a check failed
+├── Unforeseen             an error that nobody foresaw, which has been reported
+├── NotReadable            bytes from outside are not what they should be; whoever reads them says what that means
 └── ApiError               the API refused, failed or could not be reached
     ├── CredentialRefused  the credential itself is not accepted; nothing more is sent with it
     └── TransientApiError  worth another try
@@ -17,7 +19,25 @@ What does not live here: verdicts (a listing that cannot be proved is a result, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Never
+
+# What is told of an error that nobody foresaw, and what was being done; it says where the error is reported.
+Reporter = Callable[[BaseException, str], str]
+# The reason of a target or a day that such an error cost.
+UNEXPECTED = "unexpected_error"
+
+
+def reraise(error: BaseException, doing: str) -> Never:  # noqa: ARG001 - a Reporter
+    """The reporter of whoever wants to see such an error itself."""
+    raise error
+
+
+def target_label(project_id: str, region: str, name: str | None) -> str:
+    """`project_id/region`, with the name where there is one: how messages call a target."""
+    place = f"{project_id}/{region}"
+    return f"{name} ({place})" if name else place
 
 
 class PulltasksError(Exception):
@@ -73,6 +93,14 @@ class AlertNotSent(PulltasksError):
 
 class ModelError(PulltasksError):
     """A SQL model is malformed, or one of its checks found rows that break it."""
+
+
+class Unforeseen(PulltasksError):
+    """An error that nobody foresaw; its text says where its report lies."""
+
+
+class NotReadable(PulltasksError):
+    """Bytes that came from outside, or a file, cannot be read as JSON of the expected form."""
 
 
 @dataclass(frozen=True)

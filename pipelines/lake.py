@@ -1,22 +1,22 @@
 """The lake's folders: where each file lies, how it gets there whole, who may write.
 
-Lives here: paths, modes, atomic replacement, manifests, the writer's lock, which dates there are.
-Does not live here: what is in the files (raw, normalise, warehouse).
+Lives here: paths, modes, atomic replacement, the writer's lock, which dates there are.
+Does not live here: what is in the files (raw, manifests, normalise, warehouse).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from contextlib import contextmanager
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from datetime import date
+from typing import TYPE_CHECKING
 
-import msgspec
 from filelock import FileLock, Timeout
 
-from pipelines.errors import ConfigError, LakeBusy, LakeError
+from pipelines.errors import ConfigError, LakeBusy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,41 +24,11 @@ if TYPE_CHECKING:
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
-# Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
-REPAIR_WINDOW_DAYS = 31
 # With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
 ALERTS_LOCK_SECONDS = 20
 _DATE = "snapshot_date="
 _MONTH = "snapshot_month="
-
-
-_M = TypeVar("_M")
-
-
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One tidy file as its manifest names it; `file` is relative to `tidy/`."""
-
-    file: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The day's set of files; it is valid when all of them are as named here."""
-
-    snapshot_date: date
-    schema_version: int
-    tables: dict[str, FileEntry]
-
-
-class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed month's set of files, in the place of its days' files; `days` has the hash of each day's manifest."""
-
-    snapshot_month: date
-    schema_version: int
-    days: dict[date, str]
-    tables: dict[str, FileEntry]
+_SEQUENCE = re.compile(r"-([0-9]{6,})-[0-9]{8}T[0-9]{6}Z-")
 
 
 class Lake:
@@ -74,6 +44,7 @@ class Lake:
         self.redaction_key = root / "redaction.key"
         self.alerts = root / "alerts"
         self.alerts_sent = self.alerts / "sent.json"
+        self.errors = root / "errors"
         # One folder for everything unfinished: what a killed run leaves is found in one place.
         self._unfinished = root / ".unfinished"
 
@@ -91,6 +62,10 @@ class Lake:
         """All captures of `day`, by project and region."""
         return sorted((self.raw / f"{_DATE}{day}").glob("*/*.ndjson.zst"))
 
+    def target_of(self, raw_file: Path) -> tuple[str, str]:
+        """`(project_id, region)` of a capture's file."""
+        return (raw_file.parent.name, raw_file.name.removesuffix(".ndjson.zst"))
+
     def tidy_file(self, table: str, day: date) -> Path:
         """One table of `day`."""
         return self.tidy / table / "daily" / f"{_DATE}{day}" / "data.parquet"
@@ -100,8 +75,12 @@ class Lake:
         return self.tidy / "manifests" / f"{_DATE}{day}.json"
 
     def builds(self) -> list[Path]:
-        """The builds that are there, oldest first: by when they were finished on this disk, whatever a clock said."""
-        return sorted(self.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
+        """The builds that are there, oldest first: by the sequence in their names, whatever a clock said."""
+        return sorted(self.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: (sequence_of(path), path))
+
+    def build(self, build_id: str) -> Path:
+        """The file of a build."""
+        return self.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
 
     def base(self, through: date) -> Path:
         """An earlier build whose last day is `through`, kept to build upon."""
@@ -155,19 +134,6 @@ class Lake:
         """Months whose files stand for those of their days, in order."""
         names = [path.stem.removeprefix(_MONTH) for path in _entries(self.tidy / "manifests") if _MONTH in path.name]
         return _dates(f"{name}-01" for name in names)
-
-    def stale_dates(self) -> list[date]:
-        """Dates whose raw files are newer than their manifest, or that have none, in order."""
-        raw_dates, tidy_dates = self.raw_dates(), set(self.tidy_dates())
-        if not raw_dates:
-            return []
-        horizon = raw_dates[-1] - timedelta(days=REPAIR_WINDOW_DAYS)
-        return [day for day in raw_dates if day not in tidy_dates or (day > horizon and self._raw_is_newer(day))]
-
-    def _raw_is_newer(self, day: date) -> bool:
-        built = self.manifest_file(day).stat().st_mtime_ns
-        files = [path for path in (self.targets_file(day), *self.raw_files(day)) if path.is_file()]
-        return any(path.stat().st_mtime_ns > built for path in files)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -267,34 +233,15 @@ class Lake:
         sync(folder.parent)
 
 
+def sequence_of(build: Path) -> int:
+    """Where a build stands in the order in which they were made; 0 for those of versions that did not count."""
+    match = _SEQUENCE.search(build.name)
+    return int(match[1]) if match else 0
+
+
 def month_of(day: date) -> date:
     """The first day of the month."""
     return day.replace(day=1)
-
-
-def read_manifest(path: Path) -> Manifest:
-    """The manifest of a day.
-
-    Raises:
-        LakeError: when it is missing or damaged.
-    """
-    return _read(path, Manifest)
-
-
-def read_month_manifest(path: Path) -> MonthManifest:
-    """The manifest of a closed month.
-
-    Raises:
-        LakeError: when it is missing or damaged.
-    """
-    return _read(path, MonthManifest)
-
-
-def _read(path: Path, kind: type[_M]) -> _M:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
-        raise LakeError(f"{path}: cannot be read as a manifest ({error}); rebuild that day or month") from None
 
 
 def sync(path: Path) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -18,7 +20,8 @@ import duckdb
 import msgspec
 
 from pipelines.errors import ModelError
-from pipelines.tables import TABLES
+from pipelines.literals import without_comments
+from pipelines.tables import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,9 +44,11 @@ BY_DAY = frozenset({"staging", "appended", "incremental"})  # built for every da
 SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
 BEFORE = "before."
 
-_HEADER = re.compile(r"--\s?(.*)")
+_COMMENT = re.compile(r"--\s?(.*)")
+_FIELD = re.compile(r"([A-Za-z_]+): (.*)")
 _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
-_FIELDS = frozenset({"kind", "grain", "example", "argument", "key", "replace", "column", "like", "check", "parts"})
+_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts"})
+_REPEATED = frozenset({"argument", "column", "like", "check"})
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,15 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """Changes with anything in the file."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
+        """Changes with whatever decides what rows it has and how they are checked; never with words about them."""
+        columns = [(column.name, column.type) for column in self.columns]
+        decisive = (self.kind, self.key, self.replace, self.arguments, columns, self.checks, self.in_parts)
+        return _hash(self.name, without_comments(self.sql), repr(decisive))
+
+    @property
+    def words(self) -> str:
+        """What is said about it and its columns, as one text."""
+        return repr((self.description, self.grain, [column.description for column in self.columns]))
 
 
 @dataclass(frozen=True)
@@ -139,8 +151,16 @@ class Models:
         return next(model for model in self.in_order if model.name == name)
 
     def digest(self) -> str:
-        """Changes with any of the SQL: what was built from other SQL is not built upon."""
-        return hashlib.sha256("".join(model.name + model.digest for model in self.in_order).encode()).hexdigest()
+        """Changes with any of the SQL or with the tidy tables' schema: what was built from others is not built upon."""
+        return _hash(str(SCHEMA_VERSION), *(model.digest for model in self.in_order))
+
+    def words_digest(self) -> str:
+        """Changes with what is said about any model: then its comments are written anew, and nothing is built."""
+        return _hash(*(model.words for model in self.in_order if model.is_published))
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def load_models(folder: Path = SQL_FOLDER) -> Models:
@@ -218,8 +238,7 @@ def _read(
     if not path.stem.startswith(prefix):
         raise ModelError(f"{path}: a model in {layer}/ has a name that begins with {prefix}")
     text = path.read_text(encoding="utf-8")
-    header = [match[1] for line in text.splitlines() if (match := _HEADER.match(line))]
-    fields = headers[path.stem] = _Header(path, header)
+    fields = headers[path.stem] = _Header(path, text)
     tables = _tables_read(path, text, parser)
     if path.stem in tables:
         raise ModelError(f"{path}: reads itself; what it held before is before.{path.stem}")
@@ -227,6 +246,12 @@ def _read(
     if kind not in get_args(Kind):
         raise ModelError(f"{path}: kind is {kind!r}; it must be one of {', '.join(get_args(Kind))}")
     columns = tuple(_column(path, value) for value in fields.all("column"))
+    for column, times in Counter(column.name for column in columns).items():
+        if times > 1:
+            raise ModelError(f"{path}: the header describes the column {column} twice")
+    parts = fields.all("parts")
+    if parts and parts != ["projects"]:
+        raise ModelError(f"{path}: parts is {parts[0]!r}; it can be projects only")
     key = fields.names("key")
     return Model(
         name=path.stem,
@@ -240,7 +265,7 @@ def _read(
         columns=columns,
         checks=tuple(fields.all("check")),
         example=fields.one("example") if kind != "staging" else None,
-        in_parts=bool(fields.all("parts")),
+        in_parts=bool(parts),
         sql=text,
         depends_on=frozenset(name for name in tables if "." not in name),
         reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
@@ -248,18 +273,36 @@ def _read(
     )
 
 
-class _Header:
-    """The comment lines at the top of a model: prose, then `name: value` lines."""
+def _leading_comment(text: str) -> list[str]:
+    """The comment lines that a file begins with; comments further down are nobody's header."""
+    return [match[1] for line in takewhile(_COMMENT.match, text.splitlines()) if (match := _COMMENT.match(line))]
 
-    def __init__(self, path: Path, lines: list[str]) -> None:
+
+class _Header:
+    """The leading comment of a model: prose, then `name: value` lines and nothing else."""
+
+    def __init__(self, path: Path, text: str) -> None:
         self._path = path
-        self._fields = [
-            (name, value)
-            for name, colon, value in (line.partition(": ") for line in lines)
-            if colon and name in _FIELDS
-        ]
-        first = next((i for i, line in enumerate(lines) if line.startswith("kind: ")), len(lines))
-        self.description = " ".join(lines[:first])
+        self._fields: list[tuple[str, str]] = []
+        prose: list[str] = []
+        for number, line in enumerate(_leading_comment(text), 1):
+            match = _FIELD.fullmatch(line)
+            if match and match[1] in _ONCE | _REPEATED:
+                if match[1] in _ONCE and self.all(match[1]):
+                    raise ModelError(f"{path}:{number}: the header says '-- {match[1]}: …' twice")
+                if (match[1], match[2]) in self._fields:
+                    raise ModelError(f"{path}:{number}: the header says '-- {line}' twice")
+                self._fields.append((match[1], match[2]))
+            elif match:
+                raise ModelError(
+                    f"{path}:{number}: '{match[1]}' is no key of a header; there are "
+                    f"{', '.join(sorted(_ONCE | _REPEATED))}"
+                )
+            elif self._fields:
+                raise ModelError(f"{path}:{number}: '-- {line}' is not of the form '-- key: value'; prose stands first")
+            else:
+                prose.append(line)
+        self.description = " ".join(prose)
         if not self.description:
             raise ModelError(f"{path}: the header must begin with a description")
 
@@ -285,9 +328,12 @@ def _column(path: Path, text: str) -> ModelColumn:
 
 def _read_check(path: Path) -> CrossCheck:
     text = path.read_text(encoding="utf-8")
-    header = [match[1] for line in text.splitlines() if (match := _HEADER.match(line))]
+    header = _leading_comment(text)
     if not header:
         raise ModelError(f"{path}: the header must say what the check means")
+    for number, line in enumerate(header, 1):
+        if match := _FIELD.fullmatch(line):
+            raise ModelError(f"{path}:{number}: '{match[1]}' is no key here: the header of a check has none")
     return CrossCheck(path.stem, " ".join(header), text)
 
 

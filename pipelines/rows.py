@@ -7,9 +7,10 @@ Does not live here: files (normalise, parquet, lake), what columns there are (ta
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -17,35 +18,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import tables
+from pipelines.huawei.pages import contradicts_total
+from pipelines.huawei.reading import ANSWER, KNOWN_FIELDS, WIRE_TYPES, Oddity, Reading, Task, read_answer
+from pipelines.json_reading import original
+from pipelines.raw import ids_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from pipelines.raw import AnswerLine, RawCapture, TargetLine
+    from pipelines.raw import AnswerLine, RawCapture, TargetLine, VerdictLine
 
-_KNOWN = frozenset(f.name for f in tables.API_FIELDS)
-_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_WIRE_TYPES = {"text": str | None, "time": str | None, "integer": _INT64 | None, "texts": list[str | None] | None}
 _ARROW_TYPES = {"text": tables.TEXT, "time": tables.TEXT, "integer": tables.COUNT, "texts": tables.TEXTS}
 _KINDS = {f.name: f.kind for f in tables.API_FIELDS}
 _Fields = dict[str, pa.Array]  # values of tasks by API field
-# A task that is all as documented. Its fields stand in the order of canonical JSON and absent ones stay absent, so it
-# is hashed as the object that came would be, at half the cost; a test holds the two to each other.
-_Task = msgspec.defstruct(
-    "_Task",
-    [
-        (f.name, _WIRE_TYPES[f.kind] | msgspec.UnsetType, msgspec.UNSET)
-        for f in sorted(tables.API_FIELDS, key=lambda f: f.name)
-    ],
-    forbid_unknown_fields=True,
-)
-_Page = msgspec.defstruct("_Page", [("task_infos", list[_Task])])  # type: ignore[valid-type]  # made from API_FIELDS
-_decode_page = msgspec.json.Decoder(_Page).decode
 _TASKS_PER_PART = 1000  # fewer, and making arrays costs more than it saves
 _LISTS = {"source_urls": "primary", "backup_source_urls": "backup"}
+_FILLER = Task(task_id="-")  # holds the place of a row that does not count
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
+
+OK = 200
+# The reason of a day whose rows are not the tasks that its capture judged.
+ROWS_DIFFER = "rows_differ_from_verdict"
 
 _SurpriseRow = tuple[str | None, str, str, int | None, str, int]  # task, field, rule, position, raw text, tasks
 
@@ -61,6 +56,15 @@ class _Surprises:
     def add(self, task_id: str | None, name: str, rule: str, value: object, position: int | None = None) -> None:
         self.told.add((task_id, name, position))
         self.rows.append((task_id, name, rule, position, _canonical(value).decode(), 1))
+
+    def add_oddity(self, task_id: str | None, oddity: Oddity) -> None:
+        self.told.add((task_id, oddity.field, oddity.position))
+        self.rows.append((task_id, oddity.field, oddity.rule, oddity.position, oddity.raw_text, 1))
+
+    def add_of_answers(self, oddities: Counter[Oddity]) -> None:
+        """What was odd about answers as a whole, each once with the number of answers."""
+        for oddity, answers in oddities.items():
+            self.rows.append((None, oddity.field, oddity.rule, oddity.position, oddity.raw_text, answers))
 
     def add_null(self, task_id: str, name: str, position: int) -> None:
         """A null in a list, unless it stands there for a value that was told already."""
@@ -84,15 +88,44 @@ def tidy_target(
     """The rows of one target and day, one sorted Arrow table per tidy table; a function of its arguments alone."""
     surprises = _Surprises()
     found = _tasks(capture, surprises)
+    capture = capture and _held_against(found.ids, capture)
     place = _Place(day, target.project_id, target.region)
     children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, found, surprises)}
     children[tables.PULL_TASK_CALLBACK_EVENTS.name] = _callback_events(place, found, surprises)
     return {
         tables.PULL_TASKS.name: _pull_tasks(place, found, capture, surprises),
         **children,
-        tables.CAPTURES.name: _captures(day, target, capture, found, is_listed),
+        tables.CAPTURES.name: _captures(day, target, _of_capture(capture, found) if capture else {}, is_listed),
         tables.DATA_QUALITY.name: place.table(tables.DATA_QUALITY, _columns(surprises.all_rows(), 6)),
     }
+
+
+def failed_target(day: date, target: TargetLine, reason: str, text: str, is_listed: bool) -> dict[str, pa.Table]:
+    """The rows of a target whose raw file cannot be made into rows: none but that of its capture, which says why."""
+    place = _Place(day, target.project_id, target.region)
+    row = {"verdict": "failed", "verdict_reason": reason, "error_message": text}
+    empty = {table.name: place.table(table, [()] * (len(table.columns) - 3)) for table in tables.TABLES}
+    return empty | {tables.CAPTURES.name: _captures(day, target, row, is_listed)}
+
+
+def _held_against(ids: list[str], capture: RawCapture) -> RawCapture:
+    """The capture, incomplete if the rows are not the tasks that were judged complete."""
+    verdict = capture.verdict
+    if verdict.verdict != "complete" or _are_same(ids, verdict):
+        return capture
+    text = (
+        f"{capture.capture.target.label}: not proved complete ({ROWS_DIFFER}); the rows of {len(ids)} tasks were made "
+        f"of the raw file, and {verdict.task_count} had been judged. Capture the day again while it lasts, and report "
+        "this: it is an error in pulltasks, or the file was changed"
+    )
+    incomplete = msgspec.structs.replace(
+        verdict, verdict="incomplete", proof=None, verdict_reason=ROWS_DIFFER, error_message=text
+    )
+    return msgspec.structs.replace(capture, verdict=incomplete)
+
+
+def _are_same(ids: list[str], verdict: VerdictLine) -> bool:
+    return len(ids) == verdict.task_count and verdict.task_ids_sha256 in {None, ids_sha256(ids)}
 
 
 @dataclass(frozen=True)
@@ -149,19 +182,33 @@ def _tasks(capture: RawCapture | None, surprises: _Surprises) -> _Found:
     newest: dict[str, int] = {}  # task -> its last row
     changed = set()
     pages: list[tuple[int, _Fields | list[Any]]] = []  # its first row, its tasks
-    for tasks in _in_parts(_answers_that_count(capture), surprises):
-        pages.append((len(hashes), _fields(tasks) if all(type(task) is _Task for task in tasks) else tasks))
-        for task in tasks:
-            task_id, digest = _id_of(task), hashlib.sha256(_canonical(task)).hexdigest()
-            before = newest.get(task_id)
-            if before is not None and hashes[before] != digest:
-                changed.add(task_id)
-            newest[task_id] = len(hashes)
-            hashes.append(digest)
+    oddities: dict[int, list[Oddity]] = {}  # row -> what is odd about its task
+    of_answers: Counter[Oddity] = Counter()
+    for part in _in_parts(_readings_that_count(capture)):
+        first = len(hashes)
+        is_typed = all(reading.is_as_documented or not reading.tasks for reading in part)
+        tasks = [task for reading in part for task in reading.tasks]
+        pages.append((first, _fields(tasks) if is_typed else tasks))
+        for reading in part:
+            of_answers.update(reading.oddities)
+            for place, (task_id, task) in enumerate(zip(reading.ids, reading.tasks, strict=True)):
+                odd = reading.task_oddities.get(place)
+                if odd:
+                    oddities[len(hashes)] = odd
+                digest = _hash(task, odd)
+                before = newest.get(task_id)
+                if before is not None and hashes[before] != digest:
+                    changed.add(task_id)
+                newest[task_id] = len(hashes)
+                hashes.append(digest)
+    surprises.add_of_answers(of_answers)
     ids = sorted(newest)
     rows = [newest[task_id] for task_id in ids]
     counting = set(rows)
-    odd = {
+    for task_id, row in zip(ids, rows, strict=True):
+        for oddity in oddities.get(row, ()):
+            surprises.add_oddity(task_id, oddity)
+    waiting = {
         first + n: task
         for first, page in pages
         if isinstance(page, list)
@@ -172,74 +219,69 @@ def _tasks(capture: RawCapture | None, surprises: _Surprises) -> _Found:
         page
         if isinstance(page, dict)
         else _fields(
-            [_typed(odd[row], surprises) if row in odd else _Task() for row in range(first, first + len(page))]
+            [_typed(waiting[row], surprises) if row in waiting else _FILLER for row in range(first, first + len(page))]
         )
         for first, page in pages
     ]
     order = pa.array(rows, pa.int64())
+    columns = {name: [page[name] for page in fields] or [pa.array([], _ARROW_TYPES[_KINDS[name]])] for name in _KINDS}
     return _Found(
         ids,
-        {name: pa.concat_arrays([page[name] for page in fields]).take(order) for name in _KINDS},
+        {name: pa.concat_arrays(arrays).take(order) for name, arrays in columns.items()},
         pa.array(hashes, tables.TEXT).take(order),
-        pa.array([_extra(odd[row], surprises) if row in odd else None for row in rows], tables.TEXT),
+        pa.array([_extra(waiting[row], surprises) if row in waiting else None for row in rows], tables.TEXT),
         len(changed),
     )
 
 
-def _answers_that_count(capture: RawCapture | None) -> Iterator[AnswerLine]:
-    """The good answers; of a complete capture those of the sweep that is its listing."""
-    if capture is not None:
-        counted = capture.verdict.counted_sweep
-        for answer in capture.answers:
-            if answer.status == 200 and (counted is None or answer.sweep == counted):  # noqa: PLR2004 - OK
-                yield answer
+def _hash(task: Any, oddities: list[Oddity] | None) -> str:
+    """The hash of a task as received: where something of it was replaced, what stood there counts as well."""
+    content = _canonical(task)
+    if oddities:
+        content += _canonical([(each.field, each.rule, each.position, each.raw_text) for each in oddities])
+    return hashlib.sha256(content).hexdigest()
 
 
-def _in_parts(answers: Iterable[AnswerLine], surprises: _Surprises) -> Iterator[list[Any]]:
-    """The tasks that have an id, those of some answers at a time."""
-    part: list[Any] = []
-    for answer in answers:
-        part += _with_ids(_task_infos(answer.readable), surprises)
-        if len(part) >= _TASKS_PER_PART:
+def _readings_that_count(capture: RawCapture | None) -> Iterator[Reading]:
+    """What the good answers say; of a complete capture the pages that its proof rests on."""
+    if capture is None:
+        return
+    counted, is_by_page = capture.verdict.counted_sweep, capture.verdict.offset_unit == "pages"
+    for answer in capture.answers:
+        if answer.status != OK or (counted is not None and answer.sweep != counted):
+            continue
+        reading = read_answer(answer.readable)
+        if counted is not None and (reading.flaw or _contradicts_total(reading, answer, is_by_page=is_by_page)):
+            continue
+        if answer.old_encoding:
+            reading.oddities.append(Oddity(ANSWER, "old_encoding", original(answer.old_encoding)))
+        yield reading
+
+
+def _contradicts_total(reading: Reading, answer: AnswerLine, *, is_by_page: bool) -> bool:
+    if answer.offset is None or answer.limit is None:
+        return False
+    rows_before = answer.offset * answer.limit if is_by_page else answer.offset
+    return contradicts_total(len(reading.tasks), reading.total, rows_before, answer.limit)
+
+
+def _in_parts(readings: Iterable[Reading]) -> Iterator[list[Reading]]:
+    """Some readings at a time."""
+    part: list[Reading] = []
+    tasks = 0
+    for reading in readings:
+        part.append(reading)
+        tasks += len(reading.tasks)
+        if tasks >= _TASKS_PER_PART:
             yield part
-            part = []
-    yield part
-
-
-def _id_of(task: Any) -> Any:
-    if type(task) is _Task:
-        return task.task_id  # type: ignore[attr-defined]
-    return task.get("task_id") if isinstance(task, dict) else None
-
-
-def _with_ids(tasks: list[Any], surprises: _Surprises) -> list[Any]:
-    found = []
-    for task in tasks:
-        task_id = _id_of(task)
-        if isinstance(task_id, str) and task_id:
-            found.append(task)
-        else:
-            surprises.add(None, "task_id", "task_without_id", task)
-    return found
-
-
-def _task_infos(content: str | bytes) -> list[Any]:
-    """The tasks of an answer, as `_Task` if all of them are as documented, else as plain objects."""
-    try:
-        return _decode_page(content).task_infos  # type: ignore[attr-defined,no-any-return]
-    except msgspec.DecodeError:
-        pass
-    try:
-        body = msgspec.json.decode(content)
-    except msgspec.DecodeError:
-        return []  # the verdict names the flaw, the raw file keeps the text
-    infos = body.get("task_infos") if isinstance(body, dict) else None
-    return infos if isinstance(infos, list) else []
+            part, tasks = [], 0
+    if part:
+        yield part
 
 
 def _fields(tasks: list[Any]) -> _Fields:
     """The values of typed tasks, one array a field."""
-    names = _Task.__struct_fields__
+    names = Task.__struct_fields__
     columns = _columns([msgspec.structs.astuple(task) for task in tasks], len(names))
     unset = msgspec.UNSET
     return {
@@ -249,23 +291,23 @@ def _fields(tasks: list[Any]) -> _Fields:
 
 
 def _typed(task: Any, surprises: _Surprises) -> Any:
-    """A task as `_Task`; a value of the wrong type becomes null there and a row of data_quality."""
-    if type(task) is _Task:
+    """A task as `Task`; a value of the wrong type becomes null there and a row of data_quality."""
+    if type(task) is Task:
         return task
-    known = {name: value for name, value in task.items() if name in _KNOWN}
+    known = {name: value for name, value in task.items() if name in KNOWN_FIELDS}
     try:
-        return msgspec.convert(known, _Task)
+        return msgspec.convert(known, Task)
     except msgspec.ValidationError:
         fitting: dict[str, Any] = {}
         for api_field in tables.API_FIELDS:
             value = known.get(api_field.name)
             if api_field.kind == "texts" and isinstance(value, list):
                 fitting[api_field.name] = _texts(task["task_id"], api_field.name, value, surprises)
-            elif _fits(value, _WIRE_TYPES[api_field.kind]):
+            elif _fits(value, WIRE_TYPES[api_field.kind]):
                 fitting[api_field.name] = value
             else:
                 surprises.add(task["task_id"], api_field.name, "wrong_type", value)
-        return msgspec.convert(fitting, _Task)
+        return msgspec.convert(fitting, Task)
 
 
 def _texts(task_id: str, name: str, values: list[Any], surprises: _Surprises) -> list[str | None]:
@@ -304,9 +346,9 @@ def _pull_tasks(place: _Place, found: _Found, capture: RawCapture | None, surpri
 
 def _extra(task: Any, surprises: _Surprises) -> str | None:
     """The unknown fields of a task as JSON."""
-    if type(task) is _Task or task.keys() <= _KNOWN:
+    if type(task) is Task or task.keys() <= KNOWN_FIELDS:
         return None
-    extra = {name: value for name, value in task.items() if name not in _KNOWN}
+    extra = {name: value for name, value in task.items() if name not in KNOWN_FIELDS}
     for name, value in extra.items():
         surprises.add_unknown(task["task_id"], name, value)
     return _canonical(extra).decode()
@@ -335,17 +377,17 @@ def _time(text: str | None, zoned: pa.DataType) -> tuple[datetime | None, str | 
         return None, None
     try:
         return pa.scalar(text).cast(zoned).as_py(), None
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, ValueError, OverflowError):
         pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None, "unreadable_time"
     if len(text) <= len("2006-01-02"):
         return None, "unreadable_time"  # a date says no time, and none is invented
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC), "time_without_zone"
-    return moment.astimezone(UTC), None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC), "time_without_zone"
+        return moment.astimezone(UTC), None
+    except (ValueError, OverflowError):  # no time, or one that is out of range in UTC
+        return None, "unreadable_time"
 
 
 def _source_urls(place: _Place, found: _Found, surprises: _Surprises) -> pa.Table:
@@ -383,16 +425,18 @@ def _nulls(values: pa.Array) -> list[int]:
     return np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False)).tolist() if values.null_count else []
 
 
-def _captures(day: date, target: TargetLine, capture: RawCapture | None, found: _Found, is_listed: bool) -> pa.Table:
+def _of_capture(capture: RawCapture, found: _Found) -> dict[str, Any]:
+    """What a row of `captures` says of a capture, by column."""
+    verdict = msgspec.structs.asdict(capture.verdict)
+    return {name: value for name, value in verdict.items() if name in tables.CAPTURES.schema.names} | {
+        "capture_id": capture.capture.capture_id,
+        "changed_while_listing": found.changed,
+        "started_at": capture.capture.started_at.astimezone(UTC).replace(tzinfo=None),
+        "finished_at": capture.verdict.finished_at.astimezone(UTC).replace(tzinfo=None),
+    }
+
+
+def _captures(day: date, target: TargetLine, of_capture: Mapping[str, Any], is_listed: bool) -> pa.Table:
     row: dict[str, Any] = dict.fromkeys(tables.CAPTURES.schema.names)
     row |= msgspec.structs.asdict(target) | {"snapshot_date": day, "is_listed": is_listed}
-    if capture is not None:
-        verdict = msgspec.structs.asdict(capture.verdict)
-        row |= {name: value for name, value in verdict.items() if name in row}
-        row |= {
-            "capture_id": capture.capture.capture_id,
-            "changed_while_listing": found.changed,
-            "started_at": capture.capture.started_at.astimezone(UTC).replace(tzinfo=None),
-            "finished_at": capture.verdict.finished_at.astimezone(UTC).replace(tzinfo=None),
-        }
-    return pa.Table.from_pylist([row], schema=tables.CAPTURES.schema)
+    return pa.Table.from_pylist([row | dict(of_capture)], schema=tables.CAPTURES.schema)

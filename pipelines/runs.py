@@ -10,7 +10,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.audit import Audit, audit_days, mend_manifests
 from pipelines.build import build_and_publish
+from pipelines.builds import plan_build
 from pipelines.capture import CaptureResult, capture_targets, check_date
 from pipelines.compaction import (
     clear_compacted_days,
@@ -21,8 +23,10 @@ from pipelines.compaction import (
     remove_old_raw,
 )
 from pipelines.coverage import is_day_complete, known_tasks, read_day, read_surprises
+from pipelines.error_reports import reporter
 from pipelines.errors import LakeError, NoWarehouse
 from pipelines.lake import Lake, month_of
+from pipelines.manifests import stale_dates
 from pipelines.models import load_models
 from pipelines.normalise import days_to_normalise, normalise_days
 from pipelines.warehouse import open_published
@@ -35,7 +39,9 @@ if TYPE_CHECKING:
     from pipelines.capture import Clock
     from pipelines.compaction import CompactedMonth
     from pipelines.coverage import Status
-    from pipelines.settings import Settings
+    from pipelines.errors import Reporter
+    from pipelines.models import Models
+    from pipelines.settings import Settings, WarehouseSettings
 
 
 class Watcher(Protocol):
@@ -111,6 +117,7 @@ def snapshot(
         check_date(settings, day, began_at)
     lake = Lake(settings.lake.root)
     lake.prepare()
+    report = reporter(lake)
     with lake.lock():
         damage = _damage(lake)
         watcher.begin("capturing", len(settings.targets))
@@ -127,21 +134,23 @@ def snapshot(
                     accept_drop=accept_drop,
                     simulated=simulated,
                     began_at=began_at,
+                    report=report,
                     on_result=lambda result: watcher.advance(result.target.label),
                 )
             )
         is_new = any(result.is_new for result in captures)
+        mended = mend_manifests(lake)
         clear_compacted_days(lake)
         compacted = lake.compacted_months()
-        built, damaged = _tidy(lake, days_to_normalise(lake, day) if is_new else lake.stale_dates(), watcher)
-        if not lake.tidy_dates():
-            raise LakeError("\n".join(damaged))
-        published = _publish(lake, settings, clock, watcher)
-        page, page_error = _page(lake, settings)
-        _close_again(lake, compacted)
+        built, damaged = _tidy(lake, days_to_normalise(lake, day) if is_new else stale_dates(lake), watcher, report)
+        outcome = _publish(lake, settings, clock, watcher, report, damaged)
+        page, page_error = _page(lake, settings, report)
+        damaged = (*damaged, *outcome.troubles, *_close_again(lake, compacted))
     is_complete = _is_complete(lake, settings, day, captures) and not damaged and not page_error
-    result = _result(lake, day, captures, built, damaged, published, is_complete=is_complete)
-    return replace(result, dashboard=page, page_error=page_error, surprises=damage + result.surprises)
+    built = tuple(dict.fromkeys((*built, *outcome.rebuilt)))
+    result = _result(lake, day, captures, built, damaged, outcome.published, is_complete=is_complete)
+    surprises = (*damage, *mended, *result.surprises)
+    return replace(result, dashboard=page, page_error=page_error, surprises=surprises)
 
 
 def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
@@ -162,21 +171,29 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
             "tables cannot be made again, those that are there stay"
         )
     lake.prepare()
+    report = reporter(lake)
     with lake.lock():
+        mended = mend_manifests(lake)
         clear_compacted_days(lake)
         compacted = lake.compacted_months()
         for month in damaged_months(lake, sorted({month_of(day) for day in days})):
             give_up_month(lake, month)  # then all its days are stale
-        built, damaged = _tidy(lake, sorted({*days, *lake.stale_dates()}), watcher)
-        if not lake.tidy_dates():
-            raise LakeError("\n".join(damaged))
-        published = _publish(lake, settings, clock, watcher)
-        page, page_error = _page(lake, settings)
-        _close_again(lake, compacted)
+        built, damaged = _tidy(lake, sorted({*days, *stale_dates(lake)}), watcher, report)
+        outcome = _publish(lake, settings, clock, watcher, report, damaged)
+        page, page_error = _page(lake, settings, report)
+        damaged = (*damaged, *outcome.troubles, *_close_again(lake, compacted))
     without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
-    result = _result(lake, lake.tidy_dates()[-1], (), built, damaged, published, is_complete=not damaged)
-    is_complete = result.is_complete and result.status.is_complete and not page_error
-    return replace(result, days_without_raw=without_raw, is_complete=is_complete, dashboard=page, page_error=page_error)
+    built = tuple(dict.fromkeys((*built, *outcome.rebuilt)))
+    newest = lake.tidy_dates()[-1]
+    result = _result(lake, newest, (), built, damaged, outcome.published, is_complete=not damaged)
+    return replace(
+        result,
+        days_without_raw=without_raw,
+        is_complete=result.is_complete and result.status.is_complete and not page_error,
+        dashboard=page,
+        page_error=page_error,
+        surprises=(*mended, *result.surprises),
+    )
 
 
 def _damage(lake: Lake) -> tuple[str, ...]:
@@ -190,7 +207,7 @@ def _damage(lake: Lake) -> tuple[str, ...]:
     return ()
 
 
-def _page(lake: Lake, settings: Settings) -> tuple[Path | None, str | None]:
+def _page(lake: Lake, settings: Settings, report: Reporter) -> tuple[Path | None, str | None]:
     """The page, where the settings ask for one; or why it could not be written, which takes nothing back."""
     if not settings.dashboard.enabled:
         return None, None
@@ -200,13 +217,23 @@ def _page(lake: Lake, settings: Settings) -> tuple[Path | None, str | None]:
         return write_dashboard(lake, settings), None
     except (LakeError, OSError) as error:
         return None, PAGE_NOT_WRITTEN.format(error=error)
+    except Exception as error:  # noqa: BLE001 - what was published stands
+        return None, PAGE_NOT_WRITTEN.format(error=report(error, "writing the page"))
 
 
-def _close_again(lake: Lake, compacted: Sequence[date]) -> None:
-    """Compact months that were opened for a day in them, unless a day of theirs could not be written."""
-    stale = {month_of(day) for day in lake.stale_dates()}
+def _close_again(lake: Lake, compacted: Sequence[date]) -> list[str]:
+    """Compact months that were opened for a day in them, unless a day of theirs could not be written.
+
+    Returns what kept a month from it: what was published stands, and the next run finds its days.
+    """
+    stale = {month_of(day) for day in stale_dates(lake)}
+    troubles = []
     for month in sorted(set(compacted) - set(lake.compacted_months()) - stale):
-        compact_month(lake, month)
+        try:
+            compact_month(lake, month)
+        except LakeError as error:
+            troubles.append(str(error))
+    return troubles
 
 
 def compact(
@@ -227,6 +254,7 @@ def compact(
         raise LakeError(f"{lake.root}: there are no tidy tables to compact; run `pulltasks snapshot` first")
     lake.prepare()
     with lake.lock():
+        mend_manifests(lake)
         clear_compacted_days(lake)
         months = months_to_compact(lake, settings.lake)
         watcher.begin("compacting", len(months))
@@ -259,21 +287,49 @@ def _is_complete(lake: Lake, settings: Settings, day: date, captures: Sequence[C
     return is_day_complete(lake, day, {target.key for target in settings.targets})
 
 
-def _tidy(lake: Lake, days: Sequence[date], watcher: Watcher) -> tuple[tuple[date, ...], tuple[str, ...]]:
-    """Write the tidy files of days; returns those that were written, and what is wrong with the others."""
+def _tidy(
+    lake: Lake, days: Sequence[date], watcher: Watcher, report: Reporter
+) -> tuple[tuple[date, ...], tuple[str, ...]]:
+    """Write the tidy files of days; returns those that were written, and what is wrong with them and the others."""
     watcher.begin("normalising", len(days))
     built: list[date] = []
-    damaged: list[str] = []
-
-    def on_day(day: date, error: LakeError | None) -> None:
-        built.extend([] if error else [day])
-        damaged.extend([f"{day}: {error}"] if error else [])
-        watcher.advance(str(day))
-
-    normalise_days(lake, days, on_day)
-    return tuple(built), tuple(damaged)
+    troubles: list[str] = []
+    for made in normalise_days(lake, days, report):
+        built += [made.day] if made.manifest else []
+        troubles += made.troubles
+        watcher.advance(str(made.day))
+    return tuple(built), tuple(troubles)
 
 
-def _publish(lake: Lake, settings: Settings, clock: Clock, watcher: Watcher) -> Path:
+@dataclass(frozen=True)
+class _Published:
+    """What was published, the days that were made again for it, and what somebody should know of others."""
+
+    published: Path
+    rebuilt: tuple[date, ...]
+    troubles: tuple[str, ...]
+
+
+def _publish(
+    lake: Lake, settings: Settings, clock: Clock, watcher: Watcher, report: Reporter, damaged: Sequence[str]
+) -> _Published:
+    """Look at the days that are to be built, then build and publish."""
+    if not lake.tidy_dates():
+        raise LakeError("\n".join(damaged))
     watcher.begin("building", 1)
-    return build_and_publish(lake, load_models(), settings, clock.now(), on_day=lambda day: watcher.advance(str(day)))
+    models = load_models()
+    audit = audit_plan(lake, models, settings.warehouse, report)
+    published = build_and_publish(
+        lake,
+        models,
+        settings,
+        clock.now(),
+        on_day=lambda day: watcher.advance(str(day)),
+        left_out=audit.left_out,
+    )
+    return _Published(published, audit.rebuilt, audit.troubles)
+
+
+def audit_plan(lake: Lake, models: Models, settings: WarehouseSettings, report: Reporter) -> Audit:
+    """Look at the days that the next build adds: all that it will rest on was looked at once."""
+    return audit_days(lake, plan_build(lake, models, settings).days, report)

@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipelines.errors import target_label
+
 if TYPE_CHECKING:
     from datetime import date, datetime
 
@@ -229,8 +231,7 @@ class Target(_Section):
     @property
     def label(self) -> str:
         """`project_id/region`, with the name where there is one: how messages call the target."""
-        place = f"{self.project_id}/{self.region}"
-        return f"{self.name} ({place})" if self.name else place
+        return target_label(self.project_id, self.region, self.name)
 
 
 class Settings(BaseSettings):

@@ -237,11 +237,16 @@ DATA_QUALITY = Table(
     (
         *_TARGET,
         Column("task_id", TEXT, "The task; for unknown_field the first one that carried it."),
-        Column("field", TEXT, "The API's field."),
-        Column("rule", TEXT, "unknown_field, wrong_type, unreadable_time, time_without_zone or null_element."),
+        Column("field", TEXT, "The API's field; (answer) for what is odd about answers as a whole."),
+        Column(
+            "rule",
+            TEXT,
+            "unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, "
+            "time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark or old_encoding.",
+        ),
         Column("position", COUNT, "Place in a list; null for the field as a whole.", "position, from 0"),
-        Column("raw_text", TEXT, "What stood there, as JSON."),
-        Column("occurrences", COUNT, "Tasks of the target that it was seen at.", "tasks"),
+        Column("raw_text", TEXT, "What stood there, as JSON; what is no text is escaped."),
+        Column("occurrences", COUNT, "Tasks, or answers, of the target that it was seen at.", "tasks"),
     ),
 )
 

@@ -80,21 +80,26 @@ class Progress:
 
 def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Status) -> None:
     """How each target ended, and what to do about those that are not complete; each message once."""
-    held = {(t.project_id, t.region): t for t in status.targets if t.coverage == "held"}
-    rows = [
-        (
-            result.target.name or "",
-            result.target.project_id,
-            result.target.region,
-            ("held" if result.target.key in held else result.verdict) + ("" if result.is_new else " (before)"),
-            (held[result.target.key].reason if result.target.key in held else result.reason) or "",
-            str(result.task_count) if result.verdict == "complete" else "",
-            str(result.requests),
+    judged = {(t.project_id, t.region): t for t in status.targets if t.coverage not in {"complete", "missing"}}
+    rows = []
+    messages: list[str | None] = []
+    for result in captures:
+        # what is published may think worse of a listing than the capture did: it is held, or its rows differ
+        known = judged.get(result.target.key) if result.verdict == "complete" else None
+        verdict, reason = (known.coverage, known.reason) if known else (result.verdict, result.reason)
+        rows.append(
+            (
+                result.target.name or "",
+                result.target.project_id,
+                result.target.region,
+                verdict + ("" if result.is_new else " (before)"),
+                reason or "",
+                str(result.task_count) if result.verdict == "complete" else "",
+                str(result.requests),
+            )
         )
-        for result in captures
-    ]
+        messages.append(known.message if known else result.message)
     print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
-    messages = [result.message for result in captures] + [target.message for target in held.values()]
     for message in dict.fromkeys(message for message in messages if message):
         typer.echo(message)
     for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
@@ -103,7 +108,7 @@ def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Statu
             f"this machine's clock is {abs(skew) / 60:.0f} minutes {direction} the service's; "
             "signatures were dated by the service's clock. Set the clock"
         )
-    complete = sum(result.verdict == "complete" and result.target.key not in held for result in captures)
+    complete = sum(result.verdict == "complete" and result.target.key not in judged for result in captures)
     typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
 
 

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import msgspec
 import stamina
 
-from pipelines.errors import AlertNotSent
+from pipelines.errors import AlertNotSent, NotReadable
+from pipelines.json_reading import parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,8 +181,8 @@ def _refused(host: str | None, status: int) -> AlertNotSent:
 
 def _check_code(host: str | None, shape: str, content: bytes) -> None:
     try:
-        answer = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+        answer = parse(content).value
+    except NotReadable:
         answer = None
     codes = [answer[name] for name in CODES[shape] if name in answer] if isinstance(answer, dict) else []
     if not codes:

@@ -17,6 +17,7 @@ from pipelines import config
 from pipelines.build import build_and_publish
 from pipelines.capture import Clock, capture_targets
 from pipelines.lake import Lake
+from pipelines.manifests import stale_dates
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
 from pipelines.sandbox.data import Place
@@ -111,7 +112,7 @@ class Desk:
 
     def build(self) -> Path:
         with self.lake.lock():
-            for day in self.lake.stale_dates():
+            for day in stale_dates(self.lake):
                 normalise_day(self.lake, day)
             return build_and_publish(self.lake, load_models(), self.settings, datetime.now(UTC))
 

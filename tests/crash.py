@@ -64,7 +64,7 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
         "HUAWEICLOUD_SDK_AK": "SANDBOXACCESSKEY0001",
         "HUAWEICLOUD_SDK_SK": "sandbox-secret-key-for-demo-and-tests-01",
     }
-    from pipelines import build, config
+    from pipelines import config, finish
     from pipelines.build import WorkingCopy
     from pipelines.capture import Clock
     from pipelines.raw import RawWriter
@@ -75,7 +75,7 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
     fuse.arm()
     fuse.before(RawWriter, "_write")
     fuse.before(WorkingCopy, "_make", every=5)  # nobody sees the models before the file is finished
-    fuse.before(build, "write_meta")
+    fuse.before(finish, "write_meta")
     identifiers = count(1)
     snapshot(settings, day, Clock(lambda: datetime.now(UTC), lambda: f"capture-{next(identifiers)}"), simulated=True)
     fuse.report(report)
@@ -95,14 +95,14 @@ def compact_and_die(config_file: Path, nth: int | None, report: Path | None = No
 
 def rebuild_and_die(config_file: Path, day: date, nth: int | None, report: Path | None = None) -> None:
     """Rebuild one day; die before event `nth`, or (None) live and report."""
-    from pipelines import build, config
+    from pipelines import config, finish
     from pipelines.capture import Clock
     from pipelines.runs import rebuild
 
     settings = config.load(config_file)
     fuse = Fuse(settings.lake.root, nth)
     fuse.arm()
-    fuse.before(build, "write_meta")
+    fuse.before(finish, "write_meta")
     rebuild(settings, day, day, Clock(lambda: datetime.now(UTC), lambda: "capture"))
     fuse.report(report)
 

@@ -32,8 +32,7 @@ MACROS = (
 def masked_day(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
     """The tidy tables of a day, masked as the staging models mask them, and the warehouse beside them as `w`."""
     with duckdb.connect() as connection:
-        for macro in redact.macros():
-            connection.execute(macro)
+        redact.install(connection)
         redact.set_key(connection, redact.read_or_make_key(lake, may_make=False))
         connection.execute(f"attach '{escaped(lake.published.resolve())}' as w (read_only)")
         connection.execute("attach ':memory:' as tidy")

@@ -179,7 +179,7 @@ def test_a_day_adds_to_the_build_before_it(desk: Desk) -> None:
         desk.run(day)
     desk.capture(DAYS[3])
     normalise_day(desk.lake, DAYS[3])
-    plan = plan_build(desk.lake, load_models(), desk.settings)
+    plan = plan_build(desk.lake, load_models(), desk.settings.warehouse)
     assert plan.base == desk.lake.published.resolve()
     assert plan.days == (DAYS[3],)
 
@@ -190,7 +190,7 @@ def test_a_second_build_of_a_day_begins_before_that_day_every_time(desk: Desk) -
         desk.capture(DAYS[1], refresh=True)
         with desk.lake.lock():
             normalise_day(desk.lake, DAYS[1])
-            plan = plan_build(desk.lake, load_models(), desk.settings)
+            plan = plan_build(desk.lake, load_models(), desk.settings.warehouse)
             assert plan.days == (DAYS[1],)
             build_and_publish(desk.lake, load_models(), desk.settings, datetime.now(UTC))
     assert len(list(desk.lake.warehouse.glob("pulltasks-*.duckdb"))) <= KEPT_BUILDS + 1
@@ -438,7 +438,7 @@ def test_effective_callbacks_are_what_the_task_names_or_else_all(desk: Desk) -> 
 
 def test_a_working_copy_that_is_not_published_leaves_nothing(desk: Desk) -> None:
     desk.run(DAYS[0])
-    plan = plan_build(desk.lake, load_models(), desk.settings, rebuild_last_day=True)
+    plan = plan_build(desk.lake, load_models(), desk.settings.warehouse, rebuild_last_day=True)
     with desk.lake.lock(), WorkingCopy(desk.lake, load_models(), desk.settings, plan) as work:
         assert work.run("dim_targets").rows == 2
     assert list((desk.lake.root / ".unfinished").iterdir()) == []

@@ -19,7 +19,8 @@ from test_crash import PROCESSES, in_child
 
 from pipelines import compaction
 from pipelines.errors import LakeError
-from pipelines.lake import read_manifest, sha256_of
+from pipelines.lake import sha256_of
+from pipelines.manifests import read_manifest, stale_dates
 from pipelines.runs import compact, rebuild, snapshot
 from pipelines.sandbox.server import Sandbox, serving
 from pipelines.tables import SCHEMA_VERSION, TABLES
@@ -90,7 +91,7 @@ def test_the_days_files_go_with_the_next_run_and_not_before(desk: Desk) -> None:
     assert daily_files(desk.lake, NOVEMBER)
     assert rows(desk.lake) == before
     assert desk.lake.tidy_dates() == DAYS
-    assert desk.lake.stale_dates() == []
+    assert stale_dates(desk.lake) == []
 
 
 def test_the_warehouse_is_built_from_a_month_as_from_its_days(desk: Desk) -> None:

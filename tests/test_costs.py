@@ -14,7 +14,7 @@ from conftest import Desk
 
 from assets.definitions import JOB, build_defs
 from pipelines import capture, rows
-from pipelines.huawei import pull_tasks
+from pipelines.huawei import pull_tasks, reading
 from pipelines.lake import Lake
 from pipelines.normalise import normalise_day
 from pipelines.sandbox.data import Place
@@ -59,7 +59,7 @@ def test_a_quiet_list_costs_its_pages_and_each_answer_is_read_once_for_its_proof
 
 def test_answers_as_documented_are_decoded_once_and_no_task_is_converted_by_itself(big: Desk, monkeypatch) -> None:
     requests = sum(result.requests for result in big.capture(DAY))
-    decoded = counted(monkeypatch, rows, "_decode_page")
+    decoded = counted(monkeypatch, reading, "_decode_answer")
     converted = counted(monkeypatch, rows, "_typed")
     normalise_day(big.lake, DAY)
     assert len(decoded) == requests
@@ -68,7 +68,7 @@ def test_answers_as_documented_are_decoded_once_and_no_task_is_converted_by_itse
 
 def test_tidy_tables_take_few_bytes_a_task(big: Desk) -> None:
     big.capture(DAY)
-    tables = normalise_day(big.lake, DAY).tables
+    tables = normalise_day(big.lake, DAY).manifest.tables
     assert sum(entry.bytes for entry in tables.values()) / tables["pull_tasks"].rows < 160
 
 

@@ -16,6 +16,7 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk, write_config
 
 from pipelines.lake import Lake
+from pipelines.manifests import stale_dates
 from pipelines.sandbox.server import Sandbox, serving
 
 BEFORE, AFTER = date(2026, 11, 21), date(2026, 11, 22)
@@ -80,7 +81,7 @@ def check_killed_at(nth: int, prepared: Desk, states, folder: Path, *, run_again
     if run_again:
         assert in_child(crash.run_for, config_file, AFTER) == 0, nth
         assert seen(lake) == after, nth
-        assert lake.stale_dates() == []
+        assert stale_dates(lake) == []
         assert list((lake.root / ".unfinished").iterdir()) == []
 
 

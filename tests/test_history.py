@@ -83,7 +83,7 @@ def test_an_older_day_captured_anew_rolls_forward_to_what_a_full_build_gives(des
     desk.lake.raw_file(older, BEIJING.project_id, BEIJING.region).unlink()  # the capture of that day is lost
     desk.lake.manifest_file(older).unlink()
     normalise_day(desk.lake, older)
-    assert plan_build(desk.lake, load_models(), desk.settings).days == tuple(DAYS[4:])
+    assert plan_build(desk.lake, load_models(), desk.settings.warehouse).days == tuple(DAYS[4:])
     path = desk.build()
     rolled = contents(path)
     assert list(desk.lake.bases()) == [DAYS[0], DAYS[3]]

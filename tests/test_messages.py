@@ -109,11 +109,14 @@ def test_every_message_is_explained() -> None:
 PIPELINES = ROOT / "pipelines"
 REASON_MODULES = (
     *(PIPELINES / "huawei").glob("*.py"),
-    *(PIPELINES / name for name in ("attempt.py", "capture.py", "coverage.py")),
+    *(
+        PIPELINES / name
+        for name in ("attempt.py", "capture.py", "coverage.py", "json_reading.py", "normalise.py", "rows.py")
+    ),
 )
 REASON_MODELS = ("staging/stg_captures.sql", "reports/rpt_snapshot_coverage.sql")
 # What takes a reason as an argument.
-TAKES_REASON = ERROR_TREE | {"Page", "CaptureResult", "TargetStatus", "self._finish", "self._end_sweep"}
+TAKES_REASON = ERROR_TREE | {"Reading", "CaptureResult", "TargetStatus", "self._finish", "self._end_sweep"}
 PROOFS = {"by_chain", "by_agreement"}
 
 

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import normalise, parquet, tables
-from pipelines import rows as rows_module
-from pipelines.lake import Lake, read_manifest
+from pipelines import parquet, tables
+from pipelines.huawei.reading import KNOWN_FIELDS, read_answer
+from pipelines.lake import Lake
+from pipelines.manifests import read_manifest, stale_dates
 from pipelines.normalise import normalise_day
 from pipelines.raw import AnswerLine, CaptureLine, RawCapture, RawWriter, TargetLine, TargetList, VerdictLine
 from pipelines.rows import tidy_target
@@ -44,7 +45,15 @@ def capture(*bodies: str, verdict: str = "complete", sweeps: list[int] | None = 
         for n, (body, sweep) in enumerate(zip(bodies, sweeps, strict=True))
     ]
     counted = max(sweeps) if verdict == "complete" else None
-    end = VerdictLine(verdict=verdict, counted_sweep=counted, requests=len(bodies), finished_at=NOON)
+    listed = {
+        task_id
+        for body, sweep in zip(bodies, sweeps, strict=True)
+        if sweep == counted
+        for task_id in read_answer(body).ids
+    }
+    end = VerdictLine(
+        verdict=verdict, counted_sweep=counted, task_count=len(listed), requests=len(bodies), finished_at=NOON
+    )
     return RawCapture(head, answers, end)
 
 
@@ -295,7 +304,7 @@ def test_every_value_is_in_a_column_in_extra_or_in_data_quality(tasks: list[dict
                 kept = row[field.tidy_name]
                 kept = row[f"{field.name}_raw"] if kept is None and field.kind == "time" else kept
             assert kept == value or (field.kind == "time" and value), field.name
-        unknown = {name: value for name, value in task.items() if name not in rows_module._KNOWN}
+        unknown = {name: value for name, value in task.items() if name not in KNOWN_FIELDS}
         assert extra == unknown
 
 
@@ -314,7 +323,7 @@ def put(lake: Lake, raw: RawCapture) -> None:
         writer.close(raw.verdict)
     listed = TargetList(snapshot_date=DAY, timezone="UTC", software_version="0", targets=[TARGET])
     with lake.writing(lake.targets_file(DAY)) as path:
-        path.write_bytes(normalise.msgspec.json.encode(listed))
+        path.write_bytes(msgspec.json.encode(listed))
 
 
 def test_the_same_raw_files_give_the_same_bytes(lake: Lake) -> None:
@@ -366,7 +375,7 @@ def test_a_day_whose_files_do_not_fit_together_has_no_manifest(
         normalise_day(lake, DAY)
     monkeypatch.undo()
     assert lake.tidy_dates() == []
-    assert lake.stale_dates() == [DAY]
+    assert stale_dates(lake) == [DAY]
     normalise_day(lake, DAY)
     assert lake.tidy_dates() == [DAY]
 
@@ -381,7 +390,7 @@ def test_the_manifest_names_every_file_by_its_hash(lake: Lake) -> None:
         assert entry.sha256 == hashlib.sha256(content).hexdigest()
         assert entry.bytes == len(content)
         assert entry.rows == pq.read_metadata(lake.tidy_file(name, DAY)).num_rows
-    assert lake.stale_dates() == []
+    assert stale_dates(lake) == []
 
 
 def test_every_file_carries_its_schema_and_the_words_for_its_columns(lake: Lake) -> None:

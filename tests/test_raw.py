@@ -67,7 +67,7 @@ def test_the_same_lines_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_file_without_its_verdict_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "raw", verdict=None)
-    with pytest.raises(LakeError, match="last line is missing"):
+    with pytest.raises(LakeError, match="its last line has no checksum"):
         read_capture(tmp_path / "raw")
 
 

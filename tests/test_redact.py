@@ -20,8 +20,7 @@ SECRET = "s3cr3t"
 @pytest.fixture(scope="module")
 def connection():
     connection = duckdb.connect()
-    for macro in redact.macros():
-        connection.execute(macro)
+    redact.install(connection)
     redact.set_key(connection, b"k" * redact.KEY_BYTES)
     return connection
 
@@ -152,8 +151,7 @@ def test_other_texts_are_masked_by_their_kind(connection, macro: str, text: str 
 
 def test_stream_names_are_masked_when_asked_for() -> None:
     connection = duckdb.connect()
-    for macro in redact.macros(mask_stream_names=True):
-        connection.execute(macro)
+    redact.install(connection, mask_stream_names=True)
     assert [apply(connection, "mask_stream_name", name) for name in ("channel-1", "", None)] == ["***", "", None]
 
 
@@ -208,13 +206,11 @@ ADDRESSES = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 )
 def test_what_ordinary_values_are_spared_changes_none_of_them(connection, values: list[str]) -> None:
     """The short ways of the macros give what the rules give."""
-    address = redact._replaced("value", redact._ADDRESS_RULES)
-    name = redact._replaced("value", ((redact._USER, "***", "s"), (redact._ARGUMENTS, "***", "s")))
     differing = connection.execute(
-        f"""
+        """
         select value from (select unnest($1::varchar[]) as value)
-        where mask_address(value) is distinct from {address}
-            or mask_name(value) is distinct from {name}
+        where mask_address(value) is distinct from mask_any_address(value)
+            or mask_name(value) is distinct from mask_any_name(value)
             or mask_stream_url(value) is distinct from
                 list_transform([mask_place(value)], lambda address: hide_stream_path(address))[1]
         """,

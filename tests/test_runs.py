@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from pipelines import redact
 from pipelines.capture import Clock, capture_targets
 from pipelines.coverage import known_tasks
 from pipelines.errors import ConfigError, LakeError
+from pipelines.manifests import stale_dates
 from pipelines.raw import read_capture
 from pipelines.runs import rebuild, snapshot
 from pipelines.sandbox.data import tasks_on
@@ -34,11 +34,32 @@ def test_a_damaged_earlier_day_does_not_cost_today(desk: Desk) -> None:
     run(desk, DAYS[0])
     raw = desk.lake.raw_file(DAYS[0], BEIJING.project_id, BEIJING.region)
     raw.write_bytes(raw.read_bytes()[:-9])
+    desk.lake.manifest_file(DAYS[0]).unlink()
     result = run(desk, DAYS[1])
     assert [capture.verdict for capture in result.captures] == ["complete", "complete"]
     assert (len(result.damaged_days), result.is_complete) == (1, False)
     assert "restore it from a backup" in result.damaged_days[0]
     assert rows(desk, "select through_date from meta_build") == [(DAYS[1],)]
+    # the other target keeps the day, and a day that was looked at is not looked at again
+    assert rows(
+        desk,
+        f"select target_name, coverage, verdict_reason from rpt_snapshot_coverage where snapshot_date = '{DAYS[0]}' order by all",
+    ) == [("beijing", "failed", "raw_file_damaged"), ("singapore", "complete", None)]
+    assert run(desk, DAYS[1]).damaged_days == ()
+
+
+def test_a_raw_file_damaged_later_takes_nothing_from_its_day(desk: Desk) -> None:
+    run(desk, DAYS[0])
+    before = rows(desk, "from rpt_snapshot_coverage order by all")
+    raw = desk.lake.raw_file(DAYS[0], BEIJING.project_id, BEIJING.region)
+    whole = raw.read_bytes()
+    raw.write_bytes(whole[:-9])
+    result = rebuild(desk.settings, DAYS[0], DAYS[0], desk.clock)
+    assert "the rows that were made of it before stand" in result.damaged_days[0]
+    assert rows(desk, "from rpt_snapshot_coverage order by all") == before
+    raw.write_bytes(whole)
+    assert run(desk, DAYS[1]).damaged_days == ()
+    assert stale_dates(desk.lake) == []
 
 
 def test_a_damaged_capture_of_today_is_put_aside_and_made_again(desk: Desk) -> None:
@@ -108,8 +129,6 @@ def test_a_target_dropped_and_run_again_on_the_same_day_is_not_current(desk: Des
 def test_a_clock_that_steps_back_does_not_cost_the_published_build(desk: Desk) -> None:
     for day in DAYS[:4]:
         run(desk, day)
-    for build in desk.lake.warehouse.glob("pulltasks-*.duckdb"):
-        os.utime(build, (later := datetime.now(UTC).timestamp() + 3600, later))
     earlier = Clock(lambda: datetime.now(UTC) - timedelta(hours=1), desk.clock.new_id)
     snapshot(desk.settings, DAYS[4], earlier, simulated=True)
     assert rows(desk, "select through_date from meta_build") == [(DAYS[4],)]

@@ -19,7 +19,7 @@ from history import differences
 
 from pipelines.coverage import read_status
 from pipelines.errors import LakeError
-from pipelines.lake import read_manifest
+from pipelines.manifests import read_manifest
 from pipelines.runs import rebuild, snapshot
 from pipelines.sandbox.data import tasks_on
 from pipelines.sandbox.server import Sandbox, serving

@@ -72,8 +72,7 @@ SHAPES = (
 @pytest.fixture(scope="module")
 def connection():
     connection = duckdb.connect()
-    for macro in redact.macros():
-        connection.execute(macro)
+    redact.install(connection)
     return connection
 
 

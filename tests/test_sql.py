@@ -23,7 +23,8 @@ import pytest
 
 from pipelines.build import build_and_publish
 from pipelines.config import from_environment
-from pipelines.lake import FileEntry, Lake, Manifest, sha256_of
+from pipelines.lake import Lake, sha256_of
+from pipelines.manifests import FileEntry, Manifest
 from pipelines.models import Models, load_models
 from pipelines.redact import KEY_BYTES
 from pipelines.tables import SCHEMA_VERSION, TABLES

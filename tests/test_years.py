@@ -68,7 +68,7 @@ def test_forty_days_of_three_targets(tmp_path: Path) -> None:
         normalise_day(lake, day)
         if day not in days[1:20]:  # these are added in one go, the others one by one
             if day != days[0]:
-                assert len(plan_build(lake, models, settings).days) == (20 if day == days[20] else 1)
+                assert len(plan_build(lake, models, settings.warehouse).days) == (20 if day == days[20] else 1)
             published = build(lake)
     assert scalar(published, "select count(distinct coverage) from rpt_snapshot_coverage") == 4  # all but held
     check_days(lake, days, 12)
@@ -76,7 +76,7 @@ def test_forty_days_of_three_targets(tmp_path: Path) -> None:
     by_day = contents(published)
     lake.raw_file(days[30], places(3, 100)[0].project_id, "cn-north-4").unlink()
     normalise_day(lake, days[30])
-    assert days[0] not in plan_build(lake, models, settings).days
+    assert days[0] not in plan_build(lake, models, settings.warehouse).days
     rolled = contents(build(lake))
     assert rolled != by_day
     assert rolled == contents(rebuilt_from_nothing(lake))

@@ -19,6 +19,7 @@ from huaweicloudsdkcore.signer.signer import Signer
 
 from pipelines.config import access_key_from_environment, read_secret
 from pipelines.errors import ApiError, ConfigError, CredentialRefused, ServiceWords, TransientApiError
+from pipelines.huawei.reading import read_error, read_object, read_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # A token is renewed when this share of its life is left: one hour and a half of a day's token.
 RENEW_AT_LIFE_LEFT = 1 / 16
+LIFE_OF_A_TOKEN = timedelta(hours=24)
 
 
 class KeyPair(Protocol):
@@ -85,7 +87,11 @@ class SignedCredential:
         """Sign `host`, `x-sdk-date`, `x-project-id` and `x-security-token`; what a proxy may change is not signed."""
         if getattr(self._keys, "sts_accessor", None) is not None:
             # The vendor's object renews itself when it is about to expire; it blocks while it does.
-            await asyncio.to_thread(self._keys.process_sts, _vendor_http_client())  # type: ignore[attr-defined]
+            try:
+                await asyncio.to_thread(self._keys.process_sts, _vendor_http_client())  # type: ignore[attr-defined]
+            except Exception as error:  # noqa: BLE001 - the vendor's code has no tree of errors
+                text = f"auth: the temporary access key could not be renewed ({type(error).__name__})"
+                raise TransientApiError("token_not_issued", text) from None
         headers = {
             "X-Sdk-Date": f"{self._now() + self.clock_offset:%Y%m%dT%H%M%SZ}",
         }
@@ -108,13 +114,8 @@ class SignedCredential:
 
     def mend(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002 - one key for all projects
         """Correct the clock by the answer's `Date`, once, when it is off by more than the service tolerates."""
-        from email.utils import parsedate_to_datetime
-
-        try:
-            skew = parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC) - self._now()
-        except (KeyError, ValueError):
-            return False
-        if self.clock_offset or abs(skew) < timedelta(minutes=5):
+        said = read_time(answer.headers.get("Date"))
+        if said is None or self.clock_offset or abs(skew := said - self._now()) < timedelta(minutes=5):
             return False
         self.clock_offset = skew
         return True
@@ -178,7 +179,7 @@ class PasswordTokens:
 
     def mend(self, project_id: str, answer: httpx.Response) -> bool:
         """Throw an expired token away, so that the next try fetches another."""
-        code = error_fields(answer.content)[0] or ""
+        code = read_error(answer.content)[0] or ""
         return code.endswith(".0307") and self._tokens.pop(project_id, None) is not None
 
     async def _fetch(self, project_id: str) -> tuple[str, datetime]:
@@ -200,7 +201,7 @@ class PasswordTokens:
             issued_at = self._now()
             life = _expiry(answer.content, issued_at) - issued_at
             return token, issued_at + life * (1 - RENEW_AT_LIFE_LEFT)
-        _, text = error_fields(answer.content)
+        _, text = read_error(answer.content)
         said = ServiceWords(answer.status_code, None, text, answer.headers.get("X-Request-Id"))
         message = f"no token for project {project_id}: IAM answered {answer.status_code} ({text or 'no reason given'})"
         if answer.status_code in {429, 500, 502, 503, 504}:
@@ -300,24 +301,11 @@ def _vendor_http_client() -> Any:
     )
 
 
-def error_fields(content: bytes) -> tuple[str | None, str | None]:
-    """`(code, message)` of an error body in any of the service's forms; None where there is none."""
-    try:
-        body = msgspec.json.decode(content)
-    except msgspec.DecodeError:
-        return None, None
-    if isinstance(body, dict) and isinstance(body.get("error"), dict):
-        body = body["error"]
-    if not isinstance(body, dict):
-        return None, None
-    code = next((body[key] for key in ("error_code", "errorCode", "code") if key in body), None)
-    text = next((body[key] for key in ("error_msg", "errorMsg", "message") if key in body), None)
-    return (str(code) if code is not None else None), (str(text) if text is not None else None)
-
-
 def _expiry(content: bytes, issued_at: datetime) -> datetime:
     """When a token expires; a body that does not say so is taken for the documented 24 hours."""
+    token = (read_object(content) or {}).get("token")
+    text = token.get("expires_at") if isinstance(token, dict) else None
     try:
-        return datetime.fromisoformat(msgspec.json.decode(content)["token"]["expires_at"]).astimezone(UTC)
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-        return issued_at + timedelta(hours=24)
+        return datetime.fromisoformat(text).astimezone(UTC) if isinstance(text, str) else issued_at + LIFE_OF_A_TOKEN
+    except (ValueError, OverflowError):
+        return issued_at + LIFE_OF_A_TOKEN

@@ -27,7 +27,7 @@ from pipelines.huawei.refusals import (
     said_by,
     seconds_to_wait,
 )
-from pipelines.huawei.transport import AiohttpTransport
+from pipelines.huawei.transport import OLD_ENCODING, AiohttpTransport
 from pipelines.sandbox import DATE_HEADER
 
 if TYPE_CHECKING:
@@ -313,6 +313,7 @@ class LiveClient:
             date=response.headers.get("Date"),
             retry_after=response.headers.get("Retry-After"),
             simulated_date=response.headers.get(DATE_HEADER),
+            old_encoding=response.extensions.get(OLD_ENCODING),
             sent_at=sent_at,
             received_at=self._now(),
         )

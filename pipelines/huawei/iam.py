@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
-import msgspec
 
 from pipelines.errors import ApiError, CredentialRefused, ServiceWords
-from pipelines.huawei.auth import HuaweiAuth, credential_from, error_fields
+from pipelines.huawei.auth import HuaweiAuth, credential_from
 from pipelines.huawei.client import HEADERS
+from pipelines.huawei.reading import read_error, read_object
 from pipelines.huawei.refusals import ADVICE, OK, UNAUTHORISED
 from pipelines.huawei.transport import AiohttpTransport
 
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipelines.settings import Settings
-
-
-class _Projects(msgspec.Struct):
-    projects: list[dict[str, object]]
 
 
 async def list_auth_projects(settings: Settings, region: str, now: Callable[[], datetime]) -> list[dict[str, object]]:
@@ -46,15 +42,13 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
             raise ApiError(
                 "unreachable", f"{endpoint}: no answer ({type(error).__name__}); {ADVICE['unreachable']}"
             ) from None
-    code, message = error_fields(answer.content)
+    code, message = read_error(answer.content)
     said = ServiceWords(answer.status_code, code, message, answer.headers.get("X-Request-Id"))
     if answer.status_code == OK:
-        try:
-            return msgspec.json.decode(answer.content, type=_Projects).projects
-        except msgspec.DecodeError:
-            raise ApiError(
-                "unexpected_status", f"{endpoint}: no list of projects came; {ADVICE['unexpected_status']}"
-            ) from None
+        projects = (read_object(answer.content) or {}).get("projects")
+        if isinstance(projects, list) and all(isinstance(project, dict) for project in projects):
+            return projects
+        raise ApiError("unexpected_status", f"{endpoint}: no list of projects came; {ADVICE['unexpected_status']}")
     if answer.status_code == UNAUTHORISED:
         kind: type[ApiError] = CredentialRefused
         reason = "credential_refused"

@@ -28,7 +28,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.huawei.order import Order
-from pipelines.huawei.pages import TOTAL_CEILING, Groups, OffsetUnit, Outcome, Page, PageRequest, Proof, Rules
+from pipelines.huawei.pages import (
+    TOTAL_CEILING,
+    Groups,
+    OffsetUnit,
+    Outcome,
+    Page,
+    PageRequest,
+    Proof,
+    Rules,
+    contradicts_total,
+)
 
 # How often a page that contradicts itself is read before it is disbelieved.
 READS_OF_A_DOUBTFUL_PAGE = 3
@@ -191,11 +201,9 @@ class Listing:
 
     def _contradiction(self, offset: int, page: Page) -> str | None:
         """Whether a page has other rows than its own `total` lets expect."""
-        limit, before = self.rules.limit, self._rows_before(offset)
-        if page.total is None or (page.total >= TOTAL_CEILING and before + limit > TOTAL_CEILING):
-            return None if len(page.ids) <= limit else "page_contradicts_total"
-        expected = min(limit, max(0, page.total - before))
-        return None if len(page.ids) == expected else "page_contradicts_total"
+        before = self._rows_before(offset)
+        is_wrong = contradicts_total(len(page.ids), page.total, before, self.rules.limit)
+        return "page_contradicts_total" if is_wrong else None
 
     def _repeats(self, offset: int, page: Page) -> str | None:
         """Whether a full page shows nothing new where only its fullness says that the list goes on."""

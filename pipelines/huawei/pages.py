@@ -76,6 +76,20 @@ class Rules:
     first_sweep: int = 1
 
 
+def contradicts_total(rows: int, total: int | None, rows_before: int, limit: int) -> bool:
+    """Whether a page has other rows than its own `total` lets expect; such a page counts neither here nor there.
+
+    Args:
+        rows: how many the page has.
+        total: what it says of the whole list.
+        rows_before: where in the list it begins.
+        limit: how many were asked for.
+    """
+    if total is None or (total >= TOTAL_CEILING and rows_before + limit > TOTAL_CEILING):
+        return rows > limit
+    return rows != min(limit, max(0, total - rows_before))
+
+
 class Groups:
     """Pages, by number, linked by shared rows; knows whether a group reaches from the list's beginning to its end."""
 

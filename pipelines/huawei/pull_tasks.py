@@ -1,7 +1,7 @@
 """ListPullTasks: reads the pages that a listing wants, says what each page showed, asks for what is missing.
 
-Lives here: query parameters, taking an answer apart, keeping several requests under way.
-Does not live here: when a listing is complete (listing), retries and refusals (client), what fields mean (tables).
+Lives here: query parameters, keeping several requests under way.
+Does not live here: what an answer says (reading), when a listing is complete (listing), retries and refusals (client).
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import msgspec
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.errors import ApiError, CredentialRefused
 from pipelines.huawei.pages import Outcome, Page
+from pipelines.huawei.reading import read_answer
 
 if TYPE_CHECKING:
     from pipelines.huawei.client import LiveClient, Recorder
@@ -24,83 +23,10 @@ if TYPE_CHECKING:
     from pipelines.settings import Target
 
 
-_Id = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class _Named(msgspec.Struct):
-    task_id: _Id
-    create_time: str | None = None
-
-
-class _OddlyNamed(msgspec.Struct):
-    task_id: Any = None
-    create_time: Any = None
-
-
-class _Envelope(msgspec.Struct):
-    request_id: Any = None
-    total: Any = msgspec.UNSET
-    task_infos: Any = msgspec.UNSET
-
-
-class _Filled(msgspec.Struct):
-    request_id: str
-    task_infos: list[_Named]
-    total: int | None = None
-
-
-class _OddlyFilled(msgspec.Struct):
-    request_id: str
-    task_infos: list[_OddlyNamed]
-    total: int | None = None
-
-
-_decode_filled = msgspec.json.Decoder(_Filled).decode
-_decode_oddly_filled = msgspec.json.Decoder(_OddlyFilled).decode
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
-
-
-def read_page(content: bytes) -> Page:
-    """What an answer showed.
-
-    An empty page is believed only from an object that has a `request_id` and says so (`task_infos: []` or
-    `total: 0`); anything else that is not a list of tasks is a flaw, never an empty list.
-    """
-    try:
-        filled = _decode_filled(content)
-    except msgspec.DecodeError:
-        return _read_odd_page(content)
-    tasks = filled.task_infos
-    return Page(
-        tuple([task.task_id for task in tasks]), filled.total, None, tuple([task.create_time for task in tasks])
-    )
-
-
-def _read_odd_page(content: bytes) -> Page:
-    try:
-        filled = _decode_oddly_filled(content)
-    except msgspec.DecodeError:
-        return _read_strange_answer(content)
-    ids = tuple(task.task_id for task in filled.task_infos)
-    if not all(isinstance(task_id, str) and task_id for task_id in ids):
-        return Page(tuple(i for i in ids if isinstance(i, str) and i), filled.total, "task_without_id")
-    times = (task.create_time for task in filled.task_infos)
-    return Page(ids, filled.total, None, tuple(time if isinstance(time, str) else None for time in times))
-
-
-def _read_strange_answer(content: bytes) -> Page:
-    try:
-        envelope = _decode_envelope(content)
-    except msgspec.DecodeError:
-        return Page((), None, "answer_not_json_object")
-    total = envelope.total if type(envelope.total) is int else None
-    if not isinstance(envelope.request_id, str) or (envelope.total is not msgspec.UNSET and total is None):
-        return Page((), total, "answer_not_recognised")
-    if envelope.task_infos in (None, msgspec.UNSET) and total == 0:
-        return Page((), 0)
-    if envelope.task_infos is None:
-        return Page((), total, "tasks_null_beside_total")
-    return Page((), total, "answer_not_recognised")
+def read_page(content: str | bytes) -> Page:
+    """What an answer showed, as the proof takes it."""
+    reading = read_answer(content)
+    return Page(tuple(reading.ids), reading.total, reading.flaw, tuple(reading.create_times))
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import httpx
 
 from pipelines.errors import ApiError, ServiceWords, TransientApiError
-from pipelines.huawei.auth import error_fields
+from pipelines.huawei.reading import read_error, read_time
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pipelines.settings import Target
 
 # HTTP 400 for the service's own passing troubles: in maintenance, in maintenance, database not reached.
@@ -78,7 +79,7 @@ _REASONS_BY_STATUS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one request, whatever its status."""
+    """What came back for one request, whatever its status; `old_encoding` is the name that its encoding came under."""
 
     status: int
     content: bytes
@@ -88,11 +89,12 @@ class Answer:
     simulated_date: str | None
     sent_at: datetime
     received_at: datetime
+    old_encoding: str | None = None
 
 
 def said_by(answer: Answer) -> ServiceWords:
     """What the service said in an answer that is a refusal."""
-    return ServiceWords(answer.status, *error_fields(answer.content), answer.request_id)
+    return ServiceWords(answer.status, *read_error(answer.content), answer.request_id)
 
 
 def api_error(target: Target, answer: Answer) -> ApiError:
@@ -143,10 +145,8 @@ def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after).astimezone(UTC) - now).total_seconds())
-    except ValueError:
-        return None
+        moment = read_time(retry_after)
+        return None if moment is None else max(0.0, (moment - now).total_seconds())
+    return max(0.0, seconds) if isfinite(seconds) else None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import ssl
 
 THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})  # no proxy is asked for what runs here
+# The extension of an answer that says under which old name its encoding came.
+OLD_ENCODING = "old_encoding"
 # The first that fits. Of a connection that broke it is not known how much of the request arrived: that is a read error.
 _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
@@ -75,7 +77,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise next(kind for cause, kind in _ERRORS if isinstance(error, cause))(
                 f"{type(error).__name__}: {error}", request=request
             ) from error
-        return httpx.Response(answer.status, headers=answer.raw_headers, content=body, request=request)
+        old_name = _has_old_name(answer.headers.get("Content-Encoding"))
+        return httpx.Response(
+            answer.status,
+            headers=[
+                (name, b"gzip") if old_name and name.lower() == b"content-encoding" else (name, value)
+                for name, value in answer.raw_headers
+            ],
+            content=body,
+            request=request,
+            extensions={OLD_ENCODING: "x-gzip"} if old_name else {},
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -92,6 +104,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
         return self._tls
+
+
+def _has_old_name(encoding: str | None) -> bool:
+    """`x-gzip` is an old name of gzip, which httpx does not know (RFC 9110, section 8.4.1.3)."""
+    return encoding is not None and encoding.strip().lower() == "x-gzip"
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:

@@ -1,4 +1,5 @@
--- What the API's answers held that was not expected: unknown fields, wrong types, times that cannot be read.
+-- What the API's answers held that was not expected: unknown fields, wrong types, numbers, times and texts that cannot
+-- be read.
 -- Nothing of it is lost: the values stand in the tidy tables and in the raw archive.
 -- kind: incremental
 -- grain: one row per target, field and rule
@@ -7,8 +8,8 @@
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.
 -- column: target_name VARCHAR | Name of the target when it was last seen.
--- column: field VARCHAR | The API's field.
--- column: rule VARCHAR | unknown_field, wrong_type, unreadable_time, time_without_zone, null_element or task_without_id.
+-- column: field VARCHAR | The API's field; (answer) for what is odd about answers as a whole.
+-- column: rule VARCHAR | unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark or old_encoding.
 -- column: first_date DATE | First day on which it was seen.
 -- column: last_date DATE | Last day on which it was seen.
 -- column: last_occurrences BIGINT | How often it was seen on that day.

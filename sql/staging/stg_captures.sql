@@ -65,6 +65,25 @@ listings as (
     from tidy.pull_tasks
     group by all
 ),
+-- The verdicts, held against the rows that there are: a day whose rows are not the tasks of its verdict is not complete,
+-- whoever wrote its tables.
+counted as (
+    select
+        captures.*,
+        coalesce(len(listings.task_ids), 0) as rows_count,
+        captures.verdict = 'complete' and captures.task_count is distinct from rows_count as differs,
+    from tidy.captures as captures
+    left join listings using (project_id, region)
+),
+judged as (
+    select
+        * replace (
+            case when differs then 'incomplete' else verdict end as verdict,
+            case when not differs then proof end as proof,
+            case when differs then 'rows_differ_from_verdict' else verdict_reason end as verdict_reason
+        )
+    from counted
+),
 captures as (
     select
         today.*,
@@ -81,7 +100,7 @@ captures as (
                 and unconfirmed.lost_count > coalesce(today.max_drop_ratio, 0.5) * unconfirmed.held_count
             )
         ) as is_held,
-    from tidy.captures as today
+    from judged as today
     left join state on today.project_id = state.project_id and today.region = state.region
     left join unconfirmed
         on today.project_id = unconfirmed.project_id and today.region = unconfirmed.region
@@ -105,6 +124,10 @@ select
             then 'the listing is complete and lacks ' || lost_count || ' of the ' || known_count || ' tasks known before; '
                 || 'they stand until a complete listing of a later day confirms it, or you do: '
                 || 'pulltasks snapshot --accept-drop --target ' || project_id || '/' || region
+        when differs
+            then 'its tables hold ' || rows_count || ' tasks and its capture judged ' || task_count || ': it counts as '
+                || 'incomplete; make it again from its raw file, if that is there: '
+                || 'pulltasks rebuild --from ' || snapshot_date || ' --to ' || snapshot_date
         else mask_text(error_message)
     end as error_message,
     case when verdict = 'complete' and is_held is not true then task_count end as task_count,

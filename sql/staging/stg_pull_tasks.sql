@@ -42,8 +42,8 @@
 -- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra where it is set.
 -- column: hidden_fingerprint VARCHAR | Keyed fingerprint of names and times of which a part is masked; null when none is.
 -- column: content_hash VARCHAR | Keyed hash of the whole task as received: changes with anything in it.
--- Lists are put in order when they are whole, which costs half of `list(... order by ...)`.
 with addresses as (
+    -- Lists are put in order when they are whole, which costs half of `list(... order by ...)`.
     select
         project_id,
         region,

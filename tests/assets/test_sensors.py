@@ -127,7 +127,7 @@ def test_a_look_without_a_run_forgets_no_failed_run(desk: Desk, instance, webhoo
     assert [webhook.kinds(n) for n in range(len(webhook.bodies))] == [["run_failed"]]
 
 
-def test_an_error_that_is_not_ours_is_named_without_its_text(desk: Desk, instance, webhook) -> None:
+def test_an_error_of_the_system_is_told_without_what_stands_in_the_file(desk: Desk, instance, webhook) -> None:
     desk.run(DAY)
     desk.lake.tidy.joinpath("pull_tasks").rename(desk.folder / "away")
     desk.lake.tidy.joinpath("pull_tasks").write_text(PLANTED_STREAM_KEY)
@@ -137,7 +137,8 @@ def test_an_error_that_is_not_ours_is_named_without_its_text(desk: Desk, instanc
     assert not result.success
     sense(desk, instance, result.run_id)
     (alert,) = [alert for alert in webhook.messages[0]["alerts"] if alert["kind"] == "run_failed"]
-    assert alert["text"].endswith(f"run {result.run_id} of {JOB} failed; its log in Dagster says why")
+    assert alert["text"].endswith("File exists; what was published stands. Mend that, then run again")
+    assert PLANTED_STREAM_KEY not in webhook.bodies[0].decode()
 
 
 def test_a_failed_month_is_told(desk: Desk, instance, webhook) -> None:

@@ -216,7 +216,7 @@ def test_the_newest_complete_day_is_told_with_when_it_ended(lake) -> None:
     found, _ = of(lake)
     assert found["newest_complete"]["day"] == DAYS[0]
     assert abs(found["newest_complete"]["finished_at"] - datetime.now(UTC).timestamp()) < 600
-    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", found["build"]["build_id"])
+    assert re.fullmatch(r"\d{6}-\d{8}T\d{6}Z-[0-9a-f]{6}", found["build"]["build_id"])
 
 
 @pytest.mark.slow

@@ -1,0 +1,98 @@
+"""How a command ends: what of an error is said, with which exit code, and who is told of it.
+
+Lives here: errors as messages, reports of those that nobody foresaw, the alarms after a run.
+Does not live here: verbs (cli), what an alarm is (alerts), what a report holds (error_reports).
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from pipelines.errors import PulltasksError, Unforeseen
+from pipelines.terminal import NOT_COMPLETE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pipelines.settings import Settings
+
+
+@dataclass
+class _UnderWay:
+    """What is known of the command under way, for the moment that it ends in an error that nobody foresaw."""
+
+    settings: Settings | None = None
+    has_published: bool = False
+
+
+_UNDER_WAY = _UnderWay()
+
+
+def end(command: Callable[[], object]) -> None:
+    """Run a command; no mistake and no error ends in a traceback, unless there is no lake for a report."""
+    try:
+        command()
+    except (PulltasksError, OSError) as error:
+        fail(_message(error), error.exit_code if isinstance(error, PulltasksError) else 1)
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+        fail(_report(error), NOT_COMPLETE if _UNDER_WAY.has_published else 1)
+
+
+def fail(message: str, exit_code: int) -> NoReturn:
+    """End the process with a message."""
+    typer.echo(f"pulltasks: {message}", err=True)
+    sys.exit(exit_code)
+
+
+def remembered(settings: Settings) -> Settings:
+    """The settings, whose lake takes the report of an error that nobody foresaw."""
+    _UNDER_WAY.settings = settings
+    return settings
+
+
+def _report(error: Exception) -> str:
+    from pipelines.error_reports import reporter
+    from pipelines.lake import Lake
+
+    settings = _UNDER_WAY.settings
+    return reporter(Lake(settings.lake.root) if settings else None)(error, f"pulltasks {' '.join(sys.argv[1:2])}")
+
+
+def _message(error: PulltasksError | OSError) -> str:
+    if isinstance(error, PulltasksError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; what was published stands. Mend that, then run again"
+
+
+@contextmanager
+def alarms(settings: Settings) -> Iterator[None]:
+    """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended."""
+    try:
+        yield
+    except (PulltasksError, OSError) as error:
+        _announce(settings, type(error).__name__, _message(error))
+        raise
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+        text = _report(error)
+        _announce(settings, type(error).__name__, text)
+        raise Unforeseen(text) from None
+    _UNDER_WAY.has_published = True
+    _announce(settings)
+
+
+def _announce(settings: Settings, reason: str | None = None, text: str = "") -> None:
+    if not settings.alerts.are_sent:
+        return
+    from pipelines.alerts import Failure
+    from pipelines.announce import announce
+
+    failure = Failure(reason, f"the run ended with an error: {text}") if reason else None
+    if warning := announce(settings, datetime.now(UTC), failure):
+        typer.echo(f"warning: {warning}", err=True)

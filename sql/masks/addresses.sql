@@ -1,0 +1,85 @@
+-- What of an address may be seen: scheme, host, path and names of parameters stay; userinfo, values, fragments, and
+-- whatever does not look like an address, go. All of them give null for null.
+
+-- Pieces of patterns. RE2 reads them.
+create macro at_sign() as '[@＠﹫]';
+create macro scheme() as '[A-Za-z][A-Za-z0-9+.-]*:/{1,2}';
+-- ? & = # @ ; however often they were encoded, and as full-width characters
+create macro encoded_separator() as '%(25)*(3F|26|3D|23|40|3B)';
+create macro wide_separator() as '[？＆＝＃；]';
+create macro host() as '(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^/?#;:@,%\[\]\s\\]+)(:[0-9]{1,5})?';
+create macro plain_character() as '[^\s\\@#;%:?&=＠﹫？＆＝＃；]';
+
+-- Names of arguments. A name without a value might be a key that ends in =.
+create macro mask_arguments(value) as (value)
+    .regexp_replace('([?&])[^=&#]*=+(&|#|$)', '\1***\2', 'g')
+    .regexp_replace('([?&])([A-Za-z0-9_.-]{1,40}=)?[^&#]*', '\1\2***', 'g');
+
+-- The rules for any address, one after the other.
+create macro mask_any_address(value) as mask_arguments(
+    (value)
+    -- blanks, quotes and invisible characters in front hide the scheme from the rules below
+    .regexp_replace('^[^A-Za-z0-9/@\[]+', '', '')
+    -- userinfo, up to the last @ before the path; without a scheme as well, and over ? and # that stand in a password
+    .regexp_replace('^(' || scheme() || '|//)?[^/]*' || at_sign(), '\1***@', '')
+    .regexp_replace('^(' || scheme() || '|//)?[^?#]*' || at_sign(), '\1***@', '')
+    -- an address in an address: another one behind a comma, or one that is proxied
+    .regexp_replace('^(' || scheme() || '[^/]*/).*:/.*$', '\1***', 's')
+    .regexp_replace('#.*$', '#***', 's')
+    .regexp_replace('[\s\\].*$', ' ***', 's')
+    .regexp_replace(';[^?#]*', ';***', 'g')
+    -- everything behind an encoded separator might be a parameter
+    .regexp_replace('(?i)(' || encoded_separator() || '|' || wide_separator() || ').*$', '%***', 's')
+);
+
+-- Most addresses are of a form that none of the rules but those for arguments can touch.
+create macro mask_address(value) as case
+    when regexp_full_match(
+        value,
+        '[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/' || plain_character() || '*)?(\?[A-Za-z0-9._~=&/-]*)?'
+    )
+        then case when contains(value, '?') then mask_arguments(value) else value end
+    else mask_any_address(value)
+end;
+
+-- What is left must look like a place: a scheme or a masked user before a host, or at least a host's name. Else it is
+-- no address, and may as well be a key. A list of one and a lambda: so what is found once is not computed again.
+create macro mask_place(value) as list_transform(
+    [mask_address(value)],
+    lambda address: case
+        when address = ''
+            or regexp_matches(
+                address,
+                '^((' || scheme() || '|//)(\*\*\*@)?' || host() || '|\*\*\*@' || host()
+                || '|([a-z0-9-]{1,63}\.)+[a-z]{2,24}(:[0-9]{1,5})?|[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]{1,5})?)([/?#;\s].*)?$',
+                's'
+            )
+            then address
+        when address is not null then '***'
+    end
+)[1];
+
+-- `hide_*` go on from what `mask_place` left of an address. Of a stream's path its application may be seen if a plain
+-- name follows it, all else may be the key.
+create macro path_front() as '(' || scheme() || '|//)?(\[[^\]]*\]|[^/?#;:\s]+)(:[0-9]{1,5})?/+';
+create macro keyed_path() as '^(' || path_front()
+    || '[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)[/.]*([A-Za-z0-9_~\x{80}-\x{10ffff}-]|%[013-9A-Fa-f])[^?#;\s]*';
+create macro hide_path(address) as case
+    when regexp_matches(address, keyed_path()) then regexp_replace(address, keyed_path(), '\1***')
+    else regexp_replace(address, '^(' || path_front() || ')[^?#;\s]+', '\1***')
+end;
+
+-- The path of a web page or a file may be seen; of a stream, and of what has no scheme, it holds the key.
+create macro hide_stream_path(address) as
+    case when regexp_matches(address, '(?i)^https?:/+') then address else hide_path(address) end;
+
+create macro mask_stream_url(value) as case
+    -- of a web page or a file without arguments nothing is hidden
+    when regexp_full_match(value, 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/' || plain_character() || '*)?') then value
+    else list_transform([mask_place(value)], lambda address: hide_stream_path(address))[1]
+end;
+
+create macro mask_url(value) as list_transform(
+    [mask_place(value)],
+    lambda address: case when regexp_matches(address, '^' || scheme()) then hide_stream_path(address) else address end
+)[1];

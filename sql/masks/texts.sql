@@ -1,0 +1,45 @@
+-- What of names, arguments, messages and unknown texts may be seen. All of them give null for null.
+
+create macro mask_raw(value) as case when value = '' then '' when value is not null then '***' end;
+
+-- Arguments that are pushed with: names stay, values go.
+create macro mask_args(value) as case
+    when value = '' then ''
+    else substr(
+        ('?' || value)
+        .regexp_replace('([?&])[^=&]*=+(&|$)', '\1***\2', 'g')
+        .regexp_replace('([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*', '\1\2***', 'g'),
+        2
+    )
+end;
+
+-- Unknown fields: their names stay.
+create macro mask_json(value) as case
+    when value is not null
+        then '{' || array_to_string(list_transform(json_keys(value), lambda field: to_json(field) || ':"***"'), ',') || '}'
+end;
+
+-- What stands before the last @ of a name, and what follows a separator, is no name, but what somebody put there.
+create macro mask_any_name(value) as (value)
+    .regexp_replace('^.*' || at_sign(), '***', 's')
+    .regexp_replace('(?i)([?&#;=]|' || wide_separator() || '|' || encoded_separator() || ').*$', '***', 's');
+
+-- Most names have none of these characters.
+create macro mask_name(value) as case
+    when regexp_matches(value, '[@?&#;=%＠﹫？＆＝＃；]') then mask_any_name(value)
+    else value
+end;
+
+create macro mask_stream_name(value) as mask_name(value);
+
+-- Words of the service and of the system: addresses, values of whatever looks like a parameter, and quoted values go.
+create macro mask_text(value) as (value)
+    .regexp_replace('[A-Za-z][A-Za-z0-9+.-]*:/\S*', '***', 'g')
+    .regexp_replace('\S*' || at_sign() || '\S*', '***', 'g')
+    .regexp_replace('(["'']\s*:\s*)["''][^"'']*["'']', '\1***', 'g')
+    .regexp_replace('([A-Za-z0-9_.-]{1,40}=)\S+', '\1***', 'g')
+    .regexp_replace(
+        '(?i)((key|token|secret|sign[a-z]*|pass[a-z]*|pwd|access|auth[a-z_]*|credential|streamid|ak|sk)\s*[=:]\s*)[^\s,;)]+',
+        '\1***', 'g'
+    )
+    .regexp_replace('(?i)(bearer\s+)\S+', '\1***', 'g');
