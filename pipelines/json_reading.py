@@ -19,7 +19,7 @@ from pipelines.errors import NotReadable
 MAX_BYTES = 32_000_000
 # A page of tasks is nested four deep. The interpreter's own bound, which depends on the caller, lies far above.
 MAX_DEPTH = 100
-# What Python's own `int` takes; msgspec stops there too.
+# What Python's own `int` takes; msgspec stops there too, and counts the sign.
 MAX_DIGITS = 4300
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -155,7 +155,7 @@ def _parse_leniently(data: bytes) -> Any:
 
 
 def _integer(text: str) -> int | OddNumber:
-    return OddNumber(text) if len(text.lstrip("-")) > MAX_DIGITS else int(text)
+    return OddNumber(text) if len(text) > MAX_DIGITS else int(text)
 
 
 def _float(text: str) -> float | OddNumber:
