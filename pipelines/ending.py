@@ -36,6 +36,7 @@ _UNDER_WAY = _UnderWay()
 
 def end(command: Callable[[], object]) -> None:
     """Run a command; no mistake and no error ends in a traceback, unless there is no lake for a report."""
+    _UNDER_WAY.settings, _UNDER_WAY.has_published = None, False
     try:
         command()
     except (PulltasksError, OSError) as error:

@@ -39,6 +39,9 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 OK = 200
+# What Python, and so every reader of the tables, can tell: years 1 to 9999.
+_FIRST_MOMENT = pa.scalar(datetime.min.replace(tzinfo=UTC), pa.timestamp("us", tz="UTC"))
+_LAST_MOMENT = pa.scalar(datetime.max.replace(tzinfo=UTC), pa.timestamp("us", tz="UTC"))
 # The reason of a day whose rows are not the tasks that its capture judged.
 ROWS_DIFFER = "rows_differ_from_verdict"
 
@@ -360,7 +363,12 @@ def _times(ids: list[str], name: str, raw: pa.Array, surprises: _Surprises) -> l
     zoned = pa.timestamp("us", tz="UTC")
     try:
         times = filled.cast(zoned)
+        is_in_range = pc.all(
+            pc.and_(pc.greater_equal(times, _FIRST_MOMENT), pc.less_equal(times, _LAST_MOMENT))
+        ).as_py()
     except pa.ArrowInvalid:
+        is_in_range = False
+    if is_in_range is False:  # None: there is none
         values = []
         for task_id, text in zip(ids, raw.to_pylist(), strict=True):
             value, rule = _time(text, zoned)

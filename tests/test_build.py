@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
@@ -17,6 +18,8 @@ from pipelines import build, open_warehouse
 from pipelines.build import WorkingCopy, build_and_publish
 from pipelines.builds import KEPT_BUILDS, plan_build
 from pipelines.errors import LakeError, ModelError, NoWarehouse
+from pipelines.lake import sha256_of
+from pipelines.manifests import read_manifest
 from pipelines.models import SQL_FOLDER, load_models
 from pipelines.normalise import normalise_day
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place, tasks_on
@@ -473,3 +476,48 @@ def test_surprises_are_reported_with_their_dates_and_without_their_texts(tmp_pat
         ('{"new_field":"***"}', "***", None)
     ]
     assert "s3cr3t" not in str(contents(desk.lake.published.resolve()))
+
+
+def test_the_checks_over_several_models_hold_on_every_day_that_a_build_adds(desk: Desk, tmp_path: Path) -> None:
+    """A day that would break them is not taken in by the build of the next one."""
+    folder = tmp_path / "sql"
+    shutil.copytree(SQL_FOLDER, folder)
+    file = folder / "marts" / "dim_targets.sql"
+    wrong = f"when today.coverage = 'complete' then today.task_count + (today.snapshot_date = date '{DAYS[1]}')::int"
+    file.write_text(file.read_text().replace("when today.coverage = 'complete' then today.task_count", wrong))
+    for day in DAYS[:3]:
+        desk.capture(day)
+        with desk.lake.lock():
+            normalise_day(desk.lake, day)
+    with desk.lake.lock(), pytest.raises(ModelError, match=rf"{DAYS[1]}: assert_counts_agree \(2 rows"):
+        build_and_publish(desk.lake, load_models(folder), desk.settings, datetime.now(UTC))
+
+
+def test_rows_that_are_not_the_tasks_of_a_verdict_make_no_complete_day(desk: Desk) -> None:
+    """Whoever wrote the tables: the models hold them against the verdicts once more."""
+    for day in DAYS[:3]:
+        desk.capture(day)
+        with desk.lake.lock():
+            normalise_day(desk.lake, day)
+    lose_a_task(desk, DAYS[1])
+    desk.build()
+    assert rows(
+        desk,
+        "select snapshot_date, target_name, verdict_reason, error_message like '%pulltasks rebuild --from%' "
+        "from rpt_snapshot_coverage where coverage = 'incomplete'",
+    ) == [(DAYS[1], "beijing", "rows_differ_from_verdict", True)]
+    changes = (
+        f"select count(*) from fct_pull_task_changes where target_name = 'beijing' and snapshot_date = '{DAYS[1]}'"
+    )
+    assert rows(desk, changes) == [(0,)]
+
+
+def lose_a_task(desk: Desk, day: date) -> None:
+    """Write a day's table without its first row, and the manifest that names it."""
+    path = desk.lake.tidy_file("pull_tasks", day)
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table.slice(1), path)
+    manifest = read_manifest(desk.lake.manifest_file(day))
+    entry = msgspec.structs.replace(manifest.tables["pull_tasks"], sha256=sha256_of(path), rows=table.num_rows - 1)
+    manifest = msgspec.structs.replace(manifest, tables=manifest.tables | {"pull_tasks": entry})
+    desk.lake.manifest_file(day).write_bytes(msgspec.json.encode(manifest))

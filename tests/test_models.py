@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,11 +69,25 @@ def test_ancestors_are_all_that_a_model_is_built_from() -> None:
         ("dim_a", HEADER.replace("| A number.", "") + "select 1 as a", "name TYPE | description"),
         ("dim_a", HEADER.replace("key: a", "key: b") + "select 1 as a", "names b, which is no column"),
         ("assert_a", "select 1", "must say what the check means"),
+        ("assert_a", "-- It holds.\n-- chek: a\nselect 1", "assert_a.sql:2: 'chek' is no key here"),
+        (
+            "dim_a",
+            HEADER + "-- chek: a > 0\nselect 1 as a",
+            "dim_a.sql:7: 'chek' is no key of a header; there are argument",
+        ),
+        ("dim_a", "-- grian: x\n" + HEADER + "select 1 as a", "dim_a.sql:1: 'grian' is no key of a header"),
+        ("dim_a", HEADER + "-- Check: a > 0\nselect 1 as a", "dim_a.sql:7: 'Check' is no key of a header"),
+        ("dim_a", HEADER + "-- check a > 0\nselect 1 as a", "dim_a.sql:7: '-- check a > 0' is not of the form"),
+        ("dim_a", HEADER + "--\n-- check: a > 0\nselect 1 as a", "dim_a.sql:7: '-- ' is not of the form"),
+        ("dim_a", HEADER + "-- kind: view\nselect 1 as a", "dim_a.sql:7: the header says '-- kind: …' twice"),
+        ("dim_a", HEADER + "-- check: a > 0\n-- check: a > 0\nselect 1 as a", "says '-- check: a > 0' twice"),
+        ("dim_a", HEADER + "-- column: a BIGINT | Another.\nselect 1 as a", "describes the column a twice"),
+        ("dim_a", HEADER + "-- parts: tasks\nselect 1 as a", "parts is 'tasks'; it can be projects only"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, name: str, text: str, words: str) -> None:
     files = {name: text} if name.startswith("dim") else {"dim_b": HEADER + "select 1 as a", name: text}
-    with pytest.raises(ModelError, match="(?s).*" + words.replace("|", r"\|").replace("(", r"\(")):
+    with pytest.raises(ModelError, match="(?s).*" + re.escape(words)):
         load_models(folder(tmp_path, **files))
 
 
@@ -87,3 +102,9 @@ def test_models_that_read_each_other_are_refused(tmp_path: Path) -> None:
     files = {"dim_a": HEADER + "select a from dim_b", "dim_b": HEADER + "select a from dim_a"}
     with pytest.raises(ModelError, match="in a circle"):
         load_models(folder(tmp_path, **files))
+
+
+def test_a_comment_below_the_header_is_no_part_of_it(tmp_path: Path) -> None:
+    text = HEADER + "\n-- check: a > 1\n-- kind: view\nselect\n    -- check: a > 2\n    1 as a"
+    model = load_models(folder(tmp_path, dim_a=text))["dim_a"]
+    assert (model.kind, model.checks) == ("table", ())

@@ -20,7 +20,17 @@ from pipelines.huawei.reading import KNOWN_FIELDS, read_answer
 from pipelines.lake import Lake
 from pipelines.manifests import read_manifest, stale_dates
 from pipelines.normalise import normalise_day
-from pipelines.raw import AnswerLine, CaptureLine, RawCapture, RawWriter, TargetLine, TargetList, VerdictLine
+from pipelines.raw import (
+    AnswerLine,
+    CaptureLine,
+    RawCapture,
+    RawWriter,
+    TargetLine,
+    TargetList,
+    VerdictLine,
+    body_fields,
+    ids_sha256,
+)
 from pipelines.rows import tidy_target
 
 DAY = date(2026, 11, 22)
@@ -35,7 +45,9 @@ TARGET = TargetLine(
 SAMPLE = (Path(__file__).parent / "data" / "list_pull_tasks.json").read_text()
 
 
-def capture(*bodies: str, verdict: str = "complete", sweeps: list[int] | None = None) -> RawCapture:
+def capture(
+    *bodies: str, verdict: str = "complete", sweeps: list[int] | None = None, task_count: int | None = None
+) -> RawCapture:
     sweeps = sweeps or [1] * len(bodies)
     head = CaptureLine(
         target=TARGET, snapshot_date=DAY, timezone="UTC", capture_id="capture-1", software_version="0", started_at=NOON
@@ -52,7 +64,11 @@ def capture(*bodies: str, verdict: str = "complete", sweeps: list[int] | None = 
         for task_id in read_answer(body).ids
     }
     end = VerdictLine(
-        verdict=verdict, counted_sweep=counted, task_count=len(listed), requests=len(bodies), finished_at=NOON
+        verdict=verdict,
+        counted_sweep=counted,
+        task_count=len(listed) if task_count is None else task_count,
+        requests=len(bodies),
+        finished_at=NOON,
     )
     return RawCapture(head, answers, end)
 
@@ -436,3 +452,93 @@ def test_a_task_is_hashed_as_it_came_whatever_stands_beside_it(tasks: list[dict[
 def one_row(answer: str, task: dict[str, Any]) -> dict[str, Any]:
     (row,) = [row for row in tidy(answer)["pull_tasks"] if row["task_id"] == task["task_id"]]
     return row
+
+
+@pytest.mark.parametrize("change", [{"task_count": 3}, {"task_count": 1}, {"task_ids_sha256": ids_sha256(["a", "c"])}])
+def test_rows_that_are_not_the_tasks_that_were_judged_make_an_incomplete_day(change: dict[str, Any]) -> None:
+    whole = capture(body({"task_id": "b"}, {"task_id": "a"}))
+    verdict = msgspec.structs.replace(whole.verdict, task_ids_sha256=ids_sha256(["a", "b"]))
+    for end, expected in ((verdict, ("complete", None)), (msgspec.structs.replace(verdict, **change), DIFFERS)):
+        made = tidy_target(DAY, TARGET, msgspec.structs.replace(whole, verdict=end))
+        (row,) = made["captures"].to_pylist()
+        assert (row["verdict"], row["verdict_reason"]) == expected
+        assert {row["capture_complete"] for row in made["pull_tasks"].to_pylist()} == {expected[0] == "complete"}
+    assert TARGET.label in row["error_message"]
+
+
+DIFFERS = ("incomplete", "rows_differ_from_verdict")
+
+
+def test_an_answer_that_the_proof_did_not_count_gives_no_rows() -> None:
+    """Of a page that contradicts its total, or has a flaw, and was read again, only the reading that was kept counts."""
+    good = body({"task_id": "a"})
+    for bad in (
+        json.dumps({"request_id": "r", "total": 9, "task_infos": [{"task_id": "stray"}]}),
+        json.dumps({"request_id": "r", "total": 2, "task_infos": [{"task_id": "stray"}, {"x": 1}]}),
+        json.dumps({"total": 1, "task_infos": [{"task_id": "stray"}]}),
+    ):
+        rows = tidy_target(DAY, TARGET, capture(good, bad, task_count=1))
+        assert rows["pull_tasks"]["task_id"].to_pylist() == ["a"]
+        assert rows["captures"]["verdict"].to_pylist() == ["complete"]
+        assert {
+            *tidy_target(DAY, TARGET, capture(good, bad, verdict="incomplete"))["pull_tasks"]["task_id"].to_pylist()
+        } >= {"a"}
+
+
+@pytest.mark.parametrize(
+    ("field", "raw", "expected"),
+    [
+        ("push_args", b'"\xd6\xd0"', [("t", "push_args", "not_unicode", None, '"\\xd6\\xd0"', 1)]),
+        ("status", b"1e400", [("t", "status", "unreadable_number", None, "1e400", 1)]),
+        ("vod_start_video_index", b"-1e400", [("t", "vod_start_video_index", "unreadable_number", None, "-1e400", 1)]),
+        ("source_urls", b'["a",1e999,"\\ud83d"]', [
+            ("t", "source_urls", "not_unicode", 2, '"\\ud83d"', 1),
+            ("t", "source_urls", "unreadable_number", 1, "1e999", 1),
+        ]),
+        ("new", b"[1e999]", [
+            ("t", "new", "unknown_field", None, "[null]", 1),
+            ("t", "new", "unreadable_number", None, "[1e999]", 1),
+        ]),
+        ("create_time", b'"0001-01-01T00:00:00+08:00"', [
+            ("t", "create_time", "unreadable_time", None, '"0001-01-01T00:00:00+08:00"', 1),
+        ]),
+        ("end_time", b'"9999-12-31T23:59:59-08:00"', [
+            ("t", "end_time", "unreadable_time", None, '"9999-12-31T23:59:59-08:00"', 1),
+        ]),
+    ],
+)  # fmt: skip
+def test_what_is_odd_about_a_task_is_kept_beside_it(field: str, raw: bytes, expected: list[tuple[Any, ...]]) -> None:
+    content = b'{"request_id":"r","total":2,"task_infos":[{"task_id":"s"},{"task_id":"t","%s":%s}]}' % (
+        field.encode(),
+        raw,
+    )
+    rows = of_bytes(content)
+    assert surprises(rows) == expected
+    assert [row["task_id"] for row in rows["pull_tasks"]] == ["s", "t"]
+    assert rows["captures"][0]["verdict"] == "complete"
+    plain = tidy(body({"task_id": "s"}))["pull_tasks"][0]
+    assert rows["pull_tasks"][0]["content_hash"] == plain["content_hash"]  # its neighbour's oddity is not its own
+    other = of_bytes(content.replace(raw, raw.replace(b"1e", b"2e").replace(b"\xd6", b"\xd7").replace(b"01", b"02")))
+    is_other = content != content.replace(
+        raw, raw.replace(b"1e", b"2e").replace(b"\xd6", b"\xd7").replace(b"01", b"02")
+    )
+    assert (other["pull_tasks"][1]["content_hash"] != rows["pull_tasks"][1]["content_hash"]) == is_other
+
+
+def of_bytes(content: bytes, **named: Any) -> dict[str, list[dict[str, Any]]]:
+    text, coded = body_fields(content)
+    raw = capture(body(), task_count=len(read_answer(content).ids))
+    answer = msgspec.structs.replace(raw.answers[0], body=text, body_base64=coded, **named)
+    made = tidy_target(DAY, TARGET, msgspec.structs.replace(raw, answers=[answer]))
+    return {name: table.to_pylist() for name, table in made.items()}
+
+
+def test_what_is_odd_about_answers_as_a_whole_is_counted() -> None:
+    content = b'\xef\xbb\xbf{"request_id":"r","total":"1","task_infos":[{"task_id":"t"}]}'
+    rows = of_bytes(content, old_encoding="x-gzip")
+    assert surprises(rows) == [
+        (None, "(answer)", "byte_order_mark", None, '"\\ufeff"', 1),
+        (None, "(answer)", "old_encoding", None, '"x-gzip"', 1),
+        (None, "total", "wrong_type", None, '"1"', 1),
+    ]
+    assert rows["captures"][0]["verdict"] == "complete"
