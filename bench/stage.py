@@ -74,7 +74,7 @@ def capture(settings: config.Settings, lake: Lake) -> dict[str, float]:
 
 def decode(lake: Lake) -> dict[str, float]:
     began = time.process_time()
-    manifest = normalise_day(lake, lake.raw_dates()[-1])
+    manifest = normalise_day(lake, lake.raw_dates()[-1]).manifest
     spent = time.process_time() - began
     size = sum(entry.bytes for entry in manifest.tables.values())
     return {"tasks": manifest.tables["pull_tasks"].rows, "bytes": size, "cpu_s": spent}

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from pipelines.errors import NotReadable
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # A page of 100 tasks that are all as long as documented is below 15 MB.
 MAX_BYTES = 32_000_000
 # A page of tasks is nested four deep. The interpreter's own bound, which depends on the caller, lies far above.
-MAX_DEPTH = 100
+MAX_DEPTH = 500
 # What Python's own `int` takes; msgspec stops there too, and counts the sign.
 MAX_DIGITS = 4300
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -88,12 +91,14 @@ def decode_file(content: bytes, kind: type[_T]) -> _T:
 
 def cleaned(value: Any) -> Any:
     """The value with null for odd numbers and U+FFFD for what is no text; names keep apart what was apart."""
+    return _rebuilt(
+        value, _clean_leaf, list, lambda names, items: dict(zip(map(clean_name, names), items, strict=True))
+    )
+
+
+def _clean_leaf(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {clean_name(name): cleaned(item) for name, item in value.items()}
     return None if isinstance(value, OddNumber) else value
 
 
@@ -123,13 +128,45 @@ def rules_broken(value: Any) -> list[str]:
 
 def original(value: Any) -> str:
     """A value as it was written, as far as a text can show it: odd numbers as they stood, what is no text escaped."""
+    text: str = _rebuilt(value, _original_leaf, _original_list, _original_object)
+    return text
+
+
+def _original_leaf(value: Any) -> str:
     if isinstance(value, str):
         return _SURROGATE.sub(_escape, json.dumps(value, ensure_ascii=False))
-    if isinstance(value, list):
-        return f"[{','.join(map(original, value))}]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{original(name)}:{original(item)}" for name, item in value.items()) + "}"
     return value.text if isinstance(value, OddNumber) else msgspec.json.encode(value).decode()
+
+
+def _original_list(items: list[str]) -> str:
+    return f"[{','.join(items)}]"
+
+
+def _original_object(names: list[str], items: list[str]) -> str:
+    return "{" + ",".join(f"{_original_leaf(name)}:{item}" for name, item in zip(names, items, strict=True)) + "}"
+
+
+def _rebuilt(
+    value: Any,
+    leaf: Callable[[Any], Any],
+    listed: Callable[[list[Any]], Any],
+    named: Callable[[list[str], list[Any]], Any],
+) -> Any:
+    """Something made of a value from its leaves up; without recursion, whose bound depends on the caller."""
+    done: list[Any] = []
+    pending: list[tuple[Any, bool]] = [(value, False)]
+    while pending:
+        item, has_its_parts = pending.pop()
+        if not isinstance(item, list | dict):
+            done.append(leaf(item))
+        elif has_its_parts:
+            first = len(done) - len(item)
+            done[first:] = [listed(done[first:]) if isinstance(item, list) else named(list(item), done[first:])]
+        else:
+            pending.append((item, True))
+            parts = item if isinstance(item, list) else item.values()
+            pending += [(part, False) for part in reversed(parts)]
+    return done[0]
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -194,11 +194,9 @@ def _tasks(capture: RawCapture | None, surprises: _Surprises) -> _Found:
         pages.append((first, _fields(tasks) if is_typed else tasks))
         for reading in part:
             of_answers.update(reading.oddities)
-            for place, (task_id, task) in enumerate(zip(reading.ids, reading.tasks, strict=True)):
-                odd = reading.task_oddities.get(place)
-                if odd:
-                    oddities[len(hashes)] = odd
-                digest = _hash(task, odd)
+            digests = _hashes(reading)
+            oddities |= {len(hashes) + place: odd for place, odd in reading.task_oddities.items()}
+            for task_id, digest in zip(reading.ids, digests, strict=True):
                 before = newest.get(task_id)
                 if before is not None and hashes[before] != digest:
                     changed.add(task_id)
@@ -237,12 +235,14 @@ def _tasks(capture: RawCapture | None, surprises: _Surprises) -> _Found:
     )
 
 
-def _hash(task: Any, oddities: list[Oddity] | None) -> str:
-    """The hash of a task as received: where something of it was replaced, what stood there counts as well."""
-    content = _canonical(task)
-    if oddities:
-        content += _canonical([(each.field, each.rule, each.position, each.raw_text) for each in oddities])
-    return hashlib.sha256(content).hexdigest()
+def _hashes(reading: Reading) -> list[str]:
+    """The hashes of tasks as received: where something of one was replaced, what stood there counts as well."""
+    digests = [hashlib.sha256(_canonical(task)).hexdigest() for task in reading.tasks]
+    for place, oddities in reading.task_oddities.items():
+        stood_there = [(each.field, each.rule, each.position, each.raw_text) for each in oddities]
+        content = _canonical(reading.tasks[place]) + _canonical(stood_there)
+        digests[place] = hashlib.sha256(content).hexdigest()
+    return digests
 
 
 def _readings_that_count(capture: RawCapture | None) -> Iterator[Reading]:

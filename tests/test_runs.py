@@ -131,6 +131,7 @@ def test_a_clock_that_steps_back_does_not_cost_the_published_build(desk: Desk) -
         run(desk, day)
     earlier = Clock(lambda: datetime.now(UTC) - timedelta(hours=1), desk.clock.new_id)
     snapshot(desk.settings, DAYS[4], earlier, simulated=True)
+    assert desk.lake.builds()[-1] == desk.lake.published.resolve()
     assert rows(desk, "select through_date from meta_build") == [(DAYS[4],)]
 
 

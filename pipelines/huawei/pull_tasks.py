@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipelines.errors import ApiError, CredentialRefused
 from pipelines.huawei.pages import Outcome, Page
-from pipelines.huawei.reading import read_answer
+from pipelines.huawei.reading import read_shown
 
 if TYPE_CHECKING:
     from pipelines.huawei.client import LiveClient, Recorder
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pipelines.settings import Target
 
 
-def read_page(content: str | bytes) -> Page:
+def read_page(content: bytes) -> Page:
     """What an answer showed, as the proof takes it."""
-    reading = read_answer(content)
-    return Page(tuple(reading.ids), reading.total, reading.flaw, tuple(reading.create_times))
+    shown = read_shown(content)
+    return Page(shown.ids, shown.total, shown.flaw, shown.create_times)
 
 
 @dataclass(frozen=True)
