@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,12 +16,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from pipelines.attempt import Attempt, Tally
-from pipelines.errors import UNEXPECTED, ApiError, ConfigError, DateRefused, LakeError, reraise
+from pipelines.day_gate import DayGate
+from pipelines.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
 from pipelines.huawei.client import LiveClient
+from pipelines.huawei.service_clock import RunBegin
 from pipelines.known import NOTHING_KNOWN, Known
 from pipelines.raw import (
     CaptureLine,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 # Targets that are listed at a time, for each request that may be in flight: enough that none waits for the pace of one
 # project, few enough that memory does not grow with the number of targets.
 TARGETS_PER_REQUEST_IN_FLIGHT = 4
+CLOCK_DISAGREES = "clock_disagrees"
 _MAKE_ROOM = "Make room, then run again"
 # A run that began before midnight keeps its date this far into the next day.
 GRACE_AFTER_MIDNIGHT = timedelta(minutes=30)
@@ -69,6 +74,7 @@ class Clock:
 
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    monotonic: Callable[[], float] = time.monotonic
 
 
 def check_date(settings: Settings, day: date, now: datetime, *, began_at: datetime | None = None) -> None:
@@ -133,12 +139,26 @@ async def capture_targets(
         raise ConfigError(["targets: there is none; add a [[targets]] table with project_id and region"])
     targets = sorted(settings.targets, key=lambda target: target.key)
     _check_endpoints(settings, targets)
-    async with LiveClient(settings, clock.now, day if simulated else None) as client:
+    kept = {target.key for target in targets if not (refresh and (only is None or target.key in only))}
+    gate = DayGate(lambda: _write_targets(settings, lake, day, targets, accept_drop, kept))
+    began = began_at or clock.now()
+    begin = RunBegin(
+        day,
+        ZoneInfo(settings.timezone),
+        began,
+        clock.monotonic() - (clock.now() - began).total_seconds(),
+    )
+    async with LiveClient(
+        settings,
+        clock.now,
+        day if simulated else None,
+        begin=begin,
+        monotonic=clock.monotonic,
+        on_day_confirmed=gate.open,
+    ) as client:
         if simulated:
             await client.require_sandbox()
-        kept = {target.key for target in targets if not (refresh and (only is None or target.key in only))}
-        _write_targets(settings, lake, day, targets, accept_drop, kept)
-
+            gate.open()
         under_way: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(settings.api.max_concurrency * TARGETS_PER_REQUEST_IN_FLIGHT)
         )
@@ -151,7 +171,9 @@ async def capture_targets(
             standing = None if refresh else _standing(lake, day, target)
             if standing is None and not simulated and not _may_begin(settings, day, clock.now()):
                 standing = CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
-            return standing or await _capture(client, settings, lake, day, target, known(target.key), clock, report)
+            return standing or await _capture(
+                client, settings, lake, day, target, known(target.key), clock, report, gate
+            )
 
         not_written: list[OSError] = []
 
@@ -163,10 +185,12 @@ async def capture_targets(
         async with asyncio.TaskGroup() as group:
             asked = [target for target in targets if only is None or target.key in only]
             tasks = [group.create_task(isolated(target)) for target in asked]
+    results = [task.result() for task in tasks]
+    gate.end([result.message or "" for result in results if result.reason == CLOCK_DISAGREES])
     if not_written and len(not_written) == len(asked):
         reason = not_written[0].strerror or not_written[0]
         raise LakeError(f"the lake cannot be written ({reason}); what was published stands. {_MAKE_ROOM}")
-    return [task.result() for task in tasks]
+    return results
 
 
 async def _isolated(
@@ -178,6 +202,8 @@ async def _isolated(
     """The result of a capture; whatever goes wrong with it costs its target the day and no other target anything."""
     try:
         return await capture
+    except ClockDisagrees as error:
+        return CaptureResult(target, "missing", CLOCK_DISAGREES, str(error), 0, 0, is_new=False)
     except OSError as error:
         on_not_written(error)
         words = f"{target.label}: its raw file cannot be written ({error.strerror or error}); {_MAKE_ROOM}"
@@ -273,6 +299,7 @@ async def _capture(
     known: Known,
     clock: Clock,
     report: Reporter,
+    gate: DayGate,
 ) -> CaptureResult:
     line = CaptureLine(
         target=target_line(settings, target),
@@ -289,6 +316,8 @@ async def _capture(
     try:
         try:
             await attempt.list()
+        except ClockDisagrees:
+            raise
         except ApiError as error:
             attempt.error = error
         except OSError:
@@ -298,11 +327,16 @@ async def _capture(
             attempt.error = ApiError(UNEXPECTED, text)
         verdict = attempt.verdict(clock.now())
         writer.close(verdict)
-        if _is_better(lake, day, target, verdict, line):
-            lake.put(unfinished, path)
-    finally:
+    except BaseException:
         writer.close()
         unfinished.unlink(missing_ok=True)
+        raise
+
+    def keep() -> None:
+        if _is_better(lake, day, target, verdict, line):
+            lake.put(unfinished, path)
+
+    gate.keep(unfinished, keep)
     return CaptureResult(
         target,
         verdict.verdict,

@@ -95,6 +95,7 @@ def snapshot(
 ) -> None:
     """Capture all targets today, build the tables, publish the warehouse."""
     from pipelines import config as configuration
+    from pipelines.capture import CLOCK_DISAGREES
     from pipelines.runs import snapshot as run_snapshot
 
     if day and simulated_date:
@@ -107,7 +108,7 @@ def snapshot(
     clock = _clock()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
-    with alarms(settings), Progress() as progress:
+    with alarms(settings) as failures, Progress() as progress:
         result = run_snapshot(
             settings,
             wanted,
@@ -118,6 +119,9 @@ def snapshot(
             simulated=simulated is not None,
             watcher=progress,
         )
+        failures += [
+            (CLOCK_DISAGREES, each.message or "") for each in result.captures if each.reason == CLOCK_DISAGREES
+        ]
     print_captures(wanted, result.captures, result.status)
     print_end(result)
 

@@ -73,19 +73,20 @@ def _message(error: PulltasksError | OSError) -> str:
 
 
 @contextmanager
-def alarms(settings: Settings) -> Iterator[None]:
+def alarms(settings: Settings) -> Iterator[list[tuple[str, str]]]:
     """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended."""
+    failures: list[tuple[str, str]] = []
     try:
-        yield
+        yield failures
     except (PulltasksError, OSError) as error:
-        _announce(settings, type(error).__name__, _message(error))
+        _announce(settings, getattr(error, "reason", type(error).__name__), _message(error))
         raise
     except Exception as error:  # noqa: BLE001 - nobody foresaw it
         text = _report(error)
         _announce(settings, type(error).__name__, text)
         raise Unforeseen(text) from None
     _UNDER_WAY.has_published = True
-    _announce(settings)
+    _announce(settings, *(failures[0] if failures else (None, "")))
 
 
 def _announce(settings: Settings, reason: str | None = None, text: str = "") -> None:

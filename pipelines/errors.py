@@ -11,6 +11,7 @@ PulltasksError
 ├── Unforeseen             an error that nobody foresaw, which has been reported
 ├── NotReadable            bytes from outside are not what they should be; whoever reads them says what that means
 └── ApiError               the API refused, failed or could not be reached
+    ├── ClockDisagrees     the service gives the run another day than this machine: nothing is written
     ├── CredentialRefused  the credential itself is not accepted; nothing more is sent with it
     └── TransientApiError  worth another try
 
@@ -135,6 +136,15 @@ class ApiError(PulltasksError):
         self.reason = reason
         self.said = said
         super().__init__(text)
+
+
+class ClockDisagrees(ApiError):
+    """By the service's clock the run began on another day than by this machine's, seen on two connections."""
+
+    exit_code = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__("clock_disagrees", text)
 
 
 class CredentialRefused(ApiError):

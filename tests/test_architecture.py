@@ -14,6 +14,7 @@ LAYERS = {
     "alerts": 5,
     "announce": 7,
     "audit": 6,
+    "day_gate": 3,
     "ending": 9,
     "error_reports": 3,
     "errors": 0,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import threading
 from collections import Counter
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,11 +12,11 @@ import mutations
 import pytest
 from conftest import Desk
 from history import differences
+from plain_service import PlainService, serving_plainly
 
 from pipelines.json_reading import cleaned, parse
 from pipelines.raw import read_capture
 from pipelines.runs import snapshot
-from pipelines.sandbox import DATE_HEADER, SANDBOX_HEADER
 from pipelines.sandbox.data import Place
 from pipelines.warehouse import open_published, open_tidy
 
@@ -27,60 +24,8 @@ DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(4)]
 GOOD = Place("f" * 32, "cn-north-4", 0, name="good")
 
 
-class Service:
-    """Answers each project with its own bytes, and a task by its id with an honest 404."""
-
-    def __init__(self) -> None:
-        self.bodies: dict[str, bytes] = {}
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                path = head.split(b" ", 2)[1].decode()
-                day = next(
-                    (
-                        x.split(b": ")[1]
-                        for x in head.split(b"\r\n")
-                        if x.lower().startswith(DATE_HEADER.lower().encode())
-                    ),
-                    b"",
-                )
-                project = path.split("/")[2] if path.count("/") > 1 else ""
-                is_asked_by_id = "task_id=" in path
-                body = b'{"error_code":"LIVE.1"}' if is_asked_by_id else self.bodies.get(project, b"{}")
-                status = b"404 x" if is_asked_by_id or project not in self.bodies else b"200 OK"
-                writer.write(
-                    b"HTTP/1.1 %s\r\nContent-Length: %d\r\n%s: 1\r\n%s: %s\r\n\r\n%s"
-                    % (status, len(body), SANDBOX_HEADER.encode(), DATE_HEADER.encode(), day, body)
-                )
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-@contextmanager
-def serving(service: Service):
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(service.answer, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        asyncio.run_coroutine_threadsafe(shut(server), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def shut(server: asyncio.Server) -> None:
-    server.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+def answering(body: bytes):
+    return lambda _: (200, {}, body)
 
 
 def shown(body: bytes) -> dict[str, str]:
@@ -96,14 +41,13 @@ def check(folder: Path, count: int, seed: int, days: list[date] = DAYS) -> Count
     """A clean day, a day of mutated answers, the same again, a clean day; returns how often each rule was recorded."""
     dice = random.Random(seed)
     places = (GOOD, *(Place(f"{seed:08x}{n:024x}", "cn-north-4", 0, name=f"p{n}") for n in range(count)))
-    service = Service()
-    service.bodies = {place.project_id: mutations.answer(place.project_id) for place in places}
-    honest = dict(service.bodies)
+    service = PlainService()
+    honest = {place.project_id: mutations.answer(place.project_id) for place in places}
     odd = honest | {place.project_id: mutations.mutated(place.project_id, dice) for place in places[1:]}
-    with serving(service) as url:
+    with serving_plainly(service) as url:
         desk = Desk(None, url, folder, places)
         for day, bodies in zip(days, (honest, odd, odd, honest), strict=False):
-            service.bodies = bodies
+            service.answers = {project_id: answering(body) for project_id, body in bodies.items()}
             result = snapshot(desk.settings, day, desk.clock, simulated=True)
             assert result.damaged_days == ()
             assert not desk.lake.errors.exists(), next(desk.lake.errors.iterdir()).read_text()

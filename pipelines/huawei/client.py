@@ -7,6 +7,7 @@ Does not live here: how a request is proved (auth), what a refusal means (refusa
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
@@ -14,8 +15,17 @@ from urllib.parse import quote
 import httpx
 import stamina
 
-from pipelines.errors import ApiError, ConfigError, CredentialRefused, DateRefused, ServiceWords, TransientApiError
+from pipelines.errors import (
+    ApiError,
+    ClockDisagrees,
+    ConfigError,
+    CredentialRefused,
+    DateRefused,
+    ServiceWords,
+    TransientApiError,
+)
 from pipelines.huawei.auth import credential_from
+from pipelines.huawei.reading import read_time
 from pipelines.huawei.refusals import (
     ADVICE,
     OK,
@@ -35,6 +45,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from pipelines.huawei.auth import Credential
+    from pipelines.huawei.service_clock import RunBegin
     from pipelines.settings import Settings, Target
 
 # A retry is counted in the capture's row; the default hook would print whole errors to standard output.
@@ -143,10 +154,33 @@ class Pacer:
 class LiveClient:
     """Asks the Live API on behalf of targets; use as `async with`."""
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime], simulated_date: date | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], datetime],
+        simulated_date: date | None = None,
+        *,
+        begin: RunBegin | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_day_confirmed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            settings: the targets, and how they are asked.
+            now: the clock that signatures are dated by.
+            simulated_date: what a sandbox is asked for; its `Date` says nothing of the day then.
+            begin: when the run began; without it no answer is held against a day.
+            monotonic: the clock that `begin` was taken from as well, in seconds.
+            on_day_confirmed: is called for each answer whose service gives the run the day that it works under.
+        """
         self._settings = settings
         self._now = now
         self._simulated_date = simulated_date
+        self._begin = None if simulated_date else begin
+        self._monotonic = monotonic
+        self._on_day_confirmed = on_day_confirmed
+        self._with_odd_dates: set[tuple[str, str]] = set()  # targets whose second answer did not bear the first one out
         self._gates: dict[str, Gate] = {}
         self._pacers: dict[str, Pacer] = {}
         self._regions = {target.project_id: target.region for target in settings.targets}
@@ -318,12 +352,44 @@ class LiveClient:
             received_at=self._now(),
         )
         recorder.received(answer)
+        await self._check_day(gate, target, url, answer, recorder)
         if answer.status == UNAUTHORISED:
             gate.failures += 1
         elif answer.status != THROTTLED and answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
             gate.failures = 0
             gate.is_proven = True
         return answer, response
+
+    async def _check_day(self, gate: Gate, target: Target, url: httpx.URL, answer: Answer, recorder: Recorder) -> None:
+        """Refuse the target if the service gives the run another day, and says so on a second connection as well.
+
+        An answer 401 is not judged: it may be one to a signature that was dated by a wrong clock, and the next one will
+        tell.
+
+        Raises:
+            ClockDisagrees: when it does.
+        """
+        if self._begin is None or answer.status == UNAUTHORISED or target.key in self._with_odd_dates:
+            return
+        judgement = self._begin.judge(read_time(answer.date), answer.received_at, self._monotonic())
+        if judgement == "agrees":
+            self._on_day_confirmed()
+        if judgement != "disagrees":
+            return
+        request = httpx.Request("GET", url, headers=HEADERS)
+        await gate.credential.authorise(request, target.project_id)
+        recorder.sent(is_retry=True)
+        other_connection = AiohttpTransport(self._settings.api.timeout_seconds)
+        try:
+            response = await other_connection.handle_async_request(request)
+        except httpx.RequestError as error:
+            raise no_answer(target, url, error) from None
+        finally:
+            await other_connection.aclose()
+        said, monotonic_s = read_time(response.headers.get("Date")), self._monotonic()
+        if said is not None and self._begin.judge(said, self._now(), monotonic_s) == "disagrees":
+            raise ClockDisagrees(f"{target.label}: {self._begin.disagreement(said, monotonic_s)}")
+        self._with_odd_dates.add(target.key)
 
     def _check(self, target: Target, answer: Answer) -> None:
         if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():
