@@ -36,7 +36,7 @@ def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         month = date.fromisoformat(context.partition_key)
         with told_as_failure(workplace.report, "compacting"):
             done = [compact_month(lake, each) for each in months_to_compact(lake, settings) if each <= month]
-            without_raw, needed = remove_old_raw(lake, settings)
+            without_raw, needed = remove_old_raw(lake, settings, workplace.settings.today(workplace.clock.now()))
         return dg.MaterializeResult(
             metadata={
                 "compacted": bool(done),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pipelines.coverage import is_ahead, words_of_a_day_ahead
 from pipelines.errors import target_label
 from pipelines.redact import mask_text
 
@@ -121,8 +122,12 @@ def find_alerts(
     found = [*_of_run(failure, today)]
     if state is None and failure is None:
         found.append(Alert(NO_COMPLETE_DAY, "nothing is published; run `pulltasks snapshot`, or mount the lake", today))
+    if state and state.status.day > today:
+        found.append(Alert(NO_COMPLETE_DAY, words_of_a_day_ahead(state.status.day, today), today, "day_ahead"))
+    elif state:
+        found += _of_age(state.newest, now, today, max_age)
     if state:
-        found += [*_of_age(state.newest, now, today, max_age), *_of_targets(state.status), *_of_surprises(state)]
+        found += [*_of_targets(state.status), *_of_surprises(state)]
     return tuple(sorted(found, key=lambda alert: KINDS.index(alert.kind)))
 
 
@@ -135,6 +140,9 @@ def _of_age(newest: NewestComplete | None, now: datetime, today: date, max_age: 
     advice = "run `pulltasks status` for the reasons"
     if newest is None:
         yield Alert(NO_COMPLETE_DAY, f"no day was ever complete; {advice}", today)
+    elif is_ahead(now - newest.finished_at):
+        text = f"all targets were last complete on {newest.day}, which ended after now: a clock is wrong; set it"
+        yield Alert(NO_COMPLETE_DAY, text, today, "day_ahead")
     elif (age := now - newest.finished_at) > max_age:
         ages = f"{_hours(age)} ago, longer than {_hours(max_age)}"
         yield Alert(NO_COMPLETE_DAY, f"all targets were last complete on {newest.day}, {ages}; {advice}", today)

@@ -175,8 +175,20 @@ class WorkingCopy:
             path = self._tidy_file(manifest, table.name)
             rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
             con.execute(f"create or replace view whole_day.main.{table.name} as {rows}")
-        con.execute(f"create or replace table tidy.main.build as select date '{day}' as snapshot_date")
+        con.execute(
+            "create or replace table tidy.main.build as select $1::date as snapshot_date, $2::varchar as timezone",
+            [day, self._timezone()],
+        )
         self._show()
+
+    def _timezone(self) -> str:
+        """The zone that the day was counted in; UTC where version 0.1 took a name that no database knows."""
+        zone = self._scalar("select max(timezone) from whole_day.main.captures") or "UTC"
+        try:
+            self._connection.execute("select timezone($1, timestamp '2026-01-01')", [zone])
+        except duckdb.Error:
+            return "UTC"
+        return str(zone)
 
     def _show(self, projects: str = "true") -> None:
         """Let the tidy tables show the day, or the rows of some of its projects."""

@@ -177,6 +177,13 @@ def _one(reader: duckdb.DuckDBPyConnection, column: str) -> str | None:
     return str(rows[0][0]) if len(rows) == 1 else None
 
 
+def remove_all_builds(lake: Lake) -> None:
+    """Once no day is left, nothing is published."""
+    lake.published.unlink(missing_ok=True)
+    for build in (*lake.builds(), *lake.bases().values()):
+        build.unlink()
+
+
 def remove_builds_of_other_masks(lake: Lake, rules: str) -> None:
     """What was masked by other rules or another key goes, once what stands is masked by these."""
     published = lake.published.resolve()

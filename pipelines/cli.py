@@ -149,6 +149,35 @@ def rebuild(
 
 
 @app.command()
+def forget(
+    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="The day that was written wrongly.")],
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only said what would be done.")] = False,
+    for_good: Annotated[
+        bool, typer.Option("--for-good", help="Even if there is no raw archive of the day to make it again from.")
+    ] = False,
+) -> None:
+    """Take a wrong day out of the lake; its files go into lake/forgotten/."""
+    from pipelines import config as configuration
+    from pipelines.runs import forget as run_forget
+
+    wanted = _date(day, "--date")
+    settings = remembered(configuration.load(config, need_targets=False))
+    if wanted is None or not yes:
+        fail(
+            f"{wanted} would be taken out of {settings.lake.root} and of all history; its files would go into "
+            "forgotten/ there. Say --yes to do it",
+            2,
+        )
+    with Progress() as progress:
+        found = run_forget(settings, wanted, _clock(), for_good=for_good, watcher=progress)
+    typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
+    typer.echo(
+        f"published {found.published}" if found.published else "no day is left, so nothing is published any more"
+    )
+
+
+@app.command()
 def compact(config: ConfigOption = None) -> None:
     """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set."""
     from pipelines import config as configuration
@@ -156,7 +185,7 @@ def compact(config: ConfigOption = None) -> None:
 
     settings = remembered(configuration.load(config, need_targets=False))
     with Progress() as progress:
-        months, without_raw, needed = run_compact(settings, watcher=progress)
+        months, without_raw, needed = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
     for month in months:
         typer.echo(
             f"{month.month:%Y-%m}: {month.days} days, {month.rows} rows, "
@@ -188,7 +217,7 @@ def status(
 ) -> None:
     """Show which targets are complete on the newest day; the exit code says whether all are."""
     from pipelines import config as configuration
-    from pipelines.coverage import read_newest_complete, read_status
+    from pipelines.coverage import is_ahead, read_newest_complete, read_status, words_of_a_day_ahead
     from pipelines.lake import Lake
     from pipelines.warehouse import open_published
 
@@ -199,7 +228,10 @@ def status(
         found = read_status(connection, settings.today(now))
         newest = read_newest_complete(connection)
     age = now - newest.finished_at if newest else None
-    is_good = found.is_complete if allowed is None else age is not None and age <= allowed
+    is_fresh = age is not None and not is_ahead(age) and (allowed is None or age <= allowed)
+    is_good = found.is_complete if allowed is None else is_fresh and not found.is_ahead
+    if found.is_ahead:
+        typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
     if output_format is ReportFormat.JSON:
         print_status_json(found, newest, age, is_good=is_good)
     elif allowed is None:

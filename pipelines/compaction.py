@@ -173,16 +173,19 @@ def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
     return all(path.is_file() and sha256_of(path) == expected for path, expected in files.items())
 
 
-def remove_old_raw(lake: Lake, settings: LakeSettings) -> tuple[list[date], list[date]]:
+def remove_old_raw(lake: Lake, settings: LakeSettings, today: date) -> tuple[list[date], list[date]]:
     """Take away raw files older than `keep_raw_days`, of days whose tables are sound.
+
+    Age is counted from the newest day that has come: a day that a wrong clock wrote makes nothing old.
 
     Returns:
         The days whose raw files were removed, and the days that keep them, as they are needed to mend a damaged table.
     """
     dates = lake.tidy_dates()
-    if settings.keep_raw_days is None or not dates:
+    come = [day for day in dates if day <= today]
+    if settings.keep_raw_days is None or not come:
         return [], []
-    horizon = dates[-1] - timedelta(days=settings.keep_raw_days)
+    horizon = come[-1] - timedelta(days=settings.keep_raw_days)
     valid = set(dates) - set(stale_dates(lake))
     old = [day for day in lake.raw_dates() if day <= horizon and day in valid]
     damaged = set(damaged_months(lake, {month_of(day) for day in old}))
@@ -191,6 +194,24 @@ def remove_old_raw(lake: Lake, settings: LakeSettings) -> tuple[list[date], list
     for day in removed:
         _take_away(lake, lake.targets_file(day).parent)
     return removed, needed
+
+
+def forget_day(lake: Lake, day: date) -> Path:
+    """Move a day's raw and tidy files out of the way, its manifest first; returns the folder that holds them now.
+
+    A month that was closed is opened for it.
+    """
+    open_month(lake, month_of(day))
+    number = 1 + sum(1 for _ in lake.forgotten.glob(f"{day}-*"))
+    folder = lake.forgotten / f"{day}-{number}"
+    for path in (
+        lake.manifest_file(day),
+        *(lake.tidy_file(table.name, day).parent for table in tables.TABLES),
+        lake.targets_file(day).parent,
+    ):
+        if path.exists():
+            lake.move(path, folder / path.relative_to(lake.root))
+    return folder
 
 
 def _is_sound(lake: Lake, day: date) -> bool:

@@ -219,6 +219,18 @@ def _keys_instead(location: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kind.model_fields))}"
 
 
+def _is_known_to_the_database(zone: str) -> bool:
+    """Python takes names that DuckDB does not: `localtime`, `posix/…`, `right/…`."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        try:
+            connection.execute("select timezone($1, timestamp '2026-01-01')", [zone])
+        except duckdb.Error:
+            return False
+    return True
+
+
 def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
     if settings.api.page_size > 1 and settings.api.page_overlap >= settings.api.page_size:
         yield (
@@ -229,6 +241,11 @@ def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
         yield (
             "dashboard.enabled: the page is for everybody and would show what warehouse.expose_secrets leaves in "
             "clear; switch one of them off"
+        )
+    if settings.timezone != "UTC" and not _is_known_to_the_database(settings.timezone):
+        yield (
+            f"timezone: {settings.timezone!r} is no time zone that the database knows; write an IANA name such as "
+            "'UTC' or 'Asia/Shanghai'"
         )
     if need_targets and not settings.targets:
         yield "targets: there is none; add a [[targets]] table with project_id and region"

@@ -7,7 +7,7 @@ Does not live here: how coverage comes about (sql/reports/rpt_snapshot_coverage.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ class Status:
     built_at: datetime
     targets: tuple[TargetStatus, ...]
     days_without_run: tuple[date, ...]
+    is_ahead: bool = False  # `day` lies after today: a run worked under a wrong clock
 
     @property
     def complete(self) -> int:
@@ -53,8 +54,8 @@ class Status:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every target is complete on `day`."""
-        return self.complete == len(self.targets)
+        """Whether every target is complete on `day`, which has come."""
+        return self.complete == len(self.targets) and not self.is_ahead
 
 
 def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
@@ -64,6 +65,8 @@ def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
     """
     ((through, _),) = _build_of(connection)
     found = read_day(connection, through)
+    if through > today:
+        return replace(found, is_ahead=True)
     missed = tuple(through + timedelta(days=n) for n in range(1, (today - through).days))
     if not missed:
         return found
@@ -72,6 +75,23 @@ def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
         for t in found.targets
     )
     return Status(missed[-1], found.built_at, targets, missed)
+
+
+# Clocks of two machines may differ so far that what has just ended seems to lie ahead.
+CLOCK_TOLERANCE = timedelta(minutes=2)
+
+
+def is_ahead(age: timedelta) -> bool:
+    """Whether something lies after now: never fresh, whatever it says."""
+    return age < -CLOCK_TOLERANCE
+
+
+def words_of_a_day_ahead(day: date, today: date) -> str:
+    """What to do about a newest day that has not come."""
+    return (
+        f"the newest day, {day}, lies after today, {today}: a run worked under a wrong clock. Set this machine's "
+        f"clock; `pulltasks forget --date {day}` takes a wrong day out"
+    )
 
 
 @dataclass(frozen=True)

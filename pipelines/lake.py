@@ -45,6 +45,7 @@ class Lake:
         self.alerts = root / "alerts"
         self.alerts_sent = self.alerts / "sent.json"
         self.errors = root / "errors"
+        self.forgotten = root / "forgotten"
         # One folder for everything unfinished: what a killed run leaves is found in one place.
         self._unfinished = root / ".unfinished"
 
@@ -214,6 +215,13 @@ class Lake:
         source.chmod(mode)
         sync(source)
         source.replace(path)
+        sync(path.parent)
+
+    def move(self, path: Path, to: Path) -> None:
+        """Move a file or a folder within the lake, to where only its owner looks."""
+        self._make_folders(to.parent, PRIVATE_FOLDER)
+        path.replace(to)
+        sync(to.parent)
         sync(path.parent)
 
     def link(self, name: str, path: Path) -> None:

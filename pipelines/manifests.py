@@ -6,7 +6,7 @@ Does not live here: paths (lake), making days and months (normalise, compaction)
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -130,11 +130,11 @@ def stale_dates(lake: Lake) -> list[date]:
     raw_dates = lake.raw_dates()
     if not raw_dates:
         return []
-    horizon = raw_dates[-1] - timedelta(days=REPAIR_WINDOW_DAYS)
+    newest = set(raw_dates[-REPAIR_WINDOW_DAYS:])
     found = []
     for day in raw_dates:
         manifest = read_if_valid(lake.manifest_file(day))
-        if manifest is None or (day > horizon and not _is_made_of_what_is_there(lake, day, manifest)):
+        if manifest is None or (day in newest and not _is_made_of_what_is_there(lake, day, manifest)):
             found.append(day)
     return found
 

@@ -395,7 +395,7 @@ def _schema_of(models: Models) -> Schema:
     known: dict[str, object] = {
         "main": of_models,
         "before": of_models,
-        "tidy": {**of_tidy, "build": {"snapshot_date": "DATE"}},
+        "tidy": {**of_tidy, "build": {"snapshot_date": "DATE", "timezone": "VARCHAR"}},
     }
     return MappingSchema(known, dialect="duckdb")
 

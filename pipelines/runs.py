@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.audit import Audit, audit_days, mend_manifests
 from pipelines.build import build_and_publish
-from pipelines.builds import plan_build
+from pipelines.builds import plan_build, remove_all_builds
 from pipelines.capture import CaptureResult, capture_targets, check_date
 from pipelines.compaction import (
     clear_compacted_days,
     compact_month,
     damaged_months,
+    forget_day,
     give_up_month,
     months_to_compact,
     remove_old_raw,
@@ -196,6 +197,53 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
     )
 
 
+def forget(
+    settings: Settings, day: date, clock: Clock, *, for_good: bool = False, watcher: Watcher | None = None
+) -> Forgotten:
+    """Take a wrong day out, as if it had never been: its raw and tidy files go into `lake/forgotten/`.
+
+    Raises:
+        LakeError: when the lake has nothing of that day; or has no raw files of it, which makes it lost for good, and
+            `for_good` is not said. Nothing is touched then.
+        LakeBusy: when another run is writing.
+    """
+    watcher = watcher or Silent()
+    lake = Lake(settings.lake.root)
+    has_raw, has_tidy = day in lake.raw_dates(), day in lake.tidy_dates()
+    if not has_raw and not has_tidy:
+        raise LakeError(f"{day}: {lake.root} has nothing of this day; nothing was touched")
+    if not has_raw and not for_good:
+        raise LakeError(
+            f"{day}: there is no raw archive of this day, so it could never be made again; say --for-good beside --yes "
+            "if it shall go all the same. Nothing was touched"
+        )
+    lake.prepare()
+    report = reporter(lake)
+    with lake.lock():
+        mend_manifests(lake)
+        clear_compacted_days(lake)
+        compacted = lake.compacted_months()
+        folder = forget_day(lake, day)
+        days = lake.tidy_dates()
+        outcome = None
+        if days:
+            outcome = _publish(lake, settings, clock, watcher, report, ())
+            _page(lake, settings, report)
+            _close_again(lake, compacted)
+        else:
+            remove_all_builds(lake)
+    return Forgotten(folder, outcome.published if outcome else None, days[-1] if days else None)
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Where a day's files went, what is published now (None: nothing is left), and the newest day that is left."""
+
+    folder: Path
+    published: Path | None
+    newest: date | None
+
+
 def _damage(lake: Lake) -> tuple[str, ...]:
     """A published file that cannot be opened keeps no day from being captured, and is worth a word."""
     try:
@@ -228,7 +276,8 @@ def _close_again(lake: Lake, compacted: Sequence[date]) -> list[str]:
     """
     stale = {month_of(day) for day in stale_dates(lake)}
     troubles = []
-    for month in sorted(set(compacted) - set(lake.compacted_months()) - stale):
+    with_days = {month_of(day) for day in lake.tidy_dates()}
+    for month in sorted((set(compacted) & with_days) - set(lake.compacted_months()) - stale):
         try:
             compact_month(lake, month)
         except LakeError as error:
@@ -237,7 +286,7 @@ def _close_again(lake: Lake, compacted: Sequence[date]) -> list[str]:
 
 
 def compact(
-    settings: Settings, *, watcher: Watcher | None = None
+    settings: Settings, today: date, *, watcher: Watcher | None = None
 ) -> tuple[list[CompactedMonth], list[date], list[date]]:
     """Write every closed month as one sorted file a table, and let go of what is older than the settings keep.
 
@@ -262,7 +311,7 @@ def compact(
         for month in months:
             done.append(compact_month(lake, month))
             watcher.advance(f"{month:%Y-%m}")
-        removed, needed = remove_old_raw(lake, settings.lake)
+        removed, needed = remove_old_raw(lake, settings.lake, today)
         return done, removed, needed
 
 

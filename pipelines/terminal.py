@@ -237,6 +237,12 @@ def print_age(newest: NewestComplete | None, age: timedelta | None, max_age: str
     if newest is None or age is None:
         typer.echo(f"no day was ever complete (allowed: {max_age}); run `pulltasks status` for the reasons")
         return
+    from pipelines.coverage import is_ahead
+
+    if is_ahead(age):
+        hours = f"{-age.total_seconds() / 3600:.1f} h after now"
+        typer.echo(f"all targets complete on {newest.day}, which ended {hours}: a clock is wrong; set it")
+        return
     hours = f"{age.total_seconds() / 3600:.1f} h ago"
     advice = "" if is_good else f", longer than {max_age}; run `pulltasks status` for the reasons"
     typer.echo(f"all targets complete on {newest.day}, {hours}{advice}")

@@ -89,7 +89,7 @@ def compact_and_die(config_file: Path, nth: int | None, report: Path | None = No
     settings = config.load(config_file)
     fuse = Fuse(settings.lake.root, nth)
     fuse.arm()
-    compact(settings)
+    compact(settings, date.max)
     fuse.report(report)
 
 

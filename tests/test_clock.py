@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import Desk
+from conftest import BEIJING, SINGAPORE, Desk
+from history import contents
 from hypothesis import given
 from hypothesis import strategies as st
 from plain_service import PlainService, date_header, listing, serving_plainly
 
-from pipelines import cli
+from pipelines import cli, config
+from pipelines.alerts import LakeState, find_alerts
+from pipelines.announce import announce
 from pipelines.capture import Clock
-from pipelines.errors import ClockDisagrees
+from pipelines.compaction import compact_month
+from pipelines.coverage import read_newest_complete, read_newest_day
+from pipelines.errors import ClockDisagrees, ConfigError, LakeError
 from pipelines.huawei.service_clock import RunBegin
-from pipelines.runs import snapshot
+from pipelines.manifests import stale_dates
+from pipelines.runs import compact, forget, snapshot
 from pipelines.sandbox.data import Place
 from pipelines.sandbox.server import Sandbox, serving
+from pipelines.terminal import print_age
 from pipelines.warehouse import open_published
 
 ONE, TWO = (Place(f"{n}" * 32, "cn-north-4", 3, name=f"p{n}") for n in (1, 2))
@@ -237,3 +246,165 @@ def test_a_message_names_both_times_and_near_midnight_another_hour(hour: int, is
     assert f"2026-11-25 {hour:02}:30" in text
     assert f"2026-11-24 {hour:02}:30" in text
     assert ("distance from midnight" in text) == is_near
+
+
+# -- what was written under a wrong date all the same -----------------------------------------------------------------
+
+SANDBOX_DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(3)]
+AHEAD = date(2027, 1, 5)
+
+
+@pytest.fixture
+def wronged(tmp_path: Path):
+    """A lake of an earlier version, in which one run wrote a day that has not come."""
+    sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
+    with serving(sandbox) as url:
+        desk = Desk(sandbox, url, tmp_path, sandbox.places)
+        for day in (*SANDBOX_DAYS, AHEAD):
+            snapshot(desk.settings, day, desk.clock, simulated=True)
+        yield desk
+
+
+def test_a_day_ahead_is_never_fresh(wronged: Desk, monkeypatch, capfd, webhook) -> None:
+    for verb in (("status",), ("status", "--max-age", "9999d"), ("status", "--format", "json")):
+        monkeypatch.setattr(sys, "argv", ["pulltasks", *verb, "--config", str(wronged.config_file)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 3, verb
+        assert f"pulltasks forget --date {AHEAD}" in capfd.readouterr().err
+    assert announce(wronged.settings, datetime.now(UTC)) is None
+    (alert,) = [alert for alert in webhook.messages[-1]["alerts"] if alert["kind"] == "no_complete_day"]
+    assert (alert["reason"], f"pulltasks forget --date {AHEAD}" in alert["text"]) == ("day_ahead", True)
+
+
+def test_a_negative_age_is_never_fresh(wronged: Desk, monkeypatch, capfd, webhook) -> None:
+    """The newest day has come, and ended after now: this machine's clock is behind."""
+    with open_published(wronged.lake) as connection:
+        newest = read_newest_complete(connection)
+    now = newest.finished_at - timedelta(days=3)
+    print_age(newest, now - newest.finished_at, "26h", is_good=False)
+    assert "72.0 h after now: a clock is wrong" in capfd.readouterr().out
+    status = replace(read_day_of(wronged.lake), day=now.date())
+    (alert,) = find_alerts(LakeState(status, [], newest), None, now, now.date(), timedelta(hours=26))
+    assert (alert.kind, alert.reason) == ("no_complete_day", "day_ahead")
+
+
+def read_day_of(lake):
+    with open_published(lake) as connection:
+        return read_newest_day(connection)
+
+
+def test_nothing_is_removed_by_an_age_counted_from_a_day_ahead(wronged: Desk) -> None:
+    wronged.extra = "[lake]\nkeep_raw_days = 30"
+    today = SANDBOX_DAYS[-1]
+    assert compact(wronged.settings, today)[1:] == ([], [])
+    assert wronged.lake.raw_dates() == [*SANDBOX_DAYS, AHEAD]
+
+
+def test_the_days_before_a_day_ahead_are_repaired_all_the_same(wronged: Desk) -> None:
+    raw = wronged.lake.raw_file(SANDBOX_DAYS[0], BEIJING.project_id, BEIJING.region)
+    raw.write_bytes(wronged.lake.raw_file(SANDBOX_DAYS[1], BEIJING.project_id, BEIJING.region).read_bytes())
+    assert stale_dates(wronged.lake) == [SANDBOX_DAYS[0]]
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_forgotten_day_has_never_been(wronged: Desk, tmp_path: Path, is_closed: bool) -> None:
+    other = replace(wronged, folder=tmp_path / "other")
+    other.folder.mkdir()
+    for day in SANDBOX_DAYS:
+        snapshot(other.settings, day, other.clock, simulated=True)
+    if is_closed:
+        with wronged.lake.lock():
+            compact_month(wronged.lake, AHEAD.replace(day=1))
+    files = {
+        path.relative_to(wronged.lake.root) for path in wronged.lake.root.rglob(f"*{AHEAD}*/**/*") if path.is_file()
+    }
+    found = forget(wronged.settings, AHEAD, wronged.clock)
+    assert (found.newest, found.folder) == (SANDBOX_DAYS[-1], wronged.lake.forgotten / f"{AHEAD}-1")
+    assert {path for path in files if path.parts[0] == "raw"} <= {
+        path.relative_to(found.folder) for path in found.folder.rglob("*")
+    }
+    assert found.folder.stat().st_mode & 0o777 == 0o700
+    assert wronged.lake.raw_dates() == wronged.lake.tidy_dates() == SANDBOX_DAYS
+    of_lake, of_other = (without_identifiers(contents(each.lake.published.resolve())) for each in (wronged, other))
+    assert of_lake == of_other
+    assert snapshot(wronged.settings, date(2026, 11, 2), wronged.clock, simulated=True).is_complete
+
+
+def without_identifiers(tables: dict[str, list[tuple]]) -> dict[str, int]:
+    """How many rows each table has: the two lakes were captured at other moments, under other keys."""
+    return {name: len(rows) for name, rows in tables.items()}
+
+
+def test_a_day_in_between_is_missing_once_it_is_forgotten(wronged: Desk) -> None:
+    forget(wronged.settings, SANDBOX_DAYS[1], wronged.clock)
+    with open_published(wronged.lake) as connection:
+        found = connection.sql(
+            f"select distinct coverage, verdict_reason from rpt_snapshot_coverage where snapshot_date = '{SANDBOX_DAYS[1]}'"
+        ).fetchall()
+    assert found == [("missing", "no_run")]
+
+
+def test_the_last_day_can_be_forgotten_as_well(wronged: Desk) -> None:
+    for day in (*SANDBOX_DAYS, AHEAD):
+        found = forget(wronged.settings, day, wronged.clock)
+    assert (found.published, list(wronged.lake.builds()), wronged.lake.published.exists()) == (None, [], False)
+
+
+def test_a_day_without_raw_files_is_forgotten_only_for_good(wronged: Desk) -> None:
+    shutil.rmtree(wronged.lake.targets_file(AHEAD).parent)
+    with pytest.raises(LakeError, match="could never be made again; say --for-good"):
+        forget(wronged.settings, AHEAD, wronged.clock)
+    assert AHEAD in wronged.lake.tidy_dates()
+    assert forget(wronged.settings, AHEAD, wronged.clock, for_good=True).newest == SANDBOX_DAYS[-1]
+    with pytest.raises(LakeError, match="has nothing of this day"):
+        forget(wronged.settings, AHEAD, wronged.clock)
+
+
+def test_forget_says_what_it_would_do_and_does_it_when_told(wronged: Desk, monkeypatch, capfd) -> None:
+    def go(*more: str) -> tuple[int, str]:
+        monkeypatch.setattr(
+            sys, "argv", ["pulltasks", "forget", "--date", str(AHEAD), *more, "--config", str(wronged.config_file)]
+        )
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), "".join(capfd.readouterr())
+
+    code, text = go()
+    assert (code, "Say --yes to do it" in text, AHEAD in wronged.lake.raw_dates()) == (2, True, True)
+    code, text = go("--yes")
+    assert (code, f"{AHEAD} is forgotten; its files lie in" in text, AHEAD in wronged.lake.raw_dates()) == (
+        0,
+        True,
+        False,
+    )
+
+
+# -- zones and times --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posix/Asia/Shanghai", "right/UTC", "posixrules", "Nowhere/Land"])
+def test_a_zone_that_only_one_of_them_knows_is_refused(tmp_path: Path, zone: str) -> None:
+    file = tmp_path / "pulltasks.toml"
+    file.write_text(f'timezone = "{zone}"\n')
+    with pytest.raises(ConfigError, match="is no time zone"):
+        config.load(file, need_targets=False)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_zone_that_both_know_is_taken(tmp_path: Path, zone: str) -> None:
+    file = tmp_path / "pulltasks.toml"
+    file.write_text(f'timezone = "{zone}"\n')
+    assert config.load(file, need_targets=False).timezone == zone
+
+
+def test_a_lake_whose_days_name_a_zone_that_no_database_knows_goes_on(wronged: Desk) -> None:
+    forget(wronged.settings, AHEAD, wronged.clock)
+    for day in SANDBOX_DAYS:
+        path = wronged.lake.targets_file(day)
+        path.write_bytes(path.read_bytes().replace(b'"timezone":"UTC"', b'"timezone":"localtime"'))
+    result = snapshot(wronged.settings, date(2026, 11, 2), wronged.clock, simulated=True)
+    assert (result.built_days, result.is_complete) == ((date(2026, 11, 2), *SANDBOX_DAYS), True)
+    with open_published(wronged.lake) as connection:
+        found = connection.sql("select snapshot_date, starts_at from dim_dates where has_run order by 1").fetchall()
+    assert [starts_at for _, starts_at in found] == [datetime(day.year, day.month, day.day) for day, _ in found]

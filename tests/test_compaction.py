@@ -63,7 +63,7 @@ def daily_files(lake, month: date) -> list[Path]:
 
 def test_a_closed_month_becomes_one_sorted_file_a_table(desk: Desk) -> None:
     before = rows(desk.lake)
-    months, without_raw, needed = compact(desk.settings)
+    months, without_raw, needed = compact(desk.settings, date.max)
     assert ([month.month for month in months], without_raw, needed) == ([SEPTEMBER, OCTOBER], [], [])
     assert rows(desk.lake) == before
     assert desk.lake.files("pull_tasks", DAYS[1], DAYS[4]) == [
@@ -84,9 +84,9 @@ def test_a_closed_month_becomes_one_sorted_file_a_table(desk: Desk) -> None:
 
 def test_the_days_files_go_with_the_next_run_and_not_before(desk: Desk) -> None:
     before = rows(desk.lake)
-    compact(desk.settings)
+    compact(desk.settings, date.max)
     assert daily_files(desk.lake, OCTOBER)
-    assert compact(desk.settings) == ([], [], [])
+    assert compact(desk.settings, date.max) == ([], [], [])
     assert daily_files(desk.lake, OCTOBER) == []
     assert daily_files(desk.lake, NOVEMBER)
     assert rows(desk.lake) == before
@@ -96,8 +96,8 @@ def test_the_days_files_go_with_the_next_run_and_not_before(desk: Desk) -> None:
 
 def test_the_warehouse_is_built_from_a_month_as_from_its_days(desk: Desk) -> None:
     before = contents(desk.lake.published.resolve())
-    compact(desk.settings)
-    compact(desk.settings)
+    compact(desk.settings, date.max)
+    compact(desk.settings, date.max)
     published = desk.lake.published.resolve()
     assert desk.build() == published  # nothing is new
     for file in desk.lake.warehouse.glob("*"):
@@ -106,8 +106,8 @@ def test_the_warehouse_is_built_from_a_month_as_from_its_days(desk: Desk) -> Non
 
 
 def test_a_day_of_a_closed_month_built_again_rewrites_the_month(desk: Desk) -> None:
-    compact(desk.settings)
-    compact(desk.settings)
+    compact(desk.settings, date.max)
+    compact(desk.settings, date.max)
     before, manifests = rows(desk.lake), [desk.lake.manifest_file(day).read_bytes() for day in DAYS]
     month = sha256_of(desk.lake.month_file("pull_tasks", OCTOBER))
     rebuild(desk.settings, DAYS[1], DAYS[1], desk.clock)
@@ -120,13 +120,13 @@ def test_a_day_of_a_closed_month_built_again_rewrites_the_month(desk: Desk) -> N
     assert rows(desk.lake)["pull_tasks"] == [row for row in before["pull_tasks"] if row not in lost]
     assert lost
     assert desk.lake.compacted_months() == [SEPTEMBER, OCTOBER]
-    assert compact(desk.settings)[0] == []
+    assert compact(desk.settings, date.max)[0] == []
     assert daily_files(desk.lake, OCTOBER) == []
 
 
 def test_days_written_back_by_other_software_get_a_manifest_of_their_own(desk: Desk) -> None:
-    compact(desk.settings)
-    compact(desk.settings)
+    compact(desk.settings, date.max)
+    compact(desk.settings, date.max)
     before = rows(desk.lake)
     manifest = desk.lake.manifest_file(DAYS[2])
     manifest.write_text(manifest.read_text().replace('"sha256": "', '"sha256": "0'))  # other bytes, the same rows
@@ -140,10 +140,10 @@ def test_days_written_back_by_other_software_get_a_manifest_of_their_own(desk: D
 def test_a_damaged_day_is_not_compacted(desk: Desk) -> None:
     desk.lake.tidy_file("captures", DAYS[3]).write_bytes(b"oops")
     with pytest.raises(LakeError, match=f"rebuild --from {DAYS[3]}"):
-        compact(desk.settings)
+        compact(desk.settings, date.max)
     assert desk.lake.compacted_months() == [SEPTEMBER]
     rebuild(desk.settings, DAYS[3], DAYS[3], desk.clock)
-    assert [month.month for month in compact(desk.settings)[0]] == [OCTOBER]
+    assert [month.month for month in compact(desk.settings, date.max)[0]] == [OCTOBER]
 
 
 def test_rows_that_differ_stop_the_compaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,11 +161,11 @@ def test_rows_that_differ_stop_the_compaction(desk: Desk, monkeypatch: pytest.Mo
 
 def test_a_damaged_month_falls_back_to_its_days_while_they_are_there(desk: Desk) -> None:
     before = rows(desk.lake)
-    compact(desk.settings)
+    compact(desk.settings, date.max)
     desk.lake.month_file("pull_tasks", OCTOBER).write_bytes(b"oops")
-    assert [month.month for month in compact(desk.settings)[0]] == [OCTOBER]  # made again from the days
+    assert [month.month for month in compact(desk.settings, date.max)[0]] == [OCTOBER]  # made again from the days
     assert rows(desk.lake) == before
-    compact(desk.settings)
+    compact(desk.settings, date.max)
     desk.lake.month_file("pull_tasks", OCTOBER).write_bytes(b"oops")  # now there is only the raw archive
     result = rebuild(desk.settings, DAYS[1], DAYS[1], desk.clock)
     assert (result.built_days, result.damaged_days) == (tuple(DAYS[1:4]), ())
@@ -175,24 +175,24 @@ def test_a_damaged_month_falls_back_to_its_days_while_they_are_there(desk: Desk)
 
 def test_a_damaged_manifest_of_a_month_stops_nothing_and_is_mended_by_a_rebuild(desk: Desk) -> None:
     before = rows(desk.lake)
-    compact(desk.settings)
-    compact(desk.settings)
+    compact(desk.settings, date.max)
+    compact(desk.settings, date.max)
     desk.lake.month_manifest_file(OCTOBER).write_text("oops")
     assert snapshot(desk.settings, date(2026, 11, 2), desk.clock, simulated=True).is_complete
-    assert compact(desk.settings)[0] == []
+    assert compact(desk.settings, date.max)[0] == []
     assert rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock).damaged_days == ()
     assert [row for row in rows(desk.lake)["pull_tasks"] if row[0] <= DAYS[4]] == before["pull_tasks"]
 
 
 def test_raw_files_that_a_damaged_table_needs_are_kept(desk: Desk) -> None:
-    compact(desk.settings)
-    compact(desk.settings)
+    compact(desk.settings, date.max)
+    compact(desk.settings, date.max)
     desk.extra = "[lake]\nkeep_raw_days = 1"
     desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
-    _, gone, needed = compact(desk.settings)
+    _, gone, needed = compact(desk.settings, date.max)
     assert (gone, needed) == (DAYS[:1], DAYS[1:4])
     rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock)
-    assert compact(desk.settings)[1:] == (DAYS[1:4], [])
+    assert compact(desk.settings, date.max)[1:] == (DAYS[1:4], [])
     desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
     with pytest.raises(LakeError, match="no raw archive"):
         rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock)
@@ -200,13 +200,13 @@ def test_raw_files_that_a_damaged_table_needs_are_kept(desk: Desk) -> None:
 
 def test_the_newest_months_stay_daily_when_asked_for(desk: Desk) -> None:
     desk.extra = "[lake]\nkeep_daily_months = 1"
-    assert [month.month for month in compact(desk.settings)[0]] == [SEPTEMBER]
+    assert [month.month for month in compact(desk.settings, date.max)[0]] == [SEPTEMBER]
 
 
 def test_old_raw_files_go_when_asked_for_and_their_days_stay(desk: Desk) -> None:
     desk.extra = "[lake]\nkeep_raw_days = 30"
     before = rows(desk.lake)
-    _, gone, needed = compact(desk.settings)
+    _, gone, needed = compact(desk.settings, date.max)
     assert (gone, needed) == (DAYS[:3], [])
     assert desk.lake.raw_dates() == DAYS[3:]
     with pytest.raises(LakeError, match="those that are there stay"):
@@ -217,7 +217,7 @@ def test_old_raw_files_go_when_asked_for_and_their_days_stay(desk: Desk) -> None
 
 
 def test_a_snapshot_after_compaction_goes_on(desk: Desk) -> None:
-    compact(desk.settings)
+    compact(desk.settings, date.max)
     result = snapshot(desk.settings, date(2026, 11, 2), desk.clock, simulated=True)
     assert result.is_complete
     assert daily_files(desk.lake, OCTOBER) == []
@@ -243,7 +243,7 @@ def copy(desk: Desk, folder: Path, *, compactions: int) -> Desk:
     copied = replace(desk, folder=folder)
     write_config(folder, desk.url, *desk.places)
     for _ in range(compactions):
-        compact(copied.settings)
+        compact(copied.settings, date.max)
     return copied
 
 
@@ -264,8 +264,8 @@ def check_after_a_kill(desk: Desk, whole: dict[str, list[tuple]], *, run_again: 
     assert contents(desk.lake.published.resolve())["dim_pull_tasks"]
     if run_again:
         rebuild(desk.settings, DAYS[4], DAYS[4], desk.clock)
-        compact(desk.settings)
-        compact(desk.settings)
+        compact(desk.settings, date.max)
+        compact(desk.settings, date.max)
         assert rows(desk.lake) == whole
         assert desk.lake.compacted_months() == [OCTOBER]
         assert daily_files(desk.lake, OCTOBER) == []
@@ -302,7 +302,7 @@ def test_killed_at_a_random_moment_of_a_compaction(small: Desk, tmp_path: Path, 
 
 def test_a_reader_that_listed_files_before_finds_them_after(desk: Desk) -> None:
     listed = desk.lake.files("pull_tasks", DAYS[0], DAYS[4])
-    compact(desk.settings)
+    compact(desk.settings, date.max)
     with duckdb.connect() as connection:
         count = connection.execute("select count(*) from read_parquet($1)", [list(map(str, listed))]).fetchall()
     assert count == [(len(rows(desk.lake)["pull_tasks"]),)]

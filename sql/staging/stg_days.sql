@@ -20,8 +20,7 @@ days as (
 )
 select
     days.snapshot_date,
-    timezone('UTC', timezone(zone.name, cast(days.snapshot_date as timestamp))) as starts_at,
+    timezone('UTC', timezone(build.timezone, cast(days.snapshot_date as timestamp))) as starts_at,
     days.snapshot_date = build.snapshot_date as has_run,
 from days
 cross join tidy.build as build
-cross join (select coalesce(max(timezone), 'UTC') as name from tidy.captures) as zone

@@ -36,8 +36,8 @@ def main() -> None:
         desk = Desk(sandbox, url, Path(folder), sandbox.places)
         for day in DAYS:
             snapshot(desk.settings, day, desk.clock, simulated=True)
-        compact(desk.settings)
-        compact(desk.settings)
+        compact(desk.settings, date.max)
+        compact(desk.settings, date.max)
         published = desk.lake.published.resolve()
         for path in (desk.lake.root / ".unfinished", desk.lake.root / "bases"):
             shutil.rmtree(path, ignore_errors=True)

@@ -35,6 +35,9 @@ function shownTargets() {
 
 // -- the truth about the data ------------------------------------------------------------------------------------------
 
+// What lies farther after now was written by a wrong clock, or is read by one: it is never fresh.
+const CLOCK_TOLERANCE_SECONDS = 120;
+
 function drawAge(now) {
   const built = now - data.build.built_at;
   const newest = data.newest_complete && now - data.newest_complete.finished_at;
@@ -43,12 +46,13 @@ function drawAge(now) {
     data.newest_complete ? say("banner.newest", { day: data.newest_complete.day, age: age(newest) }) : say("banner.never"),
   ];
   document.getElementById("age").textContent = sentences.join(" ");
-  const isOld = built > data.max_age_seconds || (newest !== null && newest > data.max_age_seconds);
+  const isAhead = Math.min(built, newest ?? built) < -CLOCK_TOLERANCE_SECONDS;
+  const isOld = isAhead || built > data.max_age_seconds || (newest !== null && newest > data.max_age_seconds);
   const old = document.getElementById("old");
   old.hidden = !isOld;
   if (isOld) {
     document.getElementById("truth").classList.replace("good", "bad");
-    old.textContent = newest === null ? say("banner.old_never", { age: age(built) }) : say("banner.old", { age: age(newest) });
+    old.textContent = isAhead ? say("banner.ahead") : newest === null ? say("banner.old_never", { age: age(built) }) : say("banner.old", { age: age(newest) });
   }
 }
 
