@@ -40,6 +40,8 @@ ADVICE_IF_INCOMPLETE = {
     "task_id_not_unicode": "the service lists a task whose id is no valid text; the raw archive keeps it",
     "answer_not_json_object": "what came is no answer of this API; check that no proxy or portal answers in its place",
     "answer_too_deep": "what came is nested deeper than any answer of this API; the raw archive keeps it",
+    "list_without_end": "the list goes on and on; run `pulltasks doctor`, or raise api.max_pages",
+    "too_large": "the answers of this target take more than api.max_target_mb; raise it if the list is really so large",
     "answer_too_large": "what came is larger than any answer of this API; lower api.page_size",
     "answer_not_recognised": "what came is not a list of tasks; run `pulltasks doctor`",
 }
@@ -54,6 +56,7 @@ class Tally:
         self.answers = 0
         self.request_ids: list[str | None] = []
         self.totals: list[int] = []
+        self.answer_bytes = 0
         self._writer = writer
 
     def received(self, answer: Answer, request: PageRequest | str) -> None:
@@ -78,6 +81,7 @@ class Tally:
             )
         )
         self.answers += 1
+        self.answer_bytes += len(answer.content)
         self.request_ids = [*self.request_ids[:1], answer.request_id]
 
     def showed(self, page: Page) -> None:
@@ -123,6 +127,7 @@ class Attempt:
             overlap=api.page_overlap,
             max_sweeps=api.max_sweeps,
             max_repairs=api.max_repairs,
+            max_pages=api.max_pages,
             expects_rows=bool(self._known.task_ids),
             hinted_unit=self._known.offset_unit,
             first_sweep=first_sweep,
@@ -131,6 +136,12 @@ class Attempt:
     def _recorder_for(self, request: PageRequest | str) -> _Recorder:
         return _Recorder(self._tally, request)
 
+    def _showed(self, listing: Listing, page: Page) -> None:
+        """Keep what a page said; give the listing up if its answers have grown beyond all measure."""
+        self._tally.showed(page)
+        if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:
+            listing.give_up("too_large")
+
     async def _list(self, listing: Listing) -> Outcome:
         outcome = await list_pull_tasks(
             self._client,
@@ -138,7 +149,7 @@ class Attempt:
             listing,
             self._settings.api.max_concurrency,
             self._recorder_for,
-            self._tally.showed,
+            lambda page: self._showed(listing, page),
         )
         self._repairs += outcome.repairs
         return outcome

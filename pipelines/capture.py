@@ -24,6 +24,7 @@ from pipelines.attempt import Attempt, Tally
 from pipelines.day_gate import DayGate
 from pipelines.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
 from pipelines.huawei.client import LiveClient
+from pipelines.huawei.refusals import ADVICE
 from pipelines.huawei.service_clock import RunBegin
 from pipelines.known import NOTHING_KNOWN, Known
 from pipelines.raw import (
@@ -148,6 +149,9 @@ async def capture_targets(
         began,
         clock.monotonic() - (clock.now() - began).total_seconds(),
     )
+    # the deadline of the whole run, by the clock of the event loop
+    elapsed_s = clock.monotonic() - begin.monotonic_s
+    give_up_at = asyncio.get_running_loop().time() + settings.api.max_run_minutes * 60 - elapsed_s
     async with LiveClient(
         settings,
         clock.now,
@@ -172,7 +176,7 @@ async def capture_targets(
             if standing is None and not simulated and not _may_begin(settings, day, clock.now()):
                 standing = CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
             return standing or await _capture(
-                client, settings, lake, day, target, known(target.key), clock, report, gate
+                client, settings, lake, day, target, known(target.key), clock, report, gate, give_up_at
             )
 
         not_written: list[OSError] = []
@@ -191,6 +195,10 @@ async def capture_targets(
         reason = not_written[0].strerror or not_written[0]
         raise LakeError(f"the lake cannot be written ({reason}); what was published stands. {_MAKE_ROOM}")
     return results
+
+
+def _minutes(settings: Settings) -> str:
+    return f"api.max_run_minutes = {settings.api.max_run_minutes:g}"
 
 
 async def _isolated(
@@ -300,6 +308,7 @@ async def _capture(
     clock: Clock,
     report: Reporter,
     gate: DayGate,
+    give_up_at: float,
 ) -> CaptureResult:
     line = CaptureLine(
         target=target_line(settings, target),
@@ -315,9 +324,15 @@ async def _capture(
     attempt = Attempt(client, settings, target, known, Tally(writer))
     try:
         try:
-            await attempt.list()
+            async with asyncio.timeout_at(give_up_at) as limit:
+                await attempt.list()
         except ClockDisagrees:
             raise
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            text = f"{target.label}: the run had no more time ({_minutes(settings)}); {ADVICE['out_of_time']}"
+            attempt.error = ApiError("out_of_time", text)
         except ApiError as error:
             attempt.error = error
         except OSError:

@@ -12,6 +12,8 @@ import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from itertools import islice
+from queue import Empty, Queue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -34,6 +36,7 @@ stamina.instrumentation.set_on_retry_hooks([])
 MAX_ALERTS = 20
 TRIES = 3
 TIMEOUT_SECONDS = 10.0
+DEADLINE_SECONDS = 45.0
 # An answer is a few words; whoever sends more, or drop by drop, is not listened to for ever.
 MAX_PIECES, PIECE_BYTES = 16, 4096
 THROTTLED, SERVER_ERROR, REDIRECTS = 429, 500, range(300, 400)
@@ -124,12 +127,43 @@ def _dingtalk(message: Message) -> dict[str, Any]:
     return {"msgtype": "text", "text": {"content": "\n".join(message.lines)}}
 
 
-def post(address: str, body: bytes, shape: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-    """Send a body; up to three tries where another one may help.
+def post(
+    address: str,
+    body: bytes,
+    shape: str,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> None:
+    """Send a body; up to three tries where another one may help, all of them within one deadline.
 
     Raises:
         AlertNotSent: naming the host and the status only, with what to do.
     """
+    ended: Queue[BaseException | None] = Queue()
+
+    def send() -> None:
+        try:
+            _post(address, body, shape, timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    # The library waits for each piece of an answer anew, so one that drips would hold it for ever: it is left behind.
+    Thread(target=send, daemon=True).start()
+    try:
+        error = ended.get(timeout=deadline_seconds)
+    except Empty:
+        host = urlsplit(address).hostname
+        raise AlertNotSent(
+            f"{host} did not answer within {deadline_seconds:g} s; check the network, the proxy and the address"
+        ) from None
+    if error is not None:
+        raise error
+
+
+def _post(address: str, body: bytes, shape: str, timeout_seconds: float) -> None:
     for attempt in stamina.retry_context(on=_may_pass, attempts=TRIES, timeout=None, wait_initial=1, wait_max=5):
         with attempt:
             _try(address, body, shape, timeout_seconds)

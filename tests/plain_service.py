@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -32,6 +32,7 @@ class PlainService:
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[int], Answer]] = {}
         self.requests: dict[str, int] = {}
+        self.streams: dict[str, Callable[[asyncio.StreamWriter], Awaitable[None]]] = {}  # who writes by itself
 
     def reply(self, head: bytes) -> bytes:
         path = head.split(b" ", 2)[1].decode()
@@ -51,9 +52,14 @@ class PlainService:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                writer.write(self.reply(head))
+                project = (head.split(b" ", 2)[1].decode().split("/") + [""] * 3)[2]
+                if project in self.streams:
+                    self.requests[project] = self.requests.get(project, -1) + 1
+                    await self.streams[project](writer)
+                else:
+                    writer.write(self.reply(head))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

@@ -1,14 +1,13 @@
 """Sending: one request to the API, paced, retried and refused in a way that harms neither key nor service.
 
-Lives here: the gate of each credential, the pace of each project, retries.
-Does not live here: how a request is proved (auth), what a refusal means (refusals), what makes a listing (pull_tasks).
+Lives here: the request itself, retries, holding answers against the run's day.
+Does not live here: who may send (gates), how a request is proved (auth), what a refusal means (refusals), listings.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
@@ -21,10 +20,10 @@ from pipelines.errors import (
     ConfigError,
     CredentialRefused,
     DateRefused,
-    ServiceWords,
     TransientApiError,
 )
 from pipelines.huawei.auth import credential_from
+from pipelines.huawei.gates import MAX_FAILED_SIGNATURES, Gate, Pacer
 from pipelines.huawei.reading import read_time
 from pipelines.huawei.refusals import (
     ADVICE,
@@ -37,28 +36,30 @@ from pipelines.huawei.refusals import (
     said_by,
     seconds_to_wait,
 )
-from pipelines.huawei.transport import OLD_ENCODING, AiohttpTransport
+from pipelines.huawei.transport import OLD_ENCODING, AiohttpTransport, AnswerTooLarge, Bounds
 from pipelines.sandbox import DATE_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from datetime import date, datetime
 
-    from pipelines.huawei.auth import Credential
     from pipelines.huawei.service_clock import RunBegin
-    from pipelines.settings import Settings, Target
+    from pipelines.settings import ApiSettings, Settings, Target
 
 # A retry is counted in the capture's row; the default hook would print whole errors to standard output.
 stamina.instrumentation.set_on_retry_hooks([])
 
-# More consecutive failures than this lock an access key for five minutes (signing guide).
-MAX_FAILED_SIGNATURES = 5
-
-# How a project's rate recovers: this share of it with each request that goes well; and how low it may fall.
-SHARE_OF_RATE_REGAINED = 1 / 50
-LOWEST_SHARE_OF_RATE = 1 / 64
-
 HEADERS = {"User-Agent": "pulltasks", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+
+
+def bounds_of(api: ApiSettings) -> Bounds:
+    """What answers may take, by the settings."""
+    return Bounds(
+        answer_bytes=api.max_answer_mb * 1_000_000,
+        in_flight_bytes=api.max_in_flight_mb * 1_000_000,
+        header_bytes=api.max_header_kb * 1000,
+        answer_seconds=api.answer_seconds,
+    )
 
 
 class Recorder(Protocol):
@@ -69,86 +70,6 @@ class Recorder(Protocol):
 
     def received(self, answer: Answer) -> None:
         """An answer has come, good or bad."""
-
-
-class Gate:
-    """Lets the first request of a credential go alone, then so many at a time, and none after a refusal."""
-
-    def __init__(self, credential: Credential, max_concurrency: int) -> None:
-        self.credential = credential
-        self.is_proven = False
-        self.generation = 0
-        self.failures = 0
-        self.mending = asyncio.Lock()
-        self._refusal: CredentialRefused | None = None
-        self._alone = asyncio.Lock()
-        self._slots = asyncio.Semaphore(max_concurrency)
-
-    def without_secrets(self, error: ApiError) -> ApiError:
-        """The error with the credential's own secrets taken out of its texts: a service may echo what it was sent."""
-        for secret in sorted(self.credential.secrets(), key=len, reverse=True):
-            error.args = tuple(str(text).replace(secret, "***") for text in error.args)
-            said = error.said
-            texts = [
-                text and text.replace(secret, "***") for text in (said.error_code, said.error_message, said.request_id)
-            ]
-            error.said = ServiceWords(said.status, *texts)
-        return error
-
-    @asynccontextmanager
-    async def passing(self, target: Target) -> AsyncIterator[None]:
-        """Hold a place among the requests in flight.
-
-        Raises:
-            CredentialRefused: when the credential was refused before or meanwhile.
-        """
-        if not self.is_proven:
-            async with self._alone:
-                if not self.is_proven:
-                    self.raise_if_refused(target)
-                    yield
-                    return
-        async with self._slots:
-            async with self.mending:  # nothing new leaves while a refusal is being looked into
-                self.raise_if_refused(target)
-            yield
-
-    def raise_if_refused(self, target: Target) -> None:
-        """Refuse a target at once, if the credential was refused before."""
-        if self._refusal is not None:
-            text = f"{target.label}: not asked, as the same credential had been refused. {self._refusal}"
-            raise CredentialRefused(self._refusal.reason, text, self._refusal.said)
-
-    def refuse(self, error: CredentialRefused) -> CredentialRefused:
-        """Close the gate for good."""
-        self._refusal = error
-        return error
-
-
-class Pacer:
-    """Spreads the requests of a project: a token bucket that halves its rate when throttled and creeps back."""
-
-    def __init__(self, rate_per_second: float) -> None:
-        self.full_rate = rate_per_second
-        self.rate = rate_per_second
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        """Wait until the next request may leave; at most one second's worth is saved up."""
-        now = asyncio.get_running_loop().time()
-        earliest = max(self._next, now - 1 + 1 / self.rate)
-        self._next = earliest + 1 / self.rate
-        if earliest > now:
-            await asyncio.sleep(earliest - now)
-
-    def slow_down(self, pause_seconds: float) -> None:
-        """The service has had enough: half the rate from now on, and nothing before the pause is over."""
-        self.rate = max(self.rate / 2, self.full_rate * LOWEST_SHARE_OF_RATE)
-        self._next = max(self._next, asyncio.get_running_loop().time() + pause_seconds)
-
-    def speed_up(self) -> None:
-        """A request went well: a little faster again."""
-        self.rate = min(self.full_rate, self.rate + self.full_rate * SHARE_OF_RATE_REGAINED)
 
 
 class LiveClient:
@@ -193,8 +114,9 @@ class LiveClient:
         """
         api = self._settings.api
         self._give_up_at = asyncio.get_running_loop().time() + api.max_run_minutes * 60
+        self._bounds = bounds_of(api)
         # Pages go straight to the transport: what httpx's client does beside (cookies, redirects, hooks) is not wanted.
-        self._transport = AiohttpTransport(api.timeout_seconds)
+        self._transport = AiohttpTransport(api.timeout_seconds, self._bounds)
         self._http = httpx.AsyncClient(transport=self._transport, headers=HEADERS)
         try:
             self._make_gates()
@@ -330,12 +252,18 @@ class LiveClient:
         self, gate: Gate, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool
     ) -> tuple[Answer, httpx.Response]:
         simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
-        request = httpx.Request("GET", url, headers=HEADERS | simulated)
+        # while a first request goes alone, the others wait for it: no longer than one timeout
+        alone = {} if gate.is_proven else {"answer_seconds": self._settings.api.timeout_seconds}
+        request = httpx.Request("GET", url, headers=HEADERS | simulated, extensions=alone)
         try:
             await gate.credential.authorise(request, target.project_id)
             sent_at = self._now()
             recorder.sent(is_retry=is_retry)
             response = await self._transport.handle_async_request(request)
+        except AnswerTooLarge as error:
+            bound = f"api.max_answer_mb = {self._settings.api.max_answer_mb}"
+            text = f"{target.label}: {error} ({bound}); {ADVICE['answer_too_large']}"
+            raise ApiError("answer_too_large", text) from None
         except httpx.RequestError as error:
             raise no_answer(target, url, error) from None
         except CredentialRefused as error:
@@ -379,7 +307,7 @@ class LiveClient:
         request = httpx.Request("GET", url, headers=HEADERS)
         await gate.credential.authorise(request, target.project_id)
         recorder.sent(is_retry=True)
-        other_connection = AiohttpTransport(self._settings.api.timeout_seconds)
+        other_connection = AiohttpTransport(self._settings.api.timeout_seconds, self._bounds)
         try:
             response = await other_connection.handle_async_request(request)
         except httpx.RequestError as error:

@@ -12,7 +12,7 @@ import httpx
 
 from pipelines.errors import ApiError, CredentialRefused, ServiceWords
 from pipelines.huawei.auth import HuaweiAuth, credential_from
-from pipelines.huawei.client import HEADERS
+from pipelines.huawei.client import HEADERS, bounds_of
 from pipelines.huawei.reading import read_error, read_object
 from pipelines.huawei.refusals import ADVICE, OK, UNAUTHORISED
 from pipelines.huawei.transport import AiohttpTransport
@@ -33,7 +33,7 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
         ApiError: when IAM refuses, fails, or cannot be reached.
     """
     endpoint = settings.api.iam_endpoint.format(region=region)
-    transport = AiohttpTransport(settings.api.timeout_seconds)
+    transport = AiohttpTransport(settings.api.timeout_seconds, bounds_of(settings.api))
     async with httpx.AsyncClient(transport=transport, headers=HEADERS) as http:
         credential = credential_from("default", settings.auth, http=http, iam_endpoint=lambda _: endpoint, now=now)
         try:

@@ -101,8 +101,22 @@ class Listing:
         if self.outcome is not None:
             return None
         if not sweep.waiting and self._is_more_beyond():
+            if len(sweep.offsets) >= self._most_pages():
+                self.give_up("list_without_end")
+                return None
             self._ask((sweep.frontier or 0) + self._step)
         return sweep.waiting.pop(0) if sweep.waiting else None
+
+    def give_up(self, reason: str) -> None:
+        """End the listing unproved; what was seen stays."""
+        self._finish(None, reason)
+
+    def _most_pages(self) -> int:
+        """How many pages a sweep may have: what the largest total needs, and repairs; without one `max_pages`."""
+        totals = [total for total in self._sweep.totals if total is not None]
+        if not totals or max(totals) == TOTAL_CEILING:
+            return self.rules.max_pages
+        return 2 + max(totals) // self._step + self.rules.max_repairs
 
     @property
     def _step(self) -> int:

@@ -62,6 +62,7 @@ class Rules:
         overlap: rows that neighbouring pages should share.
         max_sweeps: sweeps until a listing is given up.
         max_repairs: pages of one sweep that are read only to bridge gaps.
+        max_pages: pages of one sweep where `total` says nothing of the end.
         expects_rows: whether an empty list is a surprise, which is read twice.
         hinted_unit: what `offset` counted when it was last found out; tested, never assumed.
         first_sweep: the number of the first sweep.
@@ -71,6 +72,7 @@ class Rules:
     overlap: int = 5
     max_sweeps: int = 4
     max_repairs: int = 50
+    max_pages: int = 1100
     expects_rows: bool = False
     hinted_unit: OffsetUnit = "unknown"
     first_sweep: int = 1

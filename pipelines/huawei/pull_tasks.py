@@ -78,9 +78,11 @@ async def list_pull_tasks(
 
     under_way: set[asyncio.Task[tuple[PageRequest, Answer]]] = set()
     try:
-        while listing.outcome is None:
+        while (outcome := listing.outcome) is None:
             while len(under_way) < max_concurrency and (request := listing.next()) is not None:
                 under_way.add(asyncio.create_task(read(request)))
+            if not under_way:
+                continue  # the listing has just been given up
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 request, answer = task.result()
@@ -91,7 +93,7 @@ async def list_pull_tasks(
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
-    return listing.outcome
+    return outcome
 
 
 async def find_ends(

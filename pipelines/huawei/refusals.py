@@ -44,6 +44,8 @@ ADVICE = {
     "tls_failed": "check that nothing stands between; a private certificate authority is named with SSL_CERT_FILE",
     "answer_damaged": "check the network and the proxy; the connection broke while the service was answering",
     "redirected": "check the endpoint: the service answers itself and never sends elsewhere",
+    "answer_too_large": "check that no proxy or portal answers in the service's place, or lower api.page_size",
+    "out_of_time": "raise api.max_run_minutes, or find out why the service is slow; the next run asks what is missing",
     "timed_out": "check the network, or raise api.timeout_seconds",
     "not_a_sandbox": "a simulated date can be asked of a sandbox only; the API shows only the present",
     "unexpected_status": "check that no proxy or portal answers in the service's place",

@@ -1,11 +1,14 @@
 """The engine under httpx: its requests and answers, carried by aiohttp at a third of the CPU time of its own.
 
-Lives here: one connection pool, certificates, the proxies of the environment, aiohttp's errors in httpx's words.
+Lives here: one connection pool, bounds of an answer, certificates, proxies, aiohttp's errors in httpx's words.
 Does not live here: what is sent (client), how it is proved (auth), what an error means (refusals).
 """
 
 from __future__ import annotations
 
+import asyncio
+import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
@@ -15,6 +18,7 @@ from yarl import URL
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
 
 THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})  # no proxy is asked for what runs here
 # The extension of an answer that says under which old name its encoding came.
@@ -36,13 +40,40 @@ _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
 )
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends whole requests and reads whole answers; must be made and closed within one event loop.
+class AnswerTooLarge(httpx.TransportError):
+    """An answer is larger than any that this API gives, on the wire, decompressed, or in its headers."""
 
-    Answers come as they are on the wire: httpx decompresses them, redirects are not followed, cookies not kept.
+
+# An answer below this size is read at once; of larger ones only so many at a time as memory is given for.
+ORDINARY_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one answer, and all that are being read, may take.
+
+    Attributes:
+        answer_bytes: of a body, on the wire and decompressed.
+        in_flight_bytes: of all bodies that are being read.
+        header_bytes: of all headers of an answer.
+        answer_seconds: from the request to the last byte of the answer, however it drips.
     """
 
-    def __init__(self, timeout_seconds: float) -> None:
+    answer_bytes: int = 32_000_000
+    in_flight_bytes: int = 128_000_000
+    header_bytes: int = 64_000
+    answer_seconds: float = 120.0
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends whole requests and reads whole answers, within bounds; must be made and closed within one event loop.
+
+    Answers are decompressed, redirects are not followed, cookies not kept.
+    """
+
+    def __init__(self, timeout_seconds: float, bounds: Bounds = Bounds()) -> None:
+        self._bounds = bounds
+        self._large_answers = asyncio.Semaphore(max(1, bounds.in_flight_bytes // bounds.answer_bytes - 1))
         # How many requests are in flight is the callers' to limit.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
@@ -57,37 +88,70 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to a request, its body read.
+        """The answer to a request, its body read and decompressed.
+
+        A request may have the extension `answer_seconds`, which is its own bound.
 
         Raises:
+            AnswerTooLarge: when the answer exceeds a bound.
+            httpx.DecodingError: when it cannot be decompressed.
             httpx.TransportError: when no whole answer came; the cause is aiohttp's error.
         """
+        seconds = min(
+            self._bounds.answer_seconds, request.extensions.get("answer_seconds", self._bounds.answer_seconds)
+        )
         try:
-            async with self._session.request(
-                request.method,
-                URL(str(request.url), encoded=True),  # what was signed is sent as it stands
-                headers=_headers(request),
-                data=await request.aread() or None,
-                allow_redirects=False,
-                proxy=self._proxy(request.url),
-                ssl=self._certificates() if request.url.scheme == "https" else True,
-            ) as answer:
-                body = await answer.read()
+            async with (
+                asyncio.timeout(seconds),
+                self._session.request(
+                    request.method,
+                    URL(str(request.url), encoded=True),  # what was signed is sent as it stands
+                    headers=_headers(request),
+                    data=await request.aread() or None,
+                    allow_redirects=False,
+                    proxy=self._proxy(request.url),
+                    ssl=self._certificates() if request.url.scheme == "https" else True,
+                ) as answer,
+            ):
+                self._check_headers(answer.raw_headers, request)
+                body = await self._read(answer.content, request)
         except (aiohttp.ClientError, OSError) as error:
             raise next(kind for cause, kind in _ERRORS if isinstance(error, cause))(
                 f"{type(error).__name__}: {error}", request=request
             ) from error
-        old_name = _has_old_name(answer.headers.get("Content-Encoding"))
+        encodings = [name.strip().lower() for name in answer.headers.get("Content-Encoding", "").split(",")]
+        for name in reversed(encodings):
+            body = _decompressed(body, name, self._bounds.answer_bytes, request)
         return httpx.Response(
             answer.status,
-            headers=[
-                (name, b"gzip") if old_name and name.lower() == b"content-encoding" else (name, value)
-                for name, value in answer.raw_headers
-            ],
+            headers=[(name, value) for name, value in answer.raw_headers if name.lower() not in _OF_THE_WIRE],
             content=body,
             request=request,
-            extensions={OLD_ENCODING: "x-gzip"} if old_name else {},
+            extensions={OLD_ENCODING: "x-gzip"} if "x-gzip" in encodings else {},
         )
+
+    def _check_headers(self, headers: Iterable[tuple[bytes, bytes]], request: httpx.Request) -> None:
+        if sum(len(name) + len(value) for name, value in headers) > self._bounds.header_bytes:
+            raise AnswerTooLarge("the headers of the answer are too large", request=request)
+
+    async def _read(self, stream: aiohttp.StreamReader, request: httpx.Request) -> bytes:
+        """The body as it came; whoever turns out to be large waits until there is room for that."""
+        pieces: list[bytes] = []
+        size = 0
+        is_large = False
+        try:
+            async for piece in stream.iter_any():
+                pieces.append(piece)
+                size += len(piece)
+                if size > self._bounds.answer_bytes:
+                    raise AnswerTooLarge("the answer is too large", request=request)
+                if size > ORDINARY_BYTES and not is_large:
+                    await self._large_answers.acquire()
+                    is_large = True
+        finally:
+            if is_large:
+                self._large_answers.release()
+        return b"".join(pieces)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -106,9 +170,41 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return self._tls
 
 
-def _has_old_name(encoding: str | None) -> bool:
-    """`x-gzip` is an old name of gzip, which httpx does not know (RFC 9110, section 8.4.1.3)."""
-    return encoding is not None and encoding.strip().lower() == "x-gzip"
+# What is said of the body as it was on the wire, and is no longer so.
+_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length"})
+# `x-gzip` is an old name of gzip (RFC 9110, section 8.4.1.3); 32 lets zlib find out which of its headers there is.
+_WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+
+
+def _decompressed(body: bytes, encoding: str, limit_bytes: int, request: httpx.Request) -> bytes:
+    """A body without one of its encodings; one that was not asked for stays, and the body is no JSON then."""
+    if encoding not in _WINDOW_BITS or not body:
+        return body
+    try:
+        return _inflated(body, _WINDOW_BITS[encoding], limit_bytes, request)
+    except zlib.error as error:
+        if encoding != "deflate":
+            raise httpx.DecodingError(str(error), request=request) from error
+    try:
+        return _inflated(body, -zlib.MAX_WBITS, limit_bytes, request)  # some services leave the header out
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error), request=request) from error
+
+
+def _inflated(body: bytes, window_bits: int, limit_bytes: int, request: httpx.Request) -> bytes:
+    """All members of a compressed body, never more than the limit at a time."""
+    pieces: list[bytes] = []
+    size = 0
+    while body:
+        inflater = zlib.decompressobj(window_bits)
+        pieces.append(inflater.decompress(body, limit_bytes - size + 1))
+        size += len(pieces[-1])
+        if size > limit_bytes:
+            raise AnswerTooLarge("the answer is too large when it is decompressed", request=request)
+        if not inflater.eof:
+            raise zlib.error("the compressed answer is torn")
+        body = inflater.unused_data
+    return b"".join(pieces)
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
