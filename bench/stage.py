@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines import config
-from pipelines.build import build_and_publish
 from pipelines.capture import Clock, capture_targets
 from pipelines.dashboard import write_dashboard
 from pipelines.huawei.client import LiveClient
@@ -25,6 +24,7 @@ from pipelines.imports import hide_what_no_verb_needs
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
+from pipelines.publish import build_and_publish
 
 
 def now() -> datetime:

@@ -10,7 +10,7 @@ after it, one by one. The file that readers see is never touched: a new one is f
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pipelines import redact
-from pipelines.builds import Plan, plan_build, remove_builds_of_other_masks
 from pipelines.catalogs import open_catalogs
 from pipelines.checks import CheckResult, check_added_rows, check_none, check_rows
 from pipelines.compaction import check_file
 from pipelines.errors import LakeError, ModelError
 from pipelines.finish import NOT_WRITTEN, finish_file, not_written, qualified_name
 from pipelines.lake import month_of
-from pipelines.literals import escaped, quoted, without_comments
+from pipelines.literals import quoted, without_comments
 from pipelines.manifests import read_manifest, read_month_manifest
 from pipelines.models import BY_DAY, with_ancestors
 from pipelines.preview import Preview, first_rows
@@ -34,18 +33,23 @@ from pipelines.tables import SCHEMA_VERSION, TABLES
 from pipelines.warehouse import tidy_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
     from datetime import date, datetime
     from pathlib import Path
 
+    from pipelines.builds import Plan
     from pipelines.lake import Lake
     from pipelines.manifests import Manifest
     from pipelines.models import Model, Models
-    from pipelines.settings import Settings
+    from pipelines.settings import Settings, WarehouseSettings
 
 
-# What DuckDB may hold; beyond it, it writes to the lake's folder for what is unfinished.
-MEMORY_LIMIT = "300MB"
+# What DuckDB may hold; beyond it, it writes to the lake's folder for what is unfinished. Each thread holds blocks of
+# its own that cannot be written out: 300 MB are enough for 16 threads and not for 32.
+LEAST_MEMORY_MB = 300
+MEMORY_MB_PER_THREAD = 40
+# More threads than this gain nothing for models of this size.
+MOST_THREADS = 8
 # Of a model that is built in parts, so many tasks at a time.
 TASKS_PER_PART = 50_000
 
@@ -84,13 +88,19 @@ class WorkingCopy:
         self._path = lake.unfinished("warehouse.duckdb")
         self._path.unlink(missing_ok=True)
         # what does not fit into memory is as private as the tidy tables that it comes from
+        threads, memory = room_of(settings.warehouse, os.cpu_count() or 1)
         self._connection = duckdb.connect(
-            ":memory:", config={"temp_directory": str(lake.unfinished("build")), "memory_limit": MEMORY_LIMIT}
+            ":memory:",
+            config={"temp_directory": str(lake.unfinished("build")), "threads": threads, "memory_limit": memory},
         )
         with ExitStack() as undo:
             undo.callback(self.close)
             # before the catalogs are there: so the masks lie in the database's own memory
-            redact.install(self._connection, **settings.warehouse.model_dump())
+            redact.install(
+                self._connection,
+                mask_stream_names=settings.warehouse.mask_stream_names,
+                expose_secrets=settings.warehouse.expose_secrets,
+            )
             redact.set_key(self._connection, redact.read_or_make_key(lake, may_make=False))
             open_catalogs(self._connection, self._path, plan, models)
             for day in plan.days[:-1]:
@@ -291,6 +301,11 @@ class WorkingCopy:
         except duckdb.Error as error:
             if NOT_WRITTEN.search(str(error)):
                 raise not_written(error) from None
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise ModelError(
+                    f"{model.name}: the build needs more memory than it may take; raise warehouse.memory, or lower "
+                    "warehouse.threads"
+                ) from None
             raise ModelError(f"{model.name}: {redact.scrub(str(error))}") from None
 
     def _compare_columns(self, model: Model, rows: str) -> None:
@@ -348,6 +363,12 @@ class WorkingCopy:
         return row[0] if row else None
 
 
+def room_of(settings: WarehouseSettings, cores: int) -> tuple[int, str]:
+    """How many threads a build has, and how much memory: set together, as each thread needs some of its own."""
+    threads = settings.threads or min(cores, MOST_THREADS)
+    return threads, settings.memory or f"{max(LEAST_MEMORY_MB, MEMORY_MB_PER_THREAD * threads)}MB"
+
+
 def _failures(checks: Iterable[CheckResult]) -> list[str]:
     return [f"{check.name} ({check.failed_rows} rows, such as {check.sample})" for check in checks if not check.passed]
 
@@ -355,52 +376,6 @@ def _failures(checks: Iterable[CheckResult]) -> list[str]:
 def _raise_if_failed(failures: list[str]) -> None:
     if failures:
         raise ModelError("nothing was published, these checks failed:\n" + "\n".join(f"  {line}" for line in failures))
-
-
-def build_and_publish(
-    lake: Lake,
-    models: Models,
-    settings: Settings,
-    now: datetime,
-    on_day: Callable[[date], None] = lambda _: None,
-    *,
-    left_out: Collection[date] = (),
-) -> Path:
-    """Bring the published file up to the tidy tables; returns its path, the one that stands if nothing is new.
-
-    Args:
-        lake: tidy tables in, a build out; the caller holds its lock.
-        models: the SQL.
-        settings: the masking that is asked for.
-        now: the time.
-        on_day: is told of each day but the last.
-        left_out: days whose tables cannot be used.
-
-    Raises:
-        NoWarehouse: when there are no tidy tables.
-        ModelError: when SQL or a check fails; what was published before stays.
-    """
-    plan = plan_build(lake, models, settings.warehouse, left_out=left_out)
-    if not plan.is_nothing:
-        with WorkingCopy(lake, models, settings, plan, on_day) as work:
-            return work.publish(now)
-    if plan.base is None:
-        raise ModelError("there is nothing to build")
-    if not plan.has_words:
-        return _renew_words(lake, models, settings, plan, plan.base, now)
-    if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
-        lake.link(plan.base.name, lake.published)
-    remove_builds_of_other_masks(lake, plan.rules)
-    return plan.base
-
-
-def _renew_words(lake: Lake, models: Models, settings: Settings, plan: Plan, base: Path, now: datetime) -> Path:
-    """Publish the base once more, with what is said about its tables now."""
-    path = lake.unfinished("warehouse.duckdb")
-    shutil.copyfile(base, path)
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{escaped(path)}' as warehouse")
-        return finish_file(connection, lake, path, models, plan, settings.warehouse, now)
 
 
 def _same(model: Model) -> str:

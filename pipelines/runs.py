@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.audit import Audit, audit_days, mend_manifests
-from pipelines.build import build_and_publish
 from pipelines.builds import plan_build, remove_all_builds
 from pipelines.capture import CaptureResult, capture_targets, check_date
 from pipelines.compaction import (
@@ -30,6 +29,7 @@ from pipelines.lake import Lake, month_of
 from pipelines.manifests import stale_dates
 from pipelines.models import load_models
 from pipelines.normalise import days_to_normalise, normalise_days
+from pipelines.publish import build_and_publish
 from pipelines.warehouse import open_published
 
 if TYPE_CHECKING:

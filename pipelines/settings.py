@@ -101,6 +101,12 @@ def duration(text: Any) -> timedelta:
         raise ValueError(f"{text!r} is longer than anything lasts; write it like 90m, 26h or 2d") from None
 
 
+def _memory(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[1-9][0-9]{0,6} ?(MB|GB)", text):
+        raise ValueError(f"{text!r} is no amount of memory; write it like '800MB' or '2GB'")
+    return text
+
+
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
@@ -193,10 +199,12 @@ class ScheduleSettings(_Section):
 
 
 class WarehouseSettings(_Section):
-    """What the published file shows."""
+    """What the published file shows; and what a build may take, by default as much as the machine lets expect."""
 
     mask_stream_names: bool = False
     expose_secrets: bool = False
+    threads: int | None = Field(default=None, ge=1)
+    memory: Annotated[str | None, AfterValidator(_memory)] = None
 
 
 class DashboardSettings(_Section):

@@ -14,12 +14,12 @@ from hypothesis import settings
 from webhook_server import Webhook, listening
 
 from pipelines import config
-from pipelines.build import build_and_publish
 from pipelines.capture import Clock, capture_targets
 from pipelines.lake import Lake
 from pipelines.manifests import stale_dates
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
+from pipelines.publish import build_and_publish
 from pipelines.sandbox.data import Place
 from pipelines.sandbox.server import AccessKey, Sandbox, serving
 

@@ -15,13 +15,14 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
 from pipelines import build, open_warehouse
-from pipelines.build import WorkingCopy, build_and_publish
+from pipelines.build import WorkingCopy
 from pipelines.builds import KEPT_BUILDS, plan_build
 from pipelines.errors import LakeError, ModelError, NoWarehouse
 from pipelines.lake import sha256_of
 from pipelines.manifests import read_manifest
 from pipelines.models import SQL_FOLDER, load_models
 from pipelines.normalise import normalise_day
+from pipelines.publish import build_and_publish
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place, tasks_on
 from pipelines.sandbox.server import Sandbox, serving
 from pipelines.tables import TABLES

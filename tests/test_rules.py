@@ -13,10 +13,11 @@ from conftest import BEIJING, SINGAPORE, Desk
 from history import contents
 
 from pipelines import redact, tables
-from pipelines.build import WorkingCopy, build_and_publish
+from pipelines.build import WorkingCopy
 from pipelines.builds import plan_build
 from pipelines.literals import without_comments
 from pipelines.models import SQL_FOLDER, load_models
+from pipelines.publish import build_and_publish
 from pipelines.runs import snapshot
 from pipelines.sandbox.server import AccessKey, Sandbox, serving
 

@@ -21,11 +21,11 @@ import duckdb
 import msgspec
 import pytest
 
-from pipelines.build import build_and_publish
 from pipelines.config import from_environment
 from pipelines.lake import Lake, sha256_of
 from pipelines.manifests import FileEntry, Manifest
 from pipelines.models import Models, load_models
+from pipelines.publish import build_and_publish
 from pipelines.redact import KEY_BYTES
 from pipelines.tables import SCHEMA_VERSION, TABLES
 

@@ -10,13 +10,13 @@ import duckdb
 import pytest
 from history import contents, differences
 
-from pipelines.build import build_and_publish
 from pipelines.builds import plan_build
 from pipelines.compaction import clear_compacted_days, compact_month, months_to_compact
 from pipelines.config import from_environment
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
+from pipelines.publish import build_and_publish
 from pipelines.sandbox.archive import write_archive
 from pipelines.sandbox.data import Place
 

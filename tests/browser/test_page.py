@@ -18,12 +18,12 @@ import pytest
 from conftest import write_config
 
 from pipelines import config
-from pipelines.build import build_and_publish
 from pipelines.capture import Clock, capture_targets
 from pipelines.dashboard import contents, write_dashboard
 from pipelines.lake import Lake
 from pipelines.models import load_models
 from pipelines.normalise import normalise_day
+from pipelines.publish import build_and_publish
 from pipelines.sandbox.data import Place
 from pipelines.sandbox.server import AccessKey, Sandbox, serving
 from pipelines.warehouse import open_published

@@ -1,0 +1,73 @@
+"""Publishing: the published file brought up to the tidy tables, if anything is new.
+
+Lives here: whether a build is needed, or only new words about its tables.
+Does not live here: building (build), finishing a file (finish), what to build upon (builds).
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pipelines.build import WorkingCopy
+from pipelines.builds import Plan, plan_build, remove_builds_of_other_masks
+from pipelines.errors import ModelError
+from pipelines.finish import finish_file
+from pipelines.literals import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from pipelines.lake import Lake
+    from pipelines.models import Models
+    from pipelines.settings import Settings
+
+
+def build_and_publish(
+    lake: Lake,
+    models: Models,
+    settings: Settings,
+    now: datetime,
+    on_day: Callable[[date], None] = lambda _: None,
+    *,
+    left_out: Collection[date] = (),
+) -> Path:
+    """Bring the published file up to the tidy tables; returns its path, the one that stands if nothing is new.
+
+    Args:
+        lake: tidy tables in, a build out; the caller holds its lock.
+        models: the SQL.
+        settings: the masking that is asked for.
+        now: the time.
+        on_day: is told of each day but the last.
+        left_out: days whose tables cannot be used.
+
+    Raises:
+        NoWarehouse: when there are no tidy tables.
+        ModelError: when SQL or a check fails; what was published before stays.
+    """
+    plan = plan_build(lake, models, settings.warehouse, left_out=left_out)
+    if not plan.is_nothing:
+        with WorkingCopy(lake, models, settings, plan, on_day) as work:
+            return work.publish(now)
+    if plan.base is None:
+        raise ModelError("there is nothing to build")
+    if not plan.has_words:
+        return _renew_words(lake, models, settings, plan, plan.base, now)
+    if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
+        lake.link(plan.base.name, lake.published)
+    remove_builds_of_other_masks(lake, plan.rules)
+    return plan.base
+
+
+def _renew_words(lake: Lake, models: Models, settings: Settings, plan: Plan, base: Path, now: datetime) -> Path:
+    """Publish the base once more, with what is said about its tables now."""
+    path = lake.unfinished("warehouse.duckdb")
+    shutil.copyfile(base, path)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{escaped(path)}' as warehouse")
+        return finish_file(connection, lake, path, models, plan, settings.warehouse, now)
