@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import tomllib
+import warnings
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from pipelines.errors import ConfigError
-from pipelines.settings import PREFIX, Settings, check_webhook
+from pipelines.settings import PREFIX, CredentialSettings, Settings, check_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,15 +65,46 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
         data: dict[str, Any] = {}
     else:
         try:
-            data = tomllib.loads(file.read_text(encoding="utf-8"))
+            data = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError([f"{file}: not readable as TOML: {error}"], source) from None
         except OSError as error:
             raise ConfigError([f"{file}: cannot be read: {error.strerror}"], source) from None
 
-    settings = _checked(data, source, need_targets=need_targets)
-    root = settings.lake.root if settings.lake.root.is_absolute() else file.absolute().parent / settings.lake.root
-    return settings.model_copy(update={"lake": settings.lake.model_copy(update={"root": root})})
+    return _with_whole_paths(_checked(data, source, need_targets=need_targets), file.absolute().parent)
+
+
+def _with_whole_paths(settings: Settings, folder: Path) -> Settings:
+    """The settings with paths that are relative to the file's folder, and `~` for what it stands for."""
+    root = settings.lake.root.expanduser()
+    lake = settings.lake.model_copy(update={"root": folder / root})
+    alerts = settings.alerts.model_copy(update={"webhook_file": _whole(settings.alerts.webhook_file, folder)})
+    named = {name: _with_whole_files(each, folder) for name, each in settings.auth.named.items()}
+    auth = _with_whole_files(settings.auth, folder).model_copy(update={"named": named})
+    return settings.model_copy(update={"lake": lake, "alerts": alerts, "auth": auth})
+
+
+_C = TypeVar("_C", bound=CredentialSettings)
+
+
+def _with_whole_files(credential: _C, folder: Path) -> _C:
+    files = {name: _whole(getattr(credential, name), folder) for name in ("token_file", "password_file")}
+    return credential.model_copy(update=files)
+
+
+def _whole(path: Path | None, folder: Path) -> Path | None:
+    """A path of the configuration: relative to its file; for one version to the working folder where it lies there."""
+    if path is None:
+        return None
+    whole = folder / path.expanduser()
+    if not whole.exists() and path.absolute().exists():
+        warnings.warn(
+            f"{path} lies in the working folder; write it relative to the configuration's folder, {folder}: from the "
+            "next version on only that is looked at",
+            stacklevel=2,
+        )
+        return path.absolute()
+    return whole
 
 
 def from_environment() -> Settings:

@@ -7,6 +7,7 @@ Does not live here: verbs (cli), what an alarm is (alerts), what a report holds 
 from __future__ import annotations
 
 import sys
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,12 +38,17 @@ _UNDER_WAY = _UnderWay()
 def end(command: Callable[[], object]) -> None:
     """Run a command; no mistake and no error ends in a traceback, unless there is no lake for a report."""
     _UNDER_WAY.settings, _UNDER_WAY.has_published = None, False
+    warnings.showwarning = _warn  # type: ignore[assignment]  # of what else it is told nothing is shown
     try:
         command()
     except (PulltasksError, OSError) as error:
         fail(_message(error), error.exit_code if isinstance(error, PulltasksError) else 1)
     except Exception as error:  # noqa: BLE001 - nobody foresaw it
         fail(_report(error), NOT_COMPLETE if _UNDER_WAY.has_published else 1)
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    typer.echo(f"warning: {message}", err=True)
 
 
 def fail(message: str, exit_code: int) -> NoReturn:

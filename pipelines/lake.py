@@ -28,6 +28,10 @@ PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
 ALERTS_LOCK_SECONDS = 20
 _DATE = "snapshot_date="
 _MONTH = "snapshot_month="
+_PROJECT = re.compile(r"[0-9a-f]{32}")
+_RAW_FILE = re.compile(r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+\.ndjson\.zst")
+# What DuckDB takes for a pattern in the name of a file; all else may stand in a path.
+_PATTERN = re.compile(r"[][*?\\]")
 _SEQUENCE = re.compile(r"-([0-9]{6,})-[0-9]{8}T[0-9]{6}Z-")
 
 
@@ -60,8 +64,15 @@ class Lake:
         return self.raw / f"{_DATE}{day}" / project_id / f"{region}.ndjson.zst"
 
     def raw_files(self, day: date) -> list[Path]:
-        """All captures of `day`, by project and region."""
-        return sorted((self.raw / f"{_DATE}{day}").glob("*/*.ndjson.zst"))
+        """All captures of `day`, by project and region; whatever else lies there is somebody's own."""
+        folder = self.raw / f"{_DATE}{day}"
+        return [
+            file
+            for project in _entries(folder)
+            if _PROJECT.fullmatch(project.name) and project.is_dir()
+            for file in _entries(project)
+            if _RAW_FILE.fullmatch(file.name)
+        ]
 
     def target_of(self, raw_file: Path) -> tuple[str, str]:
         """`(project_id, region)` of a capture's file."""
@@ -124,8 +135,9 @@ class Lake:
     # -- dates ---------------------------------------------------------------------------------------------------
 
     def raw_dates(self) -> list[date]:
-        """Dates on which something was to be listed, in order."""
-        return _dates(path.name for path in _entries(self.raw) if path.is_dir())
+        """Dates on which something was to be listed, in order; a folder with nothing in it is no such date."""
+        found = _dates(path.name for path in _entries(self.raw) if path.is_dir())
+        return [day for day in found if self.targets_file(day).is_file() or self.raw_files(day)]
 
     def tidy_dates(self) -> list[date]:
         """Dates whose tidy files are valid (their manifest is there), in order."""
@@ -142,8 +154,16 @@ class Lake:
         """Make the folders with their modes.
 
         Raises:
-            ConfigError: when the root cannot be made or written.
+            ConfigError: when the root cannot be made or written, or its path would be read as a pattern.
         """
+        for path in (self.root, self.root.resolve()):
+            if strange := _PATTERN.search(str(path)):
+                raise ConfigError(
+                    [
+                        f"lake.root: {path} holds {strange[0]!r}, which the database reads as a pattern of other "
+                        "names; name a folder without [ ] * ? and backslash"
+                    ]
+                )
         try:
             for folder, mode in (
                 (self.root, PUBLIC_FOLDER),
@@ -275,8 +295,10 @@ def _dates(names: Iterable[str], prefix: str = _DATE) -> list[date]:
     """The dates that names tell, in order; what somebody else put there is left alone."""
     found = []
     for name in names:
+        text = name.removeprefix(prefix)
         try:
-            found.append(date.fromisoformat(name.removeprefix(prefix)))
+            day = date.fromisoformat(text)
         except ValueError:
             continue
+        found += [day] if str(day) == text else []  # 20261119 is a date as well, and no name of ours
     return sorted(found)

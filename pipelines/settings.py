@@ -101,6 +101,12 @@ def duration(text: Any) -> timedelta:
         raise ValueError(f"{text!r} is longer than anything lasts; write it like 90m, 26h or 2d") from None
 
 
+def _path(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("is empty; name a file or a folder, or leave the key out")
+    return value
+
+
 def _memory(text: str | None) -> str | None:
     if text is not None and not re.fullmatch(r"[1-9][0-9]{0,6} ?(MB|GB)", text):
         raise ValueError(f"{text!r} is no amount of memory; write it like '800MB' or '2GB'")
@@ -108,6 +114,7 @@ def _memory(text: str | None) -> str | None:
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+SomePath = Annotated[Path, BeforeValidator(_path)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
 Webhook = Annotated[SecretStr, AfterValidator(check_webhook)]
@@ -121,7 +128,7 @@ class _Section(BaseModel):
 class LakeSettings(_Section):
     """Where the files live, a relative root being taken from the configuration file's folder; and for how long."""
 
-    root: Path = Path("lake")
+    root: SomePath = Path("lake")
     keep_raw_days: int | None = Field(default=None, ge=1)
     keep_daily_months: int = Field(default=0, ge=0)
 
@@ -158,9 +165,9 @@ class CredentialSettings(_Section):
     user: str | None = None
     domain: str | None = None
     token: SecretStr | None = None
-    token_file: Path | None = None
+    token_file: SomePath | None = None
     password: SecretStr | None = None
-    password_file: Path | None = None
+    password_file: SomePath | None = None
 
     @model_validator(mode="after")
     def _has_what_its_method_needs(self) -> CredentialSettings:
@@ -217,7 +224,7 @@ class AlertSettings(_Section):
     """Where alarms are sent and in which shape; when something is called too old. Without a webhook nothing is sent."""
 
     webhook: Webhook | None = None
-    webhook_file: Path | None = None
+    webhook_file: SomePath | None = None
     format: Literal["json", "slack", "feishu", "dingtalk"] = "json"
     max_age: Duration = timedelta(hours=26)
 
