@@ -12,6 +12,7 @@ from pipelines.huawei.listing import Listing
 from pipelines.huawei.order import ASSUMED
 from pipelines.huawei.pages import Rules
 from pipelines.huawei.pull_tasks import NO_ENDS, Ends, find_ends, list_pull_tasks
+from pipelines.outside_text import fit
 from pipelines.raw import AnswerLine, RawWriter, VerdictLine, body_fields, ids_sha256
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Tally:
         )
         self.answers += 1
         self.answer_bytes += len(answer.content)
-        self.request_ids = [*self.request_ids[:1], answer.request_id]
+        self.request_ids = [*self.request_ids[:1], answer.request_id and fit(answer.request_id)]
 
     def showed(self, page: Page) -> None:
         """Keep the first and the last total that a page said."""

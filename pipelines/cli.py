@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.ending import alarms, end, fail, remembered
+from pipelines.ending import alarms, end, fail, remembered, told_after_publishing
 from pipelines.imports import hide_what_no_verb_needs
+from pipelines.outside_text import visible
 from pipelines.terminal import (
     NOT_COMPLETE,
     Format,
@@ -122,8 +123,9 @@ def snapshot(
         failures += [
             (CLOCK_DISAGREES, each.message or "") for each in result.captures if each.reason == CLOCK_DISAGREES
         ]
-    print_captures(wanted, result.captures, result.status)
-    print_end(result)
+    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+        print_captures(wanted, result.captures, result.status)
+        print_end(result)
 
 
 @app.command()
@@ -142,10 +144,11 @@ def rebuild(
     settings = remembered(configuration.load(config, need_targets=False))
     with alarms(settings), Progress() as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
-    typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
-    if result.days_without_raw:
-        typer.echo(f"left as they are, without raw archive: {', '.join(map(str, result.days_without_raw))}")
-    print_end(result)
+    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+        typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
+        if result.days_without_raw:
+            typer.echo(f"left as they are, without raw archive: {', '.join(map(str, result.days_without_raw))}")
+        print_end(result)
 
 
 @app.command()
@@ -330,7 +333,7 @@ def init(
     with file.open("x", encoding="utf-8") as stream:
         stream.write(first_configuration(projects))
     for project_id, place, name in projects:
-        typer.echo(f"{project_id}  {place}  {name}")
+        typer.echo(f"{project_id}  {place}  {visible(name)}")
     typer.echo(f"wrote {file} with {len(projects)} targets; look it over, then run `pulltasks doctor`")
 
 

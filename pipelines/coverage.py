@@ -15,6 +15,7 @@ import duckdb
 
 from pipelines.errors import LakeError
 from pipelines.known import NOTHING_KNOWN, Known
+from pipelines.outside_text import fit
 from pipelines.warehouse import open_file, open_published
 
 if TYPE_CHECKING:
@@ -139,6 +140,9 @@ def read_newest_day(connection: duckdb.DuckDBPyConnection) -> Status:
     return read_day(connection, through)
 
 
+MAX_SURPRISES = 10
+
+
 @dataclass(frozen=True)
 class Surprise:
     """One field and rule that the answers of a day did not keep to; `since` is the first day ever."""
@@ -154,14 +158,16 @@ class Surprise:
         """It in a sentence."""
         noun = "target" if self.targets == 1 else "targets"
         return (
-            f"{self.field}: {self.rule} at {self.tasks} tasks of {self.targets} {noun}, since {self.since}; "
+            f"{fit(self.field, 80)}: {self.rule} at {self.tasks} tasks of {self.targets} {noun}, since {self.since}; "
             "kept, see rpt_data_quality"
         )
 
 
 def read_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
-    """What the answers of a day held that was not expected, a line for each field and rule."""
-    return [surprise.text for surprise in find_surprises(connection, day)]
+    """What the answers of a day held that was not expected, a line for each field and rule; the first ten of them."""
+    found = [surprise.text for surprise in find_surprises(connection, day)]
+    more = len(found) - MAX_SURPRISES
+    return [*found[:MAX_SURPRISES], *([f"and {more} more fields and rules; see rpt_data_quality"] if more > 0 else [])]
 
 
 def find_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[Surprise]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAX_LIMIT = 100
 # Beyond this the signature is refused; well before it a clock is worth a word.
 WORTH_SAYING_SECONDS = 60
+_PROJECT_ID = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+")
 
 
@@ -234,15 +235,21 @@ def projects_of_regions(projects: Sequence[Mapping[str, object]]) -> list[tuple[
     for project in projects:
         name = str(project.get("name", ""))
         region = name.partition("_")[0]
-        if _REGION.fullmatch(region) and project.get("enabled", True):
-            found.append((str(project.get("id", "")), region, name))
+        project_id = str(project.get("id", ""))
+        if _REGION.fullmatch(region) and _PROJECT_ID.fullmatch(project_id) and project.get("enabled", True):
+            found.append((project_id, region, name))
     return sorted(found, key=lambda entry: (entry[1], entry[2], entry[0]))
+
+
+def _toml_text(text: str) -> str:
+    """A basic string of TOML: that of JSON, which lets one control character pass that TOML does not."""
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
 def first_configuration(projects: Sequence[tuple[str, str, str]]) -> str:
     """A commented `pulltasks.toml` that names the projects."""
     targets = "\n".join(
-        f'[[targets]]\nproject_id = "{project_id}"\nregion = "{region}"\nname = {msgspec.json.encode(name).decode()}\n'
+        f'[[targets]]\nproject_id = "{project_id}"\nregion = "{region}"\nname = {_toml_text(name)}\n'
         for project_id, region, name in projects
     )
     return f"""# Written by `pulltasks init`: the projects that the credential may see. Take out what is not wanted.

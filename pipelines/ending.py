@@ -6,12 +6,15 @@ Does not live here: verbs (cli), what an alarm is (alerts), what a report holds 
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
 
@@ -38,6 +41,10 @@ _UNDER_WAY = _UnderWay()
 def end(command: Callable[[], object]) -> None:
     """Run a command; no mistake and no error ends in a traceback, unless there is no lake for a report."""
     _UNDER_WAY.settings, _UNDER_WAY.has_published = None, False
+    sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its number
     warnings.showwarning = _warn  # type: ignore[assignment]  # of what else it is told nothing is shown
     try:
         command()
@@ -47,8 +54,25 @@ def end(command: Callable[[], object]) -> None:
         fail(_report(error), NOT_COMPLETE if _UNDER_WAY.has_published else 1)
 
 
+def _nowhere() -> TextIO:
+    """What is said where an output is closed from the beginning."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 def _warn(message: Warning | str, *_: object) -> None:
     typer.echo(f"warning: {message}", err=True)
+
+
+@contextmanager
+def told_after_publishing(exit_code: int) -> Iterator[None]:
+    """Say what there is to say and end with the code; output that nobody reads any more changes nothing about it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 1)
+    raise typer.Exit(exit_code)
 
 
 def fail(message: str, exit_code: int) -> NoReturn:

@@ -10,9 +10,11 @@ import sys
 from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
+
+from pipelines.outside_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +53,8 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
             columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            bar = rich.progress.Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
+            note = TextColumn("{task.fields[note]}", markup=False)
+            bar = rich.progress.Progress(*columns, note, console=Console(stderr=True))
             bar.start()
             self._bar = bar
             self._stop: Callable[[], None] = bar.stop
@@ -75,7 +78,7 @@ class Progress:
         import rich.progress
 
         if isinstance(self._bar, rich.progress.Progress):
-            self._bar.update(self._task, advance=1, note=note)
+            self._bar.update(self._task, advance=1, note=visible(note))
 
 
 def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Status) -> None:
@@ -101,7 +104,7 @@ def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Statu
         messages.append(known.message if known else result.message)
     print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
     for message in dict.fromkeys(message for message in messages if message):
-        typer.echo(message)
+        typer.echo(visible(message))
     for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
         direction = "behind" if skew > 0 else "ahead of"
         typer.echo(
@@ -112,8 +115,8 @@ def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Statu
     typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
 
 
-def print_end(result: RunResult) -> NoReturn:
-    """What was published, and the exit code."""
+def print_end(result: RunResult) -> None:
+    """What was published."""
     for text in result.damaged_days:
         typer.echo(text, err=True)
     for text in result.surprises:
@@ -123,19 +126,27 @@ def print_end(result: RunResult) -> NoReturn:
         typer.echo(f"the page is {result.dashboard}")
     if result.page_error:
         typer.echo(result.page_error, err=True)
-    raise typer.Exit(0 if result.is_complete else NOT_COMPLETE)
 
 
 def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Rows under a header; where the terminal is too narrow for that, each row as lines of its own."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
+
+    header = tuple(visible(name) for name in header)
+    rows = [tuple(visible(cell) for cell in row) for row in rows]
+
+    class Plain(Console):
+        """Rich's own would end the process, with 1, when nobody reads any more."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
 
     columns = zip(header, *rows, strict=True)
     widths = [max((len(line) for cell in column for line in cell.splitlines()), default=0) for column in columns]
-    console = Console()
+    console = Plain()
     if sys.stdout.isatty() and sum(widths) + 3 * len(widths) > console.width:
         longest = max(map(len, header), default=0)
         for number, row in enumerate(rows, 1):
@@ -143,11 +154,11 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
             for name, cell in zip(header, row, strict=True):
                 typer.echo(f"{name:>{longest}}  {cell}")
         return
-    table = Table(*header, box=box.SIMPLE_HEAD)
+    table = Table(*(Column(Text(name)) for name in header), box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
-    Console(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
+    Plain(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
 
 
 MAX_TABLE_ROWS = 1000
@@ -215,7 +226,7 @@ def print_status(found: Status) -> None:
     print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
     for target in found.targets:
         if target.message:
-            typer.echo(target.message)
+            typer.echo(visible(target.message))
     if found.days_without_run:
         typer.echo(f"no run on {spans(found.days_without_run)}")
     typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
@@ -225,11 +236,11 @@ def print_status(found: Status) -> None:
 def print_reports(reports: Sequence[Report]) -> None:
     """What was asked of each target, what it answered, and what to do."""
     for report in reports:
-        typer.echo(f"\n{report.target}")
+        typer.echo(f"\n{visible(report.target)}")
         for finding in report.findings:
-            typer.echo(f"  {finding.question}: {finding.answer}")
+            typer.echo(f"  {finding.question}: {visible(finding.answer)}")
             if finding.advice:
-                typer.echo(f"    -> {finding.advice}")
+                typer.echo(f"    -> {visible(finding.advice)}")
 
 
 def print_age(newest: NewestComplete | None, age: timedelta | None, max_age: str, *, is_good: bool) -> None:

@@ -209,7 +209,9 @@ def test_a_bomb_is_not_unpacked_beyond_the_bound(size: int) -> None:
         _decompressed(gzip.compress(b"a" * (LIMIT - 10)) * 3, "gzip", LIMIT, REQUEST)
 
 
-@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"a" * 500, mtime=0)[:-9], gzip.compress(b"a", mtime=0) + b"tail"])
+@pytest.mark.parametrize(
+    "body", [b"not gzip", gzip.compress(b"a" * 500, mtime=0)[:-9], gzip.compress(b"a", mtime=0) + b"tail"]
+)
 def test_a_body_that_cannot_be_decompressed_is_damaged(body: bytes) -> None:
     with pytest.raises(httpx.DecodingError):
         _decompressed(body, "gzip", LIMIT, REQUEST)

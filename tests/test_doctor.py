@@ -166,9 +166,12 @@ def test_init_with_a_wrong_key_writes_nothing(tmp_path: Path, run, monkeypatch: 
 
 def test_pseudo_projects_and_disabled_ones_are_left_out() -> None:
     projects = [
-        {"id": "a", "name": "MOS", "enabled": True},
-        {"id": "b", "name": "cn-north-4", "enabled": True},
-        {"id": "c", "name": "cn-north-4_x_y"},
-        {"id": "d", "name": "eu-west-101", "enabled": False},
+        {"id": "a" * 32, "name": "MOS", "enabled": True},
+        {"id": "b" * 32, "name": "cn-north-4", "enabled": True},
+        {"id": "c" * 32, "name": "cn-north-4_x_y"},
+        {"id": "d" * 32, "name": "eu-west-101", "enabled": False},
     ]
-    assert projects_of_regions(projects) == [("b", "cn-north-4", "cn-north-4"), ("c", "cn-north-4", "cn-north-4_x_y")]
+    assert projects_of_regions(projects) == [
+        ("b" * 32, "cn-north-4", "cn-north-4"),
+        ("c" * 32, "cn-north-4", "cn-north-4_x_y"),
+    ]

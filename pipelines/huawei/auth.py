@@ -20,6 +20,7 @@ from huaweicloudsdkcore.signer.signer import Signer
 from pipelines.config import access_key_from_environment, read_secret
 from pipelines.errors import ApiError, ConfigError, CredentialRefused, ServiceWords, TransientApiError
 from pipelines.huawei.reading import read_error, read_object, read_time
+from pipelines.outside_text import fit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -201,8 +202,9 @@ class PasswordTokens:
             issued_at = self._now()
             life = _expiry(answer.content, issued_at) - issued_at
             return token, issued_at + life * (1 - RENEW_AT_LIFE_LEFT)
-        _, text = read_error(answer.content)
-        said = ServiceWords(answer.status_code, None, text, answer.headers.get("X-Request-Id"))
+        _, words = read_error(answer.content)
+        text, request_id = (word and fit(word) for word in (words, answer.headers.get("X-Request-Id")))
+        said = ServiceWords(answer.status_code, None, text, request_id)
         message = f"no token for project {project_id}: IAM answered {answer.status_code} ({text or 'no reason given'})"
         if answer.status_code in {429, 500, 502, 503, 504}:
             raise TransientApiError("token_not_issued", message, said)

@@ -16,6 +16,7 @@ from pipelines.huawei.client import HEADERS, bounds_of
 from pipelines.huawei.reading import read_error, read_object
 from pipelines.huawei.refusals import ADVICE, OK, UNAUTHORISED
 from pipelines.huawei.transport import AiohttpTransport
+from pipelines.outside_text import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,8 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
                 "unreachable", f"{endpoint}: no answer ({type(error).__name__}); {ADVICE['unreachable']}"
             ) from None
     code, message = read_error(answer.content)
-    said = ServiceWords(answer.status_code, code, message, answer.headers.get("X-Request-Id"))
+    code, message, request_id = (word and fit(word) for word in (code, message, answer.headers.get("X-Request-Id")))
+    said = ServiceWords(answer.status_code, code, message, request_id)
     if answer.status_code == OK:
         projects = (read_object(answer.content) or {}).get("projects")
         if isinstance(projects, list) and all(isinstance(project, dict) for project in projects):

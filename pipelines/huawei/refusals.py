@@ -16,6 +16,7 @@ import httpx
 
 from pipelines.errors import ApiError, ServiceWords, TransientApiError
 from pipelines.huawei.reading import read_error, read_time
+from pipelines.outside_text import fit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,7 +97,9 @@ class Answer:
 
 def said_by(answer: Answer) -> ServiceWords:
     """What the service said in an answer that is a refusal."""
-    return ServiceWords(answer.status, *read_error(answer.content), answer.request_id)
+    code, message = read_error(answer.content)
+    texts = (code, message, answer.request_id)
+    return ServiceWords(answer.status, *(None if text is None else fit(text) for text in texts))
 
 
 def api_error(target: Target, answer: Answer) -> ApiError:
@@ -109,7 +112,7 @@ def api_error(target: Target, answer: Answer) -> ApiError:
         reason = "service_unavailable"
     text = (
         f"{target.label}: HTTP {answer.status} {code or 'without a code'} ({said.error_message or 'no message'}), "
-        f"request {answer.request_id or 'without an id'}; {ADVICE[reason]}"
+        f"request {said.request_id or 'without an id'}; {ADVICE[reason]}"
     )
     if reason in {"throttled", "service_unavailable"}:
         wait = seconds_to_wait(answer.retry_after, answer.received_at)

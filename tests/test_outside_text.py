@@ -1,0 +1,177 @@
+"""Words that others wrote do nothing but stand there: on a terminal, in a log, in a message, in Dagster."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import pytest
+from conftest import BEIJING, SINGAPORE, Desk
+from hypothesis import given
+from hypothesis import strategies as st
+from plain_service import PlainService, serving_plainly
+
+from pipelines.doctor import first_configuration, projects_of_regions
+from pipelines.outside_text import MAX_CHARACTERS, fit, visible
+from pipelines.raw import read_capture
+from pipelines.runs import snapshot
+from pipelines.sandbox.data import Place
+
+DAY = date(2026, 11, 22)
+EVIL = "no\x1b]0;owned\x07\x1b[2J\n2026-11-22: 2 of 2 targets complete\u202e\u2028\x9b31m[/b] rtmp://h/live/s3cr3t?token=s3cr3t"
+ONE, TWO = (Place(f"{n}" * 32, "cn-north-4", 1, name=f"p{n}") for n in (1, 2))
+PULLTASKS = Path(sys.executable).parent / "pulltasks"
+
+
+@given(st.text())
+def test_what_is_fit_is_one_line_that_does_nothing(text: str) -> None:
+    shown = fit(text)
+    assert shown == visible(shown)
+    assert len(shown.splitlines()) <= 1
+    assert len(shown) <= MAX_CHARACTERS
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain words", "plain words"),
+        ("频道 é", "频道 é"),
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
+        ("a\u202eb\u200bc\ufeff", "a\\u202eb\\u200bc\\ufeff"),
+        ("\ud83d", "\\ud83d"),
+        ("\x9b31m", "\\x9b31m"),
+    ],
+)
+def test_what_cannot_be_seen_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+def test_a_long_text_is_cut() -> None:
+    assert fit("x" * 10_000) == "x" * (MAX_CHARACTERS - 1) + "…"
+
+
+@pytest.fixture
+def service():
+    service = PlainService()
+    tasks = [{"task_id": EVIL, "status": EVIL, "stream_name": EVIL} | {f"{EVIL}{n}": 1 for n in range(40)}]
+    service.answers[ONE.project_id] = lambda _: (
+        200,
+        {},
+        json.dumps({"request_id": EVIL, "total": 1, "task_infos": tasks}).encode(),
+    )
+    refusal = json.dumps({"error_code": f"LIVE.1{EVIL}", "error_msg": EVIL}).encode()
+    service.answers[TWO.project_id] = lambda _: (403, {"X-Request-Id": "r\x1b[31m token=s3cr3t"}, refusal)
+    return service
+
+
+@pytest.fixture
+def desk(service: PlainService, tmp_path: Path):
+    with serving_plainly(service) as url:
+        yield Desk(None, url, tmp_path, (ONE, TWO), extra="max_attempts = 1")
+
+
+def is_harmless(text: str) -> bool:
+    return not any(character in text for character in "\x1b\x07\x9b\u202e\u2028") and "s3cr3t" not in text
+
+
+def test_what_a_service_says_is_made_fit_before_anybody_sees_it(desk: Desk) -> None:
+    result = snapshot(desk.settings, DAY, desk.clock, simulated=True)
+    refused = next(capture for capture in result.captures if capture.target.project_id == TWO.project_id)
+    assert is_harmless(refused.message)
+    verdict = read_capture(desk.lake.raw_file(DAY, *refused.target.key)).verdict
+    for text in (verdict.error_code, verdict.error_message, verdict.first_request_id, verdict.last_request_id):
+        assert is_harmless(text), text
+    assert all(is_harmless(text) and len(text.splitlines()) == 1 for text in result.surprises)
+    assert len(result.surprises) == 11  # ten named, the rest counted
+    assert "more fields and rules" in result.surprises[-1]
+
+
+def on_a_terminal(folder: Path, *arguments: str) -> tuple[int, bytes]:
+    """Run the command line on a terminal of its own."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm-256color"
+        os.execv(PULLTASKS, ["pulltasks", *arguments, "--config", str(folder / "pulltasks.toml")])
+    said = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+
+
+QUERIES = (("status",), ("query", "select status, stream_name from dim_pull_tasks"), ("query", 'select 1 as "a [/b]"'))
+
+
+def test_on_a_terminal_and_in_a_pipe_it_does_nothing(desk: Desk) -> None:
+    snapshot(desk.settings, DAY, desk.clock, simulated=True)
+    for words in (("snapshot", "--simulated-date", str(DAY)), *QUERIES):
+        code, said = on_a_terminal(desk.folder, *words)
+        assert code in {0, 3}, said
+        assert b"owned\x07" not in said
+        assert b"\x1b[2J" not in said.replace(b"\x1b[2K", b"")
+        piped = subprocess.run(
+            [PULLTASKS, *words, "--config", desk.config_file], capture_output=True, check=False, env=dict(os.environ)
+        )
+        assert piped.returncode == code
+        assert b"\x1b" not in piped.stdout + piped.stderr
+        assert not any(line.startswith(b"2026-11-22: 2 of 2") for line in piped.stdout.splitlines())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk"])
+def test_what_an_output_cannot_show_is_escaped(desk: Desk, encoding: str) -> None:
+    snapshot(desk.settings, DAY, desk.clock, simulated=True)
+    for words in (("status",), ("query", "select '频道 \U0001f4fa' as x")):
+        ended = subprocess.run(
+            [PULLTASKS, *words, "--config", desk.config_file],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert ended.returncode in {0, 3}, ended.stderr
+        assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("output", [">&-", "> /dev/full", "| true", "2>&-"])
+def test_an_output_that_nobody_reads_changes_no_exit_code_after_publishing(tmp_path: Path, output: str) -> None:
+    service = PlainService()
+    body = json.dumps({"request_id": "r", "total": 1, "task_infos": [{"task_id": "a"}]}).encode()
+    service.answers[ONE.project_id] = lambda _: (200, {}, body)
+    with serving_plainly(service) as url:
+        desk = Desk(None, url, tmp_path, (ONE,))
+        command = f"set -o pipefail; {PULLTASKS} snapshot --config {desk.config_file} {output}"
+        ended = subprocess.run(["bash", "-c", command], capture_output=True, check=False, env=dict(os.environ))
+    assert ended.returncode == 0, ended.stderr
+    assert desk.lake.published.exists()
+
+
+# -- init ----------------------------------------------------------------------------------------------------------
+
+
+NAMES = ["cn-north-4", "cn-north-4_a\x7fb", 'cn-north-4_"\n[api]', "cn-north-4_\\u0022", "cn-north-4_频道\x1b[2J"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_a_text_of_the_configuration_and_nothing_else(name: str) -> None:
+    text = first_configuration(projects_of_regions([{"id": BEIJING.project_id, "name": name}]))
+    (target,) = tomllib.loads(text)["targets"]
+    assert target == {"project_id": BEIJING.project_id, "region": "cn-north-4", "name": name}
+
+
+@pytest.mark.parametrize(
+    "project_id", ['0"\nregion = "x', "../../etc", "", BEIJING.project_id.upper(), SINGAPORE.project_id + "\n"]
+)
+def test_what_is_no_project_id_is_no_target(project_id: str) -> None:
+    assert projects_of_regions([{"id": project_id, "name": "cn-north-4"}]) == []
