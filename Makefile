@@ -14,12 +14,13 @@ export UV_SYSTEM_CERTS := 1
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "pulltasks needs Python 3.11, 3.12 or 3.13; this is " + ".".join(map(str, v)) + ". Name another: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing what requirements.lock names into $(VENV) (once)"
 	@uv=$$(command -v uv || true); \
-	if [ -z "$$uv" ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check uv && uv=$(BIN)/uv; fi; \
+	if [ -z "$$uv" ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --requirement requirements-uv.lock && uv=$(BIN)/uv; fi; \
 	"$$uv" pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements.lock && \
 	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -76,8 +77,9 @@ superset: $(INSTALLED) ## a dashboard for Superset: dist/pulltasks-superset.zip 
 	@$(BIN)/python bi/superset/bundle.py --warehouse "$(WAREHOUSE)"
 
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
-lock: ## write both lock files afresh from pyproject.toml (needs uv)
+lock: ## write the lock files afresh from pyproject.toml (needs uv)
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
+	echo "uv==$$(uv --version | cut -d ' ' -f 2)" | $(COMPILE) --no-header --output-file requirements-uv.lock -
 	$(COMPILE) --group browser --constraint requirements.lock --output-file requirements-browser.lock
 
 clean: ## remove what was made

@@ -1,6 +1,6 @@
 """pulltasks: a daily, provably complete record of Huawei Cloud Live's pull tasks.
 
-Lives here: the analyst's door, `open_warehouse`.
+Lives here: the doors of analysts, `open_warehouse`, and of the lake's owner, `tidy_files`.
 Does not live here: anything that needs Dagster (assets/).
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Warehouse", "open_warehouse"]
+__all__ = ["Warehouse", "open_warehouse", "tidy_files"]
 
 
 class Warehouse:
@@ -71,6 +71,37 @@ class Warehouse:
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
+
+
+def tidy_files(table: str, first: date | str, last: date | str, lake: str | Path | None = None) -> list[str]:
+    """The Parquet files that hold a tidy table from one snapshot date to another, both included, in order of date.
+
+    A closed month is one file, which may hold days beyond the range: filter by `snapshot_date`. Never read the folders
+    by a pattern: after a month was closed both its file and those of its days may be there.
+
+    Args:
+        table: `pull_tasks`, `pull_task_source_urls`, `pull_task_callback_events`, `captures` or `data_quality`.
+        first: a snapshot date, or its text such as `2026-11-16`.
+        last: likewise.
+        lake: the lake's folder; default: the one that the configuration points at.
+
+    Raises:
+        ValueError: when there is no such table.
+        ConfigError: when the configuration cannot be used.
+    """
+    from datetime import date as day
+
+    from pipelines.lake import Lake
+    from pipelines.tables import TABLES
+
+    if table not in (names := [each.name for each in TABLES]):
+        raise ValueError(f"{table!r} is no tidy table; there are {', '.join(names)}")
+    if lake is None:
+        from pipelines.config import load
+
+        lake = load(need_targets=False).lake.root
+    begin, end = (day.fromisoformat(str(each)) for each in (first, last))
+    return [str(path) for path in Lake(Path(lake)).files(table, begin, end)]
 
 
 def open_warehouse(path: str | Path | None = None) -> Warehouse:

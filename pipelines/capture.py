@@ -180,17 +180,21 @@ async def capture_targets(
             )
 
         not_written: list[OSError] = []
+        disagreements: list[str] = []
 
         async def isolated(target: Target) -> CaptureResult:
             result = await _isolated(target, one(target), report, not_written.append)
+            disagreements.extend([result.message or ""] if result.reason == CLOCK_DISAGREES else [])
             on_result(result)
             return result
 
-        async with asyncio.TaskGroup() as group:
-            asked = [target for target in targets if only is None or target.key in only]
-            tasks = [group.create_task(isolated(target)) for target in asked]
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = [target for target in targets if only is None or target.key in only]
+                tasks = [group.create_task(isolated(target)) for target in asked]
+        finally:
+            gate.end(disagreements)  # who stops a run keeps what was whole
     results = [task.result() for task in tasks]
-    gate.end([result.message or "" for result in results if result.reason == CLOCK_DISAGREES])
     if not_written and len(not_written) == len(asked):
         reason = not_written[0].strerror or not_written[0]
         raise LakeError(f"the lake cannot be written ({reason}); what was published stands. {_MAKE_ROOM}")
@@ -212,6 +216,8 @@ async def _isolated(
         return await capture
     except ClockDisagrees as error:
         return CaptureResult(target, "missing", CLOCK_DISAGREES, str(error), 0, 0, is_new=False)
+    except LakeError as error:
+        return CaptureResult(target, "failed", "raw_not_written", f"{target.label}: {error}", 0, 0, is_new=False)
     except OSError as error:
         on_not_written(error)
         words = f"{target.label}: its raw file cannot be written ({error.strerror or error}); {_MAKE_ROOM}"
@@ -374,6 +380,13 @@ def _read_standing(lake: Lake, day: date, target: Target) -> RawCapture | None:
     path = lake.raw_file(day, *target.key)
     if not path.is_file():
         return None
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        raise LakeError(
+            f"{path}: may not be read by this user, and is left as it is; give it back to whoever runs pulltasks "
+            "(chown)"
+        ) from None
     try:
         return read_capture(path, with_answers=False)
     except LakeError:

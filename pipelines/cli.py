@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.ending import alarms, end, fail, remembered, told_after_publishing
+from pipelines.ending import alarms, end, fail, remembered, stop_on_signals, told_after_publishing
 from pipelines.imports import hide_what_no_verb_needs
 from pipelines.outside_text import visible
 from pipelines.terminal import (
@@ -67,6 +67,7 @@ class ReportFormat(StrEnum):
 def command() -> None:
     """What the installed `pulltasks` calls: `main` in a process of its own."""
     hide_what_no_verb_needs()
+    stop_on_signals()
     main()
 
 

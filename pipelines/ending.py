@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import warnings
 from contextlib import contextmanager
@@ -38,6 +39,29 @@ class _UnderWay:
 _UNDER_WAY = _UnderWay()
 
 
+class Stopped(BaseException):
+    """Somebody asked the process to end; no handler of errors may keep it from that."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal = signal_number
+
+
+def stop_on_signals() -> None:
+    """From now on Ctrl-C and SIGTERM end the process in one line, with 130 or 143."""
+
+    def stop(number: int, _: object) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # once is enough: what is under way is being put down
+        raise Stopped(number)
+
+    for each in _SIGNALS:
+        signal.signal(each, stop)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 def end(command: Callable[[], object]) -> None:
     """Run a command; no mistake and no error ends in a traceback, unless there is no lake for a report."""
     _UNDER_WAY.settings, _UNDER_WAY.has_published = None, False
@@ -50,6 +74,13 @@ def end(command: Callable[[], object]) -> None:
         command()
     except (PulltasksError, OSError) as error:
         fail(_message(error), error.exit_code if isinstance(error, PulltasksError) else 1)
+    except Stopped as stopped:
+        name = signal.Signals(stopped.signal).name
+        fail(
+            f"stopped ({name}). Raw files that were whole are kept, and what was published stands; the next run asks "
+            "for what is missing",
+            128 + stopped.signal,
+        )
     except Exception as error:  # noqa: BLE001 - nobody foresaw it
         fail(_report(error), NOT_COMPLETE if _UNDER_WAY.has_published else 1)
 

@@ -119,6 +119,8 @@ class LiveClient:
         self._transport = AiohttpTransport(api.timeout_seconds, self._bounds)
         self._http = httpx.AsyncClient(transport=self._transport, headers=HEADERS)
         try:
+            for target in self._settings.targets:
+                self._transport.check_proxy(self._settings.endpoint(target))
             self._make_gates()
         except ConfigError:
             await self._http.aclose()

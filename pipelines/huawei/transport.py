@@ -10,11 +10,14 @@ import asyncio
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from yarl import URL
+
+from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
     import ssl
@@ -84,7 +87,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
         # Whether a request is sent again is the client's to decide and to count; aiohttp has no public switch for it.
         self._session._retry_connection = False  # noqa: SLF001
-        self._proxies = getproxies()
+        self._proxies = {scheme: _with_scheme(proxy) for scheme, proxy in getproxies().items()}
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -157,6 +160,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Close all connections."""
         await self._session.close()
 
+    def check_proxy(self, address: str) -> None:
+        """Make sure that an address can be asked for through the proxy that the environment names for it.
+
+        Raises:
+            ConfigError: when it is of a kind that is not spoken here.
+        """
+        proxy = self._proxy(httpx.URL(address))
+        if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
+            kind = urlsplit(proxy).scheme
+            raise ConfigError([f"{kind.upper()} proxy: only HTTP proxies are spoken; name one in HTTPS_PROXY, or none"])
+
     def _proxy(self, url: httpx.URL) -> str | None:
         """The proxy that the environment names for an address."""
         if not self._proxies or url.host in THIS_MACHINE or proxy_bypass(url.host):
@@ -168,6 +182,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
         return self._tls
+
+
+def _with_scheme(proxy: str) -> str:
+    """A proxy as curl takes it, `host:port`, is an HTTP proxy."""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 # What is said of the body as it was on the wire, and is no longer so.
