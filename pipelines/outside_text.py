@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 
-from pipelines.redact import mask_text
-
 MAX_CHARACTERS = 500
 # Control characters, what is invisible or turns the direction of writing, halves of pairs, lines of their own.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -17,6 +15,8 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 def fit(text: str, max_characters: int = MAX_CHARACTERS) -> str:
     """Words from outside: masked, in one line, nothing in them that does anything, and not too long."""
+    from pipelines.redact import mask_text
+
     cut = text[: 4 * max_characters]  # what is cut away below need not be looked at
     shown = visible(mask_text(cut))
     return shown if len(shown) <= max_characters else shown[: max_characters - 1] + "…"
