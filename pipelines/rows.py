@@ -7,10 +7,9 @@ Does not live here: files (normalise, parquet, lake), what columns there are (ta
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +22,7 @@ from pipelines.huawei.pages import contradicts_total
 from pipelines.huawei.reading import ANSWER, KNOWN_FIELDS, WIRE_TYPES, Oddity, Reading, Task, read_answer
 from pipelines.json_reading import original
 from pipelines.raw import ids_sha256
+from pipelines.times import read_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,14 +40,6 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 OK = 200
-# ISO 8601 with T or a blank, to the minute or finer; a date alone says no time, and none is invented. Whatever else a
-# library would make a time of is kept as text.
-_TIME = re.compile(
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
-)
-# What Python, and so every reader of the tables, can tell: years 1 to 9999.
-_FIRST_MOMENT = pa.scalar(datetime.min.replace(tzinfo=UTC), pa.timestamp("us", tz="UTC"))
-_LAST_MOMENT = pa.scalar(datetime.max.replace(tzinfo=UTC), pa.timestamp("us", tz="UTC"))
 # The reason of a day whose rows are not the tasks that its capture judged.
 ROWS_DIFFER = "rows_differ_from_verdict"
 
@@ -365,45 +357,10 @@ def _extra(task: Any, surprises: _Surprises) -> str | None:
 
 def _times(ids: list[str], name: str, raw: pa.Array, surprises: _Surprises) -> list[pa.Array]:
     """Texts as `[times, raw]`: UTC, and the text where it is no time (an empty one is no surprise, just not set)."""
-    filled = pc.if_else(pc.equal(raw, ""), None, raw)
-    zoned = pa.timestamp("us", tz="UTC")
-    try:
-        if pc.any(pc.invert(pc.match_substring_regex(filled, _TIME.pattern))).as_py():
-            raise pa.ArrowInvalid("one of them is no time")
-        times = filled.cast(zoned)
-        is_in_range = pc.all(
-            pc.and_(pc.greater_equal(times, _FIRST_MOMENT), pc.less_equal(times, _LAST_MOMENT))
-        ).as_py()
-    except pa.ArrowInvalid:
-        is_in_range = False
-    if is_in_range is False:  # None: there is none
-        values = []
-        for task_id, text in zip(ids, raw.to_pylist(), strict=True):
-            value, rule = _time(text, zoned)
-            if rule is not None:
-                surprises.add(task_id, name, rule, text)
-            values.append(value)
-        times = pa.array(values, zoned)
+    times, broken = read_times(raw)
+    for place, rule in broken:
+        surprises.add(ids[place], name, rule, raw[place].as_py())
     return [times.cast(tables.TIME), pc.if_else(pc.is_null(times), raw, None)]
-
-
-def _time(text: str | None, zoned: pa.DataType) -> tuple[datetime | None, str | None]:
-    """One text as `(time, rule broken)`; without a zone it is taken for UTC, as the vendor's own client does."""
-    if not text:
-        return None, None
-    if not _TIME.match(text):
-        return None, "unreadable_time"
-    try:
-        return pa.scalar(text).cast(zoned).as_py(), None
-    except (pa.ArrowInvalid, ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            return moment.replace(tzinfo=UTC), "time_without_zone"
-        return moment.astimezone(UTC), None
-    except (ValueError, OverflowError):  # no time, or one that is out of range in UTC
-        return None, "unreadable_time"
 
 
 def _source_urls(place: _Place, found: _Found, surprises: _Surprises) -> pa.Table:

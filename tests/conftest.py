@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import uuid
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -120,6 +122,27 @@ class Desk:
         results = self.capture(day)
         self.build()
         return results
+
+
+@contextmanager
+def made_once(folder: Path, *days: date) -> Iterator[Desk]:
+    """A small lake of two targets and some days, for the tests of a module to copy; its sandbox serves meanwhile."""
+    from pipelines.runs import snapshot
+
+    sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=5)))
+    with pytest.MonkeyPatch.context() as patch, serving(sandbox) as url:
+        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
+        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
+        desk = Desk(sandbox, url, folder, sandbox.places)
+        for day in days:
+            snapshot(desk.settings, day, desk.clock, simulated=True)
+        yield desk
+
+
+def copied(desk: Desk, folder: Path) -> Desk:
+    """The desk with a copy of its lake in another folder."""
+    shutil.copytree(desk.lake.root, folder / "lake", symlinks=True)
+    return replace(desk, folder=folder)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ LAYERS = {
     "parquet": 2,
     "rows": 4,
     "terminal": 9,
+    "times": 0,
     "outside_text": 3,
     "preview": 3,
     "publish": 7,

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import BEIJING, SINGAPORE, Desk
+from conftest import BEIJING, Desk, copied, made_once
 from history import contents
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ from pipelines.lake import Lake
 from pipelines.manifests import stale_dates
 from pipelines.runs import compact, forget, snapshot
 from pipelines.sandbox.data import Place
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from pipelines.sandbox.server import Sandbox, serving
 from pipelines.terminal import print_age
 from pipelines.warehouse import open_published
 
@@ -257,14 +257,8 @@ AHEAD = date(2027, 1, 5)
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory):
-    """A lake of an earlier version, in which one run wrote a day that has not come; made once."""
-    sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
-    with pytest.MonkeyPatch.context() as patch, serving(sandbox) as url:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        desk = Desk(sandbox, url, tmp_path_factory.mktemp("wronged"), sandbox.places)
-        for day in SANDBOX_DAYS:
-            snapshot(desk.settings, day, desk.clock, simulated=True)
+    """A lake of an earlier version, in which one run wrote a day that has not come."""
+    with made_once(tmp_path_factory.mktemp("wronged"), *SANDBOX_DAYS) as desk:
         shutil.copytree(desk.lake.root, desk.folder / "without", symlinks=True)
         snapshot(desk.settings, AHEAD, desk.clock, simulated=True)
         yield desk
@@ -272,8 +266,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def wronged(prepared: Desk, tmp_path: Path) -> Desk:
-    shutil.copytree(prepared.lake.root, tmp_path / "lake", symlinks=True)
-    return replace(prepared, folder=tmp_path)
+    return copied(prepared, tmp_path)
 
 
 def test_a_day_ahead_is_never_fresh(wronged: Desk, monkeypatch, capfd, webhook) -> None:

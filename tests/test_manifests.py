@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import BEIJING, SINGAPORE, Desk
+from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
 from history import contents
 
 from pipelines.builds import plan_build
@@ -20,7 +19,6 @@ from pipelines.manifests import read_manifest, stale_dates
 from pipelines.models import load_models
 from pipelines.raw import read_capture
 from pipelines.runs import snapshot
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
 
 DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(4)]
 TARGETS = [(BEIJING.project_id, BEIJING.region), (SINGAPORE.project_id, SINGAPORE.region)]
@@ -28,21 +26,13 @@ TARGETS = [(BEIJING.project_id, BEIJING.region), (SINGAPORE.project_id, SINGAPOR
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory):
-    """Four days of two targets, made once."""
-    sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=5)))
-    with pytest.MonkeyPatch.context() as patch, serving(sandbox) as url:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        desk = Desk(sandbox, url, tmp_path_factory.mktemp("prepared"), sandbox.places)
-        for day in DAYS:
-            snapshot(desk.settings, day, desk.clock, simulated=True)
+    with made_once(tmp_path_factory.mktemp("prepared"), *DAYS) as desk:
         yield desk
 
 
 @pytest.fixture
 def desk(prepared: Desk, tmp_path: Path) -> Desk:
-    shutil.copytree(prepared.lake.root, tmp_path / "lake", symlinks=True)
-    return replace(prepared, folder=tmp_path)
+    return copied(prepared, tmp_path)
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import BEIJING, SINGAPORE, Desk
+from conftest import Desk, copied, made_once
 from history import contents
 
 from pipelines import redact, tables
@@ -18,28 +17,19 @@ from pipelines.builds import plan_build
 from pipelines.literals import without_comments
 from pipelines.models import SQL_FOLDER, load_models
 from pipelines.publish import build_and_publish
-from pipelines.runs import snapshot
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
 
 DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(6)]
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory):
-    sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=5)))
-    with pytest.MonkeyPatch.context() as patch, serving(sandbox) as url:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        desk = Desk(sandbox, url, tmp_path_factory.mktemp("prepared"), sandbox.places)
-        for day in DAYS:
-            snapshot(desk.settings, day, desk.clock, simulated=True)
+    with made_once(tmp_path_factory.mktemp("prepared"), *DAYS) as desk:
         yield desk
 
 
 @pytest.fixture
 def desk(prepared: Desk, tmp_path: Path) -> Desk:
-    shutil.copytree(prepared.lake.root, tmp_path / "lake", symlinks=True)
-    return replace(prepared, folder=tmp_path)
+    return copied(prepared, tmp_path)
 
 
 @pytest.fixture
