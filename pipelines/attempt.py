@@ -83,7 +83,7 @@ class Tally:
         )
         self.answers += 1
         self.answer_bytes += len(answer.content)
-        self.request_ids = [*self.request_ids[:1], answer.request_id and fit(answer.request_id)]
+        self.request_ids = [*self.request_ids[:1], answer.request_id]
 
     def showed(self, page: Page) -> None:
         """Keep the first and the last total that a page said."""
@@ -208,11 +208,16 @@ class Attempt:
             sweeps=self._listing.sweep,
             requests=self._tally.requests,
             retries=self._tally.retries,
-            first_request_id=self._tally.request_ids[0] if self._tally.request_ids else None,
-            last_request_id=self._tally.request_ids[-1] if self._tally.request_ids else None,
+            first_request_id=_fit(self._tally.request_ids[:1]),
+            last_request_id=_fit(self._tally.request_ids[-1:]),
             clock_skew_seconds=self._client.clock_skew_seconds(self._target),
             gone=list(self._ends.gone),
             unlisted=list(self._ends.unlisted),
             unchecked=list(self._ends.unchecked),
             finished_at=finished_at,
         )
+
+
+def _fit(request_ids: list[str | None]) -> str | None:
+    """The one of some request ids that there is, as it may be shown."""
+    return next((fit(each) for each in request_ids if each), None)

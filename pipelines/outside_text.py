@@ -6,15 +6,20 @@ Does not live here: the masks (sql/masks), who says what (huawei, terminal, aler
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MAX_CHARACTERS = 500
+# Without blanks and separators there is nothing that a mask looks for: most codes and identifiers are so.
+_PLAIN = re.compile(r"[A-Za-z0-9._-]*")
 # Control characters, what is invisible or turns the direction of writing, halves of pairs, lines of their own.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def fit(text: str, max_characters: int = MAX_CHARACTERS) -> str:
     """Words from outside: masked, in one line, nothing in them that does anything, and not too long."""
+    if len(text) <= max_characters and _PLAIN.fullmatch(text):
+        return text
     from pipelines.redact import mask_text
 
     cut = text[: 4 * max_characters]  # what is cut away below need not be looked at

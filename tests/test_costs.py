@@ -13,7 +13,7 @@ import pytest
 from conftest import Desk
 
 from assets.definitions import JOB, build_defs
-from pipelines import capture, rows
+from pipelines import capture, redact, rows
 from pipelines.huawei import pull_tasks, reading
 from pipelines.lake import Lake
 from pipelines.normalise import normalise_day
@@ -64,6 +64,12 @@ def test_answers_as_documented_are_decoded_once_and_no_task_is_converted_by_itse
     normalise_day(big.lake, DAY)
     assert len(decoded) == requests
     assert converted == []
+
+
+def test_a_capture_masks_nothing_that_is_plain(big: Desk, monkeypatch) -> None:
+    masked = counted(monkeypatch, redact, "mask_text")
+    big.capture(DAY)
+    assert masked == []
 
 
 def test_tidy_tables_take_few_bytes_a_task(big: Desk) -> None:

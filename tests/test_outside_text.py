@@ -20,6 +20,7 @@ from plain_service import PlainService, serving_plainly
 from pipelines.doctor import first_configuration, projects_of_regions
 from pipelines.outside_text import MAX_CHARACTERS, fit, visible
 from pipelines.raw import read_capture
+from pipelines.redact import mask_text
 from pipelines.runs import snapshot
 from pipelines.sandbox.data import Place
 
@@ -52,6 +53,11 @@ def test_what_is_fit_is_one_line_that_does_nothing(text: str) -> None:
 )
 def test_what_cannot_be_seen_is_shown_as_an_escape(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@given(st.from_regex(r"\A[A-Za-z0-9._-]{0,60}\Z"))
+def test_what_is_spared_the_masks_is_what_they_leave_alone(text: str) -> None:
+    assert fit(text) == mask_text(text) == text
 
 
 def test_a_long_text_is_cut() -> None:
