@@ -66,6 +66,14 @@ SHAPES = (
     f"https://user:{KEY}/x",
     f"https://user:{KEY}%40h.example.com/x",
     f"rtmp://h.example.com/live/{KEY},rtmp://h.example.com/live/x",
+    f"rtmp://h.example.com/live/a@{KEY}",
+    f"https://h.example.com/hdnts=st=1~exp=2~hmac={KEY}/x.m3u8",
+    f"https://h.example.com/token={KEY}/x.m3u8",
+    f"https://h.example.com/x|{KEY}",
+    f"https://h.example.com/x\u2028{KEY}",
+    f"https://h.example.com/x\xa0{KEY}",
+    f"https://h.example.com/x\uff0f{KEY}",
+    f"http://u:12/{KEY}?x@h.example.com",
 )
 
 
@@ -114,6 +122,9 @@ def planted_tasks(place, day):
             "status": f"enable?{KEY}",
             "callback_events": [f"TaskExit={KEY}"],
             "new_field": {"nested": [shape]},
+            f"token={KEY}": 1,
+            f"rtmp://h.example.com/live/{KEY}": 2,
+            f"\x1b]0;{KEY}@x\n": 3,
             "end_time": KEY,
             "vod_start_video_index": KEY,
             "create_time": {"at": KEY},

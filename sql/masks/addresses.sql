@@ -1,36 +1,50 @@
 -- What of an address may be seen: scheme, host, path and names of parameters stay; userinfo, values, fragments, and
 -- whatever does not look like an address, go. All of them give null for null.
 
--- Pieces of patterns. RE2 reads them.
-create macro at_sign() as '[@＠﹫]';
+-- Pieces of patterns. RE2 reads them. A sign counts however often it was encoded, and in its wide form.
+create macro at_sign() as '(?:[@＠﹫]|%(25)*40)';
 create macro scheme() as '[A-Za-z][A-Za-z0-9+.-]*:/{1,2}';
--- ? & = # @ ; however often they were encoded, and as full-width characters
-create macro encoded_separator() as '%(25)*(3F|26|3D|23|40|3B)';
-create macro wide_separator() as '[？＆＝＃；]';
+-- What no address may hold as it is: blanks of every kind, line ends, what cannot be seen, wide signs, and < > " | { }
+-- and their like. Letters and digits of every script may stand.
+create macro foreign_sign() as '[^!#-;=?-\[\]_a-z~\p{L}\p{M}\p{N}]';
+-- ? & = # @ ; | and the backslash encoded; the same of what is foreign outside ASCII.
+create macro encoded_separator() as '%(25)*(?i:3F|26|3D|23|40|3B|7C|5C|C2|E2%(25)*80|E3%(25)*80|EF%(25)*B[89CD])';
 create macro host() as '(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^/?#;:@,%\[\]\s\\]+)(:[0-9]{1,5})?';
-create macro plain_character() as '[^\s\\@#;%:?&=＠﹫？＆＝＃；]';
+create macro plain_character() as '[A-Za-z0-9/._~!$*()+,''-]';
 
--- Names of arguments. A name without a value might be a key that ends in =.
-create macro mask_arguments(value) as (value)
-    .regexp_replace('([?&])[^=&#]*=+(&|#|$)', '\1***\2', 'g')
-    .regexp_replace('([?&])([A-Za-z0-9_.-]{1,40}=)?[^&#]*', '\1\2***', 'g');
+-- Names of arguments stay. One without a value, or with one that begins with =, might be a key that ends in =; twice,
+-- as what ends one argument begins the next.
+create macro mask_usual_arguments(value) as
+    regexp_replace(value, '([?&])([A-Za-z0-9_.-]{1,40}=)?[^&#]*', '\1\2***', 'g');
+create macro mask_arguments(value) as mask_usual_arguments(
+    (value)
+    .regexp_replace('([?&])[^=&#]*=(?:=[^&#]*)?(&|#|$)', '\1***\2', 'g')
+    .regexp_replace('([?&])[^=&#]*=(?:=[^&#]*)?(&|#|$)', '\1***\2', 'g')
+);
 
 -- The rules for any address, one after the other.
 create macro mask_any_address(value) as mask_arguments(
     (value)
     -- blanks, quotes and invisible characters in front hide the scheme from the rules below
     .regexp_replace('^[^A-Za-z0-9/@\[]+', '', '')
-    -- userinfo, up to the last @ before the path; without a scheme as well, and over ? and # that stand in a password
-    .regexp_replace('^(' || scheme() || '|//)?[^/]*' || at_sign(), '\1***@', '')
-    .regexp_replace('^(' || scheme() || '|//)?[^?#]*' || at_sign(), '\1***@', '')
+    -- An @ behind the first / or what may stand for one: what of it is user, password, host or path, nobody can tell.
+    .regexp_replace(
+        '^(?:(' || scheme() || '|//)[^/?#]+?|[^/?#]*?[^/?#:])(?:[/?#]|' || foreign_sign() || '|%(25)*(?i:2F|3F|23|5C)).*'
+        || at_sign() || '.*$',
+        '\1***@***', 's'
+    )
+    -- userinfo, up to the last @ before the path; without a scheme as well
+    .regexp_replace('^(' || scheme() || '|//)?[^/]*' || at_sign(), '\1***@', 's')
     -- an address in an address: another one behind a comma, or one that is proxied
-    .regexp_replace('^(' || scheme() || '[^/]*/).*:/.*$', '\1***', 's')
+    .regexp_replace('^((?:' || scheme() || '|//)?[^/]*/).*:/.*$', '\1***', 's')
     .regexp_replace('#.*$', '#***', 's')
-    .regexp_replace('[\s\\].*$', ' ***', 's')
+    .regexp_replace(foreign_sign() || '.*$', ' ***', 's')
     .regexp_replace(';[^?#]*', ';***', 'g')
     -- everything behind an encoded separator might be a parameter
-    .regexp_replace('(?i)(' || encoded_separator() || '|' || wide_separator() || ').*$', '%***', 's')
-);
+    .regexp_replace(encoded_separator() || '.*$', '%***', 's')
+)
+    -- a parameter as a part of the path
+    .regexp_replace('/[^/?#]*=[^/?#]*', '/***', 'g');
 
 -- Most addresses are of a form that none of the rules but those for arguments can touch.
 create macro mask_address(value) as case
@@ -38,7 +52,11 @@ create macro mask_address(value) as case
         value,
         '[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/' || plain_character() || '*)?(\?[A-Za-z0-9._~=&/-]*)?'
     )
-        then case when contains(value, '?') then mask_arguments(value) else value end
+        then case
+            when not contains(value, '?') then value
+            when regexp_matches(value, '=([=&]|$)') then mask_arguments(value)
+            else mask_usual_arguments(value)
+        end
     else mask_any_address(value)
 end;
 
@@ -61,7 +79,7 @@ create macro mask_place(value) as list_transform(
 
 -- `hide_*` go on from what `mask_place` left of an address. Of a stream's path its application may be seen if a plain
 -- name follows it, all else may be the key.
-create macro path_front() as '(' || scheme() || '|//)?(\[[^\]]*\]|[^/?#;:\s]+)(:[0-9]{1,5})?/+';
+create macro path_front() as '(' || scheme() || '|//)?([*]{3}@)?(\[[^\]]*\]|[^/?#;:\s]+)(:[0-9]{1,5})?/+';
 create macro keyed_path() as '^(' || path_front()
     || '[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)[/.]*([A-Za-z0-9_~\x{80}-\x{10ffff}-]|%[013-9A-Fa-f])[^?#;\s]*';
 create macro hide_path(address) as case

@@ -7,26 +7,22 @@ create macro mask_args(value) as case
     when value = '' then ''
     else substr(
         ('?' || value)
-        .regexp_replace('([?&])[^=&]*=+(&|$)', '\1***\2', 'g')
+        .regexp_replace('([?&])[^=&]*=(?:=[^&]*)?(&|$)', '\1***\2', 'g')
+        .regexp_replace('([?&])[^=&]*=(?:=[^&]*)?(&|$)', '\1***\2', 'g')
         .regexp_replace('([?&])([A-Za-z0-9_.-]{1,40}=)?[^&]*', '\1\2***', 'g'),
         2
     )
 end;
 
--- Unknown fields: their names stay.
-create macro mask_json(value) as case
-    when value is not null
-        then '{' || array_to_string(list_transform(json_keys(value), lambda field: to_json(field) || ':"***"'), ',') || '}'
-end;
-
 -- What stands before the last @ of a name, and what follows a separator, is no name, but what somebody put there.
+create macro name_separator() as '[?&#;=|\\？＆＝＃；｜＼﹖﹠﹦﹟﹔﹨\p{C}\p{Zl}\p{Zp}\x{A0}]';
 create macro mask_any_name(value) as (value)
     .regexp_replace('^.*' || at_sign(), '***', 's')
-    .regexp_replace('(?i)([?&#;=]|' || wide_separator() || '|' || encoded_separator() || ').*$', '***', 's');
+    .regexp_replace('(' || name_separator() || '|' || encoded_separator() || ').*$', '***', 's');
 
 -- Most names have none of these characters.
 create macro mask_name(value) as case
-    when regexp_matches(value, '[@?&#;=%＠﹫？＆＝＃；]') then mask_any_name(value)
+    when regexp_matches(value, '[@＠﹫%]|' || name_separator()) then mask_any_name(value)
     else value
 end;
 
@@ -43,3 +39,16 @@ create macro mask_text(value) as (value)
         '\1***', 'g'
     )
     .regexp_replace('(?i)(bearer\s+)\S+', '\1***', 'g');
+
+-- Names of unknown fields stay, as far as they look like names.
+create macro mask_field(value) as substr(mask_text(mask_name(value)), 1, 100);
+
+create macro mask_json(value) as case
+    when value is not null
+        then '{' || array_to_string(
+            list_sort(list_distinct(
+                list_transform(json_keys(value), lambda field: to_json(mask_field(field)) || ':"***"')
+            )),
+            ','
+        ) || '}'
+end;

@@ -118,7 +118,7 @@ select
     case when is_held then 'held' else coalesce(verdict, 'missing') end as coverage,
     proof,
     case when is_held then 'lost_many_tasks' else verdict_reason end as verdict_reason,
-    error_code,
+    mask_text(error_code) as error_code,
     case
         when is_held
             then 'the listing is complete and lacks ' || lost_count || ' of the ' || known_count || ' tasks known before; '

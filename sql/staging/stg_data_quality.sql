@@ -5,7 +5,7 @@
 -- column: snapshot_date DATE | The day.
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.
--- column: field VARCHAR | The API's field.
+-- column: field VARCHAR | The API's field; what does not look like a name is masked.
 -- column: rule VARCHAR | What was not as expected.
 -- column: occurrences BIGINT | How often it was seen that day.
 -- column: example_task_id VARCHAR | A task that it was seen at; null when the task had no id.
@@ -13,7 +13,7 @@ select
     snapshot_date,
     project_id,
     region,
-    field,
+    mask_field(field) as field,
     rule,
     cast(sum(occurrences) as bigint) as occurrences,
     min(task_id) as example_task_id,
