@@ -26,7 +26,9 @@ RUN_FAILED = "run_failed"
 NO_COMPLETE_DAY = "no_complete_day"
 CREDENTIAL_REFUSED = "credential_refused"
 SCHEMA_SURPRISE = "schema_surprise"
-# All kinds, in the order in which a message tells them; those in the middle are words of the coverage.
+# Only sent when somebody asks for it.
+TEST = "test"
+# All other kinds, in the order in which a message tells them; those in the middle are words of the coverage.
 KINDS = (
     RUN_FAILED,
     NO_COMPLETE_DAY,

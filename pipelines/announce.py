@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 import duckdb
 import msgspec
 
-from pipelines.alerts import RUN_FAILED, SCHEMA_SURPRISE, Alert, AlertKey, Failure, LakeState, find_alerts, one_line
+from pipelines.alerts import (
+    RUN_FAILED,
+    SCHEMA_SURPRISE,
+    TEST,
+    Alert,
+    AlertKey,
+    Failure,
+    LakeState,
+    find_alerts,
+    one_line,
+)
 from pipelines.config import read_webhook
 from pipelines.coverage import find_surprises, read_newest_complete, read_newest_day
 from pipelines.error_reports import reporter
@@ -56,6 +66,27 @@ def announce(settings: Settings, now: datetime, failure: Failure | None = None, 
         return _announce(settings, lake, now, failure, has_run=has_run)
     except Exception as error:  # noqa: BLE001 - how a run ended is not changed by who could be told
         return f"alarms could not be sent: {reporter(lake)(error, 'sending alarms')}"
+
+
+def send_test(settings: Settings, now: datetime) -> None:
+    """Send one alarm that says that it is a test; it is not remembered.
+
+    Raises:
+        ConfigError: when there is no webhook, or its file cannot be read.
+        AlertNotSent: when it could not be sent.
+    """
+    if not settings.alerts.are_sent:
+        raise ConfigError(["alerts.webhook: none is set, so no alarm is ever sent; see docs/alerts.md"])
+    try:
+        state = _state(Lake(settings.lake.root))
+    except (LakeError, duckdb.Error, OSError):
+        state = None  # the test is of the webhook, and the message says that nothing can be read
+    alert = Alert(TEST, "asked for with `pulltasks doctor --test-alarm`; nothing needs to be done", settings.today(now))
+    post(
+        read_webhook(settings.alerts),
+        body_of(_message(state, [alert], now), settings.alerts.format),
+        settings.alerts.format,
+    )
 
 
 def _announce(settings: Settings, lake: Lake, now: datetime, failure: Failure | None, *, has_run: bool) -> str | None:

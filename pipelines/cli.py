@@ -294,17 +294,26 @@ def doctor(
     output_format: Annotated[
         ReportFormat, typer.Option("--format", help="text, or json to share.")
     ] = ReportFormat.TEXT,
+    test_alarm: Annotated[bool, typer.Option("--test-alarm", help="Send one alarm to the webhook as a test.")] = False,
 ) -> None:
-    """Ask each target what it allows and how it answers; a few reads, nothing is changed."""
+    """Look at the lake, and ask each target what it allows and how it answers; nothing is changed."""
     import asyncio
     import json
     from dataclasses import asdict
 
     from pipelines import config as configuration
     from pipelines.doctor import examine
+    from pipelines.lake_doctor import examine_lake
 
     settings = remembered(configuration.load(config))
-    reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
+    now = datetime.now(UTC)
+    if test_alarm:
+        from pipelines.announce import send_test
+
+        send_test(settings, now)
+        typer.echo("a test alarm was sent and accepted", err=output_format is ReportFormat.JSON)
+    lake = examine_lake(settings, settings.today(now))
+    reports = [lake, *asyncio.run(examine(settings, lambda: datetime.now(UTC)))]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
     else:

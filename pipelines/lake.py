@@ -46,6 +46,7 @@ class Lake:
         self.published = self.warehouse / "pulltasks.duckdb"
         self.dashboard = self.warehouse / "dashboard.html"
         self.redaction_key = root / "redaction.key"
+        self.redaction_key_checksum = root / "redaction.key.sha256"
         self.alerts = root / "alerts"
         self.alerts_sent = self.alerts / "sent.json"
         self.errors = root / "errors"
@@ -73,6 +74,20 @@ class Lake:
             for file in _entries(project)
             if _RAW_FILE.fullmatch(file.name)
         ]
+
+    def strays(self) -> list[Path]:
+        """What lies in `raw/` and is none of ours, in order; nothing reads it, and nothing removes it."""
+        found = []
+        for folder in _entries(self.raw):
+            if not (folder.is_dir() and _dates([folder.name])):
+                found.append(folder)
+                continue
+            for entry in _entries(folder):
+                if entry.is_dir() and _PROJECT.fullmatch(entry.name):
+                    found += [file for file in _entries(entry) if not _RAW_FILE.fullmatch(file.name)]
+                elif entry.name != "targets.json":
+                    found.append(entry)
+        return found
 
     def target_of(self, raw_file: Path) -> tuple[str, str]:
         """`(project_id, region)` of a capture's file."""
@@ -131,6 +146,11 @@ class Lake:
             for day in days
         )
         return list(dict.fromkeys(found))
+
+    def private_folders(self) -> list[Path]:
+        """Folders that are for the lake's owner alone, whether they are there or not."""
+        folders = (self.raw, self.tidy, self.root / "bases", self.alerts, self.errors, self.forgotten)
+        return [*folders, self.root / "dashboard", self._unfinished]
 
     # -- dates ---------------------------------------------------------------------------------------------------
 

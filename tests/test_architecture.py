@@ -51,6 +51,7 @@ LAYERS = {
     "build": 6,
     "coverage": 4,
     "doctor": 4,
+    "lake_doctor": 5,
     "dictionary": 5,
     "dashboard": 5,
     "runs": 8,
