@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 # What to do about each way of not being proved; the key is the `verdict_reason`.
 ADVICE_IF_INCOMPLETE = {
+    "total_at_ceiling": "the service counts and shows no more than 10,000 tasks, and there may be more; ask the vendor",
+    "totals_contradict": "some answers are old: a cache or a replica stands between; run again later",
+    "error_code_beside_rows": "the service says an error beside tasks; run `pulltasks doctor`",
+    "error_in_answer": "the service says an error in place of tasks; run `pulltasks doctor`",
     "page_contradicts_total": "pages have other rows than their total says; run again, or ask the vendor about paging",
     "pages_not_joined": "the list moves faster than it can be read; raise api.page_overlap or run at a quieter hour",
     "pages_repeat": "the service shows the same page again and again; run `pulltasks doctor`",
@@ -119,6 +123,7 @@ class Attempt:
         self._listing = Listing(self._rules(1))
         self._outcome: Outcome | None = None
         self._ends = NO_ENDS
+        self._seen: set[str] = set()
         self._repairs = 0
 
     def _rules(self, first_sweep: int) -> Rules:
@@ -151,17 +156,23 @@ class Attempt:
             self._settings.api.max_concurrency,
             self._recorder_for,
             lambda page: self._showed(listing, page),
+            self._known.regions,
         )
         self._repairs += outcome.repairs
+        self._seen |= listing.seen
         return outcome
 
     async def list(self) -> None:
-        """List, then ask for what is gone; one that is there after all casts doubt on the listing: list once more."""
+        """List, then ask for what is gone; one that is there after all casts doubt on the listing: list once more.
+
+        What an answer of this capture showed and the listing lacks is asked for as well, after what was known before.
+        """
         self._outcome = outcome = await self._list(self._listing)
-        missing = sorted(self._known.task_ids - outcome.ids)
+        missing = [*sorted(self._known.task_ids - outcome.ids), *sorted(self._seen - outcome.ids - self._known.task_ids)]
         if outcome.verdict != "complete" or not missing:
             return
-        self._ends = ends = await self._find_ends(missing)
+        ends = await self._find_ends(missing)
+        self._ends = self._of_known(ends)
         if not ends.unlisted:
             return
         self._listing = Listing(self._rules(outcome.sweeps + 1))
@@ -172,11 +183,18 @@ class Attempt:
             self._outcome = second
             asked = {*ends.gone, *ends.unlisted, *ends.unchecked}
             others = await self._find_ends(sorted(self._known.task_ids - second.ids - asked))
-            self._ends = Ends(
-                gone=tuple(sorted({*ends.gone, *others.gone} - second.ids)),
-                unlisted=tuple(sorted({*ends.unlisted, *others.unlisted} - second.ids)),
-                unchecked=tuple(sorted({*ends.unchecked, *others.unchecked} - second.ids)),
+            self._ends = self._of_known(
+                Ends(
+                    gone=tuple(sorted({*ends.gone, *others.gone} - second.ids)),
+                    unlisted=tuple(sorted({*ends.unlisted, *others.unlisted} - second.ids)),
+                    unchecked=tuple(sorted({*ends.unchecked, *others.unchecked} - second.ids)),
+                )
             )
+
+    def _of_known(self, ends: Ends) -> Ends:
+        """What became of tasks that were known before: only those can have ended."""
+        known = self._known.task_ids
+        return Ends(*(tuple(i for i in ids if i in known) for ids in (ends.gone, ends.unlisted, ends.unchecked)))
 
     async def _find_ends(self, missing: Sequence[str]) -> Ends:
         checks = self._settings.api.max_gone_checks

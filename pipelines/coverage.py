@@ -205,14 +205,20 @@ def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
         def known(target: tuple[str, str]) -> Known:
             try:
                 tasks = connection.execute(
-                    "select task_id from dim_pull_tasks where project_id = $1 and region = $2 and is_current", target
+                    "select task_id, task_region from dim_pull_tasks "
+                    "where project_id = $1 and region = $2 and is_current",
+                    target,
                 ).fetchall()
                 unit = connection.execute(
                     "select offset_unit from dim_targets where project_id = $1 and region = $2", target
                 ).fetchone()
             except duckdb.Error:
                 return NOTHING_KNOWN
-            return Known(frozenset(task_id for (task_id,) in tasks), unit[0] if unit else "unknown")
+            return Known(
+                frozenset(task_id for task_id, _ in tasks),
+                frozenset(region for _, region in tasks if region is not None),
+                unit[0] if unit else "unknown",
+            )
 
         yield known
 

@@ -15,6 +15,7 @@ class Known:
     """What the last complete capture of a target showed; `offset_unit` is a hint, never assumed."""
 
     task_ids: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
     offset_unit: Literal["rows", "pages", "unknown"] = "unknown"
 
 

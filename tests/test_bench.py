@@ -26,6 +26,7 @@ def test_the_benchmark_of_a_snapshot_runs(tmp_path: Path) -> None:
     assert "us a task" in answer.stdout
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_a_year_runs(tmp_path: Path) -> None:
     size = ["--targets", "2", "--tasks", "20", "--days", "4", "--repeats", "1"]
     subprocess.run(

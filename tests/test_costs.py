@@ -81,8 +81,8 @@ def test_tidy_tables_take_few_bytes_a_task(big: Desk) -> None:
 def test_a_run_puts_each_file_in_its_place_once(big: Desk, monkeypatch) -> None:
     put = counted(monkeypatch, Lake, "put")
     big.run(DAY)
-    # the list of targets, a capture each, a file a table, the manifest, the key, the warehouse
-    assert len(put) == 1 + len(big.places) + len(TABLES) + 1 + 1 + 1
+    # the list of targets, a capture each, a file a table, the manifest, the key, its checksum, the warehouse
+    assert len(put) == 1 + len(big.places) + len(TABLES) + 1 + 1 + 1 + 1
 
 
 def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> None:

@@ -85,7 +85,7 @@ def check_killed_at(nth: int, prepared: Desk, states, folder: Path, *, run_again
         assert list((lake.root / ".unfinished").iterdir()) == []
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))])
 def test_killed_before_each_write_rename_and_sync(prepared, states, tmp_path: Path, part: int) -> None:
     """Every event is tried; the run after it, which costs as much again, at every fourth."""
     events = states[2]

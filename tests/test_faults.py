@@ -143,7 +143,7 @@ def test_nobody_at_the_address(tmp_path, capfd, monkeypatch, address: str, reaso
         ("short_page", "incomplete", "page_contradicts_total", None, None),
         ("capped", "incomplete", "page_contradicts_total", None, None),
         ("page_index", "complete", None, None, None),
-        ("no_total", "complete", "total_missing", None, 2),
+        ("no_total", "complete", "total_missing", None, 3),
         ("churn", "complete", None, None, None),
         ("shuffled", "incomplete", None, None, None),
         ("lost", "complete", None, None, 2),

@@ -82,8 +82,8 @@ def check(folder: Path, count: int, seed: int, days: list[date] = DAYS) -> Count
     return rules
 
 
-def test_500_mutated_answers(tmp_path: Path) -> None:
-    rules = check(tmp_path, 500, 1, DAYS[:3])
+def test_200_mutated_answers(tmp_path: Path) -> None:
+    rules = check(tmp_path, 200, 1, DAYS[:3])
     assert rules.keys() >= {
         "unreadable_number", "not_unicode", "name_not_unicode", "wrong_type", "unreadable_time", "unknown_field",
         "byte_order_mark", "task_without_id", "task_id_not_unicode",
@@ -91,6 +91,6 @@ def test_500_mutated_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 42))
+@pytest.mark.parametrize("seed", range(1, 42))
 def test_20_000_mutated_answers(tmp_path: Path, seed: int) -> None:
     assert check(tmp_path, 500, seed)

@@ -67,7 +67,7 @@ def test_a_long_text_is_cut() -> None:
 @pytest.fixture
 def service():
     service = PlainService()
-    tasks = [{"task_id": EVIL, "status": EVIL, "stream_name": EVIL} | {f"{EVIL}{n}": 1 for n in range(40)}]
+    tasks = [{"task_id": EVIL, "status": EVIL, "stream_name": EVIL} | {f"n{n}{EVIL}": 1 for n in range(40)}]
     service.answers[ONE.project_id] = lambda _: (
         200,
         {},

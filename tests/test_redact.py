@@ -152,7 +152,7 @@ def test_push_arguments_show_their_names_only(connection, arguments: str | None,
     ("macro", "text", "masked"),
     [
         ("mask_json", '{"a":"s3cr3t","b\\"c":{"d":"s3cr3t"}}', '{"a":"***","b\\"c":"***"}'),
-        ("mask_json", '{"token=s3cr3t":1,"a s3cr3t@x":2,"token=s3cr3t2":3}', '{"***x":"***","token***":"***"}'),
+        ("mask_json", '{"token=s3cr3t":1,"a s3cr3t@x":2,"token=s3cr3t2":3}', '{"a ***":"***","token=***":"***"}'),
         ("mask_json", None, None),
         ("mask_field", "new_field", "new_field"),
         ("mask_field", "rtmp://h/s3cr3t", "***"),

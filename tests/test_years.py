@@ -60,6 +60,7 @@ def check_days(lake: Lake, days: list[date], count: int) -> None:
         assert set(differences(lake, day).values()) == NONE, day
 
 
+@pytest.mark.slow
 def test_forty_days_of_three_targets(tmp_path: Path) -> None:
     lake, days = prepare(tmp_path, targets=3, days=40, tasks=100)
     models, settings = load_models(), from_environment()

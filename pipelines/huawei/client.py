@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import httpx
@@ -24,7 +24,7 @@ from pipelines.errors import (
 )
 from pipelines.huawei.auth import credential_from
 from pipelines.huawei.gates import MAX_FAILED_SIGNATURES, Gate, Pacer
-from pipelines.huawei.reading import read_time
+from pipelines.huawei.reading import read_time, says_error
 from pipelines.huawei.refusals import (
     ADVICE,
     OK,
@@ -36,7 +36,7 @@ from pipelines.huawei.refusals import (
     said_by,
     seconds_to_wait,
 )
-from pipelines.huawei.transport import OLD_ENCODING, AiohttpTransport, AnswerTooLarge, Bounds
+from pipelines.huawei.transport import NEW_CONNECTION, OLD_ENCODING, POOL, AiohttpTransport, AnswerTooLarge, Bounds
 from pipelines.sandbox import DATE_HEADER
 
 if TYPE_CHECKING:
@@ -49,7 +49,13 @@ if TYPE_CHECKING:
 # A retry is counted in the capture's row; the default hook would print whole errors to standard output.
 stamina.instrumentation.set_on_retry_hooks([])
 
-HEADERS = {"User-Agent": "pulltasks", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+# What a cache kept says nothing of the present.
+HEADERS = {
+    "User-Agent": "pulltasks",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Cache-Control": "no-cache",
+}
 
 
 def bounds_of(api: ApiSettings) -> Bounds:
@@ -171,13 +177,21 @@ class LiveClient:
             if answer.headers.get(DATE_HEADER) != day:
                 raise DateRefused(f"{endpoint}: {ADVICE['not_a_sandbox']}")
 
-    async def get_pull_tasks(self, target: Target, query: dict[str, str | int], recorder: Recorder) -> Answer:
+    async def forget_connections(self, target: Target) -> None:
+        """Close the connections that were a target's, once it is listed."""
+        await self._transport.close_pool(target.key)
+
+    async def get_pull_tasks(
+        self, target: Target, query: dict[str, str | int], recorder: Recorder, *, over_new_connection: bool = False
+    ) -> Answer:
         """Send one `GET /v1/{project_id}/pull/stream/task`, again while that makes sense; return the answer 200.
 
         Args:
             target: what is listed.
             query: the parameters; they are sent in the order in which they are signed.
             recorder: is told of every try.
+            over_new_connection: whether the answers of kept connections are in doubt. No connection is used for two
+                targets in any case.
 
         Raises:
             CredentialRefused: the credential is not accepted; nothing more is sent with it.
@@ -187,14 +201,15 @@ class LiveClient:
         pairs = sorted((name, str(value)) for name, value in query.items())
         text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
         url = httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
+        extensions = {POOL: target.key, NEW_CONNECTION: over_new_connection}
         try:
-            return await self._get(target, url, recorder)
+            return await self._get(target, url, extensions, recorder)
         except ApiError as error:
             raise self._gate(target).without_secrets(error) from None
 
-    async def _get(self, target: Target, url: httpx.URL, recorder: Recorder) -> Answer:
+    async def _get(self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder) -> Answer:
         try:
-            return await self._try_once(target, url, recorder, is_retry=False)
+            return await self._try_once(target, url, extensions, recorder, is_retry=False)
         except TransientApiError as error:
             first_error = error
         async for attempt in stamina.retry_context(
@@ -207,13 +222,13 @@ class LiveClient:
             with attempt:
                 if attempt.num == 1:
                     raise first_error  # made above: the loop costs as much as signing, and few requests need it
-                return await self._try_once(target, url, recorder, is_retry=True)
+                return await self._try_once(target, url, extensions, recorder, is_retry=True)
         raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
 
-    async def _try_once(self, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool) -> Answer:
+    async def _try_once(self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool) -> Answer:
         pacer = self._pacers.setdefault(target.project_id, Pacer(self._settings.api.requests_per_second))
         await pacer.turn()
-        answer = await self._try(target, url, recorder, is_retry=is_retry)
+        answer = await self._try(target, url, extensions, recorder, is_retry=is_retry)
         if answer.status == THROTTLED:
             pacer.slow_down(seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
         self._check(target, answer)
@@ -229,34 +244,34 @@ class LiveClient:
             return False
         return True if error.retry_after_seconds is None else error.retry_after_seconds
 
-    async def _try(self, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool) -> Answer:
+    async def _try(self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool) -> Answer:
         gate = self._gate(target)
         async with gate.passing(target):
             generation = gate.generation
-            answer, response = await self._send(gate, target, url, recorder, is_retry=is_retry)
+            answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=is_retry)
             if answer.status != UNAUTHORISED:
                 return answer
             async with gate.mending:
                 gate.raise_if_refused(target)
                 if gate.generation != generation:  # somebody has renewed the token or set the clock meanwhile
-                    answer, response = await self._send(gate, target, url, recorder, is_retry=True)
+                    answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)
                 if answer.status == UNAUTHORISED and (
                     gate.failures < MAX_FAILED_SIGNATURES and gate.credential.mend(target.project_id, response)
                 ):
                     gate.generation += 1
-                    answer, response = await self._send(gate, target, url, recorder, is_retry=True)
+                    answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)
                 if answer.status == UNAUTHORISED:
                     error = api_error(target, answer)
                     raise gate.refuse(CredentialRefused(error.reason, str(error), error.said))
                 return answer
 
     async def _send(
-        self, gate: Gate, target: Target, url: httpx.URL, recorder: Recorder, *, is_retry: bool
+        self, gate: Gate, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
     ) -> tuple[Answer, httpx.Response]:
         simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
         # while a first request goes alone, the others wait for it: no longer than one timeout
         alone = {} if gate.is_proven else {"answer_seconds": self._settings.api.timeout_seconds}
-        request = httpx.Request("GET", url, headers=HEADERS | simulated, extensions=alone)
+        request = httpx.Request("GET", url, headers=HEADERS | simulated, extensions=extensions | alone)
         try:
             await gate.credential.authorise(request, target.project_id)
             sent_at = self._now()
@@ -306,16 +321,13 @@ class LiveClient:
             self._on_day_confirmed()
         if judgement != "disagrees":
             return
-        request = httpx.Request("GET", url, headers=HEADERS)
+        request = httpx.Request("GET", url, headers=HEADERS, extensions={NEW_CONNECTION: True})
         await gate.credential.authorise(request, target.project_id)
         recorder.sent(is_retry=True)
-        other_connection = AiohttpTransport(self._settings.api.timeout_seconds, self._bounds)
         try:
-            response = await other_connection.handle_async_request(request)
+            response = await self._transport.handle_async_request(request)
         except httpx.RequestError as error:
             raise no_answer(target, url, error) from None
-        finally:
-            await other_connection.aclose()
         said, monotonic_s = read_time(response.headers.get("Date")), self._monotonic()
         if said is not None and self._begin.judge(said, self._now(), monotonic_s) == "disagrees":
             raise ClockDisagrees(f"{target.label}: {self._begin.disagreement(said, monotonic_s)}")
@@ -324,5 +336,5 @@ class LiveClient:
     def _check(self, target: Target, answer: Answer) -> None:
         if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():
             raise ApiError("not_a_sandbox", f"{target.label}: {ADVICE['not_a_sandbox']}", said_by(answer))
-        if answer.status != OK:
+        if answer.status != OK or says_error(answer.content):
             raise api_error(target, answer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# The documented maximum of `total`; it may stand for more.
+# The documented maximum of `total`. Said so, it may stand for more; a larger one is an ordinary total.
 TOTAL_CEILING = 10_000
 OffsetUnit = Literal["rows", "pages", "unknown"]
 Proof = Literal["by_chain", "by_agreement"]
@@ -17,12 +17,17 @@ Proof = Literal["by_chain", "by_agreement"]
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A page to be read; `offset` in whatever unit the service counts."""
+    """A page to be read; `offset` in whatever unit the service counts.
+
+    One that `is_doubtful` was read before and was not what it should be: it is read over a new connection, as an answer
+    that belongs to another request looks just like that.
+    """
 
     sweep: int
     offset: int
     limit: int
     is_probe: bool = False
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,15 @@ class Page:
     total: int | None
     flaw: str | None = None
     create_times: tuple[str | None, ...] = ()
+    regions: frozenset[str | None] = frozenset()
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a listing ended; `counted_sweep` is the sweep that is the listing when it is complete.
 
-    `reason` says why it is incomplete; beside a complete one it says what is worth knowing (`total_missing`).
+    `reason` says why it is incomplete; beside a complete one it says what is worth knowing (`total_missing`,
+    `total_at_ceiling`).
     """
 
     verdict: Literal["complete", "incomplete"]
@@ -87,7 +94,7 @@ def contradicts_total(rows: int, total: int | None, rows_before: int, limit: int
         rows_before: where in the list it begins.
         limit: how many were asked for.
     """
-    if total is None or (total >= TOTAL_CEILING and rows_before + limit > TOTAL_CEILING):
+    if total is None or (total == TOTAL_CEILING and rows_before + limit > TOTAL_CEILING):
         return rows > limit
     return rows != min(limit, max(0, total - rows_before))
 
@@ -113,6 +120,10 @@ class Groups:
         if ids and is_tail:
             self._tails.append(number)
         return number
+
+    def end_at(self, number: int) -> None:
+        """A page turned out to reach the end of the list."""
+        self._tails.append(number)
 
     def are_joined(self, one: int, other: int) -> bool:
         """Whether shared rows lead from one page to the other."""

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Literal
 from pipelines.errors import ApiError, CredentialRefused
 from pipelines.huawei.pages import Outcome, Page
 from pipelines.huawei.reading import read_shown
+from pipelines.huawei.refusals import BAD_REQUEST
 
 if TYPE_CHECKING:
     from pipelines.huawei.client import LiveClient, Recorder
     from pipelines.huawei.listing import Listing
     from pipelines.huawei.pages import PageRequest
-    from pipelines.huawei.refusals import Answer
     from pipelines.settings import Target
 
 
 def read_page(content: bytes) -> Page:
     """What an answer showed, as the proof takes it."""
     shown = read_shown(content)
-    return Page(shown.ids, shown.total, shown.flaw, shown.create_times)
+    return Page(shown.ids, shown.total, shown.flaw, shown.create_times, shown.regions)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Ends:
     """What became of tasks of the last complete capture that a complete one lacks.
 
     Attributes:
-        gone: the service does not know them any more.
+        gone: the service says that it does not know them any more.
         unlisted: it knows them, and still does not list them.
         unchecked: it was not asked, or gave no clear answer.
     """
@@ -45,6 +45,7 @@ class Ends:
 
 
 NO_ENDS = Ends()
+SERVICE_CODES = "LIVE."
 # A longer id is nobody's: no address could carry it.
 MAX_ID_CHARACTERS = 1000
 RecorderFor = Callable[["PageRequest | str"], "Recorder"]
@@ -57,8 +58,12 @@ async def list_pull_tasks(
     max_concurrency: int,
     recorder_for: RecorderFor,
     on_page: Callable[[Page], None],
+    known_regions: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Read pages until the listing has its outcome.
+
+    A page whose tasks all name a region that no earlier capture of the target showed may be the answer to somebody
+    else's request: it is read again over a new connection, and what comes then counts.
 
     Args:
         client: sends the requests.
@@ -67,16 +72,31 @@ async def list_pull_tasks(
         max_concurrency: pages under way at once; the next ones are chosen when answers have come.
         recorder_for: gives the recorder of a page's requests.
         on_page: is told what each page showed.
+        known_regions: what the tasks of earlier captures named; without any no page is strange.
 
     Raises:
         ApiError: when a request fails for good.
     """
 
-    async def read(request: PageRequest) -> tuple[PageRequest, Answer]:
+    async def ask(request: PageRequest, *, is_doubtful: bool) -> Page:
         query: dict[str, str | int] = {"offset": request.offset, "limit": request.limit, "region": _region(target)}
-        return request, await client.get_pull_tasks(target, query, recorder_for(request))
+        recorder = recorder_for(request)
+        answer = await client.get_pull_tasks(target, query, recorder, over_new_connection=is_doubtful)
+        return read_page(answer.content)
 
-    under_way: set[asyncio.Task[tuple[PageRequest, Answer]]] = set()
+    async def read(request: PageRequest) -> tuple[PageRequest, Page | None]:
+        """What a page showed; None where the service refuses to show rows beyond the 10,000th."""
+        try:
+            page = await ask(request, is_doubtful=request.is_doubtful)
+            if known_regions and page.ids and None not in page.regions and page.regions.isdisjoint(known_regions):
+                page = await ask(request, is_doubtful=True)
+        except ApiError as error:
+            if error.said.status == BAD_REQUEST and listing.reaches_beyond_ceiling(request):
+                return request, None
+            raise
+        return request, page
+
+    under_way: set[asyncio.Task[tuple[PageRequest, Page | None]]] = set()
     try:
         while (outcome := listing.outcome) is None:
             while len(under_way) < max_concurrency and (request := listing.next()) is not None:
@@ -85,10 +105,12 @@ async def list_pull_tasks(
                 continue  # the listing has just been given up
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                request, answer = task.result()
-                page = read_page(answer.content)
-                on_page(page)
-                listing.receive(request, page)
+                request, page = task.result()
+                if page is None:
+                    listing.refuse(request)
+                else:
+                    on_page(page)
+                    listing.receive(request, page)
     finally:
         for task in under_way:
             task.cancel()
@@ -114,11 +136,8 @@ async def find_ends(
         except CredentialRefused:
             raise
         except ApiError as error:
-            return "gone" if error.reason == "not_found" else "unchecked"
-        page = read_page(answer.content)
-        if task_id in page.ids:
-            return "unlisted"
-        return "unchecked" if page.ids or page.flaw else "gone"
+            return "gone" if _is_of_the_service(error) else "unchecked"
+        return "unlisted" if task_id in read_page(answer.content).ids else "unchecked"
 
     asked = missing[:max_checks]
     found = dict(zip(asked, await asyncio.gather(*map(ask, asked)), strict=True))
@@ -127,6 +146,11 @@ async def find_ends(
         unlisted=tuple(task_id for task_id in asked if found[task_id] == "unlisted"),
         unchecked=(*(task_id for task_id in asked if found[task_id] == "unchecked"), *missing[max_checks:]),
     )
+
+
+def _is_of_the_service(error: ApiError) -> bool:
+    """Whether the service itself says that it does not know a task: a gateway's 404 says nothing of tasks."""
+    return error.reason == "not_found" and (error.said.error_code or "").startswith(SERVICE_CODES)
 
 
 def _region(target: Target) -> str:

@@ -7,7 +7,7 @@ Does not live here: bytes as JSON (json_reading), what follows from a flaw (list
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
@@ -50,22 +50,29 @@ class _Named(msgspec.Struct, gc=False):
 
     task_id: Annotated[str, msgspec.Meta(min_length=1)]
     create_time: str | None = None
+    region: str | None = None
 
 
-class _Shown(msgspec.Struct):
+class _Envelope(msgspec.Struct, kw_only=True):
+    """What stands around the tasks; an answer that says an error is read the long way, and does not fit here."""
+
+    request_id: str
+    total: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)] | None = None
+    error_code: None = None
+    error_code_too: None = msgspec.field(default=None, name="errorCode")
+    error: None = None
+
+
+class _Shown(_Envelope, kw_only=True):
     """Of an answer what a listing is proved by; all else is passed over unread."""
 
-    request_id: str
     task_infos: list[_Named]
-    total: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)] | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Answer(_Envelope, kw_only=True):
     """An answer that is all as documented."""
 
-    request_id: str
     task_infos: list[Task]
-    total: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)] | None = None
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
@@ -77,6 +84,8 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 # Fields of data_quality for what is odd about an answer as a whole; no field of the API is called so.
 ANSWER = "(answer)"
+# An answer 200 that says an error: it is no list, whatever else it says.
+ERROR_IN_ANSWER, ERROR_BESIDE_ROWS = "error_in_answer", "error_code_beside_rows"
 
 
 @dataclass(frozen=True)
@@ -126,12 +135,11 @@ class Reading:
             return [task.task_id for task in self.tasks]
         return [task["task_id"] for task in self.tasks]
 
-    @property
-    def create_times(self) -> list[str | None]:
-        """When the tasks were created, in the service's words; None where that is no text."""
+    def texts(self, name: str) -> list[str | None]:
+        """What the tasks have in a field of text, in order; None where that is no text."""
         if self.is_as_documented:
-            return [None if (value := task.create_time) is msgspec.UNSET else value for task in self.tasks]
-        values = [task.get("create_time") for task in self.tasks]
+            return [None if (value := getattr(task, name)) is msgspec.UNSET else value for task in self.tasks]
+        values = [task.get(name) for task in self.tasks]
         return [value if isinstance(value, str) else None for value in values]
 
 
@@ -153,10 +161,11 @@ def read_answer(content: str | bytes) -> Reading:
 
 @dataclass(frozen=True)
 class Shown:
-    """The tasks that an answer shows: ids and times of creation in order, `total`, and its flaw, as in `Reading`."""
+    """The tasks that an answer shows: ids, times of creation and regions in order, `total`, its flaw, as in `Reading`."""
 
     ids: tuple[str, ...]
     create_times: tuple[str | None, ...]
+    regions: frozenset[str | None]
     total: int | None
     flaw: str | None
 
@@ -174,9 +183,11 @@ def read_shown(content: bytes) -> Shown:
         else:
             tasks = shown.task_infos
             ids = tuple([task.task_id for task in tasks])
-            return Shown(ids, tuple([task.create_time for task in tasks]), shown.total, None)
+            times = tuple([task.create_time for task in tasks])
+            return Shown(ids, times, frozenset([task.region for task in tasks]), shown.total, None)
     reading = read_answer(content)
-    return Shown(tuple(reading.ids), tuple(reading.create_times), reading.total, reading.flaw)
+    times = tuple(reading.texts("create_time"))
+    return Shown(tuple(reading.ids), times, frozenset(reading.texts("region")), reading.total, reading.flaw)
 
 
 def read_object(content: str | bytes) -> dict[str, Any] | None:
@@ -194,13 +205,25 @@ def read_object(content: str | bytes) -> dict[str, Any] | None:
 def read_error(content: str | bytes) -> tuple[str | None, str | None]:
     """`(code, message)` of an error body in any of the service's forms; None where there is none."""
     body = read_object(content)
-    if body is not None and isinstance(body.get("error"), dict):
+    if body is not None and body.get("error") and isinstance(body["error"], dict):
         body = body["error"]
     if body is None:
         return None, None
     code = next((body[key] for key in ("error_code", "errorCode", "code") if key in body), None)
     text = next((body[key] for key in ("error_msg", "errorMsg", "message") if key in body), None)
     return (str(code) if code is not None else None), (str(text) if text is not None else None)
+
+
+def says_error(content: bytes) -> bool:
+    """Whether an answer 200 is a refusal: it says an error and shows no task. A bare `code` is none, gateways add it."""
+    return b'"error' in content and read_answer(content).flaw == ERROR_IN_ANSWER
+
+
+def _has_error(body: dict[str, Any]) -> bool:
+    said = (body.get("error_code"), body.get("errorCode"))
+    return any(code not in {None, "", "0", 0} for code in said if not isinstance(code, dict | list)) or bool(
+        body.get("error") or any(code for code in said if isinstance(code, dict | list))
+    )
 
 
 def read_time(text: str | None) -> datetime | None:
@@ -222,6 +245,10 @@ def _read_odd(content: str | bytes) -> Reading:
     oddities = [Oddity(ANSWER, "byte_order_mark", '"\\ufeff"')] if json.has_mark else []
     total, is_known = _total(body, oddities)
     tasks = body.get("task_infos")
+    if _has_error(body):
+        if isinstance(tasks, list) and tasks and all(isinstance(task, dict) for task in tasks):
+            return replace(_read_tasks(tasks, total, oddities, may_be_odd=json.may_be_odd), flaw=ERROR_BESIDE_ROWS)
+        return Reading([], total, ERROR_IN_ANSWER, oddities)
     is_recognised = is_known and isinstance(body.get("request_id"), str)
     if is_recognised and isinstance(tasks, list) and all(isinstance(task, dict) for task in tasks):
         return _read_tasks(tasks, total, oddities, may_be_odd=json.may_be_odd)

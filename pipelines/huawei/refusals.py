@@ -49,6 +49,7 @@ ADVICE = {
     "out_of_time": "raise api.max_run_minutes, or find out why the service is slow; the next run asks what is missing",
     "timed_out": "check the network, or raise api.timeout_seconds",
     "not_a_sandbox": "a simulated date can be asked of a sandbox only; the API shows only the present",
+    "error_in_answer": "the service says an error in an answer 200: see its code, and run `pulltasks doctor`",
     "unexpected_status": "check that no proxy or portal answers in the service's place",
 }
 
@@ -63,6 +64,7 @@ _REASONS_BY_CODE = {
     ".0103": "endpoint_not_found",
 }
 _REASONS_BY_STATUS = {
+    OK: "error_in_answer",
     UNAUTHORISED: "credential_refused",
     FORBIDDEN: "forbidden",
     NOT_FOUND: "not_found",
@@ -103,7 +105,7 @@ def said_by(answer: Answer) -> ServiceWords:
 
 
 def api_error(target: Target, answer: Answer) -> ApiError:
-    """An answer that is no 200 as an error: transient or not, with target, code, request id and advice."""
+    """An answer that is no 200, or says an error in one, as an error: transient or not, with target, code, request id and advice."""
     said = said_by(answer)
     code = said.error_code
     reason = _REASONS_BY_CODE.get(f".{(code or '').rpartition('.')[2]}") if (code or "").startswith("API") else None

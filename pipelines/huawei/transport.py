@@ -1,6 +1,6 @@
 """The engine under httpx: its requests and answers, carried by aiohttp at a third of the CPU time of its own.
 
-Lives here: one connection pool, bounds of an answer, certificates, proxies, aiohttp's errors in httpx's words.
+Lives here: connection pools, bounds of an answer, certificates, proxies, aiohttp's errors in httpx's words.
 Does not live here: what is sent (client), how it is proved (auth), what an error means (refusals).
 """
 
@@ -9,23 +9,26 @@ from __future__ import annotations
 import asyncio
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
 THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})  # no proxy is asked for what runs here
 # The extension of an answer that says under which old name its encoding came.
 OLD_ENCODING = "old_encoding"
+# Extensions of a request: which connections may carry it, and that only a new one may.
+POOL, NEW_CONNECTION = "pool", "new_connection"
 # The first that fits. Of a connection that broke it is not known how much of the request arrived: that is a read error.
 _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
@@ -68,45 +71,99 @@ class Bounds:
     answer_seconds: float = 120.0
 
 
+class _Protocol(ResponseHandler):
+    """A connection that is closed when something comes that nobody asked for.
+
+    A second or late answer that a proxy sends on a kept connection would else be taken for that to the next request.
+    """
+
+    is_idle = False
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_idle:
+            self.close()
+        else:
+            super().data_received(data)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Keeps connections that are watched while they are idle; aiohttp has no public place for that."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)  # how many requests are in flight is the callers' to limit
+        self._factory = lambda: _Protocol(loop=self._loop)  # type: ignore[assignment]
+
+    async def _get(self, *arguments: Any) -> Any:
+        connection = await super()._get(*arguments)
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.is_idle = False
+        return connection
+
+    def _release(self, key: Any, protocol: Any, **options: bool) -> None:
+        protocol.is_idle = True
+        super()._release(key, protocol, **options)
+
+
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends whole requests and reads whole answers, within bounds; must be made and closed within one event loop.
 
-    Answers are decompressed, redirects are not followed, cookies not kept.
+    Answers are decompressed, redirects are not followed, cookies not kept. Connections are kept in pools: a request
+    with the extension `pool` goes over those of that pool alone, one with `new_connection` over one of its own.
     """
 
     def __init__(self, timeout_seconds: float, bounds: Bounds = Bounds()) -> None:
         self._bounds = bounds
+        self._timeout_seconds = timeout_seconds
         self._large_answers = asyncio.Semaphore(max(1, bounds.in_flight_bytes // bounds.answer_bytes - 1))
-        # How many requests are in flight is the callers' to limit.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+        self._pools: dict[Hashable, aiohttp.ClientSession] = {}
+        self._proxies = {scheme: _with_scheme(proxy) for scheme, proxy in getproxies().items()}
+        self._tls: ssl.SSLContext | None = None
+
+    def _make_pool(self) -> aiohttp.ClientSession:
+        pool = aiohttp.ClientSession(
+            connector=_Connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, connect=timeout_seconds, sock_read=timeout_seconds),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=self._timeout_seconds, sock_read=self._timeout_seconds
+            ),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
         # Whether a request is sent again is the client's to decide and to count; aiohttp has no public switch for it.
-        self._session._retry_connection = False  # noqa: SLF001
-        self._proxies = {scheme: _with_scheme(proxy) for scheme, proxy in getproxies().items()}
-        self._tls: ssl.SSLContext | None = None
+        pool._retry_connection = False  # noqa: SLF001
+        return pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer to a request, its body read and decompressed.
 
-        A request may have the extension `answer_seconds`, which is its own bound.
+        A request may have the extensions `answer_seconds`, which is its own bound, `pool` and `new_connection`.
 
         Raises:
             AnswerTooLarge: when the answer exceeds a bound.
             httpx.DecodingError: when it cannot be decompressed.
             httpx.TransportError: when no whole answer came; the cause is aiohttp's error.
         """
+        if request.extensions.get(NEW_CONNECTION):
+            async with self._make_pool() as pool:
+                return await self._answer(pool, request)
+        name = request.extensions.get(POOL)
+        if name not in self._pools:
+            self._pools[name] = self._make_pool()
+        return await self._answer(self._pools[name], request)
+
+    async def close_pool(self, name: Hashable) -> None:
+        """Close the connections of a pool that is not needed any more."""
+        if name in self._pools:
+            await self._pools.pop(name).close()
+
+    async def _answer(self, pool: aiohttp.ClientSession, request: httpx.Request) -> httpx.Response:
         seconds = min(
             self._bounds.answer_seconds, request.extensions.get("answer_seconds", self._bounds.answer_seconds)
         )
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._session.request(
+                pool.request(
                     request.method,
                     URL(str(request.url), encoded=True),  # what was signed is sent as it stands
                     headers=_headers(request),
@@ -158,7 +215,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        for pool in self._pools.values():
+            await pool.close()
+        self._pools.clear()
 
     def check_proxy(self, address: str) -> None:
         """Make sure that an address can be asked for through the proxy that the environment names for it.

@@ -5,8 +5,8 @@
 create macro at_sign() as '(?:[@＠﹫]|%(25)*40)';
 create macro scheme() as '[A-Za-z][A-Za-z0-9+.-]*:/{1,2}';
 -- What no address may hold as it is: blanks of every kind, line ends, what cannot be seen, wide signs, and < > " | { }
--- and their like. Letters and digits of every script may stand.
-create macro foreign_sign() as '[^!#-;=?-\[\]_a-z~\p{L}\p{M}\p{N}]';
+-- and their like. Letters, digits and pictures of every script may stand.
+create macro foreign_sign() as '[^!#-;=?-\[\]_a-z~\p{L}\p{M}\p{N}\p{So}]';
 -- ? & = # @ ; | and the backslash encoded; the same of what is foreign outside ASCII.
 create macro encoded_separator() as '%(25)*(?i:3F|26|3D|23|40|3B|7C|5C|C2|E2%(25)*80|E3%(25)*80|EF%(25)*B[89CD])';
 create macro host() as '(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^/?#;:@,%\[\]\s\\]+)(:[0-9]{1,5})?';

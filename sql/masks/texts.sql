@@ -41,7 +41,7 @@ create macro mask_text(value) as (value)
     .regexp_replace('(?i)(bearer\s+)\S+', '\1***', 'g');
 
 -- Names of unknown fields stay, as far as they look like names.
-create macro mask_field(value) as substr(mask_text(mask_name(value)), 1, 100);
+create macro mask_field(value) as substr(mask_text(value), 1, 100);
 
 create macro mask_json(value) as case
     when value is not null

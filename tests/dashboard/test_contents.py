@@ -14,19 +14,25 @@ from pipelines.dashboard import contents
 from pipelines.dashboard.contents import HOURS, read_contents
 from pipelines.dashboard.tables import TABLES
 from pipelines.runs import snapshot
+from pipelines.sandbox.server import AccessKey, Sandbox, serving
 from pipelines.warehouse import open_published
 
 DAY = date(2026, 11, 22)
 DAYS = [DAY - timedelta(days=n) for n in (2, 1, 0)]
 
 
-@pytest.fixture
-def lake(desk: Desk):
-    """Three days; Singapore is refused on the last one, and not read to the end on the one before."""
-    desk.sandbox.faults |= {(SINGAPORE.project_id, DAYS[1]): "short_page", (SINGAPORE.project_id, DAY): "forbidden"}
-    for day in DAYS:
-        desk.run(day)
-    return desk.lake
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory):
+    """Three days, only to be read; Singapore is refused on the last, and not read to the end on the one before."""
+    sandbox = Sandbox((BEIJING, SINGAPORE))
+    sandbox.faults |= {(SINGAPORE.project_id, DAYS[1]): "short_page", (SINGAPORE.project_id, DAY): "forbidden"}
+    with serving(sandbox) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
+        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
+        desk = Desk(sandbox, url, tmp_path_factory.mktemp("lake"), sandbox.places)
+        for day in DAYS:
+            desk.run(day)
+        yield desk.lake
 
 
 def of(lake) -> tuple[dict, duckdb.DuckDBPyConnection]:

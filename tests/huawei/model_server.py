@@ -14,6 +14,8 @@ PLACES = ("head", "tail", "anywhere")
 STABLE_MANNERS = ("honest", "short", "capped", "by_page", "flickering", "lagging", "no_total")
 MOVING_MANNERS = ("shuffled", "rotating", "resorted_once", "swapping", "bumping")
 LAG = 5  # how many changes a lagging replica may be behind
+# Answers that are older than the capture: one of them, each from a replica of its own, the same page whenever asked.
+OLD_MANNERS = ("one_old", "replicas", "sticky")
 
 
 @dataclass
@@ -25,6 +27,8 @@ class ModelServer:
     places: tuple[str, ...] = PLACES
     manner: str = "honest"
     cap: int = 0
+    births: float = 0.5  # the share of changes that are births
+    changes_before: int = 0  # how much of its past an answer may show
     rows: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -32,19 +36,26 @@ class ModelServer:
         self.throughout = set(self.rows)
         self.yesterday = frozenset(self.rows)
         self._born = self.size
-        self._past = deque([self.rows[:]], maxlen=LAG + 1)
+        self._past = deque([self.rows[:]], maxlen=max(LAG, self.changes_before) + 1)
+        for _ in range(self.changes_before):
+            self.change()
+        self.throughout = set(self.rows)
+        self._answers = 0
+        self._old_answer = self.dice.randrange(2 + self.size // 90) if self.changes_before else None
+        self._old_page: dict[int, list[str]] = {}
+        self._lags = [0, *(self.dice.randint(0, self.changes_before) for _ in range(3))]
 
     def change(self) -> None:
         """One task appears or ends."""
         place = self.dice.choice(self.places)
-        if self.dice.random() < 0.5:
+        if self.dice.random() < self.births:
             at = {"head": 0, "tail": len(self.rows), "anywhere": self.dice.randint(0, len(self.rows))}[place]
             self.rows.insert(at, f"task-{self._born:05}")
             self._born += 1
         elif self.rows:
             at = {"head": 0, "tail": len(self.rows) - 1, "anywhere": self.dice.randrange(len(self.rows))}[place]
             self.throughout.discard(self.rows.pop(at))
-        if self.manner == "lagging":
+        if self.manner in {"lagging", *OLD_MANNERS}:
             self._past.append(self.rows[:])
 
     def answer(self, request: PageRequest) -> Page:
@@ -61,6 +72,8 @@ class ModelServer:
     def _shown(self, request: PageRequest) -> list[str]:
         if self.manner == "lagging":
             return self.dice.choice(self._past)
+        if self.manner in OLD_MANNERS:
+            return self._old_rows(request)
         if self.manner == "shuffled":
             return self.dice.sample(self.rows, len(self.rows))
         if self.manner == "rotating" and self.rows:
@@ -74,6 +87,18 @@ class ModelServer:
         if self.manner == "bumping" and self.rows:  # a list sorted by the last change: a task jumps to the head
             self.rows.insert(0, self.rows.pop(self.dice.randrange(len(self.rows))))
         return self.rows
+
+
+    def _old_rows(self, request: PageRequest) -> list[str]:
+        self._answers += 1
+        if self.manner == "replicas":
+            return self._past[-1 - min(self.dice.choice(self._lags), len(self._past) - 1)]
+        is_old = self._answers - 1 == self._old_answer
+        if self.manner == "sticky":
+            if is_old and not self._old_page:
+                self._old_page[request.offset] = self._past[0]
+            return self._old_page.get(request.offset, self.rows)
+        return self._past[0] if is_old else self.rows
 
 
 @dataclass(frozen=True)

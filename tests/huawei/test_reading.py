@@ -35,7 +35,8 @@ PIECES = [
 
 def same_as_the_long_way(content: bytes) -> None:
     shown, whole = read_shown(content), read_answer(content)
-    assert (list(shown.ids), list(shown.create_times)) == (whole.ids, whole.create_times), content
+    assert (list(shown.ids), list(shown.create_times)) == (whole.ids, whole.texts("create_time")), content
+    assert shown.regions == set(whole.texts("region")), content
     assert (shown.total, shown.flaw) == (whole.total, whole.flaw), content
 
 
