@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelines.huawei.evidence import sentence
 from pipelines.huawei.listing import Listing
 from pipelines.huawei.order import ASSUMED
 from pipelines.huawei.pages import Rules
-from pipelines.huawei.pull_tasks import NO_ENDS, Ends, find_ends, list_pull_tasks
+from pipelines.huawei.pull_tasks import NO_ENDS, Ends, PageReader, find_ends, list_pull_tasks
 from pipelines.outside_text import fit
 from pipelines.raw import AnswerLine, RawWriter, VerdictLine, body_fields, ids_sha256
 
@@ -124,6 +125,7 @@ class Attempt:
         self._outcome: Outcome | None = None
         self._ends = NO_ENDS
         self._seen: set[str] = set()
+        self._strange_regions: set[str] = set()
         self._repairs = 0
 
     def _rules(self, first_sweep: int) -> Rules:
@@ -145,18 +147,17 @@ class Attempt:
     def _showed(self, listing: Listing, page: Page) -> None:
         """Keep what a page said; give the listing up if its answers have grown beyond all measure."""
         self._tally.showed(page)
+        if page.names_other_regions(self._known.regions):
+            self._strange_regions |= {region for region in page.regions if region}
         if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:
             listing.give_up("too_large")
 
     async def _list(self, listing: Listing) -> Outcome:
         outcome = await list_pull_tasks(
-            self._client,
-            self._target,
+            PageReader(self._client, self._target, self._recorder_for, self._known.regions),
             listing,
             self._settings.api.max_concurrency,
-            self._recorder_for,
             lambda page: self._showed(listing, page),
-            self._known.regions,
         )
         self._repairs += outcome.repairs
         self._seen |= listing.seen
@@ -168,7 +169,10 @@ class Attempt:
         What an answer of this capture showed and the listing lacks is asked for as well, after what was known before.
         """
         self._outcome = outcome = await self._list(self._listing)
-        missing = [*sorted(self._known.task_ids - outcome.ids), *sorted(self._seen - outcome.ids - self._known.task_ids)]
+        missing = [
+            *sorted(self._known.task_ids - outcome.ids),
+            *sorted(self._seen - outcome.ids - self._known.task_ids),
+        ]
         if outcome.verdict != "complete" or not missing:
             return
         ends = await self._find_ends(missing)
@@ -213,6 +217,7 @@ class Attempt:
             verdict=outcome.verdict if outcome else "failed",
             proof=outcome.proof if outcome else None,
             verdict_reason=reason,
+            evidence=fit(sentence(outcome.tested, self._strange_regions)) if outcome and outcome.tested else None,
             drift_repairs=self._repairs or self._listing.repairs,
             offset_unit=outcome.offset_unit if outcome else "unknown",
             order_witness=outcome.order_witness if outcome else ASSUMED,

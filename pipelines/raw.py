@@ -124,6 +124,7 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
     verdict: Verdict
     proof: str | None = None
     verdict_reason: str | None = None
+    evidence: str | None = None
     drift_repairs: int = 0
     offset_unit: str = "unknown"
     order_witness: str = "assumed"

@@ -13,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 
 # Raised when a column is added, renamed or retyped; stands in the metadata of every file.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 DATE = pa.date32()
 TEXT = pa.string()
@@ -206,6 +206,7 @@ CAPTURES = Table(
         Column("verdict", TEXT, "complete, incomplete or failed; null when there was no capture."),
         Column("proof", TEXT, "by_chain or by_agreement when complete."),
         Column("verdict_reason", TEXT, "Why the capture is not complete; or what is worth knowing of one that is."),
+        Column("evidence", TEXT, "Which premises of the proof were tested, in a sentence; null unless complete."),
         Column("drift_repairs", COUNT, "Pages that were read only to bridge or repeat others.", "pages"),
         Column("offset_unit", TEXT, "rows, pages or unknown: what the offset parameter counts."),
         Column("order_witness", TEXT, "Field by which the pages were found sorted, or assumed."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -91,6 +92,51 @@ def test_a_listing_that_contradicts_the_held_one_confirms_nothing(desk: Desk) ->
     assert current(desk) == ids(DAYS[0])
     assert run(desk, DAYS[3]).is_complete  # two days agree now
     assert current(desk) == ids(DAYS[3], OTHERS)
+
+
+@pytest.fixture
+def small(tmp_path: Path):
+    """Beijing has few tasks; on the second day it shows none, and its service answers nothing clear to their ids."""
+    sandbox = Emptied((replace(BEIJING, task_count=7), SINGAPORE))
+    with serving(sandbox) as url:
+        yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+class Emptied(Shrinking):
+    """A service that shows no task of Beijing from the second day on."""
+
+    shown: dict[date, str] = dict.fromkeys(DAYS[1:], "")
+
+
+def test_a_fall_to_nothing_whose_tasks_are_gone_counts_at_once(small: Desk) -> None:
+    run(small, DAYS[0])
+    assert run(small, DAYS[1]).is_complete
+    assert current(small) == set()
+
+
+def test_a_fall_to_nothing_that_nobody_bears_out_is_held_until_a_later_day(small: Desk, monkeypatch) -> None:
+    vague(monkeypatch)
+    run(small, DAYS[0])
+    assert not run(small, DAYS[1]).is_complete
+    assert len(current(small)) > 0
+    assert run(small, DAYS[2]).is_complete
+    assert current(small) == set()
+
+
+def test_each_fall_to_nothing_is_held_and_an_accepted_one_counts(small: Desk, monkeypatch) -> None:
+    vague(monkeypatch)
+    small.sandbox.shown = {DAYS[1]: "", DAYS[3]: ""}
+    run(small, DAYS[0])
+    assert not run(small, DAYS[1]).is_complete
+    assert run(small, DAYS[2]).is_complete
+    assert not run(small, DAYS[3]).is_complete
+    assert run(small, DAYS[3], accept_drop={(BEIJING.project_id, BEIJING.region)}).is_complete
+    assert current(small) == set()
+
+
+def vague(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every answer to an id be that of a gateway, which proves nothing."""
+    monkeypatch.setattr("pipelines.huawei.pull_tasks.SERVICE_CODES", "NONE.")
 
 
 def test_a_listing_made_anew_must_be_accepted_anew(desk: Desk) -> None:

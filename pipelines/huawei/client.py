@@ -225,7 +225,9 @@ class LiveClient:
                 return await self._try_once(target, url, extensions, recorder, is_retry=True)
         raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
 
-    async def _try_once(self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool) -> Answer:
+    async def _try_once(
+        self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
+    ) -> Answer:
         pacer = self._pacers.setdefault(target.project_id, Pacer(self._settings.api.requests_per_second))
         await pacer.turn()
         answer = await self._try(target, url, extensions, recorder, is_retry=is_retry)
@@ -244,7 +246,9 @@ class LiveClient:
             return False
         return True if error.retry_after_seconds is None else error.retry_after_seconds
 
-    async def _try(self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool) -> Answer:
+    async def _try(
+        self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
+    ) -> Answer:
         gate = self._gate(target)
         async with gate.passing(target):
             generation = gate.generation
@@ -266,7 +270,14 @@ class LiveClient:
                 return answer
 
     async def _send(
-        self, gate: Gate, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
+        self,
+        gate: Gate,
+        target: Target,
+        url: httpx.URL,
+        extensions: dict[str, Any],
+        recorder: Recorder,
+        *,
+        is_retry: bool,
     ) -> tuple[Answer, httpx.Response]:
         simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
         # while a first request goes alone, the others wait for it: no longer than one timeout

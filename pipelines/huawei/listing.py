@@ -20,61 +20,25 @@ it was asked for: a further read from the last rows on must show nothing but the
 
 What is only evidence. (3) is held against each page's own `total`: a page with fewer or more rows than that is read
 again and then disbelieved. "At one moment of the capture" is held against the totals of all answers: where they
-contradict each other some answer is old, and two sweeps without such a contradiction must agree. (1) is disproved by contradicting row orders (see `order`), never proved; then, and where
-pages cannot overlap (one row a page, or an `offset` that counts pages), two sweeps must show the same tasks, as many
-as `total` says every time. A sweep in which nothing moved must show as many tasks as `total` in any case.
+contradict each other some answer is old, and two sweeps without such a contradiction must agree. (1) is disproved by
+contradicting row orders (see `order`), never proved; then, and where pages cannot overlap (one row a page, or an
+`offset` that counts pages), two sweeps must show the same tasks, as many as `total` says every time. A sweep in which
+nothing moved must show as many tasks as `total` in any case.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections import Counter
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
 from typing import Literal
 
 from pipelines.huawei import totals
+from pipelines.huawei.evidence import Tested
 from pipelines.huawei.order import Order
-from pipelines.huawei.pages import (
-    TOTAL_CEILING,
-    Groups,
-    OffsetUnit,
-    Outcome,
-    Page,
-    PageRequest,
-    Proof,
-    Rules,
-    contradicts_total,
-)
+from pipelines.huawei.pages import TOTAL_CEILING, OffsetUnit, Outcome, Page, PageRequest, Proof, Rules
+from pipelines.huawei.sweep import Measures, Sweep
 
 # How often a page that contradicts itself is read before it is disbelieved.
 READS_OF_A_DOUBTFUL_PAGE = 3
-
-
-@dataclass
-class _Sweep:
-    """One pass over the pages."""
-
-    number: int
-    unit: OffsetUnit
-    groups: Groups = field(default_factory=Groups)
-    order: Order = field(default_factory=Order)
-    pages: dict[int, Page] = field(default_factory=dict)  # the newest at each offset
-    numbers: dict[int, int] = field(default_factory=dict)  # offset -> number of its newest page, in order of reading
-    offsets: list[int] = field(default_factory=list)  # asked for, in order
-    newest: Page | None = None
-    frontier: int | None = None
-    waiting: list[PageRequest] = field(default_factory=list)
-    under_way: Counter[int] = field(default_factory=Counter)
-    doubts: Counter[int] = field(default_factory=Counter)
-    held: list[int] = field(default_factory=list)  # offsets of doubtful pages that wait for the probe
-    totals: list[int | None] = field(default_factory=list)  # of all answers, in the order of receipt
-    kept_totals: set[int | None] = field(default_factory=set)  # of the pages that count
-    is_past_ceiling: bool = False  # some page shows a row that a total of 10,000 does not count
-    ends_below_ceiling: bool = False
-    is_head_read_again: bool = False
-    repairs: int = 0
-    empty_reads: int = 0
-    has_moved: bool = False
 
 
 class Listing:
@@ -89,15 +53,15 @@ class Listing:
         self.outcome: Outcome | None = None
         self.repairs = 0
         self.seen: set[str] = set()
-        self._largest_total = 0  # of all answers
         self._order = Order()  # of all sweeps
-        self._overlap = min(rules.overlap, rules.limit - 1)
+        self._measures = Measures(rules.limit, min(rules.overlap, rules.limit - 1))
         self._offset_unit: OffsetUnit = "unknown"
         self._probe: Literal["not_asked", "asked", "answered"] = "not_asked"
         self._needs_agreement = rules.limit == 1
-        self._before: _Sweep | None = None  # the sweep that the next one may agree with
-        self._sweep = _Sweep(rules.first_sweep, "unknown", order=self._order)  # the first is all there is so far
-        self._ask(0)
+        self._before: Sweep | None = None  # the sweep that the next one may agree with
+        # the first sweep is all there is so far
+        self._sweep = Sweep(rules.first_sweep, "unknown", self._measures, order=self._order)
+        self._sweep.ask(0)
 
     @property
     def sweep(self) -> int:
@@ -112,10 +76,10 @@ class Listing:
         if self.outcome is not None:
             return None
         if not sweep.waiting and self._is_more_beyond():
-            if len(sweep.offsets) >= self._most_pages():
+            if len(sweep.offsets) >= sweep.most_pages(self.rules.max_pages, self.rules.max_repairs):
                 self.give_up("list_without_end")
                 return None
-            self._ask(self._next_offset())
+            sweep.ask(sweep.next_offset())
         return sweep.waiting.pop(0) if sweep.waiting else None
 
     def give_up(self, reason: str) -> None:
@@ -129,90 +93,22 @@ class Listing:
 
     def reaches_beyond_ceiling(self, request: PageRequest) -> bool:
         """Whether a page asks for rows that a service may refuse to show."""
-        return self._rows_before(request.offset) + request.limit > TOTAL_CEILING
-
-    def _most_pages(self) -> int:
-        """How many pages a sweep may have: what the largest total needs, and repairs; without one `max_pages`."""
-        said = [total for total in self._sweep.kept_totals if total is not None]
-        if not said or self._is_at_least(max(said)):
-            return self.rules.max_pages
-        return 2 + max(said) // self._step + self.rules.max_repairs
-
-    def _is_at_least(self, total: int) -> bool:
-        """Whether a total may stand for more: 10,000, where no answer of the capture said more."""
-        return total == TOTAL_CEILING and self._largest_total <= TOTAL_CEILING
-
-    def _is_end_unsaid(self, offset: int, total: int | None) -> bool:
-        """Whether a page with this total does not say where the list ends."""
-        return total is None or (
-            self._is_at_least(total) and self._rows_before(offset) + self.rules.limit >= TOTAL_CEILING
-        )
-
-    @property
-    def _can_overlap(self) -> bool:
-        return bool(self._overlap) and self._sweep.unit != "pages"
-
-    @property
-    def _step(self) -> int:
-        return 1 if self._sweep.unit == "pages" else self.rules.limit - self._overlap
+        return self._sweep.rows_before(request.offset) + request.limit > TOTAL_CEILING
 
     def _is_more_beyond(self) -> bool:
-        """Whether the newest word on where the list ends lies beyond the last page that was asked for."""
-        sweep, limit = self._sweep, self.rules.limit
-        newest = sweep.newest
-        if sweep.frontier is None or newest is None or 0 not in sweep.pages or self._probe == "asked":
-            return False
-        last = sweep.pages.get(sweep.frontier)
-        rows_before = self._rows_before(sweep.frontier)
-        if rows_before == 0 and newest.total is not None and newest.total <= limit:
-            return False  # one page holds all
-        if newest.total is None or self._is_end_unsaid(sweep.frontier, newest.total):
-            return last is not None and self._may_go_on(sweep.frontier, last)
-        return rows_before + limit <= newest.total
-
-    def _may_go_on(self, offset: int, last: Page) -> bool:
-        """Whether more is to be read behind the last page of a list whose end is not said."""
-        if not self._can_overlap:
-            return bool(last.ids)  # until a page is empty
-        if len(last.ids) == 1:
-            return offset == 0 and 1 not in self._sweep.offsets
-        return bool(last.ids) and (len(last.ids) == self.rules.limit or not self._reaches_end(offset, last))
-
-    def _next_offset(self) -> int:
-        sweep, limit = self._sweep, self.rules.limit
-        frontier, newest = sweep.frontier or 0, sweep.newest
-        last = sweep.pages.get(frontier)
-        total = newest.total if newest else None
-        if last and last.ids and len(last.ids) < limit and self._can_overlap and self._is_end_unsaid(frontier, total):
-            return frontier + max(1, len(last.ids) - self._overlap)
-        following = frontier + self._step
-        if sweep.unit != "pages" and (total is None or total <= TOTAL_CEILING) and following > TOTAL_CEILING - limit:
-            return max(frontier + 1, min(following, TOTAL_CEILING - limit)) if frontier < TOTAL_CEILING - limit else following
-        return following
-
-    def _ask(self, offset: int, *, is_probe: bool = False, is_doubtful: bool = False) -> None:
-        sweep = self._sweep
-        if offset not in sweep.offsets:
-            insort(sweep.offsets, offset)
-        if not is_probe and (sweep.frontier is None or offset > sweep.frontier):
-            sweep.frontier = offset
-        sweep.under_way[offset] += 1
-        sweep.waiting.append(PageRequest(sweep.number, offset, self.rules.limit, is_probe, is_doubtful))
+        return self._probe != "asked" and self._sweep.is_more_beyond()
 
     def _ask_again(self, offset: int, *, is_doubtful: bool = False) -> None:
         self._sweep.repairs += 1
         self.repairs += 1
-        self._ask(offset, is_doubtful=is_doubtful)
-
-    def _rows_before(self, offset: int) -> int:
-        return offset * self.rules.limit if self._sweep.unit == "pages" else offset
+        self._sweep.ask(offset, is_doubtful=is_doubtful)
 
     # -- hearing -------------------------------------------------------------------------------------------------
 
     def receive(self, request: PageRequest, page: Page) -> None:
         """Take in what a page showed; pages of a sweep that was given up change nothing but what was seen."""
         self.seen.update(page.ids)
-        self._largest_total = max(self._largest_total, page.total or 0)
+        self._measures.largest_total = max(self._measures.largest_total, page.total or 0)
         sweep = self._sweep
         if self.outcome is not None or request.sweep != sweep.number:
             return
@@ -224,10 +120,7 @@ class Listing:
                 return
         elif self._is_doubtful(request.offset, page):
             return
-        if page.flaw is None and self._contradiction(request.offset, page) is None:
-            self._keep(request.offset, page)
-        elif request.is_probe and not sweep.under_way[request.offset]:
-            sweep.offsets.remove(request.offset)
+        self._keep(request, page)
         if request.is_probe:
             for offset in sweep.held:
                 self._ask_again(offset)
@@ -235,18 +128,14 @@ class Listing:
             self._look_for_gaps(request.offset)
         self._end_if_idle()
 
-    def _keep(self, offset: int, page: Page) -> None:
+    def _keep(self, request: PageRequest, page: Page) -> None:
         sweep = self._sweep
-        is_tail = self._reaches_end(offset, page)
-        sweep.pages[offset] = sweep.newest = page
-        sweep.numbers[offset] = sweep.groups.add(page.ids, is_head=offset == 0, is_tail=is_tail)
-        sweep.kept_totals.add(page.total)
-        sweep.is_past_ceiling |= self._rows_before(offset) + len(page.ids) > TOTAL_CEILING
-        sweep.ends_below_ceiling |= is_tail and page.total is not None and page.total < TOTAL_CEILING
-        if offset == 1 and not page.ids and page.total is None and len(sweep.pages[0].ids) == 1:
-            sweep.groups.end_at(sweep.numbers[0])  # one task, and nothing after it
-        for order in {id(order): order for order in (sweep.order, self._order)}.values():
-            order.add(page.ids, page.create_times or (None,) * len(page.ids))
+        if page.flaw is None and not sweep.contradicts_total(request.offset, page):
+            sweep.keep(request.offset, page)
+            if sweep.order is not self._order:
+                self._order.add(page.ids, page.times)
+        elif request.is_probe and not sweep.under_way[request.offset]:
+            sweep.offsets.remove(request.offset)
 
     def _is_doubtful(self, offset: int, page: Page) -> bool:
         """Read a page again that is not what it should be; whether that is being done, or the listing has ended."""
@@ -256,7 +145,11 @@ class Listing:
             if sweep.empty_reads < 2:  # noqa: PLR2004 - read twice
                 self._ask_again(offset, is_doubtful=True)
                 return True
-        doubt = page.flaw or self._contradiction(offset, page) or self._repeats(offset, page)
+        doubt = page.flaw
+        if doubt is None and sweep.contradicts_total(offset, page):
+            doubt = "page_contradicts_total"
+        if doubt is None and sweep.repeats(offset, page):
+            doubt = "pages_repeat"
         if doubt is None:
             return False
         if offset and self._probe != "answered" and self._offset_unit == "unknown" and 0 in sweep.pages:
@@ -273,40 +166,12 @@ class Listing:
     def _is_empty_surprise(self, offset: int, page: Page) -> bool:
         return offset == 0 and not page.ids and not page.total and self.rules.expects_rows
 
-    def _contradiction(self, offset: int, page: Page) -> str | None:
-        """Whether a page has other rows than its own `total` lets expect."""
-        before = self._rows_before(offset)
-        is_wrong = contradicts_total(len(page.ids), page.total, before, self.rules.limit)
-        return "page_contradicts_total" if is_wrong else None
-
-    def _repeats(self, offset: int, page: Page) -> str | None:
-        """Whether a full page shows nothing new where only its fullness says that the list goes on."""
-        sweep = self._sweep
-        if not offset or offset != sweep.frontier or not self._is_end_unsaid(offset, page.total):
-            return None
-        if not page.ids or self._reaches_end(offset, page) or not sweep.groups.ids.keys() >= set(page.ids):
-            return None
-        is_full = len(page.ids) == self.rules.limit
-        first = sweep.pages[0].ids if 0 in sweep.pages else ()
-        return "pages_repeat" if is_full or page.ids == first else None
-
-    def _reaches_end(self, offset: int, page: Page) -> bool:
-        """Whether nothing lies behind a page: its total says so, or it read on from the last rows and found nothing."""
-        if page.total is not None and not self._is_end_unsaid(offset, page.total):
-            return self._rows_before(offset) + len(page.ids) >= page.total
-        if not page.ids or len(page.ids) == self.rules.limit:
-            return False
-        return any(
-            earlier < offset and other.ids[:1] != page.ids[:1] and set(page.ids) <= set(other.ids)
-            for earlier, other in self._sweep.pages.items()
-        )
-
     # -- what offset counts --------------------------------------------------------------------------------------
 
     def _send_probe(self) -> None:
         if self._probe == "not_asked":
             self._probe = "asked"
-            self._ask(1, is_probe=True)
+            self._sweep.ask(1, is_probe=True)
 
     def _is_waiting_for_probe(self) -> bool:
         return self._probe == "asked"
@@ -326,7 +191,7 @@ class Listing:
     def _look_for_gaps(self, offset: int) -> None:
         """Bridge the gaps beside a page that has just been read."""
         sweep = self._sweep
-        if not self._overlap or sweep.unit == "pages":
+        if not sweep.can_overlap:
             return
         if self.rules.hinted_unit == "pages" and offset == 0 and self._is_more_beyond():
             self._send_probe()
@@ -342,8 +207,9 @@ class Listing:
         if left not in sweep.pages or right not in sweep.pages or sweep.under_way[left] or sweep.under_way[right]:
             return
         one = sweep.pages[left]
-        self._note_movement(left, right)
-        if self._reaches_end(left, one) or sweep.groups.are_joined(sweep.numbers[left], sweep.numbers[right]):
+        if sweep.note_movement(left, right) and self._offset_unit == "unknown":
+            self._offset_unit = "rows"
+        if sweep.reaches_end(left, one) or sweep.groups.are_joined(sweep.numbers[left], sweep.numbers[right]):
             return
         if sweep.groups.reach_from_head_to_tail():
             return
@@ -357,28 +223,13 @@ class Listing:
         else:  # what lay between has slid away: the older of the two pages is out of date
             self._ask_again(left if sweep.numbers[left] < sweep.numbers[right] else right)
 
-    def _note_movement(self, left: int, right: int) -> None:
-        """Where fewer rows are shared than expected, pages not yet asked for shall share more."""
-        sweep = self._sweep
-        one, other = sweep.pages[left].ids, sweep.pages[right].ids
-        expected = max(0, left + len(one) - right)
-        tail = one[len(one) - expected :] if expected else ()
-        shared = len(set(one) & set(other))
-        if shared and self._offset_unit == "unknown":
-            self._offset_unit = "rows"
-        if tail != other[: len(tail)]:
-            sweep.has_moved = True
-            lost = expected - shared
-            if lost > 0:
-                self._overlap = min(max(self._overlap, lost + 2), max(self.rules.limit // 2, 1))
-
     # -- ending --------------------------------------------------------------------------------------------------
 
     def _end_if_idle(self) -> None:
         sweep = self._sweep
         if self.outcome is not None or sweep.waiting or sweep.under_way.total() or self._is_more_beyond():
             return
-        if self._is_joined():
+        if sweep.is_joined():
             if totals.have_step(sweep.totals) and not sweep.is_head_read_again:
                 sweep.is_head_read_again = True
                 self._ask_again(0)  # is what is said now what was said in between?
@@ -389,7 +240,7 @@ class Listing:
             self._bridge(left, right)
             if sweep.waiting:
                 return
-        if self._can_overlap and sweep.repairs < self.rules.max_repairs and self._read_end_again():
+        if sweep.can_overlap and sweep.repairs < self.rules.max_repairs and self._read_end_again():
             return
         self._end_sweep("pages_not_joined")
 
@@ -397,7 +248,7 @@ class Listing:
         """Where the end is not said and slid away before the read that was to confirm it: begin at the page before."""
         sweep = self._sweep
         newest = sweep.newest
-        if sweep.frontier is None or not newest or not self._is_end_unsaid(sweep.frontier, newest.total):
+        if sweep.frontier is None or not newest or not sweep.is_end_unsaid(sweep.frontier, newest.total):
             return False
         before = [offset for offset in sweep.offsets if offset < sweep.frontier and len(sweep.pages[offset].ids) > 1]
         sweep.frontier = before[-1] if before else 0
@@ -405,20 +256,11 @@ class Listing:
         self._ask_again(sweep.frontier)
         return True
 
-    def _is_joined(self) -> bool:
-        sweep = self._sweep
-        first = sweep.pages[0]
-        if not first.ids:
-            return True  # a believed empty list
-        return not self._can_overlap or sweep.groups.reach_from_head_to_tail()
-
     def _flaw_of_sweep(self) -> str | None:
         sweep = self._sweep
-        count, said = len(sweep.groups.ids), [total for total in sweep.kept_totals if total is not None]
-        is_at_ceiling = bool(said) and self._is_at_least(max(said))
-        if is_at_ceiling and not (sweep.is_past_ceiling or sweep.ends_below_ceiling):
+        if sweep.may_hide_more():
             return "total_at_ceiling"
-        if said and self._has_too_few_or_many(count, said, is_at_ceiling=is_at_ceiling):
+        if sweep.has_too_few_or_many():
             return "ids_differ_from_total"
         if totals.contradict(sweep.totals):
             self._needs_agreement = True
@@ -428,19 +270,8 @@ class Listing:
             return "order_unstable"
         if self._order is not sweep.order and self._order.is_contradicted():
             self._needs_agreement = True
-        has_moved = len(sweep.kept_totals) != 1 or (bool(said) and not is_at_ceiling and count != said[0])
-        return "list_moved_unproved" if self._needs_agreement and len(sweep.pages) > 1 and has_moved else None
-
-    def _has_too_few_or_many(self, count: int, said: list[int], *, is_at_ceiling: bool) -> bool:
-        """Whether the number of tasks does not fit the totals, even if some appeared and ended meanwhile.
-
-        A list that changes shows it in its totals. Where they never moved, none may be missing; where they did, a task
-        a page may have come and gone unseen. If more are missing, the order has moved or an answer is old.
-        """
-        sweep = self._sweep
-        if len(sweep.kept_totals) == 1 and not is_at_ceiling:
-            return count < said[0] if sweep.has_moved else count != said[0]
-        return count < min(said) - len(sweep.pages) or count < max(said) - totals.allowed(len(sweep.totals))
+        must_agree = self._needs_agreement and len(sweep.pages) > 1
+        return "list_moved_unproved" if must_agree and sweep.has_changed() else None
 
     def _agrees_with_before(self) -> bool:
         if self._before is None or self._before.groups.ids.keys() != self._sweep.groups.ids.keys():
@@ -448,15 +279,15 @@ class Listing:
         both = Order()
         for sweep in (self._before, self._sweep):
             for page in sweep.pages.values():
-                both.add(page.ids, page.create_times or (None,) * len(page.ids))
+                both.add(page.ids, page.times)
         return not both.is_contradicted()
 
     def _end_sweep(self, flaw: str | None) -> None:
         sweep = self._sweep
         if flaw is None and (not self._needs_agreement or len(sweep.pages) == 1):
-            self._finish("by_chain", self._remark())
+            self._finish("by_chain", sweep.remark())
         elif flaw is None and self._agrees_with_before():
-            self._finish("by_agreement", self._remark())
+            self._finish("by_agreement", sweep.remark())
         elif flaw == "total_at_ceiling":
             self._finish(None, flaw)  # another sweep would show no more
         elif sweep.number - self.rules.first_sweep + 1 >= self.rules.max_sweeps:
@@ -465,17 +296,10 @@ class Listing:
             self._before = sweep if flaw is None else None
             self._begin_sweep()
 
-    def _remark(self) -> str | None:
-        """What is worth knowing of a listing that is complete."""
-        sweep = self._sweep
-        if sweep.kept_totals == {None}:
-            return "total_missing"
-        is_at_ceiling = TOTAL_CEILING in sweep.kept_totals and self._is_at_least(TOTAL_CEILING)
-        return "total_at_ceiling" if is_at_ceiling and not sweep.ends_below_ceiling else None
-
     def _begin_sweep(self) -> None:
-        self._sweep = _Sweep(self._sweep.number + 1, "pages" if self._offset_unit == "pages" else "unknown")
-        self._ask(0)
+        unit: OffsetUnit = "pages" if self._offset_unit == "pages" else "unknown"
+        self._sweep = Sweep(self._sweep.number + 1, unit, self._measures)
+        self._sweep.ask(0)
 
     def _finish(self, proof: Proof | None, reason: str | None) -> None:
         sweep = self._sweep
@@ -490,4 +314,17 @@ class Listing:
             repairs=self.repairs,
             offset_unit=self._offset_unit,
             order_witness=self._order.witness,
+            tested=self._tested(proof) if proof else None,
+        )
+
+    def _tested(self, proof: Proof) -> Tested:
+        sweep = self._sweep
+        return Tested(
+            pages=len(sweep.pages),
+            has_overlaps=sweep.can_overlap,
+            sweeps_agree=proof == "by_agreement",
+            totals=frozenset(sweep.kept_totals),
+            is_past_ceiling=sweep.is_past_ceiling,
+            order_witness=self._order.witness,
+            repairs=self.repairs,
         )

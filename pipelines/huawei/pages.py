@@ -7,7 +7,10 @@ Does not live here: which page is wanted next, when a listing is proved (listing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pipelines.huawei.evidence import Tested
 
 # The documented maximum of `total`. Said so, it may stand for more; a larger one is an ordinary total.
 TOTAL_CEILING = 10_000
@@ -40,10 +43,19 @@ class Page:
     create_times: tuple[str | None, ...] = ()
     regions: frozenset[str | None] = frozenset()
 
+    @property
+    def times(self) -> tuple[str | None, ...]:
+        """When each of its tasks was created, as far as it says so."""
+        return self.create_times or (None,) * len(self.ids)
+
+    def names_other_regions(self, known: frozenset[str]) -> bool:
+        """Whether all its tasks name a region, and none of them a known one; where none is known, none is another."""
+        return bool(known and self.ids) and None not in self.regions and self.regions.isdisjoint(known)
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a listing ended; `counted_sweep` is the sweep that is the listing when it is complete.
+    """How a listing ended; `counted_sweep` is the sweep that is the listing, `tested` what it rests on, if complete.
 
     `reason` says why it is incomplete; beside a complete one it says what is worth knowing (`total_missing`,
     `total_at_ceiling`).
@@ -58,6 +70,7 @@ class Outcome:
     repairs: int
     offset_unit: OffsetUnit
     order_witness: str
+    tested: Tested | None = None
 
 
 @dataclass(frozen=True)

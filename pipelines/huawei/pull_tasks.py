@@ -51,50 +51,63 @@ MAX_ID_CHARACTERS = 1000
 RecorderFor = Callable[["PageRequest | str"], "Recorder"]
 
 
+@dataclass(frozen=True)
+class PageReader:
+    """Reads the pages of one target.
+
+    Attributes:
+        client: sends the requests.
+        target: what is listed.
+        recorder_for: gives the recorder of a page's requests.
+        known_regions: what the tasks of earlier captures named. A page whose tasks all name another one may be the
+            answer to somebody else's request: it is read again over a new connection, and what comes then counts.
+    """
+
+    client: LiveClient
+    target: Target
+    recorder_for: RecorderFor
+    known_regions: frozenset[str] = frozenset()
+
+    async def read(self, request: PageRequest, *, may_be_refused: bool) -> Page | None:
+        """What a page showed; None where the service refuses it and may.
+
+        Raises:
+            ApiError: when a request fails for good.
+        """
+        try:
+            page = await self._ask(request, is_doubtful=request.is_doubtful)
+            if page.names_other_regions(self.known_regions):
+                page = await self._ask(request, is_doubtful=True)
+        except ApiError as error:
+            if may_be_refused and error.said.status == BAD_REQUEST:
+                return None
+            raise
+        return page
+
+    async def _ask(self, request: PageRequest, *, is_doubtful: bool) -> Page:
+        query: dict[str, str | int] = {"offset": request.offset, "limit": request.limit, "region": _region(self.target)}
+        recorder = self.recorder_for(request)
+        answer = await self.client.get_pull_tasks(self.target, query, recorder, over_new_connection=is_doubtful)
+        return read_page(answer.content)
+
+
 async def list_pull_tasks(
-    client: LiveClient,
-    target: Target,
-    listing: Listing,
-    max_concurrency: int,
-    recorder_for: RecorderFor,
-    on_page: Callable[[Page], None],
-    known_regions: frozenset[str] = frozenset(),
+    reader: PageReader, listing: Listing, max_concurrency: int, on_page: Callable[[Page], None]
 ) -> Outcome:
     """Read pages until the listing has its outcome.
 
-    A page whose tasks all name a region that no earlier capture of the target showed may be the answer to somebody
-    else's request: it is read again over a new connection, and what comes then counts.
-
     Args:
-        client: sends the requests.
-        target: what is listed.
+        reader: reads a page.
         listing: says which pages are wanted and when it is done.
         max_concurrency: pages under way at once; the next ones are chosen when answers have come.
-        recorder_for: gives the recorder of a page's requests.
         on_page: is told what each page showed.
-        known_regions: what the tasks of earlier captures named; without any no page is strange.
 
     Raises:
         ApiError: when a request fails for good.
     """
 
-    async def ask(request: PageRequest, *, is_doubtful: bool) -> Page:
-        query: dict[str, str | int] = {"offset": request.offset, "limit": request.limit, "region": _region(target)}
-        recorder = recorder_for(request)
-        answer = await client.get_pull_tasks(target, query, recorder, over_new_connection=is_doubtful)
-        return read_page(answer.content)
-
     async def read(request: PageRequest) -> tuple[PageRequest, Page | None]:
-        """What a page showed; None where the service refuses to show rows beyond the 10,000th."""
-        try:
-            page = await ask(request, is_doubtful=request.is_doubtful)
-            if known_regions and page.ids and None not in page.regions and page.regions.isdisjoint(known_regions):
-                page = await ask(request, is_doubtful=True)
-        except ApiError as error:
-            if error.said.status == BAD_REQUEST and listing.reaches_beyond_ceiling(request):
-                return request, None
-            raise
-        return request, page
+        return request, await reader.read(request, may_be_refused=listing.reaches_beyond_ceiling(request))
 
     under_way: set[asyncio.Task[tuple[PageRequest, Page | None]]] = set()
     try:

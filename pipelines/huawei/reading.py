@@ -161,7 +161,7 @@ def read_answer(content: str | bytes) -> Reading:
 
 @dataclass(frozen=True)
 class Shown:
-    """The tasks that an answer shows: ids, times of creation and regions in order, `total`, its flaw, as in `Reading`."""
+    """What an answer shows: ids and times of creation in order, the regions named, `total` and flaw as in `Reading`."""
 
     ids: tuple[str, ...]
     create_times: tuple[str | None, ...]
@@ -215,7 +215,7 @@ def read_error(content: str | bytes) -> tuple[str | None, str | None]:
 
 
 def says_error(content: bytes) -> bool:
-    """Whether an answer 200 is a refusal: it says an error and shows no task. A bare `code` is none, gateways add it."""
+    """Whether an answer 200 is a refusal: an error and no task. A bare `code` is none: gateways add it."""
     return b'"error' in content and read_answer(content).flaw == ERROR_IN_ANSWER
 
 
@@ -245,13 +245,14 @@ def _read_odd(content: str | bytes) -> Reading:
     oddities = [Oddity(ANSWER, "byte_order_mark", '"\\ufeff"')] if json.has_mark else []
     total, is_known = _total(body, oddities)
     tasks = body.get("task_infos")
-    if _has_error(body):
-        if isinstance(tasks, list) and tasks and all(isinstance(task, dict) for task in tasks):
-            return replace(_read_tasks(tasks, total, oddities, may_be_odd=json.may_be_odd), flaw=ERROR_BESIDE_ROWS)
-        return Reading([], total, ERROR_IN_ANSWER, oddities)
+    has_error = _has_error(body)
+    rows = tasks if isinstance(tasks, list) and all(isinstance(task, dict) for task in tasks) else None
     is_recognised = is_known and isinstance(body.get("request_id"), str)
-    if is_recognised and isinstance(tasks, list) and all(isinstance(task, dict) for task in tasks):
-        return _read_tasks(tasks, total, oddities, may_be_odd=json.may_be_odd)
+    if (rows and has_error) or (rows is not None and is_recognised and not has_error):
+        reading = _read_tasks(rows, total, oddities, may_be_odd=json.may_be_odd)
+        return replace(reading, flaw=ERROR_BESIDE_ROWS) if has_error else reading
+    if has_error:
+        return Reading([], total, ERROR_IN_ANSWER, oddities)
     if is_recognised and tasks is None and total == 0:
         return Reading([], 0, None, oddities)
     is_null = is_recognised and tasks is None and "task_infos" in body

@@ -105,7 +105,7 @@ def said_by(answer: Answer) -> ServiceWords:
 
 
 def api_error(target: Target, answer: Answer) -> ApiError:
-    """An answer that is no 200, or says an error in one, as an error: transient or not, with target, code, request id and advice."""
+    """An answer that is no 200, or a 200 that says an error, as an error: target, code, request id, and what to do."""
     said = said_by(answer)
     code = said.error_code
     reason = _REASONS_BY_CODE.get(f".{(code or '').rpartition('.')[2]}") if (code or "").startswith("API") else None

@@ -94,7 +94,7 @@ class _Connector(aiohttp.TCPConnector):
         self._factory = lambda: _Protocol(loop=self._loop)  # type: ignore[assignment]
 
     async def _get(self, *arguments: Any) -> Any:
-        connection = await super()._get(*arguments)
+        connection: Any = await super()._get(*arguments)
         if connection is not None and connection.protocol is not None:
             connection.protocol.is_idle = False
         return connection
@@ -124,9 +124,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             connector=_Connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=self._timeout_seconds, sock_read=self._timeout_seconds
-            ),
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout_seconds, sock_read=self._timeout_seconds),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
         # Whether a request is sent again is the client's to decide and to count; aiohttp has no public switch for it.

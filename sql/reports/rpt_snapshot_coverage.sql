@@ -11,6 +11,7 @@
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
 -- column: proof VARCHAR | by_chain or by_agreement when complete.
 -- column: verdict_reason VARCHAR | Why the day is not complete or is held; or what is worth knowing of one that is.
+-- column: evidence VARCHAR | Which premises of the proof were tested, in a sentence; null unless complete, and for days of earlier versions.
 -- column: error_code VARCHAR | The service's code, where it refused.
 -- column: error_message VARCHAR | What went wrong and what to do about it.
 -- column: task_count BIGINT | Tasks listed; null unless complete.
@@ -41,6 +42,7 @@ select
     true as is_expected,
     cast(null as varchar) as proof,
     'no_run' as verdict_reason,
+    cast(null as varchar) as evidence,
     cast(null as varchar) as error_code,
     cast(null as varchar) as error_message,
     cast(null as bigint) as task_count,
@@ -72,6 +74,7 @@ select
     today.is_expected,
     today.proof,
     case when today.coverage = 'missing' then 'no_capture' else today.verdict_reason end as verdict_reason,
+    today.evidence,
     today.error_code,
     today.error_message,
     today.task_count,

@@ -1,6 +1,8 @@
 -- How the listing of each target ended on the day being built.
 -- A complete listing that lacks more than max_drop_ratio of the tasks known before (and at least 20) is held: until it is
 -- accepted, or a complete listing of a later day confirms it (lacks no such part of what it listed), the last state stands.
+-- So is one that shows none of up to 19 tasks, unless the service says of each that it does not know it any more, or such
+-- a fall from the same tasks was accepted before.
 -- kind: staging
 -- grain: one row per target that was to be listed
 -- key: project_id, region
@@ -14,12 +16,14 @@
 -- column: coverage VARCHAR | complete, held, incomplete, failed, or missing when there was no capture.
 -- column: proof VARCHAR | by_chain or by_agreement when complete.
 -- column: verdict_reason VARCHAR | Why the capture is not complete or is held; or what is worth knowing of one that is complete.
+-- column: evidence VARCHAR | Which premises of the proof were tested, in a sentence; null unless complete, and for days of earlier versions.
 -- column: error_code VARCHAR | The service's code, where it refused.
 -- column: error_message VARCHAR | What went wrong and what to do about it, masked.
 -- column: task_count BIGINT | Tasks listed; null unless complete.
 -- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
 -- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
 -- column: held_task_ids VARCHAR[] | Tasks that a held capture listed; else null.
+-- column: accepted_task_ids VARCHAR[] | Tasks known before, where an operator accepted that none of them is listed; else null.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
 -- column: sweeps BIGINT | Passes over the pages.
@@ -41,6 +45,7 @@ with state as (
         known.region,
         count(*) as known_count,
         count(*) filter (listed.task_id is null) as lost_count,
+        min(known.task_id, 20) as first_ids,
     from before.dim_pull_tasks as known
     left join tidy.pull_tasks as listed
         on known.project_id = listed.project_id and known.region = listed.region and known.task_id = listed.task_id
@@ -89,15 +94,26 @@ captures as (
         today.*,
         case when today.verdict = 'complete' then coalesce(state.lost_count, 0) end as lost_count,
         state.known_count,
-        today.verdict = 'complete'
-        and state.lost_count >= 20
-        and state.lost_count > coalesce(today.max_drop_ratio, 0.5) * state.known_count
-        and not coalesce(today.drop_accepted, false)
+        today.verdict = 'complete' and today.rows_count = 0 and state.known_count < 20 as falls_to_nothing,
+        case when falls_to_nothing and today.drop_accepted then state.first_ids end as accepted_task_ids,
+        today.verdict = 'complete' and not coalesce(today.drop_accepted, false)
         and (
-            targets.held_since_date is null
+            (
+                state.lost_count >= 20
+                and state.lost_count > coalesce(today.max_drop_ratio, 0.5) * state.known_count
+                and (
+                    targets.held_since_date is null
+                    or (
+                        unconfirmed.lost_count >= 20
+                        and unconfirmed.lost_count > coalesce(today.max_drop_ratio, 0.5) * unconfirmed.held_count
+                    )
+                )
+            )
             or (
-                unconfirmed.lost_count >= 20
-                and unconfirmed.lost_count > coalesce(today.max_drop_ratio, 0.5) * unconfirmed.held_count
+                falls_to_nothing
+                and targets.held_since_date is null
+                and not list_has_all(coalesce(today.gone, []), state.first_ids)
+                and not list_has_all(coalesce(targets.accepted_task_ids, []), state.first_ids)
             )
         ) as is_held,
     from judged as today
@@ -118,6 +134,7 @@ select
     case when is_held then 'held' else coalesce(verdict, 'missing') end as coverage,
     proof,
     case when is_held then 'lost_many_tasks' else verdict_reason end as verdict_reason,
+    mask_text(evidence) as evidence,
     mask_text(error_code) as error_code,
     case
         when is_held
@@ -134,6 +151,7 @@ select
     task_count as tasks_seen,
     lost_count,
     case when is_held then coalesce(listings.task_ids, []) end as held_task_ids,
+    accepted_task_ids,
     requests,
     retries,
     sweeps,

@@ -14,8 +14,11 @@ PLACES = ("head", "tail", "anywhere")
 STABLE_MANNERS = ("honest", "short", "capped", "by_page", "flickering", "lagging", "no_total")
 MOVING_MANNERS = ("shuffled", "rotating", "resorted_once", "swapping", "bumping")
 LAG = 5  # how many changes a lagging replica may be behind
-# Answers that are older than the capture: one of them, each from a replica of its own, the same page whenever asked.
-OLD_MANNERS = ("one_old", "replicas", "sticky")
+# Answers that are older than the capture: one of them, each from a replica of its own, the same page whenever asked, those
+# before a cache forgets, all but those for the first page.
+OLD_MANNERS = ("one_old", "replicas", "sticky", "expiring", "head_only")
+# A service that shows no row beyond the 10,000th, and one that says no total and shows half of what it is asked for.
+NARROW_MANNERS = ("window", "few_rows")
 
 
 @dataclass
@@ -64,9 +67,13 @@ class ModelServer:
         page = rows[start : start + request.limit]
         if self.manner == "short" and page and self.dice.random() < 0.2:
             page = page[:-1]
+        if self.manner == "window":
+            page = rows[:10_000][start : start + request.limit]
+        if self.manner == "few_rows":
+            page = page[: max(2, request.limit // 2)]
         if self.manner == "capped":
             page = rows[: self.cap][start : start + request.limit]
-        total = None if self.manner == "no_total" else min(len(rows), 10_000)
+        total = None if self.manner in {"no_total", "few_rows"} else min(len(rows), 10_000)
         return Page(tuple(page), total)
 
     def _shown(self, request: PageRequest) -> list[str]:
@@ -88,11 +95,14 @@ class ModelServer:
             self.rows.insert(0, self.rows.pop(self.dice.randrange(len(self.rows))))
         return self.rows
 
-
     def _old_rows(self, request: PageRequest) -> list[str]:
         self._answers += 1
         if self.manner == "replicas":
             return self._past[-1 - min(self.dice.choice(self._lags), len(self._past) - 1)]
+        if self.manner == "head_only":
+            return self.rows if request.offset == 0 else self._past[0]
+        if self.manner == "expiring":
+            return self._past[0] if self._answers <= (self._old_answer or 0) else self.rows
         is_old = self._answers - 1 == self._old_answer
         if self.manner == "sticky":
             if is_old and not self._old_page:
