@@ -348,6 +348,7 @@ async def _capture(
             attempt.error = ApiError(UNEXPECTED, text)
         verdict = attempt.verdict(clock.now())
         writer.close(verdict)
+        await client.forget_connections(target)
     except BaseException:  # whatever ends the capture, also a signal, leaves no half file; it goes on from here
         writer.close()
         unfinished.unlink(missing_ok=True)

@@ -295,14 +295,19 @@ def doctor(
         ReportFormat, typer.Option("--format", help="text, or json to share.")
     ] = ReportFormat.TEXT,
     test_alarm: Annotated[bool, typer.Option("--test-alarm", help="Send one alarm to the webhook as a test.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write what the service answered to a file, without ids, names and addresses."),
+    ] = None,
 ) -> None:
     """Look at the lake, and ask each target what it allows and how it answers; nothing is changed."""
     import asyncio
     import json
     from dataclasses import asdict
+    from importlib.metadata import version
 
     from pipelines import config as configuration
-    from pipelines.doctor import examine
+    from pipelines.doctor import examine, report_for_maintainers
     from pipelines.lake_doctor import examine_lake
 
     settings = remembered(configuration.load(config))
@@ -312,8 +317,10 @@ def doctor(
 
         send_test(settings, now)
         typer.echo("a test alarm was sent and accepted", err=output_format is ReportFormat.JSON)
-    lake = examine_lake(settings, settings.today(now))
-    reports = [lake, *asyncio.run(examine(settings, lambda: datetime.now(UTC)))]
+    reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
+    if report:
+        report.write_bytes(report_for_maintainers(reports, version("pulltasks")))
+    reports = [examine_lake(settings, settings.today(now)), *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
     else:

@@ -17,7 +17,7 @@ import msgspec
 from pipelines.errors import ApiError, CredentialRefused
 from pipelines.huawei.client import LiveClient
 from pipelines.huawei.order import Order
-from pipelines.huawei.pull_tasks import read_page
+from pipelines.huawei.pull_tasks import is_of_the_service, read_page
 from pipelines.huawei.reading import read_object, read_time
 from pipelines.huawei.refusals import ADVICE
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings, Target
 
 MAX_LIMIT = 100
+# No task has this id.
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
+# What a report to the maintainers leaves out: it says something of the account, not of the service.
+PRIVATE_QUESTIONS = frozenset({"credential"})
 # Beyond this the signature is refused; well before it a clock is worth a word.
 WORTH_SAYING_SECONDS = 60
 _PROJECT_ID = re.compile(r"[0-9a-f]{32}")
@@ -71,7 +75,7 @@ class _Heard:
 
 
 async def examine(settings: Settings, now: Callable[[], datetime]) -> list[Report]:
-    """Ask each target a few questions, at most six requests; nothing is changed anywhere.
+    """Ask each target a few questions, at most eight requests; nothing is changed anywhere.
 
     Raises:
         ConfigError: when a credential is not to be found.
@@ -106,6 +110,10 @@ async def _examine(client: LiveClient, target: Target) -> Report:
     beyond = (page.total or 0) + MAX_LIMIT
     findings.append(_rows_or_refusal("offset past the end", await ask(offset=beyond, limit=MAX_LIMIT, region=region)))
     findings.append(_without_region(await ask(offset=0, limit=MAX_LIMIT), page.total))
+    findings.append(_unknown_id(await ask(task_id=UNKNOWN_ID, offset=0, limit=1, region=region)))
+    if page.ids:
+        known = page.ids[0]
+        findings.append(_known_id(known, await ask(task_id=known, offset=0, limit=1, region=region)))
     findings += _order_and_words(first.content)
     return Report(target.label, tuple(findings))
 
@@ -194,6 +202,34 @@ def _without_region(answer: Answer | ApiError, total: int | None) -> Finding:
     return Finding(
         "without region", f"total {other} in place of {total}", advice if (other or 0) > (total or 0) else None
     )
+
+
+def _unknown_id(answer: Answer | ApiError) -> Finding:
+    """Only a 404 with the service's own code lets a task be called gone."""
+    question = "answer to an unknown id"
+    if isinstance(answer, ApiError):
+        code = answer.said.error_code or "no code"
+        tells = is_of_the_service(answer)
+        return Finding(question, f"{answer.said.status} {code}" + ("" if tells else "; ends of tasks read unchecked"))
+    rows = len(read_page(answer.content).ids)
+    return Finding(question, f"a list of {rows} rows; ends of tasks read unchecked")
+
+
+def _known_id(task_id: str, answer: Answer | ApiError) -> Finding:
+    question = "answer to a known id"
+    if isinstance(answer, ApiError):
+        return Finding(question, f"refused ({answer.said.status} {answer.said.error_code or 'no code'})")
+    ids = read_page(answer.content).ids
+    return Finding(question, "that task" if ids == (task_id,) else f"{len(ids)} rows" + ", not that task alone")
+
+
+def report_for_maintainers(reports: Sequence[Report], software_version: str) -> bytes:
+    """What the account's service answers, without ids, names and addresses, as JSON to be sent to the maintainers."""
+    targets = [
+        {finding.question: finding.answer for finding in report.findings if finding.question not in PRIVATE_QUESTIONS}
+        for report in reports
+    ]
+    return msgspec.json.format(msgspec.json.encode({"pulltasks": software_version, "targets": targets}), indent=2)
 
 
 def _order_and_words(content: bytes) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from pipelines.doctor import projects_of_regions
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
 from pipelines.sandbox.server import AccessKey, Sandbox, User, serving
 
-MAX_REQUESTS = 6
+MAX_REQUESTS = 8
 
 
 @pytest.fixture
@@ -61,6 +62,8 @@ def test_a_healthy_account_gets_answers_to_every_question_in_few_requests(desk: 
         "limit 101": "refused (400 LIVE.100011001)",
         "offset past the end": "accepted, 0 rows came",
         "without region": "the same total",
+        "answer to an unknown id": "404 LIVE.100011001",
+        "answer to a known id": "that task",
         "sorted by (first page)": "create_time",
         "zone of create_time": "Z",
     }
@@ -118,6 +121,22 @@ def test_a_list_of_one_page_does_not_tell_what_offsets_count(tmp_path: Path, run
     with serving(sandbox) as url:
         _, found = reports(Desk(sandbox, url, tmp_path, sandbox.places), run)
     assert found["beijing"]["offset counts"][0] == "unknown (the list fits on one page)"
+
+
+def test_the_report_for_maintainers_names_no_task_no_target_and_no_address(desk: Desk, run, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    run("doctor", "--config", desk.config_file, "--report", file)
+    text = file.read_text(encoding="utf-8")
+    beijing, singapore = json.loads(text)["targets"]
+    if "limit 100" not in beijing:
+        beijing, singapore = singapore, beijing
+    assert {"offset counts", "sorted by (first page)", "total", "offset past the end", "clock"} <= beijing.keys()
+    assert {"without region", "status seen", "not set is sent as", "answer to an unknown id"} <= beijing.keys()
+    assert singapore["listing"] == "refused: HTTP 403 APIGW.0302 (forbidden)"
+    for secret in (BEIJING.project_id, SINGAPORE.project_id, "beijing", "singapore", desk.url, "127.0.0.1"):
+        assert secret not in text
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", text)  # no id of a task
 
 
 def test_the_report_can_be_read_as_text(desk: Desk, run) -> None:

@@ -127,7 +127,7 @@ def reasons() -> set[str]:
         for node in parsed(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in TAKES_REASON:
                 found.update(*map(single_words, node.args))
-            elif isinstance(node, ast.Return) and node.value is not None and path.name == "listing.py":
+            elif isinstance(node, ast.Return) and node.value is not None and path.name in {"listing.py", "sweep.py"}:
                 found.update(single_words(node.value))
     for name in REASON_MODELS:
         sql = (ROOT / "sql" / name).read_text(encoding="utf-8")

@@ -164,7 +164,8 @@ class Listing:
         return True
 
     def _is_empty_surprise(self, offset: int, page: Page) -> bool:
-        return offset == 0 and not page.ids and not page.total and self.rules.expects_rows
+        is_surprise = self.rules.expects_rows or page.total is None
+        return offset == 0 and not page.ids and not page.total and is_surprise
 
     # -- what offset counts --------------------------------------------------------------------------------------
 
@@ -230,9 +231,10 @@ class Listing:
         if self.outcome is not None or sweep.waiting or sweep.under_way.total() or self._is_more_beyond():
             return
         if sweep.is_joined():
-            if totals.have_step(sweep.totals) and not sweep.is_head_read_again:
-                sweep.is_head_read_again = True
-                self._ask_again(0)  # is what is said now what was said in between?
+            if not sweep.is_read_again and (left_behind := sweep.left_behind()):
+                sweep.is_read_again = True
+                for offset in left_behind:
+                    self._ask_again(offset)  # is what is said now what was said in between?
                 return
             self._end_sweep(self._flaw_of_sweep())
             return

@@ -149,7 +149,7 @@ async def find_ends(
         except CredentialRefused:
             raise
         except ApiError as error:
-            return "gone" if _is_of_the_service(error) else "unchecked"
+            return "gone" if is_of_the_service(error) else "unchecked"
         return "unlisted" if task_id in read_page(answer.content).ids else "unchecked"
 
     asked = missing[:max_checks]
@@ -161,7 +161,7 @@ async def find_ends(
     )
 
 
-def _is_of_the_service(error: ApiError) -> bool:
+def is_of_the_service(error: ApiError) -> bool:
     """Whether the service itself says that it does not know a task: a gateway's 404 says nothing of tasks."""
     return error.reason == "not_found" and (error.said.error_code or "").startswith(SERVICE_CODES)
 

@@ -56,7 +56,8 @@ class Sweep:
     kept_totals: set[int | None] = field(default_factory=set)  # of the pages that count
     is_past_ceiling: bool = False  # some page shows a row that a total of 10,000 does not count
     ends_below_ceiling: bool = False
-    is_head_read_again: bool = False
+    heard: dict[int, int] = field(default_factory=dict)  # offset -> how many answers had come before its newest page
+    is_read_again: bool = False  # what lay before a step of the total was
     repairs: int = 0
     empty_reads: int = 0
     has_moved: bool = False
@@ -133,6 +134,7 @@ class Sweep:
         """Take in a page that is what it should be."""
         is_tail = self.reaches_end(offset, page)
         self.pages[offset] = self.newest = page
+        self.heard[offset] = len(self.totals) - 1
         self.numbers[offset] = self.groups.add(page.ids, is_head=offset == 0, is_tail=is_tail)
         self.kept_totals.add(page.total)
         self.is_past_ceiling |= self.rows_before(offset) + len(page.ids) > TOTAL_CEILING
@@ -169,6 +171,22 @@ class Sweep:
             earlier < offset and other.ids[:1] != page.ids[:1] and set(page.ids) <= set(other.ids)
             for earlier, other in self.pages.items()
         )
+
+    def left_behind(self) -> list[int]:
+        """Pages on the far side of a step of the total, and the first one in any case; none where there is no step.
+
+        They may be old answers, so that tasks are missing that were there all the time.
+        """
+        newest = self.newest.total if self.newest else None
+        if newest is None or not totals.have_step(self.totals):
+            return []
+        answers = len(self.totals) - 1
+        return [
+            offset
+            for offset, page in self.pages.items()
+            if offset == 0
+            or (page.total is not None and abs(page.total - newest) > totals.allowed(answers - self.heard[offset]))
+        ]
 
     def note_movement(self, left: int, right: int) -> int:
         """How many rows neighbours share; where fewer than expected, pages not yet asked for shall share more."""

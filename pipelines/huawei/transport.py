@@ -80,7 +80,7 @@ class _Protocol(ResponseHandler):
     is_idle = False
 
     def data_received(self, data: bytes) -> None:
-        if self.is_idle:
+        if self.is_idle and data:
             self.close()
         else:
             super().data_received(data)

@@ -15,8 +15,8 @@ STABLE_MANNERS = ("honest", "short", "capped", "by_page", "flickering", "lagging
 MOVING_MANNERS = ("shuffled", "rotating", "resorted_once", "swapping", "bumping")
 LAG = 5  # how many changes a lagging replica may be behind
 # Answers that are older than the capture: one of them, each from a replica of its own, the same page whenever asked, those
-# before a cache forgets, all but those for the first page.
-OLD_MANNERS = ("one_old", "replicas", "sticky", "expiring", "head_only")
+# before a cache forgets, all but those for the first page, those of another replica that stands in for a while.
+OLD_MANNERS = ("one_old", "replicas", "sticky", "expiring", "head_only", "failing_over")
 # A service that shows no row beyond the 10,000th, and one that says no total and shows half of what it is asked for.
 NARROW_MANNERS = ("window", "few_rows")
 
@@ -101,6 +101,8 @@ class ModelServer:
             return self._past[-1 - min(self.dice.choice(self._lags), len(self._past) - 1)]
         if self.manner == "head_only":
             return self.rows if request.offset == 0 else self._past[0]
+        if self.manner == "failing_over":
+            return self._past[0] if 1 < self._answers <= 10 else self.rows
         if self.manner == "expiring":
             return self._past[0] if self._answers <= (self._old_answer or 0) else self.rows
         is_old = self._answers - 1 == self._old_answer
@@ -130,6 +132,8 @@ def read(
     while listing.outcome is None:
         while len(waiting) < in_flight and (request := listing.next()) is not None:
             waiting.append(request)
+        if listing.outcome is not None:
+            break  # given up
         assert waiting, "the machine waits for nothing"
         for _ in range(int(changes) + (server.dice.random() < changes % 1)):
             server.change()
@@ -138,4 +142,5 @@ def read(
         pages.append((request, page))
         listing.receive(request, page)
         assert len(pages) < 50_000, "the machine does not end"
+    assert listing.outcome is not None
     return Reading(listing.outcome, len(pages), pages)
