@@ -67,7 +67,7 @@ class Odd:
         """Rows that it always leaves out and does not count, or a list of half the tasks that counts as many."""
         is_uncounted = self.total in {"none", "shown"}
         is_half = self.total == "small" and self.size // 2 in {self.rows_a_page, self.cap, self.empty_at}
-        return (bool(self.hidden or self.cap) and is_uncounted) or is_half
+        return (bool(self.hidden or self.cap or self.stale_by) and is_uncounted) or is_half
 
     def answer(self, query: dict[str, str]) -> tuple[int, bytes]:
         number, self.answers = self.answers, self.answers + 1

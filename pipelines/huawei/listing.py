@@ -262,6 +262,8 @@ class Listing:
         sweep = self._sweep
         if sweep.may_hide_more():
             return "total_at_ceiling"
+        if sweep.has_holes():
+            return "pages_not_joined"
         if sweep.has_too_few_or_many():
             return "ids_differ_from_total"
         if totals.contradict(sweep.totals):

@@ -139,7 +139,7 @@ class Sweep:
         self.kept_totals.add(page.total)
         self.is_past_ceiling |= self.rows_before(offset) + len(page.ids) > TOTAL_CEILING
         self.ends_below_ceiling |= is_tail and page.total is not None and page.total < TOTAL_CEILING
-        if offset == 1 and not page.ids and page.total is None and len(self.pages[0].ids) == 1:
+        if offset == 1 and not page.ids and page.total is None and len(self.groups.ids) == 1:
             self.groups.end_at(self.numbers[0])  # one task, and nothing after it
         self.order.add(page.ids, page.times)
 
@@ -209,6 +209,13 @@ class Sweep:
         if not self.pages[0].ids:
             return True  # a believed empty list
         return not self.can_overlap or self.groups.reach_from_head_to_tail()
+
+    def has_holes(self) -> bool:
+        """Whether a short page that shares no rows with others is followed by one with rows: what lies between is hidden."""
+        if self.can_overlap:
+            return False
+        filled = [offset for offset in sorted(self.pages) if self.pages[offset].ids]
+        return any(len(self.pages[offset].ids) < self.measures.limit for offset in filled[:-1])
 
     @property
     def is_at_ceiling(self) -> bool:
