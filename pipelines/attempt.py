@@ -148,7 +148,7 @@ class Attempt:
         """Keep what a page said; give the listing up if its answers have grown beyond all measure."""
         self._tally.showed(page)
         if page.names_other_regions(self._known.regions):
-            self._strange_regions |= {region for region in page.regions if region}
+            self._strange_regions |= {fit(region) for region in page.regions if region}
         if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:
             listing.give_up("too_large")
 
@@ -217,7 +217,7 @@ class Attempt:
             verdict=outcome.verdict if outcome else "failed",
             proof=outcome.proof if outcome else None,
             verdict_reason=reason,
-            evidence=fit(sentence(outcome.tested, self._strange_regions)) if outcome and outcome.tested else None,
+            evidence=sentence(outcome.tested, self._strange_regions) if outcome and outcome.tested else None,
             drift_repairs=self._repairs or self._listing.repairs,
             offset_unit=outcome.offset_unit if outcome else "unknown",
             order_witness=outcome.order_witness if outcome else ASSUMED,

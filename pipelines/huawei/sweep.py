@@ -211,7 +211,7 @@ class Sweep:
         return not self.can_overlap or self.groups.reach_from_head_to_tail()
 
     def has_holes(self) -> bool:
-        """Whether a short page that shares no rows with others is followed by one with rows: what lies between is hidden."""
+        """Whether a short page that shares no rows with others is followed by one with rows: some are hidden."""
         if self.can_overlap:
             return False
         filled = [offset for offset in sorted(self.pages) if self.pages[offset].ids]
