@@ -12,10 +12,10 @@ from pathlib import Path
 import dagster as dg
 
 from assets.definitions import JOB, build_defs
-from pipelines.coverage import read_status
 from pipelines.lake import Lake
 from pipelines.sandbox.cli import places_of, targets_toml
 from pipelines.sandbox.server import Sandbox, serving
+from pipelines.status import read_status
 from pipelines.warehouse import open_published
 
 FOLDER = Path(".demo")

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import dagster as dg
 
 from pipelines.capture import CaptureResult
-from pipelines.coverage import Status
 from pipelines.models import BEFORE, Model, Models, column_lineage
 from pipelines.preview import Preview
+from pipelines.status import Status
 from pipelines.tables import Table
 
 MAX_VERDICT_ROWS = 100

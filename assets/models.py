@@ -22,11 +22,12 @@ from assets.metadata import (
 )
 from assets.resources import Workplace
 from pipelines.build import ModelResult
-from pipelines.coverage import read_day, read_surprises
+from pipelines.coverage import read_surprises
 from pipelines.dashboard import PAGE_NOT_WRITTEN, write_dashboard
 from pipelines.errors import PulltasksError
 from pipelines.models import Model, Models
 from pipelines.preview import Preview
+from pipelines.status import read_day
 from pipelines.warehouse import open_published
 
 WAREHOUSE = dg.AssetKey("warehouse")

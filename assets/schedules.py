@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from pipelines.coverage import is_day_complete
 from pipelines.lake import Lake
 from pipelines.settings import Settings
+from pipelines.status import is_day_complete
 
 LAST_HOUR = 23
 # Months are compacted on their second day, between two ticks of the daily schedule: one run at a time writes.

@@ -61,7 +61,8 @@ def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[
 
 def _tell(settings: Settings, failure: Failure | None = None, *, has_run: bool = True) -> dg.SkipReason:
     """No sensor asks for a run; its tick says whether all could be told."""
-    return dg.SkipReason(announce(settings, CLOCK.now(), failure, has_run=has_run) or "nothing is left to be told")
+    failures = [failure] if failure else []
+    return dg.SkipReason(announce(settings, CLOCK.now(), failures, has_run=has_run) or "nothing is left to be told")
 
 
 def _has_published(context: dg.RunFailureSensorContext) -> bool:

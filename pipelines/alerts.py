@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipelines.coverage import is_ahead, words_of_a_day_ahead
 from pipelines.errors import target_label
 from pipelines.redact import mask_text
+from pipelines.status import age_of, is_ahead, judge, words_of_a_day_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
 
-    from pipelines.coverage import NewestComplete, Status, Surprise, TargetStatus
+    from pipelines.coverage import Surprise
+    from pipelines.settings import Limits
+    from pipelines.status import Freshness, Status, TargetStatus
 
 RUN_FAILED = "run_failed"
 NO_COMPLETE_DAY = "no_complete_day"
@@ -102,52 +104,80 @@ class Failure:
 
 @dataclass(frozen=True)
 class LakeState:
-    """What the published warehouse says: its newest day, what surprised on it, the newest complete day."""
+    """What the published warehouse says: how targets stand on its newest day, what surprised on it."""
 
     status: Status
     surprises: Sequence[Surprise]
-    newest: NewestComplete | None
 
 
 def find_alerts(
-    state: LakeState | None, failure: Failure | None, now: datetime, today: date, max_age: timedelta
+    state: LakeState | None, failures: Sequence[Failure], now: datetime, today: date, limits: Limits
 ) -> tuple[Alert, ...]:
     """All that is wrong now, in the order in which it is told.
 
     Args:
         state: None when nothing was published yet.
-        failure: what failed beside the listings: how the run ended, or what cannot be read.
+        failures: what failed beside the listings: how the run ended, or what cannot be read.
         now: the time that ages are counted to.
         today: its calendar day.
-        max_age: how long ago the newest complete day may have been.
+        limits: how old the lake and each target may be.
     """
-    found = [*_of_run(failure, today)]
-    if state is None and failure is None:
+    told = {target.reason for target in state.status.targets} if state else set()
+    # a refused credential is told of each target that it cost the day, and by itself where all were complete before
+    found = [
+        each
+        for failure in failures
+        if failure.reason != CREDENTIAL_REFUSED or failure.reason not in told
+        for each in _of_run(failure, today)
+    ]
+    if state is None and not failures:
         found.append(Alert(NO_COMPLETE_DAY, "nothing is published; run `pulltasks snapshot`, or mount the lake", today))
     if state and state.status.day > today:
         found.append(Alert(NO_COMPLETE_DAY, words_of_a_day_ahead(state.status.day, today), today, "day_ahead"))
     elif state:
-        found += _of_age(state.newest, now, today, max_age)
+        found += _of_age(judge(state.status, now, limits), now, today, limits)
     if state:
         found += [*_of_targets(state.status), *_of_surprises(state)]
     return tuple(sorted(found, key=lambda alert: KINDS.index(alert.kind)))
 
 
-def _of_run(failure: Failure | None, today: date) -> Iterator[Alert]:
-    if failure:
-        yield Alert(RUN_FAILED, one_line(failure.text), today, failure.reason)
+def _of_run(failure: Failure, today: date) -> Iterator[Alert]:
+    kind = CREDENTIAL_REFUSED if failure.reason == CREDENTIAL_REFUSED else RUN_FAILED
+    yield Alert(kind, one_line(failure.text), today, failure.reason)
 
 
-def _of_age(newest: NewestComplete | None, now: datetime, today: date, max_age: timedelta) -> Iterator[Alert]:
+def _of_age(freshness: Freshness, now: datetime, today: date, limits: Limits) -> Iterator[Alert]:
+    """The lake's own age; where that is beyond its limit, those of its targets say nothing more.
+
+    A target that was never complete is told by how its listing ended.
+    """
     advice = "run `pulltasks status` for the reasons"
-    if newest is None:
-        yield Alert(NO_COMPLETE_DAY, f"no day was ever complete; {advice}", today)
-    elif is_ahead(now - newest.finished_at):
-        text = f"all targets were last complete on {newest.day}, which ended after now: a clock is wrong; set it"
-        yield Alert(NO_COMPLETE_DAY, text, today, "day_ahead")
-    elif (age := now - newest.finished_at) > max_age:
-        ages = f"{_hours(age)} ago, longer than {_hours(max_age)}"
-        yield Alert(NO_COMPLETE_DAY, f"all targets were last complete on {newest.day}, {ages}; {advice}", today)
+    age = freshness.lake_age
+    if freshness.is_lake_beyond:
+        if age is None:
+            yield Alert(NO_COMPLETE_DAY, f"no capture is published; {advice}", today)
+        elif is_ahead(age):
+            text = "the last capture that is published ended after now: a clock is wrong; set it"
+            yield Alert(NO_COMPLETE_DAY, text, today, "day_ahead")
+        else:
+            ages = f"{_hours(age)} ago, longer than {_hours(limits.lake)}"
+            text = f"the last capture that is published ended {ages}; find out why no run published since"
+            yield Alert(NO_COMPLETE_DAY, text, today)
+        return
+    for status in [each for each in freshness.beyond if each.last_complete_at]:
+        target = AlertTarget(status.project_id, status.region, status.name)
+        yield Alert(NO_COMPLETE_DAY, one_line(f"{words_of_age(status, now, limits)}; {advice}"), today, None, target)
+
+
+def words_of_age(target: TargetStatus, now: datetime, limits: Limits) -> str:
+    """How long a target that is beyond its limit is not known, in a sentence."""
+    age = age_of(target, now)
+    if age is None:
+        return f"{target.label}: was never complete"
+    if is_ahead(age):
+        return f"{target.label}: was last complete after now; a clock is wrong"
+    ages = f"{_hours(age)} ago, longer than {_hours(limits.target)}"
+    return f"{target.label}: was last complete on {target.last_complete_date}, {ages}"
 
 
 def _hours(age: timedelta) -> str:

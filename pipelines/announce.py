@@ -24,12 +24,13 @@ from pipelines.alerts import (
     one_line,
 )
 from pipelines.config import read_webhook
-from pipelines.coverage import find_surprises, read_newest_complete, read_newest_day
+from pipelines.coverage import find_surprises
 from pipelines.error_reports import reporter
 from pipelines.errors import AlertNotSent, ConfigError, LakeError, NotReadable
 from pipelines.json_reading import decode_file
 from pipelines.lake import Lake
 from pipelines.redact import scrub
+from pipelines.status import read_newest_day
 from pipelines.warehouse import open_published
 from pipelines.webhook import Message, body_of, post
 
@@ -46,13 +47,15 @@ class _Sent(msgspec.Struct):
     sent: frozenset[AlertKey] = frozenset()
 
 
-def announce(settings: Settings, now: datetime, failure: Failure | None = None, *, has_run: bool = True) -> str | None:
+def announce(
+    settings: Settings, now: datetime, failures: Sequence[Failure] = (), *, has_run: bool = True
+) -> str | None:
     """Send what is wrong and was not told before; without a webhook do nothing.
 
     Args:
         settings: the webhook, the lake, how old the newest complete day may be.
         now: the time.
-        failure: how a run ended that published nothing.
+        failures: what failed beside the listings: how a run ended that published nothing, a refused credential.
         has_run: whether a run has just ended; else nothing is known of how the last one did.
 
     Returns:
@@ -63,7 +66,7 @@ def announce(settings: Settings, now: datetime, failure: Failure | None = None, 
         return None
     lake = Lake(settings.lake.root)
     try:
-        return _announce(settings, lake, now, failure, has_run=has_run)
+        return _announce(settings, lake, now, failures, has_run=has_run)
     except Exception as error:  # noqa: BLE001 - how a run ended is not changed by who could be told
         return f"alarms could not be sent: {reporter(lake)(error, 'sending alarms')}"
 
@@ -89,13 +92,15 @@ def send_test(settings: Settings, now: datetime) -> None:
     )
 
 
-def _announce(settings: Settings, lake: Lake, now: datetime, failure: Failure | None, *, has_run: bool) -> str | None:
+def _announce(
+    settings: Settings, lake: Lake, now: datetime, failures: Sequence[Failure], *, has_run: bool
+) -> str | None:
     state: LakeState | None = None
     try:
         state = _state(lake)
     except (LakeError, duckdb.Error, OSError) as error:
-        failure = failure or Failure(type(error).__name__, f"what is published cannot be read: {scrub(str(error))}")
-    alerts = find_alerts(state, failure, now, settings.today(now), settings.alerts.max_age)
+        failures = failures or [Failure(type(error).__name__, f"what is published cannot be read: {scrub(str(error))}")]
+    alerts = find_alerts(state, failures, now, settings.today(now), settings.alerts.limits)
     with ExitStack() as held:
         with suppress(OSError):  # a disk that is full or not there: told twice is better than not told
             held.enter_context(lake.alerts_lock())
@@ -150,7 +155,7 @@ def _state(lake: Lake) -> LakeState | None:
         return None
     with open_published(lake) as connection:
         status = read_newest_day(connection)
-        return LakeState(status, find_surprises(connection, status.day), read_newest_complete(connection))
+        return LakeState(status, find_surprises(connection, status.day))
 
 
 def _read_sent(lake: Lake) -> frozenset[AlertKey]:

@@ -97,7 +97,7 @@ def snapshot(
 ) -> None:
     """Capture all targets today, build the tables, publish the warehouse."""
     from pipelines import config as configuration
-    from pipelines.capture import CLOCK_DISAGREES
+    from pipelines.runs import failures_of
     from pipelines.runs import snapshot as run_snapshot
 
     if day and simulated_date:
@@ -121,11 +121,9 @@ def snapshot(
             simulated=simulated is not None,
             watcher=progress,
         )
-        failures += [
-            (CLOCK_DISAGREES, each.message or "") for each in result.captures if each.reason == CLOCK_DISAGREES
-        ]
+        failures.extend(failures_of(result.captures))
     with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
-        print_captures(wanted, result.captures, result.status)
+        print_captures(wanted, result.captures, result.status, settings.timezone)
         print_end(result)
 
 
@@ -213,7 +211,9 @@ def status(
     config: ConfigOption = None,
     max_age: Annotated[
         str | None,
-        typer.Option(metavar="26h", help="One line, and exit code 3 if no day was complete for longer (m, h, d)."),
+        typer.Option(
+            metavar="26h", help="A line for monitors; exit code 3 if the lake or a target is too old (m, h, d)."
+        ),
     ] = None,
     output_format: Annotated[
         ReportFormat, typer.Option("--format", help="text, or json for monitors.")
@@ -221,8 +221,9 @@ def status(
 ) -> None:
     """Show which targets are complete on the newest day; the exit code says whether all are."""
     from pipelines import config as configuration
-    from pipelines.coverage import is_ahead, read_newest_complete, read_status, words_of_a_day_ahead
     from pipelines.lake import Lake
+    from pipelines.settings import Limits
+    from pipelines.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
     from pipelines.warehouse import open_published
 
     allowed = _duration(max_age, "--max-age")
@@ -231,17 +232,17 @@ def status(
     with open_published(Lake(settings.lake.root)) as connection:
         found = read_status(connection, settings.today(now))
         newest = read_newest_complete(connection)
-    age = now - newest.finished_at if newest else None
-    is_fresh = age is not None and not is_ahead(age) and (allowed is None or age <= allowed)
-    is_good = found.is_complete if allowed is None else is_fresh and not found.is_ahead
+    limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
+    freshness = judge(found, now, limits)
+    is_good = found.is_complete if allowed is None else freshness.level != "red"
     if found.is_ahead:
         typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
     if output_format is ReportFormat.JSON:
-        print_status_json(found, newest, age, is_good=is_good)
+        print_status_json(found, freshness, newest, now, is_good=is_good)
     elif allowed is None:
-        print_status(found)
+        print_status(found, freshness, now, limits)
     else:
-        print_age(newest, age, max_age or "", is_good=is_good)
+        print_age(found, freshness, now, limits)
     raise typer.Exit(0 if is_good else NOT_COMPLETE)
 
 

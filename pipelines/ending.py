@@ -23,8 +23,9 @@ from pipelines.errors import PulltasksError, Unforeseen
 from pipelines.terminal import NOT_COMPLETE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from pipelines.alerts import Failure
     from pipelines.settings import Settings
 
 
@@ -134,9 +135,12 @@ def _message(error: PulltasksError | OSError) -> str:
 
 
 @contextmanager
-def alarms(settings: Settings) -> Iterator[list[tuple[str, str]]]:
-    """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended."""
-    failures: list[tuple[str, str]] = []
+def alarms(settings: Settings) -> Iterator[list[Failure]]:
+    """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended.
+
+    What a run that published all the same has to tell beside its listings is put into the list that is given.
+    """
+    failures: list[Failure] = []
     try:
         yield failures
     except (PulltasksError, OSError) as error:
@@ -147,15 +151,19 @@ def alarms(settings: Settings) -> Iterator[list[tuple[str, str]]]:
         _announce(settings, type(error).__name__, text)
         raise Unforeseen(text) from None
     _UNDER_WAY.has_published = True
-    _announce(settings, *(failures[0] if failures else (None, "")))
+    _send(settings, failures)
 
 
-def _announce(settings: Settings, reason: str | None = None, text: str = "") -> None:
+def _announce(settings: Settings, reason: str, text: str) -> None:
+    from pipelines.alerts import Failure
+
+    _send(settings, [Failure(reason, f"the run ended with an error: {text}")])
+
+
+def _send(settings: Settings, failures: Sequence[Failure]) -> None:
     if not settings.alerts.are_sent:
         return
-    from pipelines.alerts import Failure
     from pipelines.announce import announce
 
-    failure = Failure(reason, f"the run ended with an error: {text}") if reason else None
-    if warning := announce(settings, datetime.now(UTC), failure):
+    if warning := announce(settings, datetime.now(UTC), failures):
         typer.echo(f"warning: {warning}", err=True)

@@ -10,9 +10,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.alerts import CREDENTIAL_REFUSED, Failure
 from pipelines.audit import Audit, audit_days, mend_manifests
 from pipelines.builds import plan_build, remove_all_builds
-from pipelines.capture import CaptureResult, capture_targets, check_date
+from pipelines.capture import CLOCK_DISAGREES, CaptureResult, capture_targets, check_date
 from pipelines.compaction import (
     clear_compacted_days,
     compact_month,
@@ -22,7 +23,7 @@ from pipelines.compaction import (
     months_to_compact,
     remove_old_raw,
 )
-from pipelines.coverage import is_day_complete, known_tasks, read_day, read_surprises
+from pipelines.coverage import known_tasks, read_surprises
 from pipelines.error_reports import reporter
 from pipelines.errors import LakeError, NoWarehouse
 from pipelines.lake import Lake, month_of
@@ -30,6 +31,7 @@ from pipelines.manifests import stale_dates
 from pipelines.models import load_models
 from pipelines.normalise import days_to_normalise, normalise_days
 from pipelines.publish import build_and_publish
+from pipelines.status import read_day
 from pipelines.warehouse import open_published
 
 if TYPE_CHECKING:
@@ -39,10 +41,10 @@ if TYPE_CHECKING:
 
     from pipelines.capture import Clock
     from pipelines.compaction import CompactedMonth
-    from pipelines.coverage import Status
     from pipelines.errors import Reporter
     from pipelines.models import Models
     from pipelines.settings import Settings, WarehouseSettings
+    from pipelines.status import Status
 
 
 class Watcher(Protocol):
@@ -147,11 +149,25 @@ def snapshot(
         outcome = _publish(lake, settings, clock, watcher, report, damaged)
         page, page_error = _page(lake, settings, report)
         damaged = (*damaged, *outcome.troubles, *_close_again(lake, compacted))
-    is_complete = _is_complete(lake, settings, day, captures) and not damaged and not page_error
+    is_well = all(capture.verdict == "complete" for capture in captures) and not damaged and not page_error
     built = tuple(dict.fromkeys((*built, *outcome.rebuilt)))
-    result = _result(lake, day, captures, built, damaged, outcome.published, is_complete=is_complete)
+    result = _result(lake, day, captures, built, damaged, outcome.published, is_complete=is_well)
+    is_complete = is_well and result.status.covers({target.key for target in settings.targets})
     surprises = (*damage, *mended, *result.surprises)
-    return replace(result, dashboard=page, page_error=page_error, surprises=surprises)
+    return replace(result, dashboard=page, page_error=page_error, surprises=surprises, is_complete=is_complete)
+
+
+def failures_of(captures: Sequence[CaptureResult]) -> list[Failure]:
+    """What is told of an attempt whatever stands: a credential that was refused, a day that the service does not give.
+
+    A target that was complete before it keeps its coverage, so that nothing else would tell of it.
+    """
+    found = {
+        capture.reason: Failure(capture.reason, capture.message or capture.reason)
+        for capture in reversed(captures)
+        if capture.is_new and capture.reason in {CLOCK_DISAGREES, CREDENTIAL_REFUSED}
+    }
+    return list(found.values())
 
 
 def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
@@ -328,12 +344,6 @@ def _result(
     with open_published(lake) as connection:
         status, surprises = read_day(connection, day), read_surprises(connection, day)
     return RunResult(tuple(captures), built, damaged, published, status, tuple(surprises), is_complete)
-
-
-def _is_complete(lake: Lake, settings: Settings, day: date, captures: Sequence[CaptureResult]) -> bool:
-    if any(result.verdict != "complete" for result in captures):
-        return False
-    return is_day_complete(lake, day, {target.key for target in settings.targets})
 
 
 def _tidy(

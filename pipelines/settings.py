@@ -7,6 +7,7 @@ Does not live here: where values come from, mistakes of several keys together, s
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -220,6 +221,19 @@ class DashboardSettings(_Section):
     enabled: bool = False
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How old what is known may be.
+
+    Attributes:
+        lake: since the newest capture that is published ended.
+        target: since the last complete capture of each target: it may miss a day.
+    """
+
+    lake: timedelta
+    target: timedelta
+
+
 class AlertSettings(_Section):
     """Where alarms are sent and in which shape; when something is called too old. Without a webhook nothing is sent."""
 
@@ -227,6 +241,12 @@ class AlertSettings(_Section):
     webhook_file: SomePath | None = None
     format: Literal["json", "slack", "feishu", "dingtalk"] = "json"
     max_age: Duration = timedelta(hours=26)
+    max_target_age: Duration = timedelta(hours=50)
+
+    @property
+    def limits(self) -> Limits:
+        """How old the lake and its targets may be."""
+        return Limits(lake=self.max_age, target=self.max_target_age)
 
     @property
     def are_sent(self) -> bool:

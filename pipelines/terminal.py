@@ -6,11 +6,13 @@ Does not live here: verbs and options (cli), what is shown (runs, coverage, ware
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,15 +20,16 @@ from pipelines.outside_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date, timedelta
+    from datetime import date, datetime, timedelta
     from types import TracebackType
 
     import duckdb
 
     from pipelines.capture import CaptureResult
-    from pipelines.coverage import NewestComplete, Status
     from pipelines.doctor import Report
     from pipelines.runs import RunResult
+    from pipelines.settings import Limits
+    from pipelines.status import Freshness, NewestComplete, Status
 
 NOT_COMPLETE = 3
 
@@ -81,11 +84,11 @@ class Progress:
             self._bar.update(self._task, advance=1, note=visible(note))
 
 
-def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Status) -> None:
-    """How each target ended, and what to do about those that are not complete; each message once."""
-    judged = {(t.project_id, t.region): t for t in status.targets if t.coverage not in {"complete", "missing"}}
+def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Status, timezone: str) -> None:
+    """How each target ended, what to do about those that are not complete, and what stands all the same."""
+    judged = {target.key: target for target in status.targets if target.coverage not in {"complete", "missing"}}
     rows = []
-    messages: list[str | None] = []
+    messages: list[tuple[str, str | None]] = []
     for result in captures:
         # what is published may think worse of a listing than the capture did: it is held, or its rows differ
         known = judged.get(result.target.key) if result.verdict == "complete" else None
@@ -101,9 +104,9 @@ def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Statu
                 str(result.requests),
             )
         )
-        messages.append(known.message if known else result.message)
+        messages.append((result.target.label, known.message if known else result.message))
     print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
-    for message in dict.fromkeys(message for message in messages if message):
+    for message in once(messages):
         typer.echo(visible(message))
     for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
         direction = "behind" if skew > 0 else "ahead of"
@@ -112,7 +115,33 @@ def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Statu
             "signatures were dated by the service's clock. Set the clock"
         )
     complete = sum(result.verdict == "complete" and result.target.key not in judged for result in captures)
-    typer.echo(f"{day}: {complete} of {len(captures)} targets complete")
+    stands = f"{status.complete} of {len(status.targets)} targets complete"
+    if (complete, len(captures)) == (status.complete, len(status.targets)):
+        typer.echo(f"{day}: {stands}")
+    else:
+        newest = max((each.last_complete_at for each in status.targets if each.last_complete_at), default=None)
+        when = f", {newest.astimezone(ZoneInfo(timezone)):%H:%M}" if status.complete and newest else ""
+        typer.echo(f"{day}: this attempt: {complete} of {len(captures)}; what stands: {stands}{when}")
+
+
+# The identifier of a request is another one each time.
+_REQUEST = re.compile(r", request [^;]*;")
+
+
+def once(messages: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Messages of targets, each sentence once: one that holds for several says how many, and leaves out requests."""
+    labels: dict[str, list[str]] = {}
+    for label, message in messages:
+        if message:
+            same = _REQUEST.sub(";", message.replace(f"{label}: ", "", 1))
+            labels.setdefault(same, []).append(label)
+    shown = []
+    for text, names in labels.items():
+        if len(names) == 1:
+            shown.append(next(message for label, message in messages if message and label == names[0]))
+        else:
+            shown.append(f"{len(names)} targets: {text}")
+    return shown
 
 
 def print_end(result: RunResult) -> None:
@@ -209,8 +238,8 @@ def spans(days: tuple[date, ...]) -> str:
     return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def print_status(found: Status) -> None:
-    """How each target stands, and what to do about those that are not complete."""
+def print_status(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
+    """How each target stands, what to do about those that are not complete, and how old what is known is."""
     rows = [
         (
             t.name or "",
@@ -224,13 +253,13 @@ def print_status(found: Status) -> None:
         for t in found.targets
     ]
     print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
-    for target in found.targets:
-        if target.message:
-            typer.echo(visible(target.message))
+    for message in once([(target.label, target.message) for target in found.targets]):
+        typer.echo(visible(message))
     if found.days_without_run:
         typer.echo(f"no run on {spans(found.days_without_run)}")
     typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
     typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
+    print_age(found, freshness, now, limits)
 
 
 def print_reports(reports: Sequence[Report]) -> None:
@@ -243,24 +272,40 @@ def print_reports(reports: Sequence[Report]) -> None:
                 typer.echo(f"    -> {visible(finding.advice)}")
 
 
-def print_age(newest: NewestComplete | None, age: timedelta | None, max_age: str, *, is_good: bool) -> None:
-    """How old the newest complete day is, in one line for cron."""
-    if newest is None or age is None:
-        typer.echo(f"no day was ever complete (allowed: {max_age}); run `pulltasks status` for the reasons")
-        return
-    from pipelines.coverage import is_ahead
+def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
+    """How old the lake is and which targets are older than they may be, for cron: a line, and one for each of these."""
+    from pipelines.alerts import words_of_age
+    from pipelines.status import is_ahead
 
-    if is_ahead(age):
-        hours = f"{-age.total_seconds() / 3600:.1f} h after now"
-        typer.echo(f"all targets complete on {newest.day}, which ended {hours}: a clock is wrong; set it")
-        return
-    hours = f"{age.total_seconds() / 3600:.1f} h ago"
-    advice = "" if is_good else f", longer than {max_age}; run `pulltasks status` for the reasons"
-    typer.echo(f"all targets complete on {newest.day}, {hours}{advice}")
+    age = freshness.lake_age
+    level = freshness.level
+    if age is None:
+        typer.echo(f"{level}: no capture is published; run `pulltasks snapshot`")
+    elif found.is_ahead or is_ahead(age):
+        typer.echo(f"{level}: the last capture that is published ended after now: a clock is wrong; set it")
+    else:
+        ages = f"the last capture that is published ended {_hours(age)} ago"
+        too_long = f", longer than {_hours(limits.lake)}" if freshness.is_lake_beyond else ""
+        fresh = len(found.targets) - len(freshness.beyond)
+        known = f"{fresh} of {len(found.targets)} targets complete within {_hours(limits.target)}"
+        missed = f", {len(freshness.missed)} of them not on {found.day}" if freshness.missed else ""
+        typer.echo(f"{level}: {ages}{too_long}; {known}{missed}")
+    for target in freshness.beyond:
+        typer.echo(visible(words_of_age(target, now, limits)))
+    if freshness.missed:
+        typer.echo(visible(f"not complete on {found.day}: {', '.join(target.label for target in freshness.missed)}"))
 
 
-def print_status_json(found: Status, newest: NewestComplete | None, age: timedelta | None, *, is_good: bool) -> None:
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:.1f} h"
+
+
+def print_status_json(
+    found: Status, freshness: Freshness, newest: NewestComplete | None, now: datetime, *, is_good: bool
+) -> None:
     """The same for monitors, as one JSON object; times are UTC."""
+    from pipelines.status import age_of
+
     targets = [
         {
             "name": target.name,
@@ -271,20 +316,28 @@ def print_status_json(found: Status, newest: NewestComplete | None, age: timedel
             "message": target.message,
             "task_count": target.task_count,
             "last_complete_date": target.last_complete_date,
+            "last_complete_age_seconds": _seconds(age_of(target, now)),
+            "is_beyond_limit": target in freshness.beyond,
         }
         for target in found.targets
     ]
     report = {
         "is_good": is_good,
+        "level": freshness.level,
+        "age_seconds": _seconds(freshness.lake_age),
         "day": found.day,
         "built_at": found.built_at.replace(tzinfo=UTC),
         "targets_complete": found.complete,
         "targets_expected": len(found.targets),
         "days_without_run": list(found.days_without_run),
         "newest_complete_date": newest.day if newest else None,
-        "newest_complete_age_seconds": round(age.total_seconds()) if age is not None else None,
+        "newest_complete_age_seconds": _seconds(now - newest.finished_at if newest else None),
         "targets": targets,
     }
     import msgspec
 
     typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+
+
+def _seconds(age: timedelta | None) -> int | None:
+    return None if age is None else round(age.total_seconds())

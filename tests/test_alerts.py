@@ -17,29 +17,33 @@ from webhook_server import GOOD, TOKEN, listening
 from pipelines import cli
 from pipelines.alerts import KINDS, AlertTarget, Failure, LakeState, find_alerts
 from pipelines.announce import announce
-from pipelines.coverage import NewestComplete, Status, Surprise, TargetStatus
+from pipelines.coverage import Surprise
 from pipelines.runs import snapshot
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
 from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from pipelines.settings import Limits
+from pipelines.status import Status, TargetStatus
 from pipelines.webhook import Message, body_of
 
 DAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
-MAX_AGE = timedelta(hours=26)
+LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))
 P = "0123456789abcdef0123456789abcdef"
-GOOD_AGE = NewestComplete(DAY, NOW - timedelta(hours=1))
+HOUR_AGO = NOW - timedelta(hours=1)
 
 
-def target(coverage: str, reason: str | None = None, message: str | None = None) -> TargetStatus:
-    return TargetStatus(P, "cn-north-4", "beijing", coverage, reason, message, None, None)
+def target(
+    coverage: str, reason: str | None = None, message: str | None = None, at: datetime | None = HOUR_AGO
+) -> TargetStatus:
+    return TargetStatus(P, "cn-north-4", "beijing", coverage, reason, message, None, at.date() if at else None, at)
 
 
-def state(*targets: TargetStatus, surprises=(), newest: NewestComplete | None = GOOD_AGE) -> LakeState:
-    return LakeState(Status(DAY, NOW, targets, ()), surprises, newest)
+def state(*targets: TargetStatus, surprises=(), captured_at: datetime | None = HOUR_AGO) -> LakeState:
+    return LakeState(Status(DAY, NOW, targets, (), captured_at=captured_at), surprises)
 
 
-def found(lake_state: LakeState | None, failure: Failure | None = None) -> list[tuple]:
-    alerts = find_alerts(lake_state, failure, NOW, DAY, MAX_AGE)
+def found(lake_state: LakeState | None, *failures: Failure) -> list[tuple]:
+    alerts = find_alerts(lake_state, failures, NOW, DAY, LIMITS)
     return [(alert.kind, alert.reason, alert.snapshot_date, alert.text) for alert in alerts]
 
 
@@ -62,21 +66,40 @@ def test_a_target_that_is_not_complete_says_which_and_what_to_do(
     coverage: str, reason: str, message: str | None, kind: str, text: str
 ) -> None:
     assert found(state(target(coverage, reason, message))) == [(kind, reason, DAY, text)]
-    (alert,) = find_alerts(state(target(coverage, reason, message)), None, NOW, DAY, MAX_AGE)
+    (alert,) = find_alerts(state(target(coverage, reason, message)), [], NOW, DAY, LIMITS)
     assert alert.target == AlertTarget(P, "cn-north-4", "beijing")
 
 
 def test_what_is_worst_is_told_first() -> None:
     surprise = Surprise("new_field", "unknown_field", 3, 1, DAY)
     targets = [target(each) for each in ("held", "missing", "incomplete", "failed")] + [target("failed", KINDS[2])]
-    alerts = found(state(*targets, surprises=[surprise], newest=None), Failure("LakeError", "no room"))
+    alerts = found(state(*targets, surprises=[surprise], captured_at=None), Failure("LakeError", "no room"))
     assert tuple(kind for kind, *_ in alerts) == KINDS
 
 
 @pytest.mark.parametrize(("age_seconds", "is_told"), [(26 * 3600, False), (26 * 3600 + 1, True)])
 def test_an_age_is_told_when_it_is_beyond_what_is_allowed(age_seconds: int, is_told: bool) -> None:
-    alerts = found(state(newest=NewestComplete(DAY, NOW - timedelta(seconds=age_seconds))))
+    alerts = found(state(target("complete"), captured_at=NOW - timedelta(seconds=age_seconds)))
     assert [alert[:3] for alert in alerts] == [("no_complete_day", None, DAY)] * is_told
+
+
+@pytest.mark.parametrize(("age_seconds", "is_told"), [(50 * 3600, False), (50 * 3600 + 1, True)])
+def test_a_target_that_is_not_complete_for_too_long_is_told_by_its_name(age_seconds: int, is_told: bool) -> None:
+    late = target("failed", "forbidden", f"{P}: let it", NOW - timedelta(seconds=age_seconds))
+    alerts = found(state(late, target("complete")))
+    assert [alert[0] for alert in alerts] == ["no_complete_day", "failed"][1 - is_told :]
+    if is_told:
+        assert alerts[0][3].startswith(f"beijing ({P}/cn-north-4): was last complete on 2026-11-20, 50.0 h ago, longer")
+    # where the lake itself is too old, the ages of its targets say nothing more
+    alerts = found(state(late, captured_at=NOW - timedelta(hours=27)))
+    assert [alert[0] for alert in alerts] == ["no_complete_day", "failed"]
+    assert "find out why no run published since" in alerts[0][3]
+
+
+def test_a_refused_credential_is_told_by_itself_only_where_all_were_complete_before() -> None:
+    refused = Failure("credential_refused", f"{P}: check the access key")
+    assert [alert[:2] for alert in found(state(target("complete")), refused)] == [("credential_refused",) * 2]
+    assert len(found(state(target("failed", "credential_refused", f"{P}: check")), refused)) == 1
 
 
 def test_a_text_is_one_line_of_bounded_length() -> None:
@@ -87,7 +110,7 @@ def test_a_text_is_one_line_of_bounded_length() -> None:
 
 def test_a_surprise_is_told_as_of_its_first_day_however_often_it_comes() -> None:
     few, many = (Surprise("new_field", "unknown_field", n, 1, DAY) for n in (1, 500))
-    (one,), (other,) = (find_alerts(state(surprises=[each]), None, NOW, DAY, MAX_AGE) for each in (few, many))
+    (one,), (other,) = (find_alerts(state(surprises=[each]), [], NOW, DAY, LIMITS) for each in (few, many))
     assert one.key == other.key
     assert one.text != other.text
 
@@ -147,8 +170,8 @@ def test_a_target_that_fails_is_told_once_a_day_and_reason(desk: Desk, run, webh
         assert run("snapshot") == (3, "")
     (sent,) = webhook.messages
     assert (sent["targets_complete"], sent["targets_expected"]) == (1, 2)
-    (age, failed) = sent["alerts"]
-    assert (age["kind"], failed["kind"], failed["target"]["name"]) == ("no_complete_day", "failed", "singapore")
+    (failed,) = sent["alerts"]
+    assert (failed["kind"], failed["target"]["name"]) == ("failed", "singapore")
     assert "let an administrator grant live:stream:listPullTask" in failed["text"]
     forbid(desk, SINGAPORE, "maintenance")
     assert run("snapshot")[0] == 3
@@ -196,13 +219,28 @@ def test_a_rebuild_tells_as_well(desk: Desk, run, webhook) -> None:
 def test_a_refused_credential_is_a_kind_of_its_own(run, webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "wrong")
     assert run("snapshot")[0] == 3
-    assert webhook.kinds() == ["no_complete_day", "credential_refused", "credential_refused"]
-    assert "check the access key and its secret" in webhook.messages[0]["alerts"][1]["text"]
+    assert webhook.kinds() == ["credential_refused", "credential_refused"]
+    assert "check the access key and its secret" in webhook.messages[0]["alerts"][0]["text"]
+
+
+def test_a_credential_that_is_refused_later_in_the_day_is_told_though_all_is_complete(
+    run, webhook, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("snapshot")[0] == 0
+    capfd.readouterr()
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "wrong")
+    monkeypatch.setattr(sys, "argv", ["pulltasks", "snapshot", "--refresh", *sys.argv[-2:]])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out = capfd.readouterr().out
+    assert ended.value.code == 3
+    assert "this attempt: 0 of 2; what stands: 2 of 2 targets complete, " in out
+    assert webhook.kinds() == ["credential_refused"]
 
 
 def test_a_target_that_was_not_listed_is_missing(run, webhook) -> None:
     assert run("snapshot", "--target", "beijing")[0] == 3
-    assert webhook.kinds() == ["no_complete_day", "missing"]
+    assert webhook.kinds() == ["missing"]
 
 
 @pytest.mark.parametrize("fault", ["capped", "shuffled"])
@@ -293,8 +331,8 @@ def test_what_was_told_is_not_told_again_after_the_warehouse_could_not_be_read(d
 def test_looking_without_a_run_forgets_no_failure_and_a_good_run_does(desk: Desk, webhook) -> None:
     desk.lake.prepare()
     failure = Failure("LakeError", "no room")
-    for has_run, each in ((True, failure), (False, None), (True, failure), (True, None), (True, failure)):
-        assert announce(desk.settings, NOW, each, has_run=has_run) is None
+    for has_run, failures in ((True, [failure]), (False, []), (True, [failure]), (True, []), (True, [failure])):
+        assert announce(desk.settings, NOW, failures, has_run=has_run) is None
     assert [webhook.kinds(n) for n in range(len(webhook.bodies))] == [
         ["run_failed"],
         ["no_complete_day"],
@@ -320,7 +358,7 @@ def test_what_could_not_be_sent_is_one_warning_and_is_sent_by_the_next_run(
     webhook.answers = [*[answer] * requests, GOOD["json"]]
     code, err = run("snapshot")
     assert (code, err.count("\n"), len(webhook.bodies)) == (3, 1, requests)
-    assert err.startswith("warning: 2 alarms could not be sent: 127.0.0.1 answered ")
+    assert err.startswith("warning: 1 alarm could not be sent: 127.0.0.1 answered ")
     assert words in err
     for _ in range(2):
         assert run("snapshot") == (3, "")
@@ -331,10 +369,10 @@ def test_two_at_a_time_send_once_and_a_slow_webhook_keeps_no_run_from_writing(de
     desk.lake.prepare()
     webhook.stalls = threading.Event()
     failure = Failure("LakeError", "no room")
-    both = [threading.Thread(target=announce, args=(desk.settings, NOW, failure)) for _ in range(2)]
+    both = [threading.Thread(target=announce, args=(desk.settings, NOW, [failure])) for _ in range(2)]
     for each in both:
         each.start()
-    while not webhook.bodies:
+    while not webhook.bodies and any(each.is_alive() for each in both):
         both[0].join(0.01)
     with desk.lake.lock():
         webhook.stalls.set()
@@ -422,15 +460,15 @@ def test_many_targets_are_one_message(tmp_path: Path, webhook, count: int, told:
             assert announce(settings, datetime.now(UTC)) is None
     (sent,) = webhook.messages
     kinds = [alert["kind"] for alert in sent["alerts"]]
-    assert (sent["alerts_total"], len(kinds)) == (count + 1, told)
-    assert kinds == ["no_complete_day"] + ["failed"] * (told - 1)
+    assert (sent["alerts_total"], len(kinds)) == (count, told)
+    assert kinds == ["failed"] * told
 
 
 def test_the_documentation_names_every_kind_and_shows_the_shape() -> None:
     text = (Path(__file__).parent.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
     assert all(f"`{kind}`" in text for kind in KINDS)
     shown = json.loads(text.partition("```json\n")[2].partition("```")[0])
-    alerts = find_alerts(state(target("failed", "forbidden")), None, NOW, DAY, MAX_AGE)
+    alerts = find_alerts(state(target("failed", "forbidden")), [], NOW, DAY, LIMITS)
     sent = json.loads(body_of(Message(NOW, DAY, 1, 2, alerts), "json"))
     assert list(shown) == list(sent)
     assert [list(part) for part in (shown["alerts"][0], shown["alerts"][0]["target"])] == [

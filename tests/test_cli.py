@@ -18,6 +18,7 @@ from pipelines import cli
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pipelines.sandbox.server import FAULTS, AccessKey, Sandbox, serving
 from pipelines.tables import TABLES
+from pipelines.terminal import once
 
 PULLTASKS = Path(sys.executable).with_name("pulltasks")
 
@@ -62,11 +63,11 @@ def test_status_tells_monitors_and_cron_how_old_the_newest_complete_day_is(desk:
     run("snapshot", "--config", desk.config_file)
     code, out, _ = run("status", "--config", desk.config_file, "--max-age", "26h")
     assert (code, out.count("\n")) == (0, 1)
-    assert f"all targets complete on {today():%Y-%m-%d}, 0.0 h ago" in out
+    assert out == "green: the last capture that is published ended 0.0 h ago; 2 of 2 targets complete within 50.0 h\n"
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     run("snapshot", "--config", desk.config_file, "--refresh")
     code, out, _ = run("status", "--config", desk.config_file, "--max-age", "0m")
-    assert (code, out.count("\n"), "longer than 0m" in out) == (3, 1, True)
+    assert (code, out.count("\n"), "longer than 0.0 h" in out) == (3, 1, True)
     code, out, _ = run("status", "--config", desk.config_file, "--max-age", "0m", "--format", "json")
     report = json.loads(out)
     assert (code, report["is_good"], report["targets_expected"]) == (3, False, 2)
@@ -78,7 +79,30 @@ def test_status_without_a_complete_day_says_so(desk: Desk, run) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     run("snapshot", "--config", desk.config_file)
     code, out, _ = run("status", "--config", desk.config_file, "--max-age", "2d")
-    assert (code, "no day was ever complete" in out) == (3, True)
+    assert (code, out.startswith("red: "), "singapore" in out, "was never complete" in out) == (3, True, True, True)
+
+
+def test_a_sentence_that_holds_for_many_targets_is_said_once() -> None:
+    messages = [(f"t{n}", f"t{n}: HTTP 403 APIGW.0302 (no), request r-{n}; let it") for n in range(50)]
+    messages += [("other", "other: another trouble, request r; do that"), ("good", None)]
+    assert once(messages) == [
+        "50 targets: HTTP 403 APIGW.0302 (no); let it",
+        "other: another trouble, request r; do that",
+    ]
+
+
+def test_a_target_that_missed_a_day_is_amber_and_named(desk: Desk, run) -> None:
+    yesterday = (today() - timedelta(days=1)).date()
+    run("snapshot", "--simulated-date", yesterday, "--config", desk.config_file)
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    run("snapshot", "--config", desk.config_file)
+    code, out, _ = run("status", "--config", desk.config_file, "--max-age", "26h")
+    assert (code, out.split(":")[0]) == (0, "amber")
+    assert "2 of 2 targets complete within 50.0 h, 1 of them not on" in out
+    assert "not complete on" in out.splitlines()[1]
+    assert "singapore" in out.splitlines()[1]
+    code, _, _ = run("status", "--config", desk.config_file)
+    assert code == 3
 
 
 @pytest.mark.parametrize("text", ["26", "h", "-1h", "1w", "1.5h"])

@@ -21,7 +21,6 @@ from pipelines.alerts import LakeState, find_alerts
 from pipelines.announce import announce
 from pipelines.capture import Clock
 from pipelines.compaction import compact_month
-from pipelines.coverage import read_newest_complete, read_newest_day
 from pipelines.errors import ClockDisagrees, ConfigError, LakeError
 from pipelines.huawei.service_clock import RunBegin
 from pipelines.lake import Lake
@@ -29,6 +28,8 @@ from pipelines.manifests import stale_dates
 from pipelines.runs import compact, forget, snapshot
 from pipelines.sandbox.data import Place
 from pipelines.sandbox.server import Sandbox, serving
+from pipelines.settings import Limits
+from pipelines.status import judge, read_newest_complete, read_newest_day
 from pipelines.terminal import print_age
 from pipelines.warehouse import open_published
 
@@ -286,10 +287,13 @@ def test_a_negative_age_is_never_fresh(wronged: Desk, monkeypatch, capfd, webhoo
     with open_published(wronged.lake) as connection:
         newest = read_newest_complete(connection)
     now = newest.finished_at - timedelta(days=3)
-    print_age(newest, now - newest.finished_at, "26h", is_good=False)
-    assert "72.0 h after now: a clock is wrong" in capfd.readouterr().out
     status = replace(read_day_of(wronged.lake), day=now.date())
-    (alert,) = find_alerts(LakeState(status, [], newest), None, now, now.date(), timedelta(hours=26))
+    limits = Limits(timedelta(hours=26), timedelta(hours=50))
+    freshness = judge(status, now, limits)
+    assert freshness.level == "red"
+    print_age(status, freshness, now, limits)
+    assert "ended after now: a clock is wrong" in capfd.readouterr().out
+    (alert,) = find_alerts(LakeState(status, []), [], now, now.date(), limits)
     assert (alert.kind, alert.reason) == ("no_complete_day", "day_ahead")
 
 

@@ -17,12 +17,12 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 from history import differences
 
-from pipelines.coverage import read_status
 from pipelines.errors import LakeError
 from pipelines.manifests import read_manifest
 from pipelines.runs import rebuild, snapshot
 from pipelines.sandbox.data import tasks_on
 from pipelines.sandbox.server import Sandbox, serving
+from pipelines.status import read_status
 from pipelines.tables import SCHEMA_VERSION, TABLES
 from pipelines.warehouse import open_published, open_tidy
 

@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pipelines.coverage import read_newest_complete
 from pipelines.dashboard.tables import TABLES
+from pipelines.status import read_newest_complete
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     import duckdb
 
     from pipelines.dashboard.tables import Table
+    from pipelines.settings import Limits
 
 # So many days of history the charts go back, and so many rows of a table the page holds; it says where it was cut.
 DAYS = 92
@@ -52,6 +51,7 @@ select
     today.verdict_reason,
     today.error_message,
     targets.last_complete_date,
+    epoch(last_complete.finished_at)::bigint as last_complete_at,
     case when targets.last_complete_date is not null then coalesce(known.task_count, 0) end as task_count,
     known.oldest_state_date,
     coalesce(today.coverage = 'complete', false) and complete_before.project_id is not null as has_known_changes,
@@ -60,6 +60,9 @@ cross join build
 left join rpt_snapshot_coverage as today
     on targets.project_id = today.project_id and targets.region = today.region
     and today.snapshot_date = build.through_date
+left join rpt_snapshot_coverage as last_complete
+    on targets.project_id = last_complete.project_id and targets.region = last_complete.region
+    and targets.last_complete_date = last_complete.snapshot_date
 left join complete_before
     on targets.project_id = complete_before.project_id and targets.region = complete_before.region
 left join known
@@ -124,13 +127,13 @@ _TALLIES = {
 }
 
 
-def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age: timedelta) -> dict[str, Any]:
+def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: Limits) -> dict[str, Any]:
     """All that the page shows, ready to be written as JSON.
 
     Args:
         connection: a published warehouse; nothing is written to it.
         timezone: IANA name of the calendar that snapshot dates are counted in.
-        max_age: without a complete day for longer, the page warns.
+        limits: where the lake or a target is older, the page warns.
     """
     con = connection
     targets = _with_labels(_rows(con, _TARGETS))
@@ -151,6 +154,7 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age:
         "select epoch(date_trunc('hour', starts_at + interval 59 minute + interval 59 second))::bigint "
         "from dim_dates order by snapshot_date desc limit 1"
     ).fetchall()
+    ((captured_at,),) = con.execute("select epoch(max(finished_at))::bigint from rpt_snapshot_coverage").fetchall()
     return {
         "build": _rows(
             con,
@@ -158,7 +162,9 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, max_age:
             "from meta_build",
         )[0],
         "timezone": timezone,
-        "max_age_seconds": round(max_age.total_seconds()),
+        "max_age_seconds": round(limits.lake.total_seconds()),
+        "max_target_age_seconds": round(limits.target.total_seconds()),
+        "captured_at": captured_at,
         "newest_complete": _newest_complete(con),
         "targets": targets,
         "days": [str(day) for (day,) in con.execute("select snapshot_date from shown_days order by all").fetchall()],

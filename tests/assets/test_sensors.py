@@ -79,8 +79,8 @@ def test_a_run_that_published_tells_which_targets_are_not_complete(desk: Desk, i
         assert not result.success
         assert sense(desk, instance, result.run_id) == "nothing is left to be told"
     assert len(webhook.bodies) == 1
-    assert webhook.kinds() == ["no_complete_day", "failed"]
-    assert webhook.messages[0]["alerts"][1]["target"]["name"] == "singapore"
+    assert webhook.kinds() == ["failed"]
+    assert webhook.messages[0]["alerts"][0]["target"]["name"] == "singapore"
 
 
 def test_a_page_that_could_not_be_written_is_told_and_takes_nothing_back(desk: Desk, instance, webhook) -> None:

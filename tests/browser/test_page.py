@@ -103,6 +103,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
         return {
             "good": make(root / "good", places, {}, 4),
             "incomplete": make(root / "incomplete", places, failing, 5, frozenset({DAY - timedelta(days=3)})),
+            "late": make(root / "late", places, {(SINGAPORE.project_id, DAY): "forbidden"}, 2),
             "empty": make(root / "empty", empty, {}, 2),
             "first": first_and_cut(patch, root, places),
         }
@@ -359,11 +360,25 @@ def test_data_that_are_old_say_so_when_the_page_is_opened_later(browser, lakes) 
     page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=3))
     page.reload()
     drawn(page)
-    assert "These data are old: no day was complete for 3 days." in page.locator("#truth").inner_text()
+    assert "These data are old: no capture was published for 3 days." in page.locator("#truth").inner_text()
     assert page.locator("#truth.bad").count() == 1
     page.goto(lakes["incomplete"].file.as_uri())
     drawn(page)
-    assert "These data are old: they were built 3 days ago." in page.locator("#truth").inner_text()
+    assert "These data are old: no capture was published for 3 days." in page.locator("#truth").inner_text()
+    context.close()
+
+
+def test_a_target_that_missed_a_day_is_amber_until_it_is_beyond_its_limit(browser, lakes) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(lakes["late"].file.as_uri())
+    drawn(page)
+    assert page.locator("#truth.late").count() == 1
+    assert page.locator("#beyond").is_hidden()
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=51))
+    page.evaluate("data.max_age_seconds = 1e9; drawAge(Date.now() / 1000)")
+    assert "targets were not complete for longer than" in page.locator("#beyond").inner_text()
+    assert page.locator("#truth.bad").count() == 1
     context.close()
 
 

@@ -15,9 +15,11 @@ from pipelines.dashboard.contents import HOURS, read_contents
 from pipelines.dashboard.tables import TABLES
 from pipelines.runs import snapshot
 from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from pipelines.settings import Limits
 from pipelines.warehouse import open_published
 
 DAY = date(2026, 11, 22)
+LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))
 DAYS = [DAY - timedelta(days=n) for n in (2, 1, 0)]
 
 
@@ -37,7 +39,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory):
 
 def of(lake) -> tuple[dict, duckdb.DuckDBPyConnection]:
     connection = open_published(lake)
-    return read_contents(connection, "UTC", timedelta(hours=26)), connection
+    return read_contents(connection, "UTC", LIMITS), connection
 
 
 def test_targets_stand_as_the_models_say_with_the_day_that_they_are_known_from(lake) -> None:
@@ -113,7 +115,7 @@ def test_in_a_zone_with_half_hours_the_load_begins_with_the_first_whole_hour_of_
     settings = config.load(file)
     snapshot(settings, DAY, desk.clock, simulated=True)
     with open_published(desk.lake) as connection:
-        load = read_contents(connection, "Asia/Kolkata", timedelta(hours=26))["load"]
+        load = read_contents(connection, "Asia/Kolkata", LIMITS)["load"]
         begins = datetime.fromtimestamp(load["begins_at"], UTC).replace(tzinfo=None)
         assert begins == datetime.combine(DAY - timedelta(days=1), time(19))
         expected = connection.execute(
@@ -165,7 +167,7 @@ def test_no_more_days_are_shown_than_the_charts_go_back(lake, monkeypatch: pytes
 
 def test_the_age_that_is_allowed_and_the_time_zone_are_those_of_the_settings(lake) -> None:
     with open_published(lake) as connection:
-        found = read_contents(connection, "Asia/Shanghai", timedelta(hours=7))
+        found = read_contents(connection, "Asia/Shanghai", Limits(timedelta(hours=7), timedelta(hours=9)))
     assert (found["max_age_seconds"], found["timezone"]) == (7 * 3600, "Asia/Shanghai")
 
 

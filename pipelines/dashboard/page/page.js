@@ -41,19 +41,27 @@ const CLOCK_TOLERANCE_SECONDS = 120;
 function drawAge(now) {
   const built = now - data.build.built_at;
   const newest = data.newest_complete && now - data.newest_complete.finished_at;
+  const captured = data.captured_at === null ? null : now - data.captured_at;
   const sentences = [
     say("banner.built", { age: age(built), time: time(data.build.built_at), timezone: data.timezone }),
     data.newest_complete ? say("banner.newest", { day: data.newest_complete.day, age: age(newest) }) : say("banner.never"),
   ];
   document.getElementById("age").textContent = sentences.join(" ");
   const isAhead = Math.min(built, newest ?? built) < -CLOCK_TOLERANCE_SECONDS;
-  const isOld = isAhead || built > data.max_age_seconds || (newest !== null && newest > data.max_age_seconds);
+  const isOld = isAhead || captured === null || captured > data.max_age_seconds;
+  const expected = data.targets.filter((target) => target.is_expected);
+  const beyond = expected.filter((target) =>
+    target.last_complete_at === null || now - target.last_complete_at > data.max_target_age_seconds);
   const old = document.getElementById("old");
   old.hidden = !isOld;
-  if (isOld) {
-    document.getElementById("truth").classList.replace("good", "bad");
-    old.textContent = isAhead ? say("banner.ahead") : newest === null ? say("banner.old_never", { age: age(built) }) : say("banner.old", { age: age(newest) });
+  if (isOld) old.textContent = isAhead ? say("banner.ahead") : captured === null ? say("banner.old_never", { age: age(built) }) : say("banner.old", { age: age(captured) });
+  const named = document.getElementById("beyond");
+  named.hidden = isOld || !beyond.length;
+  if (!named.hidden) {
+    const names = beyond.slice(0, 8).map((target) => target.label).join(", ");
+    named.textContent = say("banner.beyond", { count: beyond.length, expected: expected.length, limit: age(data.max_target_age_seconds), names });
   }
+  if (isOld || beyond.length) document.getElementById("truth").className = "card bad";
 }
 
 // How much of what the filter shows is known: targets that are expected, not complete, never complete, without known
