@@ -4,6 +4,7 @@ Lives here: the asset that asks the API, and the check that says which targets a
 Does not live here: how a listing is made and proved (pipelines.capture).
 """
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -13,9 +14,12 @@ from assets.metadata import OPERATORS, asset_key, verdict_table
 from assets.resources import Workplace
 from pipelines.capture import CaptureResult, capture_targets
 from pipelines.coverage import known_tasks
+from pipelines.runs import failures_of
 
 RAW_CAPTURES = dg.AssetKey(["raw", "captures"])
 EVERY_TARGET_COMPLETE = "every_target_complete"
+# Metadata of the asset: what an alarm tells of the attempt, whatever stands.
+TOLD = "told"
 
 
 class CaptureConfig(dg.Config):
@@ -87,6 +91,7 @@ def capture_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 "verdicts": verdict_table(results),
                 "all_verdicts": dg.MetadataValue.asset(asset_key("rpt_snapshot_coverage")),
                 "requests": sum(result.requests for result in results),
+                TOLD: dg.MetadataValue.json([asdict(failure) for failure in failures_of(results)]),
                 **counts,
             },
             check_results=[

@@ -4,11 +4,12 @@ Lives here: when Dagster calls the function that the command line calls too; wha
 Does not live here: what an alarm is, and how it is sent (pipelines.alerts, pipelines.announce).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
+from assets.captures import RAW_CAPTURES, TOLD
 from assets.models import WAREHOUSE
 from assets.resources import CLOCK
 from pipelines.alerts import Failure
@@ -35,7 +36,7 @@ def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[
         description="A run failed: sends which targets are not complete, or why nothing was published.",
     )
     def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return _tell(settings, _failure_of(context))
+        return _tell(settings, [*_failures_of(context), *_told(context)])
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -45,7 +46,7 @@ def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[
         description="A run succeeded: sends what in the answers was not expected.",
     )
     def alert_on_success(context: dg.RunStatusSensorContext) -> dg.SkipReason:
-        return _tell(settings)
+        return _tell(settings, list(_told(context)))
 
     @dg.sensor(
         name="alert_on_age",
@@ -59,32 +60,40 @@ def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[
     return [alert_on_failure, alert_on_success, alert_on_age]
 
 
-def _tell(settings: Settings, failure: Failure | None = None, *, has_run: bool = True) -> dg.SkipReason:
+def _tell(settings: Settings, failures: Sequence[Failure] = (), *, has_run: bool = True) -> dg.SkipReason:
     """No sensor asks for a run; its tick says whether all could be told."""
-    failures = [failure] if failure else []
     return dg.SkipReason(announce(settings, CLOCK.now(), failures, has_run=has_run) or "nothing is left to be told")
 
 
-def _has_published(context: dg.RunFailureSensorContext) -> bool:
-    """Whether the run went as far as publishing: then the warehouse says which targets are not complete."""
+def _made(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMaterialization | None:
+    """What a run made of an asset, if it went as far."""
     records = context.instance.get_records_for_run(
         context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     ).records
     made = [record.event_log_entry.asset_materialization for record in records]
-    return any(each is not None and each.asset_key == WAREHOUSE for each in made)
+    return next((each for each in made if each is not None and each.asset_key == key), None)
 
 
-def _failure_of(context: dg.RunFailureSensorContext) -> Failure | None:
+def _told(context: dg.RunStatusSensorContext) -> Iterator[Failure]:
+    """What is told of the attempt whatever stands: a refused credential, a clock that disagrees."""
+    captures = _made(context, RAW_CAPTURES)
+    told = captures.metadata.get(TOLD) if captures else None
+    value: Any = told.value if isinstance(told, dg.JsonMetadataValue) else None
+    for failure in value or []:
+        yield Failure(failure["reason"], failure["text"])
+
+
+def _failures_of(context: dg.RunFailureSensorContext) -> list[Failure]:
     """Our own message, where one of ours ended the run; the text of any other error may hold anything.
 
     A run that published and then failed for a target that is not complete has no failure beside that.
     """
     run = context.dagster_run
     for message in _messages(context):
-        return Failure(run.job_name, f"the run ended with an error: {message}")
-    if _has_published(context):
-        return None
-    return Failure(run.job_name, f"run {run.run_id} of {run.job_name} failed; its log in Dagster says why")
+        return [Failure(run.job_name, f"the run ended with an error: {message}")]
+    if _made(context, WAREHOUSE):
+        return []
+    return [Failure(run.job_name, f"run {run.run_id} of {run.job_name} failed; its log in Dagster says why")]
 
 
 def _messages(context: dg.RunFailureSensorContext) -> Iterator[str]:

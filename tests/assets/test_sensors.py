@@ -29,8 +29,17 @@ def instance():
         yield each
 
 
-def execute(desk: Desk, instance: dg.DagsterInstance, job: str = JOB, day: str = str(DAY), *, simulated: bool = True):
-    config = {"ops": {"raw__captures": {"config": {"simulated": simulated}}}} if job == JOB else None
+def execute(
+    desk: Desk,
+    instance: dg.DagsterInstance,
+    job: str = JOB,
+    day: str = str(DAY),
+    *,
+    simulated: bool = True,
+    refresh: bool = False,
+):
+    settings = {"simulated": simulated, "refresh": refresh}
+    config = {"ops": {"raw__captures": {"config": settings}}} if job == JOB else None
     return (
         build_defs(desk.config_file)
         .resolve_job_def(job)
@@ -81,6 +90,17 @@ def test_a_run_that_published_tells_which_targets_are_not_complete(desk: Desk, i
     assert len(webhook.bodies) == 1
     assert webhook.kinds() == ["failed"]
     assert webhook.messages[0]["alerts"][0]["target"]["name"] == "singapore"
+
+
+def test_a_credential_that_is_refused_later_in_the_day_is_told_though_all_is_complete(
+    desk: Desk, instance, webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert execute(desk, instance).success
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "wrong")
+    result = execute(desk, instance, refresh=True)
+    assert result.success  # what stands is complete
+    assert sense(desk, instance, result.run_id, "alert_on_success") == "nothing is left to be told"
+    assert webhook.kinds() == ["credential_refused"]
 
 
 def test_a_page_that_could_not_be_written_is_told_and_takes_nothing_back(desk: Desk, instance, webhook) -> None:
