@@ -272,9 +272,8 @@ def check_after_a_kill(desk: Desk, whole: dict[str, list[tuple]], *, run_again: 
         assert list((desk.lake.root / ".unfinished").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "step", [pytest.param(step, marks=pytest.mark.slow if step in STRIDE else ()) for step in STEPS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_moment_every_row_stays_readable(small: Desk, tmp_path: Path, step: str) -> None:
     function, arguments, compactions = STEPS[step]
     whole = rows(small.lake)

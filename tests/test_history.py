@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import duckdb
+import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 from history import contents, differences
 
@@ -75,6 +76,7 @@ def test_the_view_of_days_is_what_the_macro_says_of_each(desk: Desk) -> None:
         assert listed
 
 
+@pytest.mark.slow
 def test_an_older_day_captured_anew_rolls_forward_to_what_a_full_build_gives(desk: Desk) -> None:
     for day in DAYS:
         desk.run(day)

@@ -304,6 +304,7 @@ def _ask(url: str, query: str, server: subprocess.Popen) -> dict:
     raise AssertionError("dagster dev did not load its location within a minute")
 
 
+@pytest.mark.slow
 def test_the_demo_runs_and_leaks_nothing(tmp_path: Path) -> None:
     """The whole week, from an empty folder, as `make demo` runs it."""
     variables = environment(tmp_path)
