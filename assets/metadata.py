@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from pipelines.capture import CaptureResult
-from pipelines.models import BEFORE, Model, Models, column_lineage
+from pipelines.lineage import column_lineage
+from pipelines.models import BEFORE, Model, Models
 from pipelines.preview import Preview
 from pipelines.status import Status
 from pipelines.tables import Table

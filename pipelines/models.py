@@ -1,7 +1,7 @@
 """SQL models as they stand in sql/: one select a file, its header the one truth about its table.
 
-Lives here: reading headers, finding dependencies and column lineage in the SQL, the order of building.
-Does not live here: running models (warehouse), what a model means (its file).
+Lives here: reading headers, finding dependencies in the SQL, the order of building.
+Does not live here: running models (build), column lineage (lineage), what a model means (its file).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import takewhile
 from pathlib import Path
@@ -25,9 +24,6 @@ from pipelines.tables import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from sqlglot.lineage import Node
-    from sqlglot.schema import Schema
 
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
 LAYERS: dict[str, str | tuple[str, ...]] = {
@@ -363,56 +359,6 @@ def _tables_read(path: Path, text: str, parser: duckdb.DuckDBPyConnection) -> fr
     if shadows := sorted(name for name in own if name.startswith(_PREFIXES)):
         raise ModelError(f"{path}: calls a subquery {', '.join(shadows)}, as models are called; name it otherwise")
     return frozenset(named - own)
-
-
-def column_lineage(model: Model, models: Models) -> Mapping[str, tuple[tuple[str, str], ...]]:
-    """For each column the `(table, column)` pairs one step up that it is made of; counts have none.
-
-    A model that sqlglot cannot follow has no lineage; whether it is right is checked elsewhere.
-    """
-    from sqlglot import exp, parse_one
-    from sqlglot.errors import SqlglotError
-    from sqlglot.lineage import lineage
-
-    tree = parse_one(model.sql, dialect="duckdb")
-    for table in tree.find_all(exp.Table):
-        if not table.db and table.name in model.depends_on:
-            table.set("db", exp.to_identifier("main"))  # the same name is in `before` as well
-    try:
-        roots = lineage(None, tree, schema=_schema_of(models), dialect="duckdb", trim_selects=False, copy=False)
-    except (SqlglotError, ValueError):
-        return {}
-    return {column.name: _tables_behind(roots[column.name]) for column in model.columns if column.name in roots}
-
-
-@lru_cache(maxsize=1)
-def _schema_of(models: Models) -> Schema:
-    """All columns that a model may read, as sqlglot wants them."""
-    from sqlglot.schema import MappingSchema
-
-    of_models = {model.name: {column.name: column.type for column in model.columns} for model in models.in_order}
-    of_tidy = {table.name: {column.name: column.sql_type for column in table.columns} for table in TABLES}
-    known: dict[str, object] = {
-        "main": of_models,
-        "before": of_models,
-        "tidy": {**of_tidy, "build": {"snapshot_date": "DATE", "timezone": "VARCHAR"}},
-    }
-    return MappingSchema(known, dialect="duckdb")
-
-
-def _tables_behind(root: Node) -> tuple[tuple[str, str], ...]:
-    from sqlglot import exp
-
-    pairs, seen, pending = set(), set(), [root]
-    while pending:
-        node = pending.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            pending += node.downstream
-            if isinstance(node.source, exp.Table):
-                schema, name = node.source.db, node.source.name
-                pairs.add((name if schema == "main" else f"{schema}.{name}", node.name.split(".")[-1]))
-    return tuple(sorted(pairs))
 
 
 def with_ancestors(models: Models, names: Iterable[str]) -> list[Model]:

@@ -25,6 +25,7 @@ LAYERS = {
     "config": 2,
     "imports": 0,
     "known": 0,
+    "lineage": 3,
     "literals": 0,
     "tables": 1,
     "redact": 2,

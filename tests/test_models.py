@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ModelError
-from pipelines.models import column_lineage, load_models, with_ancestors
+from pipelines.lineage import column_lineage
+from pipelines.models import load_models, with_ancestors
 
 HEADER = "-- What it is.\n-- kind: table\n-- grain: one row\n-- example: select 1\n-- key: a\n-- column: a BIGINT | A number.\n"
 
