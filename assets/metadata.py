@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import dagster as dg
 
 from pipelines.capture import CaptureResult
+from pipelines.kinds import Model
 from pipelines.lineage import column_lineage
-from pipelines.models import BEFORE, Model, Models
+from pipelines.models import BEFORE, Models
 from pipelines.preview import Preview
 from pipelines.status import Status
 from pipelines.tables import Table

@@ -25,7 +25,8 @@ from pipelines.build import ModelResult
 from pipelines.coverage import read_surprises
 from pipelines.dashboard import PAGE_NOT_WRITTEN, write_dashboard
 from pipelines.errors import PulltasksError
-from pipelines.models import Model, Models
+from pipelines.kinds import Model
+from pipelines.models import Models
 from pipelines.preview import Preview
 from pipelines.status import read_day
 from pipelines.warehouse import open_published

@@ -15,7 +15,7 @@ import dagster as dg
 from assets.failures import told_as_failure
 from pipelines import config
 from pipelines.audit import mend_manifests
-from pipelines.build import WorkingCopy
+from pipelines.build import WorkingCopy, working_copy
 from pipelines.builds import plan_build
 from pipelines.capture import Clock
 from pipelines.compaction import clear_compacted_days
@@ -50,7 +50,9 @@ class Workplace:
             plan = plan_build(
                 self.lake, self.models, self.settings.warehouse, rebuild_last_day=True, left_out=audit.left_out
             )
-            self._working_copy = self._stack.enter_context(WorkingCopy(self.lake, self.models, self.settings, plan))
+            self._working_copy = self._stack.enter_context(
+                working_copy(self.lake, self.models, self.settings.warehouse, plan)
+            )
         return self._working_copy
 
 

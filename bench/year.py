@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.build import WorkingCopy
+from pipelines.build import working_copy
 from pipelines.builds import plan_build
 from pipelines.compaction import clear_compacted_days, compact_month, months_to_compact
 from pipelines.config import from_environment
@@ -49,9 +49,9 @@ def make_lake(folder: Path, places: list[Place], days: int) -> Lake:
         with_run = write_archive(lake, places, [FIRST + timedelta(days=n) for n in range(days)])
         for day in with_run[:-1]:
             normalise_day(lake, day)
-        build_and_publish(lake, load_models(), from_environment(), datetime.now(UTC))
+        build_and_publish(lake, load_models(), from_environment().warehouse, datetime.now(UTC))
         normalise_day(lake, with_run[-1])
-        build_and_publish(lake, load_models(), from_environment(), datetime.now(UTC))
+        build_and_publish(lake, load_models(), from_environment().warehouse, datetime.now(UTC))
     return lake
 
 
@@ -59,9 +59,9 @@ def daily_cost(lake: Lake) -> float:
     """CPU seconds of adding the last day to the days before it and publishing, once."""
     began = time.process_time()
     with lake.lock():
-        models, settings = load_models(), from_environment()
-        plan = plan_build(lake, models, settings.warehouse, rebuild_last_day=True)
-        with WorkingCopy(lake, models, settings, plan) as work:
+        models, settings = load_models(), from_environment().warehouse
+        plan = plan_build(lake, models, settings, rebuild_last_day=True)
+        with working_copy(lake, models, settings, plan) as work:
             work.publish(datetime.now(UTC))
     return time.process_time() - began
 

@@ -49,20 +49,20 @@ def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan,
     if plan.base is None:
         for model in with_past:
             columns = ", ".join(f'"{column.name}" {column.type}' for column in model.columns)
-            connection.execute(f"create table before.main.{model.name} ({columns})")
+            connection.execute(f"create table {model.place_before} ({columns})")
         return
     connection.execute(f"attach '{escaped(plan.base)}' as base (read_only)")
     for model in with_past:
-        kind = "view" if plan.adds_one_day else "table"
-        connection.execute(f"create {kind} before.main.{model.name} as from base.main.{model.name}")
+        noun = "view" if plan.adds_one_day else "table"
+        connection.execute(f"create {noun} {model.place_before} as from base.main.{model.name}")
     if plan.adds_one_day:
-        _empty(connection, kept={model.name for model in models.in_order if model.kind == "appended"})
+        _empty(connection, kept={model.name for model in models.in_order if model.kind.only_adds})
 
 
 def _empty(connection: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
     """Drop all but `kept` of the copied base; the room is used again."""
-    for kind, query in _NAMED_THINGS.items():
+    for noun, query in _NAMED_THINGS.items():
         for (name,) in connection.execute(query).fetchall():
             if name not in kept:
-                connection.execute(f"drop {kind} warehouse.main.{name}")
+                connection.execute(f"drop {noun} warehouse.main.{name}")
     connection.execute("checkpoint warehouse")

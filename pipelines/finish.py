@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from pipelines.kinds import Model
     from pipelines.lake import Lake
-    from pipelines.models import Model, Models
-    from pipelines.settings import WarehouseSettings
+    from pipelines.models import Models
 
 # The database's words when the disk takes no more, whatever kind of error it makes of them.
 NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
@@ -37,20 +37,15 @@ def not_written(error: duckdb.Error) -> LakeError:
     return LakeError(f"the warehouse cannot be written ({words}); nothing was published. Make room, then run again")
 
 
-def qualified_name(model: Model) -> str:
-    """Where a model stands in a build."""
-    return f"{'staging' if model.kind == 'staging' else 'warehouse'}.main.{model.name}"
-
-
 def finish_file(
     connection: duckdb.DuckDBPyConnection,
     lake: Lake,
     path: Path,
     models: Models,
     plan: Plan,
-    settings: WarehouseSettings,
     now: datetime,
     *,
+    exposes: bool,
     has_words: Collection[str] = (),
 ) -> Path:
     """Write what is said about the tables into the file in the making, and let readers see it; returns its path.
@@ -61,11 +56,10 @@ def finish_file(
         path: the file in the making.
         models: the tables' descriptions.
         plan: what the file was made of.
-        settings: whether the file shows secrets.
         now: the time.
+        exposes: whether the file shows secrets.
         has_words: models whose tables have their comments already.
     """
-    exposes = settings.expose_secrets
     identity = f"{plan.sequence:06d}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     build_id = f"{EXPOSED}-{identity}" if exposes else identity
     try:
@@ -86,9 +80,9 @@ def finish_file(
 
 
 def _write_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    sort = {"view": "view", "macro": "macro table"}.get(model.kind, "table")
     text = f"{model.description} Grain: {model.grain}."
-    connection.execute(f"comment on {sort} {qualified_name(model)} is {quoted(text)}")
-    for column in model.columns if model.kind != "macro" else ():
-        name = f'{qualified_name(model)}."{column.name}"'
-        connection.execute(f"comment on column {name} is {quoted(column.description)}")
+    connection.execute(f"comment on {model.kind.noun} {model.place} is {quoted(text)}")
+    if model.kind.takes_arguments:
+        return  # the database keeps none for the columns of what is called
+    for column in model.columns:
+        connection.execute(f'comment on column {model.place}."{column.name}" is {quoted(column.description)}')

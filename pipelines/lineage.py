@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sqlglot.lineage import Node
     from sqlglot.schema import Schema
 
-    from pipelines.models import Model, Models
+    from pipelines.kinds import Model
+    from pipelines.models import Models
 
 
 def column_lineage(model: Model, models: Models) -> Mapping[str, tuple[tuple[str, str], ...]]:

@@ -1,25 +1,25 @@
 """SQL models as they stand in sql/: one select a file, its header the one truth about its table.
 
 Lives here: reading headers, finding dependencies in the SQL, the order of building.
-Does not live here: running models (build), column lineage (lineage), what a model means (its file).
+Does not live here: what a model and its kind are (kinds), running models (build), column lineage (lineage), what a
+model means (its file).
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
 
 from pipelines.errors import ModelError
-from pipelines.literals import without_comments
+from pipelines.kinds import KINDS, Model, ModelColumn, hash_of
 from pipelines.tables import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ LAYERS: dict[str, str | tuple[str, ...]] = {
     "macros": "",
 }
 _PREFIXES = ("stg_", "dim_", "fct_", "rpt_")
-Kind = Literal["staging", "appended", "incremental", "table", "view", "macro"]
-BY_DAY = frozenset({"staging", "appended", "incremental"})  # built for every day, the others at the end
 # What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` a model
-# that is appended or incremental, which is that model as it stood before the day.
+# with a past, which is that model as it stood before the day.
 SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
 BEFORE = "before."
 
@@ -45,85 +43,6 @@ _FIELD = re.compile(r"([A-Za-z_]+): (.*)")
 _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
 _ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts"})
 _REPEATED = frozenset({"argument", "column", "like", "check"})
-
-
-@dataclass(frozen=True)
-class ModelColumn:
-    """One column as the header declares it; `type` is DuckDB's."""
-
-    name: str
-    type: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Model:
-    """One SQL file.
-
-    Attributes:
-        kind: `staging` lives for one build; `appended` adds a day's rows to what it held before, and
-            `incremental` may replace some of it; `table` is made afresh at the end of a build; `view` and `macro`
-            are evaluated by the reader.
-        key: the columns that tell rows apart.
-        replace: those of the key by which new rows push out old ones; all, unless the header says otherwise.
-        arguments: what a macro is called with.
-        checks: conditions that every row must meet.
-        in_parts: whether the rows of a project come of its own rows alone, so that it may be built for some projects
-            after the others (`-- parts: projects`).
-        example: a query that shows what the table is good for; None for staging models.
-        depends_on: the models it reads.
-        reads_before: the models that it reads as they stood before the day.
-        sources: the tidy tables it reads.
-    """
-
-    name: str
-    layer: str
-    kind: Kind
-    description: str
-    grain: str
-    key: tuple[str, ...]
-    replace: tuple[str, ...]
-    arguments: tuple[str, ...]
-    columns: tuple[ModelColumn, ...]
-    checks: tuple[str, ...]
-    example: str | None
-    in_parts: bool
-    sql: str
-    depends_on: frozenset[str]
-    reads_before: frozenset[str]
-    sources: frozenset[str]
-
-    @property
-    def is_published(self) -> bool:
-        """Whether analysts see it."""
-        return self.kind != "staging"
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether its rows stand in the published file; those of a view or a macro come about in the reader."""
-        return self.kind in {"appended", "incremental", "table"}
-
-    @property
-    def has_past(self) -> bool:
-        """Whether it holds rows of earlier days, which models may read as `before.<name>`."""
-        return self.kind in {"appended", "incremental"}
-
-    @property
-    def is_checked(self) -> bool:
-        """Whether its key and conditions are looked at in a build; views over the whole history are not."""
-        return self.is_stored or self.kind == "staging" or (self.kind == "view" and self.layer == "reports")
-
-    @property
-    def digest(self) -> str:
-        """Changes with whatever decides what rows it has and how they are checked; never with words about them."""
-        columns = [(column.name, column.type) for column in self.columns]
-        decisive = (self.kind, self.key, self.replace, self.arguments, columns, self.checks, self.in_parts)
-        return _hash(self.name, without_comments(self.sql), repr(decisive))
-
-    @property
-    def words(self) -> str:
-        """What is said about it and its columns, as one text."""
-        return repr((self.description, self.grain, [column.description for column in self.columns]))
 
 
 @dataclass(frozen=True)
@@ -148,15 +67,11 @@ class Models:
 
     def digest(self) -> str:
         """Changes with any of the SQL or with the tidy tables' schema: what was built from others is not built upon."""
-        return _hash(str(SCHEMA_VERSION), *(model.digest for model in self.in_order))
+        return hash_of(str(SCHEMA_VERSION), *(model.digest for model in self.in_order))
 
     def words_digest(self) -> str:
         """Changes with what is said about any model: then its comments are written anew, and nothing is built."""
-        return _hash(*(model.words for model in self.in_order if model.is_published))
-
-
-def _hash(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        return hash_of(*(model.words for model in self.in_order if model.is_published))
 
 
 def load_models(folder: Path = SQL_FOLDER) -> Models:
@@ -177,11 +92,11 @@ def load_models(folder: Path = SQL_FOLDER) -> Models:
     models = [_checked(_with_columns_of_others(model, models, headers)) for model in models]
     known = {model.name for model in models}
     with_past = {model.name for model in models if model.has_past}
+    late = {model.name for model in models if not model.kind.is_by_day}
     for model in models:
         if unknown := model.depends_on - known:
             raise ModelError(f"{model.name}: reads {', '.join(sorted(unknown))}, which no file in sql/ makes")
-        late = {other.name for other in models if other.kind not in BY_DAY}
-        if model.kind in BY_DAY and (strange := model.depends_on & late):
+        if model.kind.is_by_day and (strange := model.depends_on & late):
             raise ModelError(
                 f"{model.name}: is built day by day and reads {', '.join(sorted(strange))}, made at the end"
             )
@@ -238,9 +153,9 @@ def _read(
     tables = _tables_read(path, text, parser)
     if path.stem in tables:
         raise ModelError(f"{path}: reads itself; what it held before is before.{path.stem}")
-    kind = fields.one("kind")
-    if kind not in get_args(Kind):
-        raise ModelError(f"{path}: kind is {kind!r}; it must be one of {', '.join(get_args(Kind))}")
+    kind = KINDS.get(fields.one("kind"))
+    if kind is None:
+        raise ModelError(f"{path}: kind is {fields.one('kind')!r}; it must be one of {', '.join(KINDS)}")
     columns = tuple(_column(path, value) for value in fields.all("column"))
     for column, times in Counter(column.name for column in columns).items():
         if times > 1:
@@ -252,7 +167,7 @@ def _read(
     return Model(
         name=path.stem,
         layer=layer,
-        kind=kind,  # type: ignore[arg-type]  # checked above
+        kind=kind,
         description=fields.description,
         grain=fields.one("grain"),
         key=key,
@@ -260,7 +175,7 @@ def _read(
         arguments=tuple(fields.all("argument")),
         columns=columns,
         checks=tuple(fields.all("check")),
-        example=fields.one("example") if kind != "staging" else None,
+        example=fields.one("example") if kind.is_published else None,
         in_parts=bool(parts),
         sql=text,
         depends_on=frozenset(name for name in tables if "." not in name),

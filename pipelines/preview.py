@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-    from pipelines.models import Model
+    from pipelines.kinds import Model
 
 ROWS = 5
 CHARACTERS = 80

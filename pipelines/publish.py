@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.build import WorkingCopy
+from pipelines.build import working_copy
 from pipelines.builds import Plan, plan_build, remove_builds_of_other_masks
 from pipelines.errors import ModelError
 from pipelines.finish import finish_file
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from pipelines.lake import Lake
     from pipelines.models import Models
-    from pipelines.settings import Settings
+    from pipelines.settings import WarehouseSettings
 
 
 def build_and_publish(
     lake: Lake,
     models: Models,
-    settings: Settings,
+    settings: WarehouseSettings,
     now: datetime,
     on_day: Callable[[date], None] = lambda _: None,
     *,
@@ -41,7 +41,7 @@ def build_and_publish(
     Args:
         lake: tidy tables in, a build out; the caller holds its lock.
         models: the SQL.
-        settings: the masking that is asked for.
+        settings: the masking that is asked for, and what the build may take.
         now: the time.
         on_day: is told of each day but the last.
         left_out: days whose tables cannot be used.
@@ -50,24 +50,24 @@ def build_and_publish(
         NoWarehouse: when there are no tidy tables.
         ModelError: when SQL or a check fails; what was published before stays.
     """
-    plan = plan_build(lake, models, settings.warehouse, left_out=left_out)
+    plan = plan_build(lake, models, settings, left_out=left_out)
     if not plan.is_nothing:
-        with WorkingCopy(lake, models, settings, plan, on_day) as work:
+        with working_copy(lake, models, settings, plan, on_day) as work:
             return work.publish(now)
     if plan.base is None:
         raise ModelError("there is nothing to build")
     if not plan.has_words:
-        return _renew_words(lake, models, settings, plan, plan.base, now)
+        return _renew_words(lake, models, plan, plan.base, now, exposes=settings.expose_secrets)
     if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
         lake.link(plan.base.name, lake.published)
     remove_builds_of_other_masks(lake, plan.rules)
     return plan.base
 
 
-def _renew_words(lake: Lake, models: Models, settings: Settings, plan: Plan, base: Path, now: datetime) -> Path:
+def _renew_words(lake: Lake, models: Models, plan: Plan, base: Path, now: datetime, *, exposes: bool) -> Path:
     """Publish the base once more, with what is said about its tables now."""
     path = lake.unfinished("warehouse.duckdb")
     shutil.copyfile(base, path)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{escaped(path)}' as warehouse")
-        return finish_file(connection, lake, path, models, plan, settings.warehouse, now)
+        return finish_file(connection, lake, path, models, plan, now, exposes=exposes)

@@ -381,7 +381,7 @@ def _publish(
     published = build_and_publish(
         lake,
         models,
-        settings,
+        settings.warehouse,
         clock.now(),
         on_day=lambda day: watcher.advance(str(day)),
         left_out=audit.left_out,

@@ -116,7 +116,7 @@ class Desk:
         with self.lake.lock():
             for day in stale_dates(self.lake):
                 normalise_day(self.lake, day)
-            return build_and_publish(self.lake, load_models(), self.settings, datetime.now(UTC))
+            return build_and_publish(self.lake, load_models(), self.settings.warehouse, datetime.now(UTC))
 
     def run(self, day: date) -> list[CaptureResult]:
         results = self.capture(day)

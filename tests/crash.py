@@ -65,8 +65,8 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
         "HUAWEICLOUD_SDK_SK": "sandbox-secret-key-for-demo-and-tests-01",
     }
     from pipelines import config, finish
-    from pipelines.build import WorkingCopy
     from pipelines.capture import Clock
+    from pipelines.day_builder import DayBuilder
     from pipelines.raw import RawWriter
     from pipelines.runs import snapshot
 
@@ -74,7 +74,7 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
     fuse = Fuse(settings.lake.root, nth)
     fuse.arm()
     fuse.before(RawWriter, "_write")
-    fuse.before(WorkingCopy, "_make", every=5)  # nobody sees the models before the file is finished
+    fuse.before(DayBuilder, "make", every=5)  # nobody sees the models before the file is finished
     fuse.before(finish, "write_meta")
     identifiers = count(1)
     snapshot(settings, day, Clock(lambda: datetime.now(UTC), lambda: f"capture-{next(identifiers)}"), simulated=True)

@@ -332,7 +332,7 @@ def publish_with(desk: Desk, settings: str) -> None:
     for build in desk.lake.builds():
         build.unlink()
     with desk.lake.lock():
-        build_and_publish(desk.lake, load_models(), desk.settings, datetime.now(UTC))
+        build_and_publish(desk.lake, load_models(), desk.settings.warehouse, datetime.now(UTC))
 
 
 @pytest.mark.parametrize("threads", [1, 64, 96])

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
-from pipelines import build, open_warehouse
-from pipelines.build import WorkingCopy
+from pipelines import day_builder, open_warehouse
+from pipelines.build import working_copy
 from pipelines.builds import KEPT_BUILDS, plan_build
+from pipelines.day_builder import DayBuilder
 from pipelines.errors import LakeError, ModelError, NoWarehouse
 from pipelines.lake import sha256_of
 from pipelines.manifests import read_manifest
@@ -196,7 +197,7 @@ def test_a_second_build_of_a_day_begins_before_that_day_every_time(desk: Desk) -
             normalise_day(desk.lake, DAYS[1])
             plan = plan_build(desk.lake, load_models(), desk.settings.warehouse)
             assert plan.days == (DAYS[1],)
-            build_and_publish(desk.lake, load_models(), desk.settings, datetime.now(UTC))
+            build_and_publish(desk.lake, load_models(), desk.settings.warehouse, datetime.now(UTC))
     assert len(list(desk.lake.warehouse.glob("pulltasks-*.duckdb"))) <= KEPT_BUILDS + 1
 
 
@@ -207,11 +208,11 @@ def test_a_day_built_in_parts_is_what_it_is_as_a_whole(tmp_path: Path, monkeypat
         desk.capture(DAYS[0])
         whole = contents(desk.build())
         shutil.rmtree(desk.lake.warehouse)
-        monkeypatch.setattr(build, "TASKS_PER_PART", 100)
+        monkeypatch.setattr(day_builder, "TASKS_PER_PART", 100)
         shown = []
-        show = WorkingCopy._show
+        show = DayBuilder._show
         monkeypatch.setattr(
-            WorkingCopy, "_show", lambda self, projects="true": (shown.append(projects), show(self, projects))
+            DayBuilder, "_show", lambda self, projects="true": (shown.append(projects), show(self, projects))
         )
         assert contents(desk.build()) == whole
     assert len([projects for projects in shown if projects != "true"]) == 5
@@ -246,7 +247,7 @@ def test_a_check_that_fails_stops_the_publish(desk: Desk, tmp_path: Path) -> Non
         with pytest.raises(
             ModelError, match=r"nothing was published.*\n.*fct_daily_task_counts: task_count < 3 \(\d+ rows"
         ):
-            build_and_publish(desk.lake, load_models(folder), desk.settings, datetime.now(UTC))
+            build_and_publish(desk.lake, load_models(folder), desk.settings.warehouse, datetime.now(UTC))
     assert desk.lake.published.resolve() == before
 
 
@@ -266,9 +267,9 @@ def test_a_day_that_would_write_an_earlier_row_again_is_refused(desk: Desk, tmp_
         with desk.lake.lock():
             normalise_day(desk.lake, day)
             if day == DAYS[0]:
-                build_and_publish(desk.lake, models, desk.settings, datetime.now(UTC))
+                build_and_publish(desk.lake, models, desk.settings.warehouse, datetime.now(UTC))
     with desk.lake.lock(), pytest.raises(ModelError, match="dim_dates: key_is_unique"):
-        build_and_publish(desk.lake, models, desk.settings, datetime.now(UTC))
+        build_and_publish(desk.lake, models, desk.settings.warehouse, datetime.now(UTC))
 
 
 def test_a_header_that_differs_from_the_select_is_refused(desk: Desk, tmp_path: Path) -> None:
@@ -284,7 +285,7 @@ def test_a_header_that_differs_from_the_select_is_refused(desk: Desk, tmp_path: 
             match="rpt_effective_callbacks: the select and the header's columns differ in is_named BOOLEAN, is_told BOOLEAN",
         ),
     ):
-        build_and_publish(desk.lake, load_models(folder), desk.settings, datetime.now(UTC))
+        build_and_publish(desk.lake, load_models(folder), desk.settings.warehouse, datetime.now(UTC))
 
 
 def test_tidy_files_that_are_not_what_the_manifest_names_are_refused(desk: Desk) -> None:
@@ -443,7 +444,7 @@ def test_effective_callbacks_are_what_the_task_names_or_else_all(desk: Desk) -> 
 def test_a_working_copy_that_is_not_published_leaves_nothing(desk: Desk) -> None:
     desk.run(DAYS[0])
     plan = plan_build(desk.lake, load_models(), desk.settings.warehouse, rebuild_last_day=True)
-    with desk.lake.lock(), WorkingCopy(desk.lake, load_models(), desk.settings, plan) as work:
+    with desk.lake.lock(), working_copy(desk.lake, load_models(), desk.settings.warehouse, plan) as work:
         assert work.run("dim_targets").rows == 2
     assert list((desk.lake.root / ".unfinished").iterdir()) == []
 
@@ -491,7 +492,7 @@ def test_the_checks_over_several_models_hold_on_every_day_that_a_build_adds(desk
         with desk.lake.lock():
             normalise_day(desk.lake, day)
     with desk.lake.lock(), pytest.raises(ModelError, match=rf"{DAYS[1]}: assert_counts_agree \(2 rows"):
-        build_and_publish(desk.lake, load_models(folder), desk.settings, datetime.now(UTC))
+        build_and_publish(desk.lake, load_models(folder), desk.settings.warehouse, datetime.now(UTC))
 
 
 def test_rows_that_are_not_the_tasks_of_a_verdict_make_no_complete_day(desk: Desk) -> None:

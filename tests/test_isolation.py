@@ -14,7 +14,7 @@ from conftest import BEIJING, SINGAPORE, Desk
 
 from assets.definitions import JOB, build_defs
 from pipelines import attempt, capture, cli, dashboard, error_reports, normalise, terminal
-from pipelines.build import WorkingCopy
+from pipelines.day_builder import DayBuilder
 from pipelines.error_reports import KEPT_REPORTS, reporter
 from pipelines.lake import Lake
 from pipelines.runs import snapshot
@@ -157,7 +157,7 @@ SNAPSHOT = ("snapshot", "--simulated-date", str(DAYS[0]))
 
 
 def test_an_error_while_building_publishes_nothing_and_is_told(desk: Desk, monkeypatch, capfd, webhook) -> None:
-    monkeypatch.setattr(WorkingCopy, "_enter", raise_strange)
+    monkeypatch.setattr(DayBuilder, "enter", raise_strange)
     code, _, err = command(desk, monkeypatch, capfd, *SNAPSHOT)
     assert code == 1
     assert "Traceback" not in err
@@ -245,7 +245,7 @@ def test_in_dagster_one_target_suffers_and_the_run_publishes(desk: Desk, monkeyp
 
 
 def test_in_dagster_an_error_while_building_is_one_sentence(desk: Desk, monkeypatch) -> None:
-    monkeypatch.setattr(WorkingCopy, "_enter", raise_strange)
+    monkeypatch.setattr(DayBuilder, "enter", raise_strange)
     result = dagster_run(desk)
     (failed,) = [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
     error = failed.step_failure_data.error

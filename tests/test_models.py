@@ -108,4 +108,4 @@ def test_models_that_read_each_other_are_refused(tmp_path: Path) -> None:
 def test_a_comment_below_the_header_is_no_part_of_it(tmp_path: Path) -> None:
     text = HEADER + "\n-- check: a > 1\n-- kind: view\nselect\n    -- check: a > 2\n    1 as a"
     model = load_models(folder(tmp_path, dim_a=text))["dim_a"]
-    assert (model.kind, model.checks) == ("table", ())
+    assert (model.kind.name, model.checks) == ("table", ())

@@ -11,8 +11,8 @@ import pytest
 from conftest import Desk, copied, made_once
 from history import contents
 
+from pipelines import publish as publishing
 from pipelines import redact, tables
-from pipelines.build import WorkingCopy
 from pipelines.builds import plan_build
 from pipelines.literals import without_comments
 from pipelines.models import SQL_FOLDER, load_models
@@ -52,7 +52,7 @@ def change(file: Path, before: str, after: str) -> None:
 
 def publish(desk: Desk, sql: Path = SQL_FOLDER) -> Path:
     with desk.lake.lock():
-        return build_and_publish(desk.lake, load_models(sql), desk.settings, datetime.now(UTC))
+        return build_and_publish(desk.lake, load_models(sql), desk.settings.warehouse, datetime.now(UTC))
 
 
 def days_to_build(desk: Desk, sql: Path = SQL_FOLDER) -> int:
@@ -97,7 +97,7 @@ def test_words_are_written_anew_and_nothing_is_built(desk: Desk, sql: Path, monk
     published = desk.lake.published.resolve()
     held = contents(published)
     change(sql / file, before, after)
-    monkeypatch.setattr(WorkingCopy, "__init__", lambda *_: pytest.fail("nothing may be built"))
+    monkeypatch.setattr(publishing, "working_copy", lambda *_: pytest.fail("nothing may be built"))
     renewed = publish(desk, sql)
     assert renewed == desk.lake.published.resolve() != published
     assert contents(renewed) == held

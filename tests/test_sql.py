@@ -101,7 +101,7 @@ def test_what_is_given_makes_what_is_expected(case: Path, models, tmp_path: Path
     with lake.lock():
         for folder in (case, *sorted(path for path in case.iterdir() if path.is_dir())):
             write_days(lake, folder)
-            build_and_publish(lake, needed_for(case.parent.name, models), from_environment(), NOW)
+            build_and_publish(lake, needed_for(case.parent.name, models), from_environment().warehouse, NOW)
     model = models[case.parent.name]
     expected = read_csv(case / "expected.csv", {column.name: column.type for column in model.columns})
     with duckdb.connect(str(lake.published.resolve()), read_only=True) as connection:

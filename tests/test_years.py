@@ -40,7 +40,7 @@ def prepare(folder: Path, targets: int, days: int, tasks: int) -> tuple[Lake, li
 
 def build(lake: Lake) -> Path:
     with lake.lock():
-        return build_and_publish(lake, load_models(), from_environment(), NOW)
+        return build_and_publish(lake, load_models(), from_environment().warehouse, NOW)
 
 
 def rebuilt_from_nothing(lake: Lake) -> Path:

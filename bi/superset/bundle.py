@@ -20,7 +20,7 @@ from pipelines.models import load_models
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipelines.models import Model
+    from pipelines.kinds import Model
 
 HERE = Path(__file__).parent
 VERSION = "1.0.0"  # of Superset's format
@@ -107,7 +107,7 @@ def _datasets() -> list[dict[str, Any]]:
     tables = [
         _dataset(model, model.name, model.description, written["tables"].get(model.name, {}))
         for model in models.in_order
-        if model.is_published and model.kind != "macro"
+        if model.is_published and not model.kind.takes_arguments
     ]
     queries = [
         _dataset(models[query["like"]], name, query["description"], {}, query["sql"])

@@ -1,5 +1,5 @@
 -- Every calendar day from the first snapshot to the last, and how much of it is known.
--- kind: appended
+-- kind: append
 -- grain: one row per day
 -- example: select snapshot_date, targets_complete, targets_expected from dim_dates where not is_complete order by all
 -- key: snapshot_date

@@ -1,6 +1,6 @@
 -- The states of tasks that have ended: the past of dim_pull_task_versions, which adds those that stand.
 -- Rows are only ever added, so that a day's work does not grow with what lies behind it.
--- kind: appended
+-- kind: append
 -- grain: one row per target, task and first day of a state
 -- example: select end_reason, count(*) as versions from dim_pull_task_past_versions group by all order by all
 -- key: project_id, region, task_id, valid_from_date

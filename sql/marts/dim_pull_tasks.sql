@@ -1,6 +1,6 @@
 -- The last known state of every task that a complete capture ever listed.
 -- A target that was not captured completely leaves its tasks as they were; state_date says how old that is.
--- kind: incremental
+-- kind: merge
 -- grain: one row per target and task
 -- example: select target_name, task_id, source_urls, state_date from dim_pull_tasks where is_current and len(backup_source_urls) = 0
 -- key: project_id, region, task_id

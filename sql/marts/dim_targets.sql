@@ -1,5 +1,5 @@
 -- Every target that was ever expected, and how it stands.
--- kind: incremental
+-- kind: merge
 -- grain: one row per target
 -- example: select target_name, last_coverage, last_complete_date from dim_targets where is_expected
 -- key: project_id, region

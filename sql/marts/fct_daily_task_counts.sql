@@ -1,6 +1,6 @@
 -- Tasks per day, target, status and source type, with the coverage of what is summed.
 -- A target that was not captured completely has one row without a count, so that no sum shows a wrong zero.
--- kind: appended
+-- kind: append
 -- grain: one row per day, target, status and source type
 -- example: select snapshot_date, sum(task_count) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from fct_daily_task_counts group by all order by all
 -- key: snapshot_date, project_id, region, status, source_type

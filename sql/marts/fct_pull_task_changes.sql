@@ -2,7 +2,7 @@
 -- The first complete capture of a target has nothing before it and brings no rows; days between that are not complete
 -- are not known, so a change happened at some time after previous_complete_date.
 -- Leaves the portable subset of SQL: unnest of a list of structs, lambdas with an index.
--- kind: appended
+-- kind: append
 -- grain: one row per target, day, task and changed field
 -- example: select snapshot_date, change, count(distinct task_id) as tasks from fct_pull_task_changes group by all order by all
 -- key: snapshot_date, project_id, region, task_id, field

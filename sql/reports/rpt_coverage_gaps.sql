@@ -1,5 +1,5 @@
 -- Intervals of days on which an expected target was not complete: what is not known of them can never be asked again.
--- kind: incremental
+-- kind: merge
 -- grain: one row per target and first day of a gap
 -- example: select target_name, from_date, to_date, days, reasons from rpt_coverage_gaps order by from_date desc
 -- key: project_id, region, from_date

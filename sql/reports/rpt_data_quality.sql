@@ -1,7 +1,7 @@
 -- What the API's answers held that was not expected: unknown fields, wrong types, numbers, times and texts that cannot
 -- be read.
 -- Nothing of it is lost: the values stand in the tidy tables and in the raw archive.
--- kind: incremental
+-- kind: merge
 -- grain: one row per target, field and rule
 -- example: select field, rule, first_date, last_date, last_occurrences from rpt_data_quality order by last_date desc
 -- key: project_id, region, field, rule

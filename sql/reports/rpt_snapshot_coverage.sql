@@ -1,5 +1,5 @@
 -- Every day on which a target was expected, and how it ended; days without a run inherit the list before them.
--- kind: appended
+-- kind: append
 -- grain: one row per expected target and day
 -- example: select snapshot_date, target_name, coverage, verdict_reason from rpt_snapshot_coverage where coverage <> 'complete' order by all
 -- key: snapshot_date, project_id, region

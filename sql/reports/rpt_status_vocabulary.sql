@@ -1,6 +1,6 @@
 -- The words that the service uses for the state of a task, with the days on which they were seen; no document lists them.
 -- Whatever a capture shows counts, complete or not: a word that was seen exists.
--- kind: incremental
+-- kind: merge
 -- grain: one row per target, status and source type
 -- example: select status, min(first_date) as first_date, max(last_date) as last_date from rpt_status_vocabulary group by all order by all
 -- key: project_id, region, status, source_type

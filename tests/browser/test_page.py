@@ -81,7 +81,7 @@ def make(
                     continue
                 asyncio.run(capture_targets(settings, lake, day, clock, simulated=True))
                 normalise_day(lake, day)
-            build_and_publish(lake, load_models(), settings, clock.now())
+            build_and_publish(lake, load_models(), settings.warehouse, clock.now())
             write_dashboard(lake, settings)
     return Shown(lake.dashboard, open_published(lake))
 
