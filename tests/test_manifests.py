@@ -148,7 +148,7 @@ def test_a_day_that_cannot_be_used_is_left_out_and_named_and_the_others_are_publ
     assert not result.is_complete
     (trouble,) = result.damaged_days
     assert trouble.startswith(f"{DAYS[1]}: left out, its tables cannot be used")
-    found = contents(lake.published.resolve())["rpt_snapshot_coverage"]
+    found = contents(lake.published.resolve())["fct_target_days"]
     assert {row[0] for row in found if "missing" in row} == {DAYS[1]}
     assert {row[0] for row in found if "complete" in row} == {*DAYS} - {DAYS[1]}
 

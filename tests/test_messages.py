@@ -114,7 +114,7 @@ REASON_MODULES = (
         for name in ("attempt.py", "capture.py", "coverage.py", "json_reading.py", "normalise.py", "rows.py")
     ),
 )
-REASON_MODELS = ("staging/stg_captures.sql", "reports/rpt_snapshot_coverage.sql")
+REASON_MODELS = ("staging/stg_captures.sql", "staging/stg_target_days.sql")
 # What takes a reason as an argument.
 TAKES_REASON = ERROR_TREE | {"Reading", "CaptureResult", "TargetStatus", "self._finish", "self._end_sweep"}
 PROOFS = {"by_chain", "by_agreement"}

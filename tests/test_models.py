@@ -31,6 +31,13 @@ def test_models_come_in_an_order_in_which_they_can_be_built() -> None:
         seen.add(model.name)
 
 
+def test_only_reports_read_reports() -> None:
+    models = load_models()
+    read = {(model.layer, name) for model in models.in_order for name in model.depends_on | model.reads_before}
+    read |= {("checks", name) for check in models.checks for name in re.findall(r"\brpt_\w+", check.sql)}
+    assert {layer for layer, name in read if name.startswith("rpt_")} == {"reports"}
+
+
 def test_dependencies_are_those_of_the_sql_and_not_its_own_names() -> None:
     model = load_models()["dim_pull_tasks"]
     assert model.depends_on == {"stg_captures", "stg_pull_tasks"}

@@ -1,7 +1,7 @@
 -- What the counts of the day being built add up to is what its complete captures listed.
 with listed as (
     select sum(task_count) as task_count
-    from rpt_snapshot_coverage
+    from fct_target_days
     where coverage = 'complete' and snapshot_date = (select snapshot_date from tidy.build)
 ),
 counted as (

@@ -27,7 +27,7 @@ select
 from dim_pull_task_versions as versions
 inner join (
     select project_id, region, max(snapshot_date) as state_date
-    from rpt_snapshot_coverage
+    from fct_target_days
     where coverage = 'complete' and snapshot_date <= cast(as_of_date as date)
     group by project_id, region
 ) as states

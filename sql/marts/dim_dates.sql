@@ -26,8 +26,7 @@ with counts as (
         snapshot_date,
         count(*) filter (coverage = 'complete' and is_expected) as targets_complete,
         count(*) filter (is_expected) as targets_expected,
-    from rpt_snapshot_coverage
-    where snapshot_date in (select snapshot_date from stg_days)
+    from stg_target_days
     group by all
 )
 select

@@ -21,14 +21,6 @@ with counts as (
     select project_id, region, status, source_type, count(*) as task_count
     from stg_pull_tasks
     group by all
-),
-days as (
-    select
-        *,
-        count(*) filter (coverage = 'complete' and is_expected) over (partition by snapshot_date) as targets_complete,
-        count(*) filter (is_expected) over (partition by snapshot_date) as targets_expected,
-    from rpt_snapshot_coverage
-    where snapshot_date in (select snapshot_date from stg_days)
 )
 select
     days.snapshot_date,
@@ -39,9 +31,11 @@ select
     counts.status,
     counts.source_type,
     case when days.coverage = 'complete' then coalesce(counts.task_count, 0) end as task_count,
-    days.targets_complete,
-    days.targets_expected,
-from days
+    dates.targets_complete,
+    dates.targets_expected,
+from stg_target_days as days
+inner join dim_dates as dates
+    on days.snapshot_date = dates.snapshot_date
 left join counts
     on days.project_id = counts.project_id and days.region = counts.region and days.coverage = 'complete'
     and days.snapshot_date = (select snapshot_date from tidy.build)

@@ -20,7 +20,7 @@ select
     dates.targets_complete,
     dates.targets_expected,
 from dim_pull_task_versions as versions
-inner join rpt_snapshot_coverage as days
+inner join fct_target_days as days
     on versions.project_id = days.project_id
     and versions.region = days.region
     and days.snapshot_date >= versions.valid_from_date

@@ -35,8 +35,7 @@ today as (
         list(distinct coverage order by coverage) filter (coverage <> 'complete') as coverages,
         list(distinct verdict_reason order by verdict_reason)
             filter (coverage <> 'complete' and verdict_reason is not null) as reasons,
-    from rpt_snapshot_coverage
-    where snapshot_date in (select snapshot_date from stg_days)
+    from stg_target_days
     group by all
 )
 select

@@ -111,6 +111,6 @@ inner join dim_targets as targets
     on hours.project_id = targets.project_id and hours.region = targets.region
 inner join days
     on hours.hour_start >= days.starts_at and (days.ends_at is null or hours.hour_start < days.ends_at)
-left join rpt_snapshot_coverage as coverage
+left join fct_target_days as coverage
     on hours.project_id = coverage.project_id and hours.region = coverage.region
     and coverage.snapshot_date = days.snapshot_date

@@ -1,0 +1,95 @@
+-- The days that the day being built brings in, for every target that was expected, and how each of them ended.
+-- Days without a run inherit the list before them.
+-- kind: staging
+-- grain: one row per expected target and day
+-- key: snapshot_date, project_id, region
+-- column: snapshot_date DATE | The day.
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target in the configuration.
+-- column: coverage VARCHAR | complete, held, incomplete, failed or missing.
+-- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
+-- column: proof VARCHAR | by_chain or by_agreement when complete.
+-- column: verdict_reason VARCHAR | Why the day is not complete or is held; or what is worth knowing of one that is.
+-- column: evidence VARCHAR | Which premises of the proof were tested, in a sentence; null unless complete, and for days of earlier versions.
+-- column: error_code VARCHAR | The service's code, where it refused.
+-- column: error_message VARCHAR | What went wrong and what to do about it.
+-- column: task_count BIGINT | Tasks listed; null unless complete.
+-- column: tasks_seen BIGINT | Distinct tasks that any answer showed; less than all unless complete.
+-- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
+-- column: last_complete_date DATE | Newest complete day up to this one: how old what is known was then.
+-- column: requests BIGINT | Requests that were sent.
+-- column: retries BIGINT | Of these, the ones sent again after a fault.
+-- column: sweeps BIGINT | Passes over the pages.
+-- column: drift_repairs BIGINT | Pages that were read only to bridge gaps or to settle doubts.
+-- column: offset_unit VARCHAR | What the offset parameter was found to count: rows, pages or unknown.
+-- column: order_witness VARCHAR | Field by which the pages were found sorted, or assumed.
+-- column: gone_count BIGINT | Tasks of the last complete capture that the service does not know any more.
+-- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows and does not list.
+-- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not asked for.
+-- column: clock_skew_seconds BIGINT | By how much this machine's clock was corrected, in seconds.
+-- column: started_at TIMESTAMP | When the capture began, UTC.
+-- column: finished_at TIMESTAMP | When the capture ended, UTC.
+select
+    days.snapshot_date,
+    targets.project_id,
+    targets.region,
+    targets.target_name,
+    'missing' as coverage,
+    true as is_expected,
+    cast(null as varchar) as proof,
+    'no_run' as verdict_reason,
+    cast(null as varchar) as evidence,
+    cast(null as varchar) as error_code,
+    cast(null as varchar) as error_message,
+    cast(null as bigint) as task_count,
+    cast(null as bigint) as tasks_seen,
+    cast(null as bigint) as lost_count,
+    targets.last_complete_date,
+    cast(null as bigint) as requests,
+    cast(null as bigint) as retries,
+    cast(null as bigint) as sweeps,
+    cast(null as bigint) as drift_repairs,
+    cast(null as varchar) as offset_unit,
+    cast(null as varchar) as order_witness,
+    cast(null as bigint) as gone_count,
+    cast(null as bigint) as unlisted_count,
+    cast(null as bigint) as unchecked_count,
+    cast(null as bigint) as clock_skew_seconds,
+    cast(null as timestamp) as started_at,
+    cast(null as timestamp) as finished_at,
+from stg_days as days
+cross join before.dim_targets as targets
+where not days.has_run and targets.is_expected
+union all
+select
+    today.snapshot_date,
+    today.project_id,
+    today.region,
+    today.target_name,
+    today.coverage,
+    today.is_expected,
+    today.proof,
+    case when today.coverage = 'missing' then 'no_capture' else today.verdict_reason end as verdict_reason,
+    today.evidence,
+    today.error_code,
+    today.error_message,
+    today.task_count,
+    today.tasks_seen,
+    today.lost_count,
+    case when today.coverage = 'complete' then today.snapshot_date else targets.last_complete_date end as last_complete_date,
+    today.requests,
+    today.retries,
+    today.sweeps,
+    today.drift_repairs,
+    today.offset_unit,
+    today.order_witness,
+    today.gone_count,
+    today.unlisted_count,
+    today.unchecked_count,
+    today.clock_skew_seconds,
+    today.started_at,
+    today.finished_at,
+from stg_captures as today
+left join before.dim_targets as targets
+    on today.project_id = targets.project_id and today.region = targets.region
