@@ -1,23 +1,30 @@
 """Closed months as one asset.
 
 Lives here: the asset that compacts a month, and lets go of raw files that the settings do not keep.
-Does not live here: how it is done and proved (pipelines.compaction).
+Does not live here: how it is done and proved (pipelines.compaction), the order of the steps (pipelines.runs).
 """
 
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
 
 from assets.failures import told_as_failure
 from assets.metadata import OPERATORS, asset_key
-from assets.resources import Workplace
-from pipelines.compaction import compact_month, months_to_compact, remove_old_raw
+from pipelines.capture import Clock
+from pipelines.error_reports import reporter
+from pipelines.lake import Lake
+from pipelines.run_report import words_of_needed_raw
+from pipelines.runs import compact
+from pipelines.settings import Settings
 from pipelines.tables import TABLES
 
 CLOSED_MONTHS = dg.AssetKey(["tidy", "closed_months"])
 
 
-def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+def compaction_asset(
+    settings: Settings, partitions: dg.PartitionsDefinition[str], clock: Clock, retry: dg.RetryPolicy
+) -> dg.AssetsDefinition:
     """The asset `tidy/closed_months`."""
 
     @dg.asset(
@@ -28,25 +35,27 @@ def compaction_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         owners=[OPERATORS],
         kinds={"parquet", "duckdb"},
         partitions_def=partitions,
+        retry_policy=retry,
     )
-    def closed_months(
-        context: dg.AssetExecutionContext, workplace: dg.ResourceParam[Workplace]
-    ) -> dg.MaterializeResult:
-        lake, settings = workplace.lake, workplace.settings.lake
+    def closed_months(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         month = date.fromisoformat(context.partition_key)
-        with told_as_failure(workplace.report, "compacting"):
-            done = [compact_month(lake, each) for each in months_to_compact(lake, settings) if each <= month]
-            without_raw, needed = remove_old_raw(lake, settings, workplace.settings.today(workplace.clock.now()))
-        return dg.MaterializeResult(
-            metadata={
-                "compacted": bool(done),
-                "days": sum(each.days for each in done),
-                "rows": sum(each.rows for each in done),
-                "bytes_before": sum(each.bytes_before for each in done),
-                "bytes_after": sum(each.bytes_after for each in done),
-                "days_without_raw": len(without_raw),
-                "damaged_days": ", ".join(map(str, needed)) or "none",
-            }
-        )
+        report = reporter(Lake(settings.lake.root))
+        may_retry = context.retry_number < retry.max_retries
+        with told_as_failure(report, lambda: "compacting", may_retry=may_retry) as fail:
+            done = compact(settings, settings.today(clock.now()), through=month)
+            yield dg.MaterializeResult(
+                asset_key=CLOSED_MONTHS,
+                metadata={
+                    "compacted": bool(done.months),
+                    "days": sum(each.days for each in done.months),
+                    "rows": sum(each.rows for each in done.months),
+                    "bytes_before": sum(each.bytes_before for each in done.months),
+                    "bytes_after": sum(each.bytes_after for each in done.months),
+                    "days_without_raw": len(done.days_without_raw),
+                    "damaged_days": ", ".join(map(str, done.damaged_days)) or "none",
+                },
+            )
+            if done.damaged_days:
+                fail(words_of_needed_raw(done.damaged_days), may_pass=False)
 
     return closed_months

@@ -1,10 +1,11 @@
 """Tables and columns in the words of Dagster's UI.
 
-Lives here: column schemas, column lineage, the table of verdicts, previews, owners.
+Lives here: column schemas, column lineage, the table of verdicts, previews, owners, freshness.
 Does not live here: the truth about columns (pipelines.tables, the headers in sql/).
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -17,6 +18,7 @@ from pipelines.status import Status
 from pipelines.tables import Table
 
 MAX_VERDICT_ROWS = 100
+SHORTEST_AGE = timedelta(minutes=1)  # Dagster takes none below
 # Who an asset is for: the lake is the operators', what the models make is the analysts'.
 OPERATORS, ANALYSTS = "team:operators", "team:analysts"
 
@@ -49,6 +51,11 @@ def is_asset(table: str) -> bool:
 def asset_key(table: str) -> dg.AssetKey:
     """`tidy.pull_tasks` or `dim_targets` as an asset key."""
     return dg.AssetKey(table.split("."))
+
+
+def freshness(age: timedelta) -> dg.FreshnessPolicy:
+    """Stale once an asset was not materialised for longer."""
+    return dg.FreshnessPolicy.time_window(fail_window=max(age, SHORTEST_AGE))
 
 
 def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:

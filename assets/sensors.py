@@ -10,23 +10,30 @@ from typing import Any
 import dagster as dg
 
 from assets.captures import RAW_CAPTURES, TOLD
-from assets.models import WAREHOUSE
-from assets.resources import CLOCK
-from pipelines.alerts import Failure
+from assets.warehouse import WAREHOUSE
+from pipelines.alerts import RUN_ENDED, Failure
 from pipelines.announce import announce
+from pipelines.capture import Clock
 from pipelines.settings import Settings
 
 HOUR_SECONDS = 3600
 
 
-def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[dg.SensorDefinition]:
+def alert_sensors(settings: Settings, clock: Clock, daily_job: Any, monthly_job: Any) -> list[dg.SensorDefinition]:
     """The sensors that send alarms; they run by themselves once a webhook is set.
 
     Args:
         settings: the webhook, the lake.
+        clock: the time.
         daily_job: what `define_asset_job` gave, which Dagster has no public name for.
         monthly_job: likewise.
     """
+
+    def tell(failures: Sequence[Failure] = (), *, has_run: bool = True) -> dg.SkipReason:
+        """No sensor asks for a run; its tick says whether all could be told."""
+        told = announce(settings, clock.now(), list(dict.fromkeys(failures)), has_run=has_run)
+        return dg.SkipReason(told or "nothing is left to be told")
+
     status = dg.DefaultSensorStatus.RUNNING if settings.alerts.are_sent else dg.DefaultSensorStatus.STOPPED
 
     @dg.run_failure_sensor(
@@ -36,7 +43,7 @@ def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[
         description="A run failed: sends which targets are not complete, or why nothing was published.",
     )
     def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return _tell(settings, [*_failures_of(context), *_told(context)])
+        return tell([*_told(context), *_failures_of(context)])
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -46,23 +53,18 @@ def alert_sensors(settings: Settings, daily_job: Any, monthly_job: Any) -> list[
         description="A run succeeded: sends what in the answers was not expected.",
     )
     def alert_on_success(context: dg.RunStatusSensorContext) -> dg.SkipReason:
-        return _tell(settings, list(_told(context)))
+        return tell(list(_told(context)))
 
     @dg.sensor(
         name="alert_on_age",
         minimum_interval_seconds=HOUR_SECONDS,
         default_status=status,
-        description="Hourly, without any run: sends that no day was complete for longer than alerts.max_age.",
+        description="Hourly, without any run: sends what is older than alerts.max_age and alerts.max_target_age allow.",
     )
     def alert_on_age(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return _tell(settings, has_run=False)
+        return tell(has_run=False)
 
     return [alert_on_failure, alert_on_success, alert_on_age]
-
-
-def _tell(settings: Settings, failures: Sequence[Failure] = (), *, has_run: bool = True) -> dg.SkipReason:
-    """No sensor asks for a run; its tick says whether all could be told."""
-    return dg.SkipReason(announce(settings, CLOCK.now(), failures, has_run=has_run) or "nothing is left to be told")
 
 
 def _made(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMaterialization | None:
@@ -75,33 +77,32 @@ def _made(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMater
 
 
 def _told(context: dg.RunStatusSensorContext) -> Iterator[Failure]:
-    """What is told of the attempt whatever stands: a refused credential, a clock that disagrees."""
-    captures = _made(context, RAW_CAPTURES)
-    told = captures.metadata.get(TOLD) if captures else None
-    value: Any = told.value if isinstance(told, dg.JsonMetadataValue) else None
-    for failure in value or []:
-        yield Failure(failure["reason"], failure["text"])
+    """What the run has to tell beside how the targets stand, as far as it went."""
+    for key in (RAW_CAPTURES, WAREHOUSE):
+        made = _made(context, key)
+        told = made.metadata.get(TOLD) if made else None
+        value: Any = told.value if isinstance(told, dg.JsonMetadataValue) else None
+        for failure in value or []:
+            yield Failure(failure["reason"], failure["text"])
 
 
 def _failures_of(context: dg.RunFailureSensorContext) -> list[Failure]:
     """Our own message, where one of ours ended the run; the text of any other error may hold anything.
 
-    A run that published and then failed for a target that is not complete has no failure beside that.
+    A run that published has no failure beside what it tells itself.
     """
     run = context.dagster_run
-    for message in _messages(context):
-        return [Failure(run.job_name, f"the run ended with an error: {message}")]
     if _made(context, WAREHOUSE):
         return []
+    for message in _messages(context):
+        return [Failure(run.job_name, RUN_ENDED.format(text=message))]
     return [Failure(run.job_name, f"run {run.run_id} of {run.job_name} failed; its log in Dagster says why")]
 
 
 def _messages(context: dg.RunFailureSensorContext) -> Iterator[str]:
-    """The descriptions of the `dagster.Failure` that the assets and the workplace raise for a known error."""
+    """The texts that `told_as_failure` let a step fail with."""
     events = [*context.get_step_failure_events(), context.failure_event]
     for event in events:
         error = event.step_failure_data.error if event.is_step_failure else event.job_failure_data.error
-        while error:
-            if error.cls_name == dg.Failure.__name__:
-                yield error.message.partition(": ")[2]
-            error = error.cause
+        if error and error.cls_name == dg.Failure.__name__:
+            yield error.message

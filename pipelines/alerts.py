@@ -41,6 +41,8 @@ KINDS = (
     "held",
     SCHEMA_SURPRISE,
 )
+# What is told of a run that ended with an error.
+RUN_ENDED = "the run ended with an error: {text}"
 # Twenty of these, however they are escaped, stay below the 20 kB that a bot accepts.
 MAX_TEXT_BYTES = 450
 

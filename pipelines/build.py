@@ -22,7 +22,7 @@ from pipelines import redact
 from pipelines.catalogs import open_catalogs
 from pipelines.checks import CheckResult, check_none, check_rows
 from pipelines.day_builder import DayBuilder
-from pipelines.errors import LakeError, ModelError
+from pipelines.errors import ModelError
 from pipelines.finish import finish_file
 from pipelines.models import with_ancestors
 from pipelines.preview import Preview, first_rows
@@ -121,6 +121,7 @@ class WorkingCopy:
         self._settings = settings
         self._plan = plan
         self._results: dict[str, ModelResult] = {}
+        self._crossed: tuple[CheckResult, ...] | None = None
         readers = Counter(name for model in models.in_order for name in model.depends_on)
         read_once = {name for name, count in readers.items() if count == 1}
         self._builder = DayBuilder(connection, lake, adds_one_day=plan.adds_one_day, read_once=read_once)
@@ -129,15 +130,6 @@ class WorkingCopy:
     def day(self) -> date:
         """The last day of the build."""
         return self._plan.days[-1]
-
-    def require(self, day: date) -> None:
-        """Make sure that the build holds `day`.
-
-        Raises:
-            LakeError: when there are no tidy tables of that day.
-        """
-        if day not in self._plan.inputs:
-            raise LakeError(f"{day}: there are no tidy tables of this day; build them first (`tidy/…`)")
 
     # -- building ------------------------------------------------------------------------------------------------
 
@@ -174,10 +166,12 @@ class WorkingCopy:
         return first_rows(self._connection, model, model.place if is_shown else None)
 
     def cross_checks(self) -> tuple[CheckResult, ...]:
-        """The checks over several models, after all of them are built."""
-        for model in self._models.in_order:
-            self.run(model.name)
-        return self._check_across()
+        """The checks over several models, after all of them are built; made once."""
+        if self._crossed is None:
+            for model in self._models.in_order:
+                self.run(model.name)
+            self._crossed = self._check_across()
+        return self._crossed
 
     def _check_across(self) -> tuple[CheckResult, ...]:
         """The checks over several models, as these stand after the day that was entered."""

@@ -25,6 +25,7 @@ from pipelines.terminal import (
     print_age,
     print_captures,
     print_end,
+    print_not_complete,
     print_reports,
     print_status,
     print_status_json,
@@ -97,7 +98,6 @@ def snapshot(
 ) -> None:
     """Capture all targets today, build the tables, publish the warehouse."""
     from pipelines import config as configuration
-    from pipelines.runs import failures_of
     from pipelines.runs import snapshot as run_snapshot
 
     if day and simulated_date:
@@ -120,10 +120,10 @@ def snapshot(
             accept_drop=(only or ()) if accept_drop else (),
             simulated=simulated is not None,
             watcher=progress,
+            tell=failures.append,
         )
-        failures.extend(failures_of(result.captures))
     with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
-        print_captures(wanted, result.captures, result.status, settings.timezone)
+        print_captures(wanted, result, settings.timezone)
         print_end(result)
 
 
@@ -141,12 +141,13 @@ def rebuild(
     if begin is None or end is None or begin > end:
         fail(f"--from {first} lies after --to {last}", 2)
     settings = remembered(configuration.load(config, need_targets=False))
-    with alarms(settings), Progress() as progress:
-        result = run_rebuild(settings, begin, end, _clock(), watcher=progress)
+    with alarms(settings) as failures, Progress() as progress:
+        result = run_rebuild(settings, begin, end, _clock(), watcher=progress, tell=failures.append)
     with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
         typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
         if result.days_without_raw:
             typer.echo(f"left as they are, without raw archive: {', '.join(map(str, result.days_without_raw))}")
+        print_not_complete(result.status)
         print_end(result)
 
 
@@ -173,16 +174,20 @@ def forget(
         )
     with Progress() as progress:
         found = run_forget(settings, wanted, _clock(), for_good=for_good, watcher=progress)
-    typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
-    typer.echo(
-        f"published {found.published}" if found.published else "no day is left, so nothing is published any more"
-    )
+    with told_after_publishing(NOT_COMPLETE if found.troubles else 0):
+        typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
+        for text in found.troubles:
+            typer.echo(text, err=True)
+        typer.echo(
+            f"published {found.published}" if found.published else "no day is left, so nothing is published any more"
+        )
 
 
 @app.command()
 def compact(config: ConfigOption = None) -> None:
     """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set."""
     from pipelines import config as configuration
+    from pipelines.run_report import words_of_needed_raw
     from pipelines.runs import compact as run_compact
 
     settings = remembered(configuration.load(config, need_targets=False))
@@ -196,11 +201,7 @@ def compact(config: ConfigOption = None) -> None:
     if without_raw:
         typer.echo(f"removed the raw archive of {len(without_raw)} days: {spans(tuple(without_raw))}")
     if needed:
-        typer.echo(
-            f"kept the raw archive of {spans(tuple(needed))}: tables of these days are damaged; mend them: "
-            f"pulltasks rebuild --from {needed[0]} --to {needed[-1]}",
-            err=True,
-        )
+        typer.echo(words_of_needed_raw(needed), err=True)
         raise typer.Exit(NOT_COMPLETE)
     if not months and not without_raw:
         typer.echo("nothing to do: every closed month is compacted")

@@ -138,26 +138,23 @@ def _message(error: PulltasksError | OSError) -> str:
 def alarms(settings: Settings) -> Iterator[list[Failure]]:
     """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended.
 
-    What a run that published all the same has to tell beside its listings is put into the list that is given.
+    What a run has to tell beside its listings is put into the list that is given.
     """
+    from pipelines.alerts import RUN_ENDED, Failure
+
     failures: list[Failure] = []
     try:
         yield failures
     except (PulltasksError, OSError) as error:
-        _announce(settings, getattr(error, "reason", type(error).__name__), _message(error))
+        reason = getattr(error, "reason", type(error).__name__)
+        _send(settings, [*failures, Failure(reason, RUN_ENDED.format(text=_message(error)))])
         raise
     except Exception as error:  # noqa: BLE001 - nobody foresaw it
         text = _report(error)
-        _announce(settings, type(error).__name__, text)
+        _send(settings, [*failures, Failure(type(error).__name__, RUN_ENDED.format(text=text))])
         raise Unforeseen(text) from None
     _UNDER_WAY.has_published = True
     _send(settings, failures)
-
-
-def _announce(settings: Settings, reason: str, text: str) -> None:
-    from pipelines.alerts import Failure
-
-    _send(settings, [Failure(reason, f"the run ended with an error: {text}")])
 
 
 def _send(settings: Settings, failures: Sequence[Failure]) -> None:

@@ -7,7 +7,8 @@ Does not live here: building (build), finishing a file (finish), what to build u
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import duckdb
 
@@ -18,16 +19,41 @@ from pipelines.finish import finish_file
 from pipelines.literals import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Generator
     from datetime import date, datetime
     from pathlib import Path
 
+    from pipelines.build import ModelResult
+    from pipelines.checks import CheckResult
     from pipelines.lake import Lake
     from pipelines.models import Models
+    from pipelines.preview import Preview
     from pipelines.settings import WarehouseSettings
 
 
-def build_and_publish(
+@dataclass(frozen=True)
+class Built:
+    """A model that somebody wants to see, after the build's last day.
+
+    Attributes:
+        result: its rows and checks.
+        preview: its first rows.
+        days: all that the build holds.
+    """
+
+    result: ModelResult
+    preview: Preview
+    days: Collection[date]
+
+
+@dataclass(frozen=True)
+class CrossChecked:
+    """The checks over several models were made."""
+
+    checks: tuple[CheckResult, ...]
+
+
+def build_steps(
     lake: Lake,
     models: Models,
     settings: WarehouseSettings,
@@ -35,7 +61,9 @@ def build_and_publish(
     on_day: Callable[[date], None] = lambda _: None,
     *,
     left_out: Collection[date] = (),
-) -> Path:
+    shown: Collection[str] = (),
+    publish: bool = True,
+) -> Generator[Built | CrossChecked, None, Path | None]:
     """Bring the published file up to the tidy tables; returns its path, the one that stands if nothing is new.
 
     Args:
@@ -45,14 +73,22 @@ def build_and_publish(
         now: the time.
         on_day: is told of each day but the last.
         left_out: days whose tables cannot be used.
+        shown: models to show; the last day is built again for them where nothing is new.
+        publish: whether readers shall see the build; if not, there is no path.
 
     Raises:
         NoWarehouse: when there are no tidy tables.
         ModelError: when SQL or a check fails; what was published before stays.
     """
-    plan = plan_build(lake, models, settings, left_out=left_out)
+    plan = plan_build(lake, models, settings, rebuild_last_day=bool(shown), left_out=left_out)
     if not plan.is_nothing:
         with working_copy(lake, models, settings, plan, on_day) as work:
+            for model in models.in_order:
+                if model.name in shown:
+                    yield Built(work.run(model.name), work.preview(model.name), plan.inputs)
+            if not publish:
+                return None
+            yield CrossChecked(work.cross_checks())
             return work.publish(now)
     if plan.base is None:
         raise ModelError("there is nothing to build")
@@ -62,6 +98,22 @@ def build_and_publish(
         lake.link(plan.base.name, lake.published)
     remove_builds_of_other_masks(lake, plan.rules)
     return plan.base
+
+
+def build_and_publish(
+    lake: Lake,
+    models: Models,
+    settings: WarehouseSettings,
+    now: datetime,
+    on_day: Callable[[date], None] = lambda _: None,
+) -> Path:
+    """Take all steps of `build_steps` at once; returns the path of what is published."""
+    steps = build_steps(lake, models, settings, now, on_day)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast("Path", end.value)
 
 
 def _renew_words(lake: Lake, models: Models, plan: Plan, base: Path, now: datetime, *, exposes: bool) -> Path:

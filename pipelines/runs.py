@@ -1,99 +1,120 @@
-"""Whole runs without Dagster: capture today, rebuild past days, compact closed months, each under the lake's lock.
+"""Whole runs: the order of their steps, which the command line and Dagster both drive.
 
-Lives here: the order of the steps.
-Does not live here: the steps themselves, printing, exit codes (cli).
+Lives here: the order of the steps, nothing else.
+Does not live here: the steps (steps), what is said of a run (run_report), printing and exit codes (cli), assets.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pipelines.alerts import CREDENTIAL_REFUSED, Failure
-from pipelines.audit import Audit, audit_days, mend_manifests
-from pipelines.builds import plan_build, remove_all_builds
-from pipelines.capture import CLOCK_DISAGREES, CaptureResult, capture_targets, check_date
+from pipelines.alerts import CREDENTIAL_REFUSED
+from pipelines.audit import mend_manifests
+from pipelines.builds import remove_all_builds
+from pipelines.capture import check_date
 from pipelines.compaction import (
     clear_compacted_days,
     compact_month,
-    damaged_months,
     forget_day,
-    give_up_month,
     months_to_compact,
     remove_old_raw,
 )
-from pipelines.coverage import known_tasks, read_surprises
-from pipelines.error_reports import reporter
-from pipelines.errors import LakeError, NoWarehouse
-from pipelines.lake import Lake, month_of
+from pipelines.errors import DateRefused, LakeError
+from pipelines.huawei.refusals import PERSISTENT
+from pipelines.lake import Lake
 from pipelines.manifests import stale_dates
-from pipelines.models import load_models
-from pipelines.normalise import days_to_normalise, normalise_days
-from pipelines.publish import build_and_publish
-from pipelines.status import read_day
-from pipelines.warehouse import open_published
+from pipelines.normalise import days_to_normalise
+from pipelines.publish import Built, CrossChecked
+from pipelines.steps import EVERYTHING, Captured, CaptureOptions, Kept, Silent, Skipped, Tidied, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
-    from pipelines.capture import Clock
+    from pipelines.alerts import Failure
+    from pipelines.capture import CaptureResult, Clock
     from pipelines.compaction import CompactedMonth
-    from pipelines.errors import Reporter
-    from pipelines.models import Models
-    from pipelines.settings import Settings, WarehouseSettings
-    from pipelines.status import Status
+    from pipelines.settings import Settings
+    from pipelines.steps import Parts, Run, RunResult, Watcher
 
 
-class Watcher(Protocol):
-    """Is told how a run gets on."""
-
-    def begin(self, step: str, total: int) -> None:
-        """A step of so many parts begins."""
-
-    def advance(self, note: str) -> None:
-        """One part is done."""
+# What a run tells whoever drives it, step by step.
+Step = Captured | Kept | Tidied | Built | CrossChecked | Skipped
 
 
-class Silent:
-    """A watcher that does not care."""
+def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = EVERYTHING) -> Iterator[Step]:
+    """Capture a day that the service still shows, then bring tables, warehouse and page up to it."""
+    yield run.capture(day, options)
+    has_news = any(result.is_new for result in run.captures)
+    run.settle()
+    if parts.tidy:
+        yield run.normalise(day, days_to_normalise(run.lake, day) if has_news else stale_dates(run.lake))
+    yield from _steps_from_tables(run, parts)
 
-    def begin(self, step: str, total: int) -> None:
-        """Nothing to do."""
 
-    def advance(self, note: str) -> None:
-        """Nothing to do."""
+def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> Iterator[Step]:
+    """Write the tidy files of days again from their raw files, then bring warehouse and page up to them."""
+    run.settle()
+    run.give_up_damaged_months(days)  # then all their days are stale
+    yield run.normalise(days[-1], sorted({*days, *stale_dates(run.lake)}))
+    yield from _steps_from_tables(run, parts)
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did.
+def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
+    """What every run ends with."""
+    if parts.models or parts.publish:
+        yield from run.build(parts)
+    if parts.page:
+        run.write_page()
+    run.close_months()
 
-    Attributes:
-        captures: how each target that was asked for ended; empty for a rebuild.
-        built_days: the days whose tidy files were written.
-        days_without_raw: days that a rebuild was asked for and left as they are, as they have no raw files any more.
-        damaged_days: what is wrong with days that could not be written; the rest goes on without them.
-        published: the published file.
-        dashboard: the page, where the settings ask for one.
-        page_error: why the page could not be written; what was published stands.
-        status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
-        surprises: what the answers of that day held that was not expected, and what was found damaged and mended.
-        is_complete: whether every target is complete on the newest day, and no day is damaged.
+
+def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) -> Iterator[Step]:
+    """What there is to do for a day and some parts: today is captured, a past day is rebuilt from its raw files."""
+    if parts.capture and (options.simulated or _is_present(run, day, options)):
+        yield from snapshot_steps(run, day, options, parts)
+    elif parts.capture or parts.tidy:
+        raw_files = len(run.lake.raw_files(day))
+        if day not in run.lake.raw_dates():
+            yield Skipped(
+                f"{day}: there is no raw archive of this day in {run.lake.raw}, and the service shows only the "
+                "present; nothing was done, what is there stays"
+            )
+            return
+        if parts.capture:
+            yield Kept(raw_files)
+        if parts.tidy:
+            yield from rebuild_steps(run, [day], parts)
+        else:
+            run.settle()
+            yield from _steps_from_tables(run, parts)
+    elif day in run.lake.tidy_dates():
+        run.settle()
+        yield from _steps_from_tables(run, parts)
+    else:
+        yield Skipped(f"{day}: there are no tidy tables of this day; materialise `tidy/…` of it first")
+
+
+def _is_present(run: Run, day: date, options: CaptureOptions) -> bool:
+    try:
+        check_date(run.settings, day, run.clock.now(), began_at=options.began_at)
+    except DateRefused:
+        return False
+    return True
+
+
+def may_try_again(captures: Sequence[CaptureResult]) -> bool:
+    """Whether another attempt, soon, could list what this one could not.
+
+    Never after a refused credential: a few more refusals would lock it.
     """
+    reasons = {capture.reason for capture in captures if capture.is_new and capture.verdict != "complete"}
+    return CREDENTIAL_REFUSED not in reasons and bool(reasons - PERSISTENT)
 
-    captures: tuple[CaptureResult, ...]
-    built_days: tuple[date, ...]
-    damaged_days: tuple[str, ...]
-    published: Path
-    status: Status
-    surprises: tuple[str, ...]
-    is_complete: bool
-    days_without_raw: tuple[date, ...] = ()
-    dashboard: Path | None = None
-    page_error: str | None = None
+
+# -- whole runs --------------------------------------------------------------------------------------------------
 
 
 def snapshot(
@@ -106,6 +127,7 @@ def snapshot(
     accept_drop: Collection[tuple[str, str]] = (),
     simulated: bool = False,
     watcher: Watcher | None = None,
+    tell: Callable[[Failure], None] = lambda _: None,
 ) -> RunResult:
     """Capture `day` (today, unless it is a sandbox's), then build and publish whatever is not published yet.
 
@@ -114,70 +136,29 @@ def snapshot(
         LakeBusy: before anything is touched, when another run is writing.
         ConfigError: when no credential is found, or no endpoint resolves.
     """
-    watcher = watcher or Silent()
     began_at = clock.now()
     if not simulated:
         check_date(settings, day, began_at)
-    lake = Lake(settings.lake.root)
-    lake.prepare()
-    report = reporter(lake)
-    with lake.lock():
-        damage = _damage(lake)
-        watcher.begin("capturing", len(settings.targets))
-        with known_tasks(lake) as known:
-            captures = asyncio.run(
-                capture_targets(
-                    settings,
-                    lake,
-                    day,
-                    clock,
-                    known=known,
-                    refresh=refresh,
-                    only=only,
-                    accept_drop=accept_drop,
-                    simulated=simulated,
-                    began_at=began_at,
-                    report=report,
-                    on_result=lambda result: watcher.advance(result.target.label),
-                )
-            )
-        is_new = any(result.is_new for result in captures)
-        mended = mend_manifests(lake)
-        clear_compacted_days(lake)
-        compacted = lake.compacted_months()
-        built, damaged = _tidy(lake, days_to_normalise(lake, day) if is_new else stale_dates(lake), watcher, report)
-        outcome = _publish(lake, settings, clock, watcher, report, damaged)
-        page, page_error = _page(lake, settings, report)
-        damaged = (*damaged, *outcome.troubles, *_close_again(lake, compacted))
-    is_well = all(capture.verdict == "complete" for capture in captures) and not damaged and not page_error
-    built = tuple(dict.fromkeys((*built, *outcome.rebuilt)))
-    result = _result(lake, day, captures, built, damaged, outcome.published, is_complete=is_well)
-    is_complete = is_well and result.status.covers({target.key for target in settings.targets})
-    surprises = (*damage, *mended, *result.surprises)
-    return replace(result, dashboard=page, page_error=page_error, surprises=surprises, is_complete=is_complete)
+    options = CaptureOptions(refresh, only, accept_drop, simulated, began_at)
+    with opened(settings, clock, watcher, tell) as run:
+        return _finished(run, snapshot_steps(run, day, options), day)
 
 
-def failures_of(captures: Sequence[CaptureResult]) -> list[Failure]:
-    """What is told of an attempt whatever stands: a credential that was refused, a day that the service does not give.
-
-    A target that was complete before it keeps its coverage, so that nothing else would tell of it.
-    """
-    found = {
-        capture.reason: Failure(capture.reason, capture.message or capture.reason)
-        for capture in reversed(captures)
-        if capture.is_new and capture.reason in {CLOCK_DISAGREES, CREDENTIAL_REFUSED}
-    }
-    return list(found.values())
-
-
-def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watcher: Watcher | None = None) -> RunResult:
+def rebuild(
+    settings: Settings,
+    first: date,
+    last: date,
+    clock: Clock,
+    *,
+    watcher: Watcher | None = None,
+    tell: Callable[[Failure], None] = lambda _: None,
+) -> RunResult:
     """Write the tidy files from `first` to `last` again from the raw archive alone, and publish.
 
     Raises:
         LakeError: when there is no raw archive for any of the days; nothing is touched then.
         LakeBusy: when another run is writing.
     """
-    watcher = watcher or Silent()
     lake = Lake(settings.lake.root)
     days = [day for day in lake.raw_dates() if first <= day <= last]
     if not days:
@@ -187,30 +168,33 @@ def rebuild(settings: Settings, first: date, last: date, clock: Clock, *, watche
             f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched: without it a day's "
             "tables cannot be made again, those that are there stay"
         )
-    lake.prepare()
-    report = reporter(lake)
-    with lake.lock():
-        mended = mend_manifests(lake)
-        clear_compacted_days(lake)
-        compacted = lake.compacted_months()
-        for month in damaged_months(lake, sorted({month_of(day) for day in days})):
-            give_up_month(lake, month)  # then all its days are stale
-        built, damaged = _tidy(lake, sorted({*days, *stale_dates(lake)}), watcher, report)
-        outcome = _publish(lake, settings, clock, watcher, report, damaged)
-        page, page_error = _page(lake, settings, report)
-        damaged = (*damaged, *outcome.troubles, *_close_again(lake, compacted))
+    with opened(settings, clock, watcher, tell) as run:
+        result = _finished(run, rebuild_steps(run, days), days[-1])
     without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
-    built = tuple(dict.fromkeys((*built, *outcome.rebuilt)))
-    newest = lake.tidy_dates()[-1]
-    result = _result(lake, newest, (), built, damaged, outcome.published, is_complete=not damaged)
-    return replace(
-        result,
-        days_without_raw=without_raw,
-        is_complete=result.is_complete and result.status.is_complete and not page_error,
-        dashboard=page,
-        page_error=page_error,
-        surprises=(*mended, *result.surprises),
-    )
+    return replace(result, days_without_raw=without_raw)
+
+
+def _finished(run: Run, steps: Iterable[Step], day: date) -> RunResult:
+    for _ in steps:
+        pass
+    return cast("RunResult", run.result(day))  # a whole run publishes, or raises
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What became of a day that was taken out.
+
+    Attributes:
+        folder: where its files went.
+        published: what is published now; None where nothing is left.
+        newest: the newest day that is left.
+        troubles: what could not be done beside it, a line each.
+    """
+
+    folder: Path
+    published: Path | None
+    newest: date | None
+    troubles: tuple[str, ...] = ()
 
 
 def forget(
@@ -223,7 +207,6 @@ def forget(
             `for_good` is not said. Nothing is touched then.
         LakeBusy: when another run is writing.
     """
-    watcher = watcher or Silent()
     lake = Lake(settings.lake.root)
     has_raw, has_tidy = day in lake.raw_dates(), day in lake.tidy_dates()
     if not has_raw and not has_tidy:
@@ -233,162 +216,56 @@ def forget(
             f"{day}: there is no raw archive of this day, so it could never be made again; say --for-good beside --yes "
             "if it shall go all the same. Nothing was touched"
         )
-    lake.prepare()
-    report = reporter(lake)
-    with lake.lock():
-        mend_manifests(lake)
-        clear_compacted_days(lake)
-        compacted = lake.compacted_months()
+    with opened(settings, clock, watcher) as run:
+        run.settle()
         folder = forget_day(lake, day)
         days = lake.tidy_dates()
-        outcome = None
-        if days:
-            outcome = _publish(lake, settings, clock, watcher, report, ())
-            _page(lake, settings, report)
-            _close_again(lake, compacted)
-        else:
+        if not days:
             remove_all_builds(lake)
-    return Forgotten(folder, outcome.published if outcome else None, days[-1] if days else None)
+            return Forgotten(folder, None, None)
+        result = _finished(run, _steps_from_tables(run, EVERYTHING), days[-1])
+    troubles = (*result.damaged_days, *([result.page_error] if result.page_error else []))
+    return Forgotten(folder, result.published, days[-1], troubles)
 
 
-@dataclass(frozen=True)
-class Forgotten:
-    """Where a day's files went, what is published now (None: nothing is left), and the newest day that is left."""
+class Compaction(NamedTuple):
+    """What became of each closed month; the days whose raw files were removed; those that keep them.
 
-    folder: Path
-    published: Path | None
-    newest: date | None
-
-
-def _damage(lake: Lake) -> tuple[str, ...]:
-    """A published file that cannot be opened keeps no day from being captured, and is worth a word."""
-    try:
-        open_published(lake).close()
-    except NoWarehouse:
-        return ()
-    except LakeError:
-        return (f"{lake.published} could not be opened; it was made anew from the tidy tables",)
-    return ()
-
-
-def _page(lake: Lake, settings: Settings, report: Reporter) -> tuple[Path | None, str | None]:
-    """The page, where the settings ask for one; or why it could not be written, which takes nothing back."""
-    if not settings.dashboard.enabled:
-        return None, None
-    from pipelines.dashboard import PAGE_NOT_WRITTEN, write_dashboard
-
-    try:
-        return write_dashboard(lake, settings), None
-    except (LakeError, OSError) as error:
-        return None, PAGE_NOT_WRITTEN.format(error=error)
-    except Exception as error:  # noqa: BLE001 - what was published stands
-        return None, PAGE_NOT_WRITTEN.format(error=report(error, "writing the page"))
-
-
-def _close_again(lake: Lake, compacted: Sequence[date]) -> list[str]:
-    """Compact months that were opened for a day in them, unless a day of theirs could not be written.
-
-    Returns what kept a month from it: what was published stands, and the next run finds its days.
+    A day keeps them where it is needed to mend a damaged table.
     """
-    stale = {month_of(day) for day in stale_dates(lake)}
-    troubles = []
-    with_days = {month_of(day) for day in lake.tidy_dates()}
-    for month in sorted((set(compacted) & with_days) - set(lake.compacted_months()) - stale):
-        try:
-            compact_month(lake, month)
-        except LakeError as error:
-            troubles.append(str(error))
-    return troubles
+
+    months: list[CompactedMonth]
+    days_without_raw: list[date]
+    damaged_days: list[date]
 
 
 def compact(
-    settings: Settings, today: date, *, watcher: Watcher | None = None
-) -> tuple[list[CompactedMonth], list[date], list[date]]:
+    settings: Settings, today: date, *, through: date | None = None, watcher: Watcher | None = None
+) -> Compaction:
     """Write every closed month as one sorted file a table, and let go of what is older than the settings keep.
 
-    Returns:
-        The months, the days whose raw files were removed, and the days that keep them to mend a damaged table.
+    Args:
+        settings: what is kept.
+        today: the day that ages are counted to.
+        through: the last month to compact; None for all that are closed.
+        watcher: is told how it gets on.
 
     Raises:
         LakeError: when a day's file is damaged; what was compacted before it stands.
         LakeBusy: when another run is writing.
     """
-    watcher = watcher or Silent()
     lake = Lake(settings.lake.root)
     if not lake.tidy_dates():
         raise LakeError(f"{lake.root}: there are no tidy tables to compact; run `pulltasks snapshot` first")
+    watcher = watcher or Silent()
     lake.prepare()
     with lake.lock():
         mend_manifests(lake)
         clear_compacted_days(lake)
-        months = months_to_compact(lake, settings.lake)
+        months = [month for month in months_to_compact(lake, settings.lake) if through is None or month <= through]
         watcher.begin("compacting", len(months))
         done = []
         for month in months:
             done.append(compact_month(lake, month))
             watcher.advance(f"{month:%Y-%m}")
-        removed, needed = remove_old_raw(lake, settings.lake, today)
-        return done, removed, needed
-
-
-def _result(
-    lake: Lake,
-    day: date,
-    captures: Sequence[CaptureResult],
-    built: tuple[date, ...],
-    damaged: tuple[str, ...],
-    published: Path,
-    *,
-    is_complete: bool,
-) -> RunResult:
-    with open_published(lake) as connection:
-        status, surprises = read_day(connection, day), read_surprises(connection, day)
-    return RunResult(tuple(captures), built, damaged, published, status, tuple(surprises), is_complete)
-
-
-def _tidy(
-    lake: Lake, days: Sequence[date], watcher: Watcher, report: Reporter
-) -> tuple[tuple[date, ...], tuple[str, ...]]:
-    """Write the tidy files of days; returns those that were written, and what is wrong with them and the others."""
-    watcher.begin("normalising", len(days))
-    built: list[date] = []
-    troubles: list[str] = []
-    for made in normalise_days(lake, days, report):
-        built += [made.day] if made.manifest else []
-        troubles += made.troubles
-        watcher.advance(str(made.day))
-    return tuple(built), tuple(troubles)
-
-
-@dataclass(frozen=True)
-class _Published:
-    """What was published, the days that were made again for it, and what somebody should know of others."""
-
-    published: Path
-    rebuilt: tuple[date, ...]
-    troubles: tuple[str, ...]
-
-
-def _publish(
-    lake: Lake, settings: Settings, clock: Clock, watcher: Watcher, report: Reporter, damaged: Sequence[str]
-) -> _Published:
-    """Look at the days that are to be built, then build and publish."""
-    if not lake.tidy_dates():
-        raise LakeError("\n".join(damaged))
-    watcher.begin("building", 1)
-    models = load_models()
-    audit = audit_plan(lake, models, settings.warehouse, report)
-    published = build_and_publish(
-        lake,
-        models,
-        settings.warehouse,
-        clock.now(),
-        on_day=lambda day: watcher.advance(str(day)),
-        left_out=audit.left_out,
-    )
-    return _Published(published, audit.rebuilt, audit.troubles)
-
-
-def audit_plan(lake: Lake, models: Models, settings: WarehouseSettings, report: Reporter) -> Audit:
-    """Look at the days that the next build adds: all that it will rest on was looked at once."""
-    return audit_days(lake, plan_build(lake, models, settings).days, report)
+        return Compaction(done, *remove_old_raw(lake, settings.lake, today))

@@ -6,13 +6,11 @@ Does not live here: verbs and options (cli), what is shown (runs, coverage, ware
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -25,11 +23,10 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from pipelines.capture import CaptureResult
     from pipelines.doctor import Report
-    from pipelines.runs import RunResult
     from pipelines.settings import Limits
     from pipelines.status import Freshness, NewestComplete, Status
+    from pipelines.steps import RunResult
 
 NOT_COMPLETE = 3
 
@@ -84,64 +81,37 @@ class Progress:
             self._bar.update(self._task, advance=1, note=visible(note))
 
 
-def print_captures(day: date, captures: tuple[CaptureResult, ...], status: Status, timezone: str) -> None:
+def print_captures(day: date, result: RunResult, timezone: str) -> None:
     """How each target ended, what to do about those that are not complete, and what stands all the same."""
-    judged = {target.key: target for target in status.targets if target.coverage not in {"complete", "missing"}}
-    rows = []
-    messages: list[tuple[str, str | None]] = []
-    for result in captures:
-        # what is published may think worse of a listing than the capture did: it is held, or its rows differ
-        known = judged.get(result.target.key) if result.verdict == "complete" else None
-        verdict, reason = (known.coverage, known.reason) if known else (result.verdict, result.reason)
-        rows.append(
-            (
-                result.target.name or "",
-                result.target.project_id,
-                result.target.region,
-                verdict + ("" if result.is_new else " (before)"),
-                reason or "",
-                str(result.task_count) if result.verdict == "complete" else "",
-                str(result.requests),
-            )
+    from pipelines.run_report import count_of_complete, judged, once, words_about_clocks
+
+    attempts = judged(result.captures, result.status)
+    rows = [
+        (
+            attempt.capture.target.name or "",
+            attempt.capture.target.project_id,
+            attempt.capture.target.region,
+            attempt.verdict + ("" if attempt.capture.is_new else " (before)"),
+            attempt.reason or "",
+            str(attempt.capture.task_count) if attempt.capture.verdict == "complete" else "",
+            str(attempt.capture.requests),
         )
-        messages.append((result.target.label, known.message if known else result.message))
+        for attempt in attempts
+    ]
     print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
-    for message in once(messages):
-        typer.echo(visible(message))
-    for skew in {result.clock_skew_seconds for result in captures if result.clock_skew_seconds}:
-        direction = "behind" if skew > 0 else "ahead of"
-        typer.echo(
-            f"this machine's clock is {abs(skew) / 60:.0f} minutes {direction} the service's; "
-            "signatures were dated by the service's clock. Set the clock"
-        )
-    complete = sum(result.verdict == "complete" and result.target.key not in judged for result in captures)
-    stands = f"{status.complete} of {len(status.targets)} targets complete"
-    if (complete, len(captures)) == (status.complete, len(status.targets)):
-        typer.echo(f"{day}: {stands}")
-    else:
-        newest = max((each.last_complete_at for each in status.targets if each.last_complete_at), default=None)
-        when = f", {newest.astimezone(ZoneInfo(timezone)):%H:%M}" if status.complete and newest else ""
-        typer.echo(f"{day}: this attempt: {complete} of {len(captures)}; what stands: {stands}{when}")
+    messages = once([(attempt.label, attempt.message) for attempt in attempts])
+    for line in (*messages, *words_about_clocks(result.captures)):
+        typer.echo(visible(line))
+    typer.echo(count_of_complete(day, attempts, result.status, timezone))
 
 
-# The identifier of a request is another one each time.
-_REQUEST = re.compile(r", request [^;]*;")
+def print_not_complete(status: Status) -> None:
+    """Which targets are not complete on the day that counts, if any: why, and what to do."""
+    from pipelines.run_report import count_of_complete, not_complete
 
-
-def once(messages: Sequence[tuple[str, str | None]]) -> list[str]:
-    """Messages of targets, each sentence once: one that holds for several says how many, and leaves out requests."""
-    labels: dict[str, list[str]] = {}
-    for label, message in messages:
-        if message:
-            same = _REQUEST.sub(";", message.replace(f"{label}: ", "", 1))
-            labels.setdefault(same, []).append(label)
-    shown = []
-    for text, names in labels.items():
-        if len(names) == 1:
-            shown.append(next(message for label, message in messages if message and label == names[0]))
-        else:
-            shown.append(f"{len(names)} targets: {text}")
-    return shown
+    if not status.is_complete:
+        for line in (*not_complete(status), count_of_complete(status.day, (), status, "UTC")):
+            typer.echo(visible(line))
 
 
 def print_end(result: RunResult) -> None:
@@ -253,6 +223,8 @@ def print_status(found: Status, freshness: Freshness, now: datetime, limits: Lim
         for t in found.targets
     ]
     print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
+    from pipelines.run_report import once
+
     for message in once([(target.label, target.message) for target in found.targets]):
         typer.echo(visible(message))
     if found.days_without_run:

@@ -15,10 +15,10 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk, write_config
 
 from pipelines import cli
+from pipelines.run_report import once
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pipelines.sandbox.server import FAULTS, AccessKey, Sandbox, serving
 from pipelines.tables import TABLES
-from pipelines.terminal import once
 
 PULLTASKS = Path(sys.executable).with_name("pulltasks")
 

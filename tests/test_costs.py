@@ -11,8 +11,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from conftest import Desk
+from dagster_runs import materialised, run_day
 
-from assets.definitions import JOB, build_defs
 from pipelines import capture, redact, rows
 from pipelines.huawei import pull_tasks, reading
 from pipelines.lake import Lake
@@ -170,15 +170,8 @@ def events_of_a_run(folder: Path, targets: int) -> tuple[int, dg.ExecuteInProces
     sandbox = Sandbox(places(targets, 3))
     with serving(sandbox) as url, dg.instance_for_test() as instance:
         desk = Desk(sandbox, url, folder, sandbox.places)
-        result = (
-            build_defs(desk.config_file)
-            .resolve_job_def(JOB)
-            .execute_in_process(
-                partition_key=str(DAY),
-                run_config={"ops": {"raw__captures": {"config": {"simulated": True}}}},
-                instance=instance,
-            )
-        )
+        result = run_day(desk, DAY, instance=instance)
+        assert result.success
         return len(instance.all_logs(result.run_id)), result
 
 
@@ -188,6 +181,6 @@ def test_a_run_of_many_targets_leaves_no_event_for_each(tmp_path: Path) -> None:
     few, _ = events_of_a_run(tmp_path / "few", 2)
     many, result = events_of_a_run(tmp_path / "many", 110)
     assert many <= few + 10  # a line of progress for each tenth of the targets
-    (captured,) = result.asset_materializations_for_node("raw__captures")
+    captured = materialised(result)["raw/captures"]
     assert len(captured.metadata["verdicts"].value.records) == 100
     assert "rpt_snapshot_coverage" in str(captured.metadata["all_verdicts"].value)

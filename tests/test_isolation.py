@@ -8,11 +8,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
+from dagster_runs import failure_of, materialised, run_day
 
-from assets.definitions import JOB, build_defs
 from pipelines import attempt, capture, cli, dashboard, error_reports, normalise, terminal
 from pipelines.day_builder import DayBuilder
 from pipelines.error_reports import KEPT_REPORTS, reporter
@@ -238,26 +237,14 @@ def test_in_dagster_one_target_suffers_and_the_run_publishes(desk: Desk, monkeyp
     monkeypatch.setattr(
         normalise, "tidy_target", only_for(SINGAPORE, normalise.tidy_target, PLACES["when its rows are made"][2])
     )
-    result = dagster_run(desk)
-    (published,) = result.asset_materializations_for_node("warehouse")
-    check_report(desk, published.metadata["troubles"].value, SINGAPORE.project_id)
+    result = run_day(desk, DAYS[0])
+    check_report(desk, materialised(result)["warehouse"].metadata["troubles"].value, SINGAPORE.project_id)
     assert coverage(desk.lake) == {"beijing": ("complete", None), "singapore": ("failed", "unexpected_error")}
 
 
 def test_in_dagster_an_error_while_building_is_one_sentence(desk: Desk, monkeypatch) -> None:
     monkeypatch.setattr(DayBuilder, "enter", raise_strange)
-    result = dagster_run(desk)
-    (failed,) = [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
-    error = failed.step_failure_data.error
-    assert error.cls_name == "Failure"
-    check_report(desk, error.message, "building ")
-    assert error.cause is None
-
-
-def dagster_run(desk: Desk):
-    config = {"ops": {"raw__captures": {"config": {"simulated": True}}}}
-    return (
-        build_defs(desk.config_file)
-        .resolve_job_def(JOB)
-        .execute_in_process(partition_key=str(DAYS[0]), run_config=config, raise_on_error=False)
-    )
+    result = run_day(desk, DAYS[0])
+    error = failure_of(result)
+    check_report(desk, error.message, "building")
+    assert (error.cls_name, error.stack, error.cause) == ("Failure", [], None)

@@ -14,9 +14,9 @@ import duckdb
 import msgspec
 import pytest
 from conftest import BEIJING, Desk
+from dagster_runs import run_day
 from history import contents
 
-from assets.definitions import JOB, build_defs
 from pipelines import redact
 from pipelines.sandbox.data import tasks_on
 from pipelines.sandbox.server import Sandbox, serving
@@ -143,12 +143,8 @@ def test_no_reader_sees_a_planted_key(desk: Desk, tmp_path: Path) -> None:
     home = tmp_path / "dagster"
     home.mkdir()
     with redirect_stdout(seen), redirect_stderr(seen), dg.DagsterInstance.local_temp(str(home)) as instance:
-        job = build_defs(desk.config_file).resolve_job_def(JOB)
-        result = job.execute_in_process(
-            partition_key=str(DAY),
-            instance=instance,
-            run_config={"ops": {"raw__captures": {"config": {"simulated": True}}}},
-        )
+        result = run_day(desk, DAY, instance=instance)
+        assert result.success
         events = str(result.all_events) + str(instance.all_logs(result.run_id))
     command = [Path(sys.executable).with_name("pulltasks"), "--config", str(desk.config_file)]
     printed = [

@@ -14,12 +14,12 @@ from conftest import BEIJING, SINGAPORE, Desk
 from history import differences
 
 from pipelines.compaction import compact_month
-from pipelines.error_reports import reporter
 from pipelines.lake import Lake
 from pipelines.manifests import read_manifest, stale_dates
-from pipelines.runs import Silent, _publish, rebuild
+from pipelines.runs import rebuild
 from pipelines.sandbox.data import Place
 from pipelines.sandbox.server import Sandbox
+from pipelines.steps import EVERYTHING, Run, opened
 from pipelines.warehouse import open_published, open_tidy
 
 LAKES = Path(__file__).parent / "lakes"
@@ -50,9 +50,11 @@ def rows(lake: Lake, query: str) -> list[tuple]:
         return connection.sql(query).fetchall()
 
 
-def publish(desk: Desk):
-    with desk.lake.lock():
-        return _publish(desk.lake, desk.settings, desk.clock, Silent(), reporter(desk.lake), ())
+def publish(desk: Desk) -> Run:
+    with opened(desk.settings, desk.clock) as run:
+        for _ in run.build(EVERYTHING):
+            pass
+        return run
 
 
 def differing_rows(before: Path, after: Path) -> dict[str, tuple[int, int]]:
@@ -86,7 +88,7 @@ def test_what_was_published_is_published_again_row_by_row(archive: Path, tmp_pat
     months = desk.lake.compacted_months()
     assert stale_dates(desk.lake) == []  # adopted as they are
     result = publish(desk)
-    assert (result.rebuilt, result.troubles) == ((), ())
+    assert (result.built, result.troubles) == ([], [])
     assert desk.lake.published.resolve() != old
     differing = differing_rows(kept, desk.lake.published.resolve())
     assert len(differing) >= 4
@@ -106,7 +108,7 @@ def test_a_poisoned_day_is_made_again_from_its_raw_files(poisoned: Desk, is_clos
         with lake.lock():
             compact_month(lake, date(2026, 11, 1))
     result = publish(poisoned)
-    assert (result.rebuilt, result.troubles) == ((POISONED_DAY,), ())
+    assert (result.built, result.troubles) == ([POISONED_DAY], [])
     assert rows(lake, changes) == [(DAYS[1], "changed", 1), (DAYS[2], "changed", 1)]  # the odd number came and went
     assert rows(lake, "select distinct coverage, task_count from rpt_snapshot_coverage") == [("complete", 12)]
     assert rows(lake, f"select count(*) from pull_tasks_as_of(date '{POISONED_DAY}')") == [(24,)]
@@ -118,14 +120,14 @@ def test_a_poisoned_day_is_made_again_from_its_raw_files(poisoned: Desk, is_clos
             (POISONED_DAY, "bitrate", "unreadable_number", "1e999"),
         ]
     assert read_manifest(lake.manifest_file(POISONED_DAY)).sources
-    assert publish(poisoned).rebuilt == ()  # once
+    assert publish(poisoned).built == []  # once
 
 
 def test_a_poisoned_day_without_raw_files_counts_as_incomplete_and_stops_nothing(poisoned: Desk) -> None:
     lake = poisoned.lake
     shutil.rmtree(lake.targets_file(POISONED_DAY).parent)
     result = publish(poisoned)
-    assert result.rebuilt == ()
+    assert result.built == []
     (trouble,) = result.troubles
     assert trouble.startswith(f"{POISONED_DAY}: its tables hold other tasks")
     assert trouble.endswith("counts as incomplete for poisoned")
@@ -134,7 +136,7 @@ def test_a_poisoned_day_without_raw_files_counts_as_incomplete_and_stops_nothing
         lake,
         "select target_name, snapshot_date, coverage, verdict_reason from rpt_snapshot_coverage where coverage <> 'complete'",
     ) == [("poisoned", POISONED_DAY, "incomplete", "rows_differ_from_verdict")]
-    assert publish(poisoned).troubles == ()
+    assert publish(poisoned).troubles == []
 
 
 def test_a_capture_that_the_version_before_did_not_normalise_is_not_forgotten(poisoned: Desk) -> None:

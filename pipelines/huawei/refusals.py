@@ -53,6 +53,26 @@ ADVICE = {
     "unexpected_status": "check that no proxy or portal answers in the service's place",
 }
 
+# Reasons that another attempt meets again, until somebody has changed something.
+PERSISTENT = frozenset(
+    {
+        "credential_refused",
+        "forbidden",
+        "project_unavailable",
+        "region_not_allowed",
+        "address_refused",
+        "endpoint_not_found",
+        "not_found",
+        "request_refused",
+        "redirected",
+        "answer_too_large",
+        "not_a_sandbox",
+        "clock_disagrees",
+        "day_has_passed",
+        "raw_not_written",
+    }
+)
+
 _REASONS_BY_CODE = {
     ".0310": "project_unavailable",
     ".0801": "region_not_allowed",

@@ -11,14 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
+from dagster_runs import checks, definitions, failed_checks, materialised, run_day
 
-from assets.definitions import JOB, build_defs
 from pipelines.models import load_models
 from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pipelines.sandbox.server import AccessKey
@@ -36,41 +36,19 @@ pytestmark = [
 ]
 
 
-def run(desk: Desk, day: date, *, simulated: bool = True, instance: dg.DagsterInstance | None = None):
-    job = build_defs(desk.config_file).resolve_job_def(JOB)
-    return job.execute_in_process(
-        partition_key=str(day),
-        run_config={"ops": {"raw__captures": {"config": {"simulated": simulated}}}},
-        raise_on_error=False,
-        instance=instance,
-    )
-
-
-def checks(result) -> dict[tuple[str, str], bool]:
-    return {
-        (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation.passed
-        for evaluation in result.get_asset_check_evaluations()
-    }
-
-
-def materialisations(result) -> dict[str, dg.AssetMaterialization]:
-    return {
-        event.materialization.asset_key.to_user_string(): event.materialization
-        for event in result.get_asset_materialization_events()
-        for event in [event.step_materialization_data]
-    }
-
-
-def test_a_partition_materialises_the_whole_graph(desk: Desk) -> None:
-    result = run(desk, DAY)
+def test_a_partition_materialises_the_whole_graph_in_one_step(desk: Desk) -> None:
+    result = run_day(desk, DAY)
     assert result.success
-    found = materialisations(result)
+    found = materialised(result)
     assert set(found) == (
         {"raw/captures", "warehouse"}
         | {f"tidy/{table.name}" for table in TABLES}
         | {model.name for model in load_models().in_order}
     )
-    assert set(checks(result).values()) == {True}
+    specs = definitions(desk).resolve_asset_graph().asset_check_keys
+    assert {check.name for check in specs} == {name for _, name in checks(result)}
+    assert failed_checks(result) == set()
+    assert {event.step_key for event in result.all_events if event.is_step_success} == {"snapshot"}
     verdicts = found["raw/captures"].metadata["verdicts"].value.records
     assert [record.data["verdict"] for record in verdicts] == ["complete", "complete"]
     assert found["tidy/captures"].metadata["dagster/partition_row_count"].value == 2
@@ -81,78 +59,10 @@ def test_a_partition_materialises_the_whole_graph(desk: Desk) -> None:
     assert found["pull_tasks_as_of"].metadata["preview"].value.records == []
 
 
-def test_a_target_that_is_not_complete_fails_the_run_after_publishing(desk: Desk) -> None:
-    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
-    result = run(desk, DAY)
-    assert not result.success
-    assert "warehouse" in materialisations(result)
-    assert desk.lake.published.exists()
-    failed = {check for check, passed in checks(result).items() if not passed}
-    assert failed == {("raw/captures", "every_target_complete"), ("warehouse", "all_targets_complete")}
-    (check,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "all_targets_complete"]
-    assert check.metadata["targets_complete"].value == 1
-    (row,) = check.metadata["not_complete"].value.records
-    assert (row.data["target"], row.data["reason"], row.data["known_from"]) == ("singapore", "forbidden", "never")
-    assert "grant live:stream:listPullTask" in row.data["message"]
-
-
-def test_the_page_is_an_asset_that_a_day_with_gaps_has_as_well(desk: Desk) -> None:
-    desk.extra = "[dashboard]\nenabled = true\n"
-    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
-    result = run(desk, DAY)
-    assert not result.success
-    page = materialisations(result)["dashboard"].metadata
-    assert page["page"].value == desk.lake.dashboard.as_uri()
-    assert page["bytes"].value == desk.lake.dashboard.stat().st_size
-    assert (page["targets_complete"].value, page["targets_expected"].value) == (1, 2)
-
-
-def test_a_past_partition_is_refused_and_nothing_is_written(desk: Desk) -> None:
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    result = run(desk, yesterday, simulated=False)
-    assert not result.success
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert failure.step_key == "raw__captures"
-    assert "pulltasks rebuild --from" in str(failure.step_failure_data.user_failure_data)
-    assert desk.lake.raw_dates() == []
-    assert desk.sandbox.log == []
-
-
-def test_below_the_capture_a_past_partition_stays_rebuildable(desk: Desk) -> None:
-    desk.run(DAY)
-    for path in desk.lake.tidy.rglob("*.parquet"):
-        path.unlink()
-    desk.lake.manifest_file(DAY).unlink()
-    defs = build_defs(desk.config_file)
-    everything_below = dg.AssetSelection.all() - dg.AssetSelection.assets("raw/captures", "tidy/closed_months")
-    job = dg.define_asset_job("rebuild", selection=everything_below, executor_def=dg.in_process_executor)
-    rebuilt = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("rebuild")
-    assert rebuilt.execute_in_process(partition_key=str(DAY)).success
-    assert desk.lake.tidy_dates() == [DAY]
-
-
-def test_a_damaged_earlier_day_does_not_keep_a_run_from_publishing(desk: Desk) -> None:
-    desk.run(DAY - timedelta(days=1))
-    raw = desk.lake.raw_file(DAY - timedelta(days=1), BEIJING.project_id, BEIJING.region)
-    raw.write_bytes(b"oops")
-    assert run(desk, DAY).success
-    assert DAY in desk.lake.tidy_dates()
-
-
-def test_a_partition_without_raw_files_fails_with_one_message(desk: Desk) -> None:
-    desk.run(DAY)
-    tidy = dg.AssetSelection.assets("tidy/captures").required_multi_asset_neighbors()
-    job = dg.define_asset_job("tidy_only", selection=tidy, executor_def=dg.in_process_executor)
-    only = dg.Definitions.merge(build_defs(desk.config_file), dg.Definitions(jobs=[job])).resolve_job_def("tidy_only")
-    result = only.execute_in_process(partition_key="2026-03-03", raise_on_error=False)
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert "cannot be read as a manifest" in str(failure.step_failure_data.user_failure_data)
-
-
 def test_no_planted_secret_is_in_events_logs_or_metadata(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     with dg.instance_for_test() as instance:
-        result = run(desk, DAY, instance=instance)
+        result = run_day(desk, DAY, instance=instance)
         text = repr(instance.all_logs(result.run_id)) + repr(result.all_events)
     text += "".join(capfd.readouterr())
     assert "dim_pull_tasks" in text
@@ -163,15 +73,15 @@ def test_no_planted_secret_is_in_events_logs_or_metadata(desk: Desk, capfd: pyte
 def test_where_the_warehouse_shows_secrets_no_event_does(desk: Desk) -> None:
     desk.extra = "[warehouse]\nexpose_secrets = true\n"
     with dg.instance_for_test() as instance:
-        result = run(desk, DAY, instance=instance)
+        result = run_day(desk, DAY, instance=instance)
         text = repr(instance.all_logs(result.run_id)) + repr(result.all_events)
-    assert materialisations(result)["dim_pull_tasks"].metadata["preview"].value.records == []
+    assert materialised(result)["dim_pull_tasks"].metadata["preview"].value.records == []
     for secret in (PLANTED_STREAM_KEY, PLANTED_TOKEN):
         assert secret not in text
 
 
 def test_every_asset_says_what_it_is(desk: Desk) -> None:
-    graph = build_defs(desk.config_file).resolve_asset_graph()
+    graph = definitions(desk).resolve_asset_graph()
     for node in graph.asset_nodes:
         assert node.description, node.key
         assert node.group_name != "default", node.key
@@ -183,7 +93,7 @@ def test_every_asset_says_what_it_is(desk: Desk) -> None:
 
 
 def test_every_model_column_has_its_lineage(desk: Desk) -> None:
-    graph = build_defs(desk.config_file).resolve_asset_graph()
+    graph = definitions(desk).resolve_asset_graph()
     for model in load_models().in_order:
         lineage = graph.get(dg.AssetKey(model.name)).metadata["dagster/column_lineage"].deps_by_column
         if model.kind.takes_arguments:
@@ -194,7 +104,7 @@ def test_every_model_column_has_its_lineage(desk: Desk) -> None:
 
 def test_a_tick_asks_for_its_day_until_that_day_is_complete(desk: Desk) -> None:
     today = datetime.now(UTC).replace(hour=3, minute=0, second=0, microsecond=0)
-    defs = build_defs(desk.config_file)
+    defs = definitions(desk)
     schedule = defs.resolve_schedule_def("daily_snapshot")
     assert schedule.cron_schedule == "0 1-23 * * *"
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
@@ -215,7 +125,7 @@ def test_a_tick_asks_for_its_day_until_that_day_is_complete(desk: Desk) -> None:
 def test_a_closed_month_is_compacted_by_its_own_job(desk: Desk) -> None:
     for day in (date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 1)):
         desk.run(day)
-    defs = build_defs(desk.config_file)
+    defs = definitions(desk)
     schedule = defs.resolve_schedule_def("monthly_compaction")
     tick = datetime(2026, 11, 2, 1, 30, tzinfo=UTC)
     with dg.build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def()) as context:
@@ -223,7 +133,7 @@ def test_a_closed_month_is_compacted_by_its_own_job(desk: Desk) -> None:
     assert (schedule.cron_schedule, request.partition_key) == ("30 1 2 * *", "2026-10-01")
     result = defs.resolve_job_def("monthly_compaction").execute_in_process(partition_key=request.partition_key)
     assert result.success
-    (event,) = result.asset_materializations_for_node("tidy__closed_months")
+    event = materialised(result)["tidy/closed_months"]
     assert (event.metadata["days"].value, event.metadata["compacted"].value) == (2, True)
     assert desk.lake.compacted_months() == [date(2026, 10, 1)]
 
