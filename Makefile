@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 export UV_PYTHON_DOWNLOADS := never
+# `dg dev` does the same with a package more and another layout of the project.
+NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
@@ -32,8 +34,8 @@ demo: $(INSTALLED) ## a simulated week against the sandbox; its lake is .demo/la
 	  $(BIN)/python -m assets.demo
 
 dev: $(INSTALLED) ## Dagster's UI over pulltasks.toml; its state is kept in .dagster/
-	@mkdir -p .dagster && cp dagster.yaml .dagster/dagster.yaml
-	@DAGSTER_HOME=$(CURDIR)/.dagster $(BIN)/dagster dev -w workspace.yaml
+	@mkdir -p .dagster && cp deploy/dagster.yaml .dagster/dagster.yaml
+	@DAGSTER_HOME=$(CURDIR)/.dagster PYTHONWARNINGS='$(NO_NEWER_COMMAND)' $(BIN)/dagster dev -w workspace.yaml
 
 test: $(INSTALLED) ## lint, types and tests
 	@$(MAKE) --no-print-directory check

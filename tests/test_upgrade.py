@@ -5,22 +5,29 @@ from __future__ import annotations
 import shutil
 import tarfile
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import dagster as dg
 import duckdb
 import pytest
 from conftest import BEIJING, SINGAPORE, Desk
+from dagster_runs import ONCE, run_day
 from history import differences
 
+from assets.definitions import JOB, build_defs
 from pipelines.compaction import compact_month
 from pipelines.lake import Lake
 from pipelines.manifests import read_manifest, stale_dates
 from pipelines.runs import rebuild
 from pipelines.sandbox.data import Place
-from pipelines.sandbox.server import Sandbox
+from pipelines.sandbox.server import Sandbox, serving
 from pipelines.steps import EVERYTHING, Run, opened
 from pipelines.warehouse import open_published, open_tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LAKES = Path(__file__).parent / "lakes"
 HONEST = sorted(LAKES.glob("published-0.1.0-*.tar.xz"))
@@ -157,3 +164,48 @@ def test_a_rebuild_of_an_earlier_lake_gives_manifests_that_name_their_sources(po
             (OTHER.project_id, OTHER.region),
         ]
         assert all(source.capture_id for source in sources.captures)
+
+
+# -- Dagster's own memory -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Iterator[tuple[Desk, dg.DagsterInstance]]:
+    """Lake, configuration and DAGSTER_HOME of 0.1.0: a day that was complete, one that was not, a past one that was refused."""
+    places = (replace(BEIJING, task_count=5), replace(SINGAPORE, task_count=3))
+    desk = unpacked(LAKES / "dagster-0.1.0.tar.xz", tmp_path, *places)
+    sandbox = Sandbox(places)
+    with serving(sandbox) as url, dg.DagsterInstance.from_config(str(tmp_path / ".dagster")) as instance:
+        yield replace(desk, sandbox=sandbox, url=url), instance
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_runs_partitions_and_checks_of_before_stay_readable_and_nothing_is_asked_twice(
+    before: tuple[Desk, dg.DagsterInstance],
+) -> None:
+    desk, instance = before
+    complete, incomplete = date(2026, 11, 20), date(2026, 11, 21)
+    ended = {run.tags["dagster/partition"]: run.status.value for run in instance.get_runs()}
+    assert ended == {"2026-11-19": "FAILURE", "2026-11-20": "SUCCESS", "2026-11-21": "FAILURE"}
+    assert all(len(instance.all_logs(run.run_id)) > 50 for run in instance.get_runs())
+
+    defs = build_defs(desk.config_file, retry=ONCE)
+    graph = defs.resolve_asset_graph()
+    first = defs.resolve_job_def(JOB).partitions_def.get_first_partition_key()
+    assert first == str(complete)
+    for key in graph.get_all_asset_keys() - {dg.AssetKey(["tidy", "closed_months"])}:
+        assert instance.get_materialized_partitions(key) == {str(complete), str(incomplete)}, key
+    check = dg.AssetCheckKey(dg.AssetKey("warehouse"), "all_targets_complete")
+    assert check in graph.asset_check_keys
+    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=9)
+    assert {"FAILED", "SUCCEEDED"} <= {record.status.value for record in history}
+
+    schedule = defs.resolve_schedule_def("daily_snapshot")
+    tick = datetime(2026, 11, 21, 2, tzinfo=UTC)
+    with dg.build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def()) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests
+    assert (request.partition_key, request.run_key) == ("2026-11-21", "2026-11-21T02")
+    assert run_day(desk, incomplete, instance=instance).success
+    asked = {path.split("/")[2] for _, path, *_ in desk.sandbox.log if "pull" in path}
+    assert asked == {SINGAPORE.project_id}
