@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -131,9 +132,23 @@ def test_a_run_again_from_the_failure_lists_what_is_missing_and_succeeds(
     assert rows(desk, "select count(*) from rpt_snapshot_coverage where coverage = 'complete'") == [(2,)]
 
 
-def test_a_passing_trouble_is_tried_again_and_then_given_up(desk: Desk) -> None:
+def test_a_passing_trouble_is_tried_again_and_the_lake_is_free_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = Lake.lock
+    seen: list[str] = []
+
+    @contextmanager
+    def watched(lake: Lake) -> Iterator[None]:
+        with lock(lake):
+            seen.append("held")
+            yield
+        seen.append("free")
+
+    monkeypatch.setattr(Lake, "lock", watched)
     desk.sandbox.faults[SINGAPORE.project_id, None] = "unavailable"
     assert attempts(run_day(desk, DAY, retry=TWICE)) == 3
+    assert seen == ["held", "free"] * 3
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     assert attempts(run_day(desk, DAY, retry=TWICE)) == 1
 
@@ -159,13 +174,6 @@ def test_a_lake_that_is_busy_is_tried_again(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(Lake, "lock", once_busy)
     result = run_day(desk, DAY, retry=TWICE)
     assert (result.success, attempts(result)) == (True, 2)
-
-
-def test_the_lake_is_free_while_a_step_waits_for_its_next_attempt(desk: Desk) -> None:
-    desk.sandbox.faults[SINGAPORE.project_id, None] = "unavailable"
-    run_day(desk, DAY, retry=TWICE)
-    with desk.lake.lock():
-        pass
 
 
 def test_one_tidy_table_is_made_alone(desk: Desk) -> None:
