@@ -9,13 +9,14 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 
 from pipelines import redact
-from pipelines.capture import Clock, capture_targets
+from pipelines.capture import CaptureResult, Clock, capture_targets
 from pipelines.coverage import known_tasks
 from pipelines.errors import ConfigError, LakeError
 from pipelines.manifests import stale_dates
 from pipelines.raw import read_capture
-from pipelines.runs import rebuild, snapshot
+from pipelines.runs import may_try_again, rebuild, snapshot
 from pipelines.sandbox.data import tasks_on
+from pipelines.settings import Target
 from pipelines.warehouse import open_published
 
 DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
@@ -259,3 +260,22 @@ def test_what_is_known_is_what_the_last_complete_capture_listed(desk: Desk) -> N
         found = known((BEIJING.project_id, BEIJING.region))
     assert found.task_ids == {task["task_id"] for task in tasks_on(1, BEIJING, DAYS[0])}
     assert found.offset_unit == "rows"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "may_try"),
+    [
+        ((), False),
+        (("forbidden", "raw_not_written"), False),
+        (("throttled", "forbidden"), True),
+        (("pages_not_joined",), True),
+        (("throttled", "credential_refused"), False),
+    ],
+)
+def test_another_attempt_is_made_for_what_may_pass_and_never_beside_a_refused_credential(
+    reasons: tuple[str, ...], may_try: bool
+) -> None:
+    target = Target(project_id=BEIJING.project_id, region=BEIJING.region)
+    captures = [CaptureResult(target, "failed", reason, None, 0, 1) for reason in reasons]
+    stands = CaptureResult(target, "complete", None, None, 5, 0, is_new=False)
+    assert may_try_again([*captures, stands]) == may_try
