@@ -199,6 +199,18 @@ def test_one_model_is_made_alone_and_publishes_nothing(desk: Desk) -> None:
     assert desk.lake.published.resolve() == built
 
 
+def test_a_check_asked_for_without_its_asset_does_nothing_and_says_what_to_do(desk: Desk) -> None:
+    selection = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("warehouse"), "all_targets_complete"))
+    job = dg.define_asset_job("check", selection=selection, executor_def=dg.in_process_executor)
+    defs = dg.Definitions.merge(definitions(desk), dg.Definitions(jobs=[job]))
+    with dg.instance_for_test() as instance:
+        result = defs.resolve_job_def("check").execute_in_process(instance=instance)
+        assert any(
+            "materialise the asset, for a day" in entry.user_message for entry in instance.all_logs(result.run_id)
+        )
+    assert (result.success, checks(result), desk.sandbox.log) == (True, {}, [])
+
+
 def test_the_page_is_made_alone_of_what_is_published(desk: Desk) -> None:
     run_day(desk, DAY)
     desk.extra = "[dashboard]\nenabled = true\n"
