@@ -31,7 +31,7 @@ setup: $(INSTALLED) ## install everything into .venv
 
 demo: $(INSTALLED) ## a simulated week against the sandbox; its lake is .demo/lake
 	@HUAWEICLOUD_SDK_AK=SANDBOXACCESSKEY0001 HUAWEICLOUD_SDK_SK=sandbox-secret-key-for-demo-and-tests-01 \
-	  $(BIN)/python -m assets.demo
+	  $(BIN)/python -m pulltasks_dagster.demo
 
 dev: $(INSTALLED) ## Dagster's UI over pulltasks.toml; its state is kept in .dagster/
 	@mkdir -p .dagster && cp deploy/dagster.yaml .dagster/dagster.yaml
@@ -73,7 +73,7 @@ bench: $(INSTALLED) ## the figures that docs/costs.md quotes; about half an hour
 	@$(BIN)/python bench/year.py
 
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
-	@mkdir -p docs && $(BIN)/python -m pipelines.dictionary > docs/tables.md
+	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.dictionary > docs/tables.md
 
 superset: $(INSTALLED) ## a dashboard for Superset: dist/pulltasks-superset.zip (WAREHOUSE=the published file)
 	@$(BIN)/python bi/superset/bundle.py --warehouse "$(WAREHOUSE)"

@@ -18,8 +18,7 @@ def main() -> None:
         os.environ["DAGSTER_HOME"] = home
         (Path(home) / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
         import dagster as dg
-
-        from assets.definitions import JOB, build_defs
+        from pulltasks_dagster.definitions import JOB, build_defs
 
         job = build_defs(options.config).resolve_job_def(JOB)
         with dg.DagsterInstance.get() as instance:

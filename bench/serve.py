@@ -9,8 +9,8 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from pipelines.sandbox.cli import places_of
-from pipelines.sandbox.server import Sandbox, serving
+from pulltasks.sandbox.cli import places_of
+from pulltasks.sandbox.server import Sandbox, serving
 
 
 def main() -> None:

@@ -15,16 +15,16 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines import config
-from pipelines.capture import Clock, capture_targets
-from pipelines.dashboard import write_dashboard
-from pipelines.huawei.client import LiveClient
-from pipelines.huawei.pull_tasks import read_page
-from pipelines.imports import hide_what_no_verb_needs
-from pipelines.lake import Lake
-from pipelines.models import load_models
-from pipelines.normalise import normalise_day
-from pipelines.publish import build_and_publish
+from pulltasks import config
+from pulltasks.capture.targets import Clock, capture_targets
+from pulltasks.cli.lazy_imports import hide_what_no_verb_needs
+from pulltasks.dashboard import write_dashboard
+from pulltasks.huawei.client import LiveClient
+from pulltasks.huawei.pull_tasks import read_page
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.normalise import normalise_day
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.publish import build_and_publish
 
 
 def now() -> datetime:

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.build import working_copy
-from pipelines.builds import plan_build
-from pipelines.compaction import clear_compacted_days, compact_month, months_to_compact
-from pipelines.config import from_environment
-from pipelines.lake import Lake
-from pipelines.models import load_models
-from pipelines.normalise import normalise_day
-from pipelines.publish import build_and_publish
-from pipelines.sandbox.archive import write_archive
-from pipelines.sandbox.data import Place
+from pulltasks.config import from_environment
+from pulltasks.lake.compaction import clear_compacted_days, compact_month, months_to_compact
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.normalise import normalise_day
+from pulltasks.sandbox.archive import write_archive
+from pulltasks.sandbox.data import Place
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.plan import plan_build
+from pulltasks.warehouse.publish import build_and_publish
+from pulltasks.warehouse.working_copy import working_copy
 
 FIRST = date(2026, 1, 20)
 RESULTS = Path(__file__).parent / "results" / "year.json"

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 from hypothesis import settings
-from webhook_server import Webhook, listening
 
-from pipelines import config
-from pipelines.capture import Clock, capture_targets
-from pipelines.lake import Lake
-from pipelines.manifests import stale_dates
-from pipelines.models import load_models
-from pipelines.normalise import normalise_day
-from pipelines.publish import build_and_publish
-from pipelines.sandbox.data import Place
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks import config
+from pulltasks.capture.targets import Clock, capture_targets
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.manifests import stale_dates
+from pulltasks.lake.normalise import normalise_day
+from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.publish import build_and_publish
+from webhook_server import Webhook, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipelines.capture import CaptureResult
-    from pipelines.settings import Settings
+    from pulltasks.capture.targets import CaptureResult
+    from pulltasks.settings import Settings
 
 settings.register_profile("default", deadline=None)  # machines are noisy; tests count work instead of timing it
 settings.load_profile("default")
@@ -127,7 +127,7 @@ class Desk:
 @contextmanager
 def made_once(folder: Path, *days: date) -> Iterator[Desk]:
     """A small lake of two targets and some days, for the tests of a module to copy; its sandbox serves meanwhile."""
-    from pipelines.runs import snapshot
+    from pulltasks.run.order import snapshot
 
     sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=5)))
     with pytest.MonkeyPatch.context() as patch, serving(sandbox) as url:

@@ -64,11 +64,12 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
         "HUAWEICLOUD_SDK_AK": "SANDBOXACCESSKEY0001",
         "HUAWEICLOUD_SDK_SK": "sandbox-secret-key-for-demo-and-tests-01",
     }
-    from pipelines import config, finish
-    from pipelines.capture import Clock
-    from pipelines.day_builder import DayBuilder
-    from pipelines.raw import RawWriter
-    from pipelines.runs import snapshot
+    from pulltasks import config
+    from pulltasks.capture.targets import Clock
+    from pulltasks.lake.raw import RawWriter
+    from pulltasks.run.order import snapshot
+    from pulltasks.warehouse import finish
+    from pulltasks.warehouse.day_builder import DayBuilder
 
     settings = config.load(config_file)
     fuse = Fuse(settings.lake.root, nth)
@@ -83,8 +84,8 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
 
 def compact_and_die(config_file: Path, nth: int | None, report: Path | None = None) -> None:
     """Compact all closed months; die before event `nth`, or (None) live and report."""
-    from pipelines import config
-    from pipelines.runs import compact
+    from pulltasks import config
+    from pulltasks.run.order import compact
 
     settings = config.load(config_file)
     fuse = Fuse(settings.lake.root, nth)
@@ -95,9 +96,10 @@ def compact_and_die(config_file: Path, nth: int | None, report: Path | None = No
 
 def rebuild_and_die(config_file: Path, day: date, nth: int | None, report: Path | None = None) -> None:
     """Rebuild one day; die before event `nth`, or (None) live and report."""
-    from pipelines import config, finish
-    from pipelines.capture import Clock
-    from pipelines.runs import rebuild
+    from pulltasks import config
+    from pulltasks.capture.targets import Clock
+    from pulltasks.run.order import rebuild
+    from pulltasks.warehouse import finish
 
     settings = config.load(config_file)
     fuse = Fuse(settings.lake.root, nth)

@@ -6,9 +6,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
-
-from assets.daily import SNAPSHOT
-from assets.definitions import JOB, build_defs
+from pulltasks_dagster.daily import SNAPSHOT
+from pulltasks_dagster.definitions import JOB, build_defs
 
 if TYPE_CHECKING:
     from conftest import Desk

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines import redact
-from pipelines.literals import escaped
-from pipelines.models import load_models, with_ancestors
-from pipelines.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, TABLES
-from pipelines.warehouse import tidy_rows
+from pulltasks import masking
+from pulltasks.lake import redaction_key
+from pulltasks.lake.tidy import tidy_rows
+from pulltasks.sql_literals import escaped
+from pulltasks.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, TABLES
+from pulltasks.warehouse.models import load_models, with_ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
     from pathlib import Path
 
-    from pipelines.lake import Lake
+    from pulltasks.lake.lake import Lake
 
 # macro, the tidy table that it must give back, the staging model that says how its columns are masked
 MACROS = (
@@ -32,8 +33,8 @@ MACROS = (
 def masked_day(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
     """The tidy tables of a day, masked as the staging models mask them, and the warehouse beside them as `w`."""
     with duckdb.connect() as connection:
-        redact.install(connection)
-        redact.set_key(connection, redact.read_or_make_key(lake, may_make=False))
+        masking.install(connection)
+        masking.set_key(connection, redaction_key.read_or_make_key(lake, may_make=False))
         connection.execute(f"attach '{escaped(lake.published.resolve())}' as w (read_only)")
         connection.execute("attach ':memory:' as tidy")
         for table in TABLES:

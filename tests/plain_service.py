@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from pipelines.sandbox import DATE_HEADER, SANDBOX_HEADER
+from pulltasks.huawei.simulation import DATE_HEADER, SANDBOX_HEADER
 
 Answer = tuple[int, dict[str, str], bytes]
 

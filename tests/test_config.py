@@ -7,8 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from pipelines import config
-from pipelines.errors import ConfigError
+from pulltasks import config
+from pulltasks.errors import ConfigError
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 TARGET = f'[[targets]]\nproject_id = "{PROJECT}"\nregion = "cn-north-4"\n'

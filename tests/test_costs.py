@@ -8,18 +8,20 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import pytest
+
+import dagster as dg
 from conftest import Desk
 from dagster_runs import materialised, run_day
-
-from pipelines import capture, redact, rows
-from pipelines.huawei import pull_tasks, reading
-from pipelines.lake import Lake
-from pipelines.normalise import normalise_day
-from pipelines.sandbox.data import Place
-from pipelines.sandbox.server import Sandbox, serving
-from pipelines.tables import TABLES
+from pulltasks import masking
+from pulltasks.capture import targets as capture
+from pulltasks.huawei import pull_tasks, reading
+from pulltasks.lake import rows
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.normalise import normalise_day
+from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.tables import TABLES
 
 DAY = date(2026, 11, 22)
 
@@ -67,7 +69,7 @@ def test_answers_as_documented_are_decoded_once_and_no_task_is_converted_by_itse
 
 
 def test_a_capture_masks_nothing_that_is_plain(big: Desk, monkeypatch) -> None:
-    masked = counted(monkeypatch, redact, "mask_text")
+    masked = counted(monkeypatch, masking, "mask_text")
     big.capture(DAY)
     assert masked == []
 
@@ -106,7 +108,7 @@ def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> Non
 
 
 # What a verb may import beyond the standard library, the command line itself and what these bring along.
-LIGHT = {"typer", "shellingham", "annotated_doc", "pipelines"}
+LIGHT = {"typer", "shellingham", "annotated_doc", "pulltasks"}
 SETTINGS = {"pydantic", "pydantic_core", "pydantic_settings", "annotated_types", "typing_inspection", "dotenv"}
 READING = LIGHT | SETTINGS | {"typing_extensions", "duckdb", "_duckdb", "msgspec", "filelock", "rich"}
 SENDING = {
@@ -138,7 +140,7 @@ HEAVY = {"dagster", "pandas", "sqlglot", "starlette", "uvicorn", "matplotlib"}
 LIST_IMPORTS = """
 import json, sys
 sys.argv = ["pulltasks", *json.loads(sys.argv[1])]
-from pipelines.cli import command
+from pulltasks.cli.main import command
 try:
     command()
 except SystemExit:
@@ -162,7 +164,7 @@ def test_a_verb_imports_no_more_than_it_needs(desk: Desk, verb: str) -> None:
     imported = set(json.loads(child.stderr.strip().rpartition("\n")[2]))
     assert "typer" in imported
     assert not imported & HEAVY
-    assert imported - {name for name in imported if name.startswith("_")} <= MAY_IMPORT[verb] | {"pipelines"}
+    assert imported - {name for name in imported if name.startswith("_")} <= MAY_IMPORT[verb] | {"pulltasks"}
 
 
 def events_of_a_run(folder: Path, targets: int) -> tuple[int, dg.ExecuteInProcessResult]:

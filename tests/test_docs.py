@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from history import contents
 
-from pipelines import cli, config, redact
-from pipelines.capture import Clock
-from pipelines.lake import Lake
-from pipelines.runs import rebuild, snapshot
-from pipelines.sandbox.cli import places_of, targets_toml
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
-from pipelines.tables import TABLES
-from pipelines.warehouse import open_published
+from history import contents
+from pulltasks import config, masking
+from pulltasks.capture.targets import Clock
+from pulltasks.cli import main as cli
+from pulltasks.lake.lake import Lake
+from pulltasks.run.order import rebuild, snapshot
+from pulltasks.sandbox.cli import places_of, targets_toml
+from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.tables import TABLES
+from pulltasks.warehouse.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,8 @@ NOT_RUN = {
 }
 # What `make` makes, and the test that makes it.
 MADE = {
-    "demo": "tests/assets/test_definitions.py::test_the_demo_runs_and_leaks_nothing",
-    "dev": "tests/assets/test_definitions.py::test_dagster_dev_loads_the_location",
+    "demo": "tests/dagster/test_definitions.py::test_the_demo_runs_and_leaks_nothing",
+    "dev": "tests/dagster/test_definitions.py::test_dagster_dev_loads_the_location",
     "bench": "tests/test_bench.py::test_the_benchmark_of_a_snapshot_runs",
     "docs": "tests/test_dictionary.py::test_the_page_is_what_the_code_says",
     "superset": "tests/test_superset_bundle.py::test_the_program_writes_the_zip_and_says_which_file_it_reads",
@@ -267,7 +268,7 @@ def test_what_is_masked_looks_as_the_page_shows() -> None:
     rows = re.findall(r"^\| ([a-z ]+) \| `([^`]+)` \| `([^`]+)` \|$", SECURITY, re.MULTILINE)
     assert {field for field, *_ in rows} == set(MASKS)
     with duckdb.connect() as connection:
-        redact.install(connection)
+        masking.install(connection)
         for field, came, shown in rows:
             assert connection.execute(f"select {MASKS[field]}($1)", [came]).fetchall() == [(shown,)], came
 

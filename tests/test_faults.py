@@ -10,21 +10,21 @@ import ipaddress
 import sys
 from pathlib import Path
 
-import fault_server
 import pytest
-from conftest import BEIJING, SINGAPORE, write_config
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fault_server import misbehaving
 
-from pipelines import cli
-from pipelines.lake import Lake
-from pipelines.raw import read_capture
-from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
-from pipelines.sandbox.server import FAULTS, AccessKey, Sandbox, User, serving
-from pipelines.warehouse import open_published
+import fault_server
+from conftest import BEIJING, SINGAPORE, write_config
+from fault_server import misbehaving
+from pulltasks.cli import main as cli
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.raw import read_capture
+from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
+from pulltasks.sandbox.server import FAULTS, AccessKey, Sandbox, User, serving
+from pulltasks.warehouse.published import open_published
 
 ATTEMPTS = 2
 # Only those who stall are waited for in vain: a busy machine must not make others look like them.

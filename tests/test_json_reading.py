@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import json_reading
-from pipelines.errors import NotReadable
-from pipelines.json_reading import (
+from pulltasks import json_reading
+from pulltasks.errors import NotReadable
+from pulltasks.json_reading import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_DIGITS,

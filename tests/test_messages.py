@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import errors
-from pipelines.attempt import ADVICE_IF_INCOMPLETE
-from pipelines.huawei.refusals import ADVICE
+from pulltasks import errors
+from pulltasks.capture.attempt import ADVICE_IF_INCOMPLETE
+from pulltasks.huawei.refusals import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,13 +106,10 @@ def test_every_message_is_explained() -> None:
 
 # -- reasons -----------------------------------------------------------------------------------------------------
 
-PIPELINES = ROOT / "pipelines"
+LIBRARY = ROOT / "pipelines" / "pulltasks"
 REASON_MODULES = (
-    *(PIPELINES / "huawei").glob("*.py"),
-    *(
-        PIPELINES / name
-        for name in ("attempt.py", "capture.py", "coverage.py", "json_reading.py", "normalise.py", "rows.py")
-    ),
+    *(path for room in ("huawei", "capture") for path in (LIBRARY / room).glob("*.py")),
+    *(LIBRARY / name for name in ("json_reading.py", "lake/normalise.py", "lake/rows.py", "warehouse/status.py")),
 )
 REASON_MODELS = ("staging/stg_captures.sql", "staging/stg_target_days.sql")
 # What takes a reason as an argument.

@@ -8,17 +8,18 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
-import mutations
 import pytest
+
+import mutations
 from conftest import Desk
 from history import differences
 from plain_service import PlainService, serving_plainly
-
-from pipelines.json_reading import cleaned, parse
-from pipelines.raw import read_capture
-from pipelines.runs import snapshot
-from pipelines.sandbox.data import Place
-from pipelines.warehouse import open_published, open_tidy
+from pulltasks.json_reading import cleaned, parse
+from pulltasks.lake.raw import read_capture
+from pulltasks.lake.tidy import open_tidy
+from pulltasks.run.order import snapshot
+from pulltasks.sandbox.data import Place
+from pulltasks.warehouse.published import open_published
 
 DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(4)]
 GOOD = Place("f" * 32, "cn-north-4", 0, name="good")

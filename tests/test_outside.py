@@ -15,17 +15,17 @@ import duckdb
 import pandas as pd
 import pyarrow.dataset as ds
 import pytest
+
 from conftest import BEIJING, SINGAPORE, Desk
 from plain_service import PlainService, listing, serving_plainly
-
-from pipelines import tidy_files
-from pipelines.compaction import compact_month
-from pipelines.errors import ConfigError
-from pipelines.huawei.transport import AiohttpTransport
-from pipelines.runs import snapshot
-from pipelines.sandbox.data import Place
-from pipelines.sandbox.server import Sandbox, serving
-from pipelines.webhook import post
+from pulltasks import tidy_files
+from pulltasks.alerts.webhook import post
+from pulltasks.errors import ConfigError
+from pulltasks.huawei.transport import AiohttpTransport
+from pulltasks.lake.compaction import compact_month
+from pulltasks.run.order import snapshot
+from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.server import Sandbox, serving
 
 PULLTASKS = Path(sys.executable).parent / "pulltasks"
 GOOD, SLOW = (Place(f"{n}" * 32, "cn-north-4", 3, name=f"p{n}") for n in (1, 2))

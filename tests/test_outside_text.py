@@ -12,17 +12,17 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import BEIJING, SINGAPORE, Desk
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_service import PlainService, serving_plainly
 
-from pipelines.doctor import first_configuration, projects_of_regions
-from pipelines.outside_text import MAX_CHARACTERS, fit, visible
-from pipelines.raw import read_capture
-from pipelines.redact import mask_text
-from pipelines.runs import snapshot
-from pipelines.sandbox.data import Place
+from conftest import BEIJING, SINGAPORE, Desk
+from plain_service import PlainService, serving_plainly
+from pulltasks.doctor.targets import first_configuration, projects_of_regions
+from pulltasks.lake.raw import read_capture
+from pulltasks.masking import mask_text
+from pulltasks.outside_text import MAX_CHARACTERS, fit, visible
+from pulltasks.run.order import snapshot
+from pulltasks.sandbox.data import Place
 
 DAY = date(2026, 11, 22)
 EVIL = "no\x1b]0;owned\x07\x1b[2J\n2026-11-22: 2 of 2 targets complete\u202e\u2028\x9b31m[/b] rtmp://h/live/s3cr3t?token=s3cr3t"

@@ -9,18 +9,19 @@ from contextlib import redirect_stderr, redirect_stdout
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import msgspec
 import pytest
+
+import dagster as dg
 from conftest import BEIJING, Desk
 from dagster_runs import run_day
 from history import contents
-
-from pipelines import redact
-from pipelines.sandbox.data import tasks_on
-from pipelines.sandbox.server import Sandbox, serving
-from pipelines.warehouse import open_published, open_tidy
+from pulltasks import masking
+from pulltasks.lake.tidy import open_tidy
+from pulltasks.sandbox.data import tasks_on
+from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.warehouse.published import open_published
 
 ROOT = Path(__file__).parent.parent
 DAY = date(2026, 11, 22)
@@ -80,7 +81,7 @@ SHAPES = (
 @pytest.fixture(scope="module")
 def connection():
     connection = duckdb.connect()
-    redact.install(connection)
+    masking.install(connection)
     return connection
 
 

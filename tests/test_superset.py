@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import BEIJING, SINGAPORE, Desk
-
 from bi.superset.bundle import bundle, write
-from pipelines.models import load_models
-from pipelines.warehouse import open_published
+
+from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.published import open_published
 
 ROOT = Path(__file__).parent.parent
 BIN = ROOT / ".venv-superset" / "bin"

@@ -13,11 +13,11 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from conftest import BEIJING, SINGAPORE, Desk
-
 from bi.superset.bundle import CACHE_SECONDS, OPTIONS, bundle, write
-from pipelines.models import load_models
-from pipelines.warehouse import open_published
+
+from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.published import open_published
 
 ROOT = Path(__file__).parent.parent
 WAREHOUSE = Path("/data/warehouse/pulltasks.duckdb")

@@ -9,22 +9,23 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import duckdb
 import pytest
+
+import dagster as dg
 from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import ONCE, run_day
 from history import differences
-
-from assets.definitions import JOB, build_defs
-from pipelines.compaction import compact_month
-from pipelines.lake import Lake
-from pipelines.manifests import read_manifest, stale_dates
-from pipelines.runs import rebuild
-from pipelines.sandbox.data import Place
-from pipelines.sandbox.server import Sandbox, serving
-from pipelines.steps import EVERYTHING, Run, opened
-from pipelines.warehouse import open_published, open_tidy
+from pulltasks.lake.compaction import compact_month
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.manifests import read_manifest, stale_dates
+from pulltasks.lake.tidy import open_tidy
+from pulltasks.run.order import rebuild
+from pulltasks.run.steps import EVERYTHING, Run, opened
+from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.warehouse.published import open_published
+from pulltasks_dagster.definitions import JOB, build_defs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

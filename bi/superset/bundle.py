@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines.models import load_models
+from pulltasks.warehouse.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipelines.kinds import Model
+    from pulltasks.warehouse.kinds import Model
 
 HERE = Path(__file__).parent
 VERSION = "1.0.0"  # of Superset's format

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import write_config
 
-from pipelines import config
-from pipelines.capture import Clock, capture_targets
-from pipelines.dashboard import contents, write_dashboard
-from pipelines.lake import Lake
-from pipelines.models import load_models
-from pipelines.normalise import normalise_day
-from pipelines.publish import build_and_publish
-from pipelines.sandbox.data import Place
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
-from pipelines.warehouse import open_published
+from conftest import write_config
+from pulltasks import config
+from pulltasks.capture.targets import Clock, capture_targets
+from pulltasks.dashboard import contents, write_dashboard
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.normalise import normalise_day
+from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.publish import build_and_publish
+from pulltasks.warehouse.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

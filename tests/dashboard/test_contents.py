@@ -7,16 +7,16 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 import pytest
-from conftest import BEIJING, SINGAPORE, Desk
 
-from pipelines import config
-from pipelines.dashboard import contents
-from pipelines.dashboard.contents import HOURS, read_contents
-from pipelines.dashboard.tables import TABLES
-from pipelines.runs import snapshot
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
-from pipelines.settings import Limits
-from pipelines.warehouse import open_published
+from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks import config
+from pulltasks.dashboard import contents
+from pulltasks.dashboard.contents import HOURS, read_contents
+from pulltasks.dashboard.tables import TABLES
+from pulltasks.run.order import snapshot
+from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.settings import Limits
+from pulltasks.warehouse.published import open_published
 
 DAY = date(2026, 11, 22)
 LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))
@@ -209,7 +209,7 @@ def test_a_table_that_is_too_long_is_cut_and_says_how_long_it_is(lake, monkeypat
 
 
 def test_a_day_without_a_task_is_a_table_without_rows_and_a_count_of_zero(desk: Desk) -> None:
-    from pipelines.sandbox.data import Place
+    from pulltasks.sandbox.data import Place
 
     desk.sandbox.places = desk.places = tuple(Place(p.project_id, p.region, 0, name=p.name) for p in desk.places)
     desk.run(DAY)
@@ -229,9 +229,9 @@ def test_the_newest_complete_day_is_told_with_when_it_ended(lake) -> None:
 
 @pytest.mark.slow
 def test_a_page_of_20_000_tasks_is_below_3_mb(tmp_path) -> None:
-    from pipelines.dashboard import write_dashboard
-    from pipelines.sandbox.cli import places_of
-    from pipelines.sandbox.server import Sandbox, serving
+    from pulltasks.dashboard import write_dashboard
+    from pulltasks.sandbox.cli import places_of
+    from pulltasks.sandbox.server import Sandbox, serving
 
     sandbox = Sandbox(places_of(20, 1000))
     with serving(sandbox) as url:

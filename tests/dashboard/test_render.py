@@ -11,14 +11,14 @@ import re
 from datetime import date
 
 import pytest
-from conftest import BEIJING, SINGAPORE, Desk
 
-from pipelines import config
-from pipelines.dashboard import write_dashboard
-from pipelines.dashboard.render import LANGUAGES, PAGE, _inline, read_words
-from pipelines.errors import ConfigError, LakeError
-from pipelines.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
-from pipelines.sandbox.server import AccessKey
+from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks import config
+from pulltasks.dashboard import write_dashboard
+from pulltasks.dashboard.render import LANGUAGES, PAGE, _inline, read_words
+from pulltasks.errors import ConfigError, LakeError
+from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
+from pulltasks.sandbox.server import AccessKey
 
 DAY = date(2026, 11, 22)
 HOSTILE = "<script>alert(1)</script>\"'&=cmd()"

@@ -10,17 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stamina
-from conftest import BEIJING, SINGAPORE, write_config
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipelines import config
-from pipelines.errors import ApiError, ConfigError, CredentialRefused, TransientApiError
-from pipelines.huawei import client as module
-from pipelines.huawei import refusals
-from pipelines.huawei.client import LiveClient
-from pipelines.sandbox.server import AccessKey, Sandbox, User, serving
+from conftest import BEIJING, SINGAPORE, write_config
+from pulltasks import config
+from pulltasks.errors import ApiError, ConfigError, CredentialRefused, TransientApiError
+from pulltasks.huawei import client as module
+from pulltasks.huawei import refusals
+from pulltasks.huawei.client import LiveClient
+from pulltasks.sandbox.server import AccessKey, Sandbox, User, serving
 
 
 class Heard:

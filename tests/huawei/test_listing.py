@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.huawei.listing import READS_OF_A_DOUBTFUL_PAGE, Listing
-from pipelines.huawei.pages import Outcome, Page, PageRequest, Rules
+from pulltasks.huawei.listing import READS_OF_A_DOUBTFUL_PAGE, Listing
+from pulltasks.huawei.pages import Outcome, Page, PageRequest, Rules
 
 OVERLAP, SWEEPS = Rules().overlap, Rules().max_sweeps
 

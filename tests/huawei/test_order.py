@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.huawei.order import Order, _runs_in_a_circle
+from pulltasks.huawei.order import Order, _runs_in_a_circle
 
 IDS = "abcdef"
 TIMES = st.sampled_from("123")

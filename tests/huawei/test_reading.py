@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import random
 
-import mutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.huawei import reading
-from pipelines.huawei.reading import read_answer, read_error, read_object, read_shown, read_time
+import mutations
+from pulltasks.huawei import reading
+from pulltasks.huawei.reading import read_answer, read_error, read_object, read_shown, read_time
 
 PROJECT = "0" * 32
 PIECES = [

@@ -10,15 +10,15 @@ from itertools import pairwise
 from math import ceil
 
 import pytest
-from huawei.model_server import LAG, MOVING_MANNERS, OLD_MANNERS, PLACES, STABLE_MANNERS, ModelServer, Reading, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.huawei import totals as totals_of_a_sweep
-from pipelines.huawei.listing import Listing
-from pipelines.huawei.order import Order
-from pipelines.huawei.pages import Rules
-from pipelines.huawei.sweep import Sweep
+from model_server import LAG, MOVING_MANNERS, OLD_MANNERS, PLACES, STABLE_MANNERS, ModelServer, Reading, read
+from pulltasks.huawei import totals as totals_of_a_sweep
+from pulltasks.huawei.listing import Listing
+from pulltasks.huawei.order import Order
+from pulltasks.huawei.pages import Rules
+from pulltasks.huawei.sweep import Sweep
 
 FEW, MANY = 500, 20_000
 USEFUL_FEW, USEFUL_MANY = 120, 2_000

@@ -24,10 +24,9 @@ DAYS = (date(2026, 10, 31), date(2026, 11, 16), date(2026, 11, 17), date(2026, 1
 def main() -> None:
     """Capture some days, one target failing on one of them, compact the closed month, pack it."""
     from conftest import BEIJING, SINGAPORE, Desk
-
-    from pipelines.runs import compact, snapshot
-    from pipelines.sandbox.server import AccessKey, Sandbox, serving
-    from pipelines.tables import SCHEMA_VERSION
+    from pulltasks.run.order import compact, snapshot
+    from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+    from pulltasks.tables import SCHEMA_VERSION
 
     os.environ |= {"HUAWEICLOUD_SDK_AK": AccessKey().ak, "HUAWEICLOUD_SDK_SK": AccessKey().sk}
     sandbox = Sandbox((replace(BEIJING, task_count=5), replace(SINGAPORE, task_count=3)))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from conftest import BEIJING, SINGAPORE
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdklive.v1 import ListPullTasksRequest, LiveClient
 
-from pipelines.sandbox.data import tasks_on
-from pipelines.sandbox.server import AccessKey, Sandbox, serving
+from conftest import BEIJING, SINGAPORE
+from pulltasks.sandbox.data import tasks_on
+from pulltasks.sandbox.server import AccessKey, Sandbox, serving
 
 # The vendor's client uses datetime.utcnow, and leaves its connections to the garbage collector.
 pytestmark = [

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from pipelines.sandbox.data import Place, tasks_on
-from pipelines.tables import API_FIELDS
+from pulltasks.sandbox.data import Place, tasks_on
+from pulltasks.tables import API_FIELDS
 
 PLACE = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 300)
 DAY = date(2026, 11, 22)

@@ -1,0 +1,80 @@
+"""The raw captures of a day as an asset.
+
+Lives here: what Dagster is told of an attempt to list the targets.
+Does not live here: how a listing is made and proved (pulltasks.capture), when it is done (daily).
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import dagster as dg
+from pulltasks.alerts.rules import Failure
+from pulltasks.run.report import failed_attempts
+from pulltasks.run.steps import Captured, Kept
+from pulltasks.settings import Limits
+from pulltasks_dagster.metadata import OPERATORS, asset_key, freshness, verdict_table
+
+RAW_CAPTURES = dg.AssetKey(["raw", "captures"])
+EVERY_TARGET_COMPLETE = "every_target_complete"
+# Metadata: what an alarm tells of the run beside how the targets stand.
+TOLD = "told"
+
+
+def capture_spec(partitions: dg.PartitionsDefinition[str], limits: Limits) -> dg.AssetSpec:
+    """The asset `raw/captures`, which is stale once a target that was listed in no run since is beyond its limit."""
+    return dg.AssetSpec(
+        RAW_CAPTURES,
+        description="Every answer of ListPullTasks as it was received, one file per target, with its verdict.",
+        group_name="capture",
+        owners=[OPERATORS],
+        kinds={"python"},
+        partitions_def=partitions,
+        freshness_policy=freshness(limits.target),
+    )
+
+
+def capture_check_spec() -> dg.AssetCheckSpec:
+    """The check of an attempt."""
+    return dg.AssetCheckSpec(
+        EVERY_TARGET_COMPLETE,
+        asset=RAW_CAPTURES,
+        description="This attempt proved the listing of every target, or found it proved earlier that day. One that is "
+        "held as it lost too many tasks is proved as well; `all_targets_complete` says whether it counts.",
+    )
+
+
+def captured(step: Captured) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """The attempt as a materialisation with its check."""
+    complete = sum(result.verdict == "complete" for result in step.results)
+    counts = {"targets_complete": complete, "targets_expected": len(step.results)}
+    yield dg.MaterializeResult(
+        asset_key=RAW_CAPTURES,
+        metadata={
+            "verdicts": verdict_table(step.results),
+            "all_verdicts": dg.MetadataValue.asset(asset_key("rpt_snapshot_coverage")),
+            "requests": sum(result.requests for result in step.results),
+            TOLD: told(step.failures),
+            **counts,
+        },
+    )
+    yield dg.AssetCheckResult(
+        asset_key=RAW_CAPTURES,
+        check_name=EVERY_TARGET_COMPLETE,
+        passed=complete == len(step.results),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(failed_attempts(step.results)) or "every listing is proved",
+        metadata=counts,
+    )
+
+
+def kept(step: Kept) -> dg.MaterializeResult:
+    """The raw files of a past day, which stay as they are."""
+    return dg.MaterializeResult(
+        asset_key=RAW_CAPTURES,
+        metadata={"raw_files": step.raw_files, "asked": "nothing: the day has passed, its raw files stay as they are"},
+    )
+
+
+def told(failures: tuple[Failure, ...]) -> dg.JsonMetadataValue:
+    """What an alarm is to tell, for the sensors."""
+    return dg.MetadataValue.json([asdict(failure) for failure in failures])

@@ -1,0 +1,60 @@
+"""Closed months as one asset.
+
+Lives here: the asset that compacts a month, and lets go of raw files that the settings do not keep.
+Does not live here: how it is done and proved (pulltasks.lake.compaction), the order of the steps (pulltasks.run.order).
+"""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+from pulltasks.capture.targets import Clock
+from pulltasks.lake.error_reports import reporter
+from pulltasks.lake.lake import Lake
+from pulltasks.run.order import compact
+from pulltasks.run.report import words_of_needed_raw
+from pulltasks.settings import Settings
+from pulltasks.tables import TABLES
+from pulltasks_dagster.failures import told_as_failure
+from pulltasks_dagster.metadata import OPERATORS, asset_key
+
+CLOSED_MONTHS = dg.AssetKey(["tidy", "closed_months"])
+
+
+def compaction_asset(
+    settings: Settings, partitions: dg.PartitionsDefinition[str], clock: Clock, retry: dg.RetryPolicy
+) -> dg.AssetsDefinition:
+    """The asset `tidy/closed_months`."""
+
+    @dg.asset(
+        key=CLOSED_MONTHS,
+        deps=[asset_key(f"tidy.{table.name}") for table in TABLES],
+        description="A closed month of each tidy table as one sorted file, in the place of its days' files.",
+        group_name="tidy",
+        owners=[OPERATORS],
+        kinds={"parquet", "duckdb"},
+        partitions_def=partitions,
+        retry_policy=retry,
+    )
+    def closed_months(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        month = date.fromisoformat(context.partition_key)
+        report = reporter(Lake(settings.lake.root))
+        may_retry = context.retry_number < retry.max_retries
+        with told_as_failure(report, lambda: "compacting", may_retry=may_retry) as fail:
+            done = compact(settings, settings.today(clock.now()), through=month)
+            yield dg.MaterializeResult(
+                asset_key=CLOSED_MONTHS,
+                metadata={
+                    "compacted": bool(done.months),
+                    "days": sum(each.days for each in done.months),
+                    "rows": sum(each.rows for each in done.months),
+                    "bytes_before": sum(each.bytes_before for each in done.months),
+                    "bytes_after": sum(each.bytes_after for each in done.months),
+                    "days_without_raw": len(done.days_without_raw),
+                    "damaged_days": ", ".join(map(str, done.damaged_days)) or "none",
+                },
+            )
+            if done.damaged_days:
+                fail(words_of_needed_raw(done.damaged_days), may_pass=False)
+
+    return closed_months

@@ -1,0 +1,205 @@
+"""A day's run as one step, of which any part can be asked for alone.
+
+Lives here: what of a run Dagster's user asked for, its steps as events, how the step fails and is tried again.
+Does not live here: the order of the steps (pulltasks.run.order), what is told of each asset (its module).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+from pulltasks.alerts.rules import Failure
+from pulltasks.capture.targets import Clock
+from pulltasks.lake.error_reports import reporter
+from pulltasks.lake.lake import Lake
+from pulltasks.run.order import Step, may_try_again, partition_steps
+from pulltasks.run.report import failed_attempts, what_is_wrong
+from pulltasks.run.steps import Captured, CaptureOptions, Kept, Parts, Run, RunResult, Skipped, Tidied, opened
+from pulltasks.settings import Settings
+from pulltasks.tables import TABLES
+from pulltasks.warehouse.models import Models
+from pulltasks.warehouse.publish import Built, CrossChecked
+from pulltasks_dagster.captures import RAW_CAPTURES, capture_check_spec, capture_spec, captured, kept
+from pulltasks_dagster.failures import told_as_failure
+from pulltasks_dagster.metadata import asset_key
+from pulltasks_dagster.models import built, model_check_specs, model_specs
+from pulltasks_dagster.tidy import tidied, tidy_specs
+from pulltasks_dagster.warehouse import (
+    DASHBOARD,
+    WAREHOUSE,
+    cross_checked,
+    published,
+    warehouse_check_specs,
+    warehouse_specs,
+)
+
+Event = dg.MaterializeResult | dg.AssetCheckResult
+
+SNAPSHOT = "snapshot"
+# The schedule asks again within the hour anyway: these are for what passes by itself in minutes.
+RETRY = dg.RetryPolicy(max_retries=2, delay=300)
+
+
+class CaptureConfig(dg.Config):
+    """How a day is captured."""
+
+    refresh: bool = False
+    # PROJECT_ID/REGION of targets whose listing counts today, however many tasks it lost
+    accept_drop: list[str] = []  # noqa: RUF012 - a field of pydantic, copied for each run
+    simulated: bool = False
+
+
+def daily_assets(
+    settings: Settings,
+    models: Models,
+    partitions: dg.PartitionsDefinition[str],
+    clock: Clock,
+    retry: dg.RetryPolicy,
+) -> dg.AssetsDefinition:
+    """All assets of a day, made in one step: a step of its own for each costs more than most of them."""
+    limits = settings.alerts.limits
+
+    @dg.multi_asset(
+        name=SNAPSHOT,
+        specs=[
+            capture_spec(partitions, limits),
+            *tidy_specs(partitions),
+            *model_specs(models, partitions),
+            *warehouse_specs(models, partitions, limits, page=settings.dashboard.enabled),
+        ],
+        check_specs=[capture_check_spec(), *model_check_specs(models), *warehouse_check_specs(models)],
+        can_subset=True,
+        retry_policy=retry,
+    )
+    def snapshot(context: dg.AssetExecutionContext, config: CaptureConfig) -> Iterator[Event]:
+        if not context.selected_asset_keys:
+            context.log.warning("a check is made while its asset is: materialise the asset, for a day")
+            return
+        day = date.fromisoformat(context.partition_key)
+        told: list[Failure] = []
+        progress = _Progress(context.log)
+        lake = Lake(settings.lake.root)
+        may_retry = context.retry_number < retry.max_retries
+        parts = _parts(context.selected_asset_keys, models)
+        with told_as_failure(reporter(lake), lambda: progress.step, may_retry=may_retry) as fail:
+            with opened(settings, clock, progress, told.append) as run:
+                steps = partition_steps(run, day, _options(context, config), parts)
+                yield from _asked_for(context, _events(steps, day, lake, context.log))
+                result = run.result(day)
+            if result:
+                for text in (*result.damaged_days, *result.surprises):
+                    context.log.warning(text)
+                yield from _asked_for(context, published(result, tuple(told), clock.now(), limits))
+            if lines := _wrong(run, result, parts, settings.timezone):
+                fail("\n".join(lines), may_pass=may_try_again(run.captures))
+
+    return snapshot
+
+
+def _options(context: dg.AssetExecutionContext, config: CaptureConfig) -> CaptureOptions:
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    split = [name.partition("/") for name in config.accept_drop]
+    return CaptureOptions(
+        refresh=config.refresh,
+        accept_drop={(project_id, region) for project_id, _, region in split},
+        simulated=config.simulated,
+        began_at=datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else None,
+    )
+
+
+def _parts(selected: set[dg.AssetKey], models: Models) -> Parts:
+    return Parts(
+        capture=RAW_CAPTURES in selected,
+        tidy=any(asset_key(f"tidy.{table.name}") in selected for table in TABLES),
+        models=frozenset(model.name for model in models.in_order if asset_key(model.name) in selected),
+        publish=WAREHOUSE in selected,
+        page=DASHBOARD in selected,
+    )
+
+
+def _events(steps: Iterator[Step], day: date, lake: Lake, log: dg.DagsterLogManager) -> Iterator[Event]:
+    """What Dagster is told of each step; a model that does not hold the day is no model of that day."""
+    for step in steps:
+        match step:
+            case Captured():
+                yield from captured(step)
+            case Kept():
+                yield kept(step)
+            case Tidied():
+                yield from tidied(step, lake)
+            case Built() if day in step.days:
+                yield from built(step)
+            case CrossChecked():
+                yield from cross_checked(step)
+            case Skipped():
+                log.warning(step.reason)
+
+
+def _asked_for(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Iterator[Event]:
+    """The events of assets that were asked for.
+
+    A check that the run did not plan is logged: Dagster warns of one that is given back. What is logged reaches it with
+    the next event that is given back, so one materialisation is held back for what is logged after it.
+    """
+    held: dg.MaterializeResult | None = None
+    try:
+        for event in events:
+            if event.asset_key not in context.selected_asset_keys:
+                continue
+            if isinstance(event, dg.MaterializeResult):
+                if held:
+                    yield held
+                held = event
+            elif _key(event) in context.selected_asset_check_keys:
+                if held:
+                    yield held
+                    held = None
+                yield event
+            else:
+                context.log_event(_evaluation(event))
+    except Exception:
+        if held:
+            yield held
+        raise
+    if held:
+        yield held
+
+
+def _evaluation(check: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=_key(check).asset_key,
+        check_name=_key(check).name,
+        passed=check.passed,
+        metadata=check.metadata,
+        severity=check.severity,
+        description=check.description,
+    )
+
+
+def _key(check: dg.AssetCheckResult) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(dg.AssetKey.from_coercible(check.asset_key or []), check.check_name or "")
+
+
+def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> list[str]:
+    """Why the step fails, if it does: as the command line's exit code says that not all is complete."""
+    if result and parts.publish:
+        return [] if result.is_complete else what_is_wrong(result, timezone)
+    return [*failed_attempts(run.captures), *run.troubles, *([run.page_error] if run.page_error else [])]
+
+
+class _Progress:
+    """Logs how a run gets on: a line for each tenth of a step, however many parts it has."""
+
+    def __init__(self, log: dg.DagsterLogManager) -> None:
+        self.step = "opening the lake"
+        self._log: Callable[[str], None] = log.info
+        self._total = 0
+        self._done = 0
+
+    def begin(self, step: str, total: int) -> None:
+        self.step, self._total, self._done = step, total, 0
+
+    def advance(self, note: str) -> None:
+        before, self._done = self._done, self._done + 1
+        if self._total and self._done * 10 // self._total > before * 10 // self._total:
+            self._log(f"{self.step}: {self._done} of {self._total}, {note}")

@@ -1,0 +1,105 @@
+"""Tables and columns in the words of Dagster's UI.
+
+Lives here: column schemas, column lineage, the table of verdicts, previews, owners, freshness.
+Does not live here: the truth about columns (pulltasks.tables, the headers in sql/).
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import dagster as dg
+from pulltasks.capture.targets import CaptureResult
+from pulltasks.tables import Table
+from pulltasks.warehouse.kinds import Model
+from pulltasks.warehouse.lineage import column_lineage
+from pulltasks.warehouse.models import BEFORE, Models
+from pulltasks.warehouse.preview import Preview
+from pulltasks.warehouse.status import Status
+
+MAX_VERDICT_ROWS = 100
+SHORTEST_AGE = timedelta(minutes=1)  # Dagster takes none below
+# Who an asset is for: the lake is the operators', what the models make is the analysts'.
+OPERATORS, ANALYSTS = "team:operators", "team:analysts"
+
+
+def tidy_schema(table: Table) -> dg.TableSchema:
+    """The columns of a tidy table."""
+    return dg.TableSchema(columns=[dg.TableColumn(c.name, str(c.type), description=c.meaning) for c in table.columns])
+
+
+def model_schema(model: Model) -> dg.TableSchema:
+    """The columns of a model."""
+    return dg.TableSchema(columns=[dg.TableColumn(c.name, c.type, description=c.description) for c in model.columns])
+
+
+def model_lineage(model: Model, models: Models) -> dg.TableColumnLineage:
+    """Which columns of which assets each column of a model is made of."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key(table), name) for table, name in pairs if is_asset(table)]
+            for column, pairs in column_lineage(model, models).items()
+        }
+    )
+
+
+def is_asset(table: str) -> bool:
+    """Whether a table that a model reads is an asset of the same day (not what stood before it, not the day itself)."""
+    return table != "tidy.build" and not table.startswith(BEFORE)
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """`tidy.pull_tasks` or `dim_targets` as an asset key."""
+    return dg.AssetKey(table.split("."))
+
+
+def freshness(age: timedelta) -> dg.FreshnessPolicy:
+    """Stale once an asset was not materialised for longer."""
+    return dg.FreshnessPolicy.time_window(fail_window=max(age, SHORTEST_AGE))
+
+
+def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:
+    """One row per target, those that are not complete first; cut where it would grow too long for an event."""
+    in_order = sorted(results, key=lambda result: (result.verdict == "complete", result.target.key))
+    return _table(
+        ("target", "verdict", "reason", "tasks", "requests", "message"),
+        [
+            (
+                result.target.label,
+                result.verdict,
+                result.reason or "",
+                str(result.task_count) if result.verdict == "complete" else "",
+                str(result.requests),
+                result.message or "",
+            )
+            for result in in_order[:MAX_VERDICT_ROWS]
+        ],
+    )
+
+
+def not_complete_table(status: Status) -> dg.TableMetadataValue:
+    """One row per target that is not complete, why, and from which day its tasks are known; cut likewise."""
+    missing = [target for target in status.targets if target.coverage != "complete"]
+    return _table(
+        ("target", "coverage", "reason", "known_from", "message"),
+        [
+            (
+                target.name or f"{target.project_id}/{target.region}",
+                target.coverage,
+                target.reason or "",
+                str(target.last_complete_date or "never"),
+                target.message or "",
+            )
+            for target in missing[:MAX_VERDICT_ROWS]
+        ],
+    )
+
+
+def preview_table(preview: Preview) -> dg.TableMetadataValue:
+    """A few rows of a model, masked as the model is, each cell a short text."""
+    return _table(preview.columns, preview.rows)
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> dg.TableMetadataValue:
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, "text") for name in columns])
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
+    return dg.MetadataValue.table(records=records, schema=schema)

@@ -1,0 +1,85 @@
+"""SQL models as assets, made from sql/.
+
+Lives here: what Dagster is told of each model and its checks.
+Does not live here: SQL, building, checks (sql/, pulltasks.warehouse), when it is done (daily).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pulltasks.warehouse.kinds import Model
+from pulltasks.warehouse.models import Models
+from pulltasks.warehouse.publish import Built
+from pulltasks_dagster.metadata import ANALYSTS, asset_key, is_asset, model_lineage, model_schema, preview_table
+
+
+def model_specs(models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
+    """One asset per SQL model."""
+    return [_spec(model, models, partitions) for model in models.in_order]
+
+
+def _spec(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    # the day itself is known once its tidy tables are written
+    upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
+    return dg.AssetSpec(
+        asset_key(model.name),
+        deps=[asset_key(name) for name in upstream],
+        description=f"{model.description} Grain: {model.grain}.",
+        group_name=model.layer,
+        owners=[ANALYSTS],
+        kinds={"sql", "duckdb"},
+        metadata={
+            "dagster/column_schema": model_schema(model),
+            "dagster/column_lineage": model_lineage(model, models),
+        },
+        code_version=model.digest,
+        partitions_def=partitions,
+    )
+
+
+def model_check_specs(models: Models) -> list[dg.AssetCheckSpec]:
+    """Two checks for each model that has rows of its own: its key and its conditions."""
+    return [
+        dg.AssetCheckSpec(name, asset=asset_key(model.name), description=description)
+        for model in models.in_order
+        if model.is_checked
+        for name, description in (
+            ("key_is_unique", f"No two rows share {', '.join(model.key)}."),
+            ("rows_are_valid", "; ".join(model.checks) or "No condition is set."),
+        )
+    ]
+
+
+def built(step: Built) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """A model after the build's last day as a materialisation with its checks."""
+    result = step.result
+    key = asset_key(result.model.name)
+    counts: dict[str, dg.MetadataValue] = {}
+    if result.model.is_checked:
+        counts = {
+            "dagster/row_count": dg.MetadataValue.int(result.rows),
+            "rows_of_the_last_day": dg.MetadataValue.int(result.day_rows),
+            "built_through": dg.MetadataValue.text(str(max(step.days))),
+        }
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            **counts,
+            "published": "by the asset `warehouse` only",
+            "preview": preview_table(step.preview),
+        },
+    )
+    if result.model.is_checked:
+        unique, *conditions = result.checks
+        yield dg.AssetCheckResult(
+            asset_key=key,
+            passed=unique.passed,
+            check_name="key_is_unique",
+            metadata={"failed_rows": unique.failed_rows},
+        )
+        yield dg.AssetCheckResult(
+            asset_key=key,
+            passed=all(check.passed for check in conditions),
+            check_name="rows_are_valid",
+            metadata={check.name: check.failed_rows for check in conditions},
+        )

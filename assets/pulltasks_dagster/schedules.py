@@ -1,0 +1,63 @@
+"""When the jobs run.
+
+Lives here: the daily schedule, hourly from the configured hour on, whose ticks skip when all is complete;
+and the monthly one.
+Does not live here: what the jobs do.
+"""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from pulltasks.lake.lake import Lake
+from pulltasks.settings import Settings
+from pulltasks.warehouse.status import is_day_complete
+
+LAST_HOUR = 23
+# Months are compacted on their second day, between two ticks of the daily schedule: one run at a time writes.
+MONTHLY_DAY, MONTHLY_MINUTE = 2, 30
+
+
+def _status(settings: Settings) -> dg.DefaultScheduleStatus:
+    """On from the beginning where there is something to list: a day that nobody asked for cannot be asked for again."""
+    return dg.DefaultScheduleStatus.RUNNING if settings.targets else dg.DefaultScheduleStatus.STOPPED
+
+
+def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule of a daily job; later ticks of a day fetch only what is still missing."""
+    zone = ZoneInfo(settings.timezone)
+
+    @dg.schedule(
+        name="daily_snapshot",
+        job_name=job_name,
+        cron_schedule=f"0 {settings.schedule.hour}-{LAST_HOUR} * * *",
+        execution_timezone=settings.timezone,
+        description="Hourly from the daily hour on; does nothing once every target is complete.",
+        default_status=_status(settings),
+    )
+    def daily_snapshot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        tick = context.scheduled_execution_time.astimezone(zone)
+        if is_day_complete(Lake(settings.lake.root), tick.date(), {target.key for target in settings.targets}):
+            return dg.SkipReason(f"{tick.date()}: every target is complete")
+        return dg.RunRequest(run_key=f"{tick:%Y-%m-%dT%H}", partition_key=str(tick.date()))
+
+    return daily_snapshot
+
+
+def monthly_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule of the job that compacts the month before."""
+
+    @dg.schedule(
+        name="monthly_compaction",
+        job_name=job_name,
+        cron_schedule=f"{MONTHLY_MINUTE} {settings.schedule.hour} {MONTHLY_DAY} * *",
+        execution_timezone=settings.timezone,
+        description="On the second day of a month, for the month before.",
+        default_status=_status(settings),
+    )
+    def monthly_compaction(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        tick = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date()
+        month = (tick.replace(day=1) - timedelta(days=1)).replace(day=1)
+        return dg.RunRequest(run_key=f"{month:%Y-%m}", partition_key=str(month))
+
+    return monthly_compaction

@@ -1,0 +1,49 @@
+"""The tidy tables of a day as assets.
+
+Lives here: what Dagster is told of each tidy table.
+Does not live here: how raw answers become rows (pulltasks.lake.normalise), when it is done (daily).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pulltasks.lake.lake import Lake
+from pulltasks.run.steps import Tidied
+from pulltasks.tables import SCHEMA_VERSION, TABLES
+from pulltasks_dagster.captures import RAW_CAPTURES
+from pulltasks_dagster.metadata import OPERATORS, asset_key, tidy_schema
+
+
+def tidy_specs(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
+    """The assets `tidy/…`."""
+    return [
+        dg.AssetSpec(
+            asset_key(f"tidy.{table.name}"),
+            deps=[RAW_CAPTURES],
+            description=f"{table.description} Grain: {table.grain}. Unredacted; for the lake's owner.",
+            group_name="tidy",
+            owners=[OPERATORS],
+            kinds={"python", "parquet"},
+            metadata={"dagster/column_schema": tidy_schema(table)},
+            code_version=str(SCHEMA_VERSION),
+            partitions_def=partitions,
+        )
+        for table in TABLES
+    ]
+
+
+def tidied(step: Tidied, lake: Lake) -> Iterator[dg.MaterializeResult]:
+    """Each table of the day as a materialisation; none where they could not be written."""
+    if step.manifest is None:
+        return
+    for table in TABLES:
+        entry = step.manifest.tables[table.name]
+        yield dg.MaterializeResult(
+            asset_key=asset_key(f"tidy.{table.name}"),
+            metadata={
+                "dagster/partition_row_count": entry.rows,
+                "dagster/uri": str(lake.tidy / entry.file),
+                "bytes": entry.bytes,
+                "sha256": entry.sha256,
+            },
+        )

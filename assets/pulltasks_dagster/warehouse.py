@@ -1,0 +1,120 @@
+"""The published warehouse and the page as assets.
+
+Lives here: what Dagster is told of a run that published.
+Does not live here: publishing, the page (pulltasks.warehouse, pulltasks.dashboard), when it is done (daily).
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import dagster as dg
+from pulltasks.alerts.rules import Failure
+from pulltasks.run.report import not_complete
+from pulltasks.run.steps import RunResult
+from pulltasks.settings import Limits
+from pulltasks.warehouse.models import Models
+from pulltasks.warehouse.publish import CrossChecked
+from pulltasks.warehouse.status import judge
+from pulltasks_dagster.captures import TOLD, told
+from pulltasks_dagster.metadata import OPERATORS, asset_key, freshness, not_complete_table
+
+WAREHOUSE = dg.AssetKey("warehouse")
+DASHBOARD = dg.AssetKey("dashboard")
+ALL_TARGETS_COMPLETE = "all_targets_complete"
+
+
+def warehouse_specs(
+    models: Models, partitions: dg.PartitionsDefinition[str], limits: Limits, *, page: bool
+) -> list[dg.AssetSpec]:
+    """The assets `warehouse` and, where the settings ask for a page, `dashboard`.
+
+    Args:
+        models: what is published.
+        partitions: by snapshot date.
+        limits: without anything published for longer, the warehouse is stale.
+        page: whether the page is an asset as well.
+    """
+    warehouse = dg.AssetSpec(
+        WAREHOUSE,
+        deps=[asset_key(model.name) for model in models.in_order if model.is_published],
+        description="The published DuckDB file that analysts and dashboards open; all checks stand before it.",
+        group_name="publish",
+        owners=[OPERATORS],
+        kinds={"duckdb"},
+        partitions_def=partitions,
+        freshness_policy=freshness(limits.lake),
+    )
+    dashboard = dg.AssetSpec(
+        DASHBOARD,
+        deps=[WAREHOUSE],
+        description="The page: one file that shows what the warehouse says, and how much of it is known.",
+        group_name="publish",
+        owners=[OPERATORS],
+        kinds={"html"},
+        partitions_def=partitions,
+    )
+    return [warehouse, dashboard] if page else [warehouse]
+
+
+def warehouse_check_specs(models: Models) -> list[dg.AssetCheckSpec]:
+    """The checks over several models, and the one of the targets."""
+    return [
+        *(dg.AssetCheckSpec(check.name, asset=WAREHOUSE, description=check.description) for check in models.checks),
+        dg.AssetCheckSpec(
+            ALL_TARGETS_COMPLETE,
+            asset=WAREHOUSE,
+            description="Every target counts as complete on the day, after a rebuild on the newest one; one that is "
+            "held does not. A warning while each target that is not was complete within alerts.max_target_age, else "
+            "an error. Where it fails the run fails as well, after publishing.",
+        ),
+    ]
+
+
+def cross_checked(step: CrossChecked) -> Iterator[dg.AssetCheckResult]:
+    """The checks over several models."""
+    for check in step.checks:
+        yield dg.AssetCheckResult(
+            asset_key=WAREHOUSE,
+            passed=check.passed,
+            check_name=check.name,
+            metadata={"failed_rows": check.failed_rows},
+        )
+
+
+def published(
+    result: RunResult, failures: tuple[Failure, ...], now: datetime, limits: Limits
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """What a run published, and the page where it was written."""
+    status = result.status
+    counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
+    is_beyond = bool(judge(status, now, limits).beyond)
+    yield dg.MaterializeResult(
+        asset_key=WAREHOUSE,
+        metadata={
+            "dagster/uri": str(result.published),
+            "bytes": result.published.stat().st_size,
+            "judged_on": str(status.day),
+            "surprises": "\n".join(result.surprises) or "none",
+            "troubles": "\n".join(result.damaged_days) or "none",
+            TOLD: told(failures),
+            **counts,
+        },
+    )
+    yield dg.AssetCheckResult(
+        asset_key=WAREHOUSE,
+        passed=status.is_complete,
+        check_name=ALL_TARGETS_COMPLETE,
+        severity=dg.AssetCheckSeverity.ERROR if is_beyond else dg.AssetCheckSeverity.WARN,
+        description="\n".join(not_complete(status)) or "every target is complete",
+        metadata={**counts, "not_complete": not_complete_table(status)},
+    )
+    if result.dashboard:
+        yield dg.MaterializeResult(
+            asset_key=DASHBOARD,
+            metadata={
+                "page": dg.MetadataValue.url(result.dashboard.absolute().as_uri()),
+                "dagster/uri": str(result.dashboard),
+                "bytes": result.dashboard.stat().st_size,
+                **counts,
+            },
+        )

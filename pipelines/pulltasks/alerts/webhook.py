@@ -1,0 +1,230 @@
+"""One message to a webhook: the body in the shape that its receiver reads, and the request that carries it.
+
+Lives here: bodies for monitors, Slack, Feishu and DingTalk, tries, what an answer means.
+Does not live here: which alarms there are (rules), which of them are sent (notify).
+
+The standard library sends it: the address is a secret, and httpx would log it whole.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from itertools import islice
+from queue import Empty, Queue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+import msgspec
+import stamina
+
+from pulltasks.errors import AlertNotSent, NotReadable
+from pulltasks.json_reading import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from pulltasks.alerts.rules import Alert
+
+# What went wrong is told once, at the end; the default hook would print every try.
+stamina.instrumentation.set_on_retry_hooks([])
+
+MAX_ALERTS = 20
+TRIES = 3
+THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
+TIMEOUT_SECONDS = 10.0
+DEADLINE_SECONDS = 45.0
+# An answer is a few words; whoever sends more, or drop by drop, is not listened to for ever.
+MAX_PIECES, PIECE_BYTES = 16, 4096
+THROTTLED, SERVER_ERROR, REDIRECTS = 429, 500, range(300, 400)
+
+# Bots answer 200 to everything and say in the body how it went: 0 is good.
+CODES = {"feishu": ("code", "StatusCode"), "dingtalk": ("errcode",)}
+ADVICE_BY_CODE: dict[tuple[str, int | str], str] = {
+    ("feishu", 19024): "let the bot's keyword be pulltasks",
+    ("feishu", 19021): "turn the bot's signature check off and let its keyword be pulltasks",
+    ("feishu", 19022): "let the bot accept this machine's address",
+    ("dingtalk", 310000): "let the bot's security setting be the keyword pulltasks, no signature, no list of addresses",
+    ("dingtalk", 300001): "copy the address of the bot again",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is told at once.
+
+    Attributes:
+        sent_at: when, UTC.
+        snapshot_date: the newest day that is published, None when nothing is; `targets_*` are of that day.
+        alerts: all that is new, in the order in which it is told.
+    """
+
+    sent_at: datetime
+    snapshot_date: date | None
+    targets_complete: int | None
+    targets_expected: int | None
+    alerts: Sequence[Alert]
+
+    @property
+    def heading(self) -> str:
+        """How the lake stands, in one line."""
+        if self.snapshot_date is None:
+            return "pulltasks: nothing that is published can be read"
+        return f"pulltasks: {self.snapshot_date}, {self.targets_complete} of {self.targets_expected} targets complete"
+
+    @property
+    def lines(self) -> list[str]:
+        """The heading, a line for each of the first alarms, and how many more there are."""
+        lines = [f"{alert.kind.replace('_', ' ')}: {alert.text}" for alert in self.alerts[:MAX_ALERTS]]
+        more = len(self.alerts) - len(lines)
+        return [self.heading, *lines, *([f"and {more} more; run `pulltasks status` to see all"] if more else [])]
+
+
+def body_of(message: Message, shape: str) -> bytes:
+    """The message as `json`, `slack`, `feishu` or `dingtalk` takes it. The word pulltasks stands in each."""
+    bodies = {"json": _json, "slack": _slack, "feishu": _feishu, "dingtalk": _dingtalk}
+    return msgspec.json.encode(bodies[shape](message))
+
+
+def _json(message: Message) -> dict[str, Any]:
+    return {
+        "source": "pulltasks",
+        "sent_at": message.sent_at.replace(microsecond=0),
+        "snapshot_date": message.snapshot_date,
+        "targets_complete": message.targets_complete,
+        "targets_expected": message.targets_expected,
+        "alerts_total": len(message.alerts),
+        "alerts": [
+            {
+                "kind": alert.kind,
+                "target": alert.target,
+                "snapshot_date": alert.snapshot_date,
+                "reason": alert.reason,
+                "text": alert.text,
+            }
+            for alert in message.alerts[:MAX_ALERTS]
+        ],
+    }
+
+
+def _slack(message: Message) -> dict[str, Any]:
+    """Plain text; Slack reads `<!channel>` and the like even so, unless these three characters are escaped."""
+    text = "\n".join(message.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return {"text": text, "mrkdwn": False}
+
+
+def _feishu(message: Message) -> dict[str, Any]:
+    """A post of text elements: in a message of type `text`, `<at user_id="all">` would call everybody."""
+    content = [[{"tag": "text", "text": line}] for line in message.lines]
+    return {"msg_type": "post", "content": {"post": {"zh_cn": {"title": "pulltasks", "content": content}}}}
+
+
+def _dingtalk(message: Message) -> dict[str, Any]:
+    """Plain text, which has no markup to escape; nobody is called, as only `at` beside it does that."""
+    return {"msgtype": "text", "text": {"content": "\n".join(message.lines)}}
+
+
+def post(
+    address: str,
+    body: bytes,
+    shape: str,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> None:
+    """Send a body; up to three tries where another one may help, all of them within one deadline.
+
+    Raises:
+        AlertNotSent: naming the host and the status only, with what to do.
+    """
+    ended: Queue[BaseException | None] = Queue()
+
+    def send() -> None:
+        try:
+            _post(address, body, shape, timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    # The library waits for each piece of an answer anew, so one that drips would hold it for ever: it is left behind.
+    Thread(target=send, daemon=True).start()
+    try:
+        error = ended.get(timeout=deadline_seconds)
+    except Empty:
+        host = urlsplit(address).hostname
+        raise AlertNotSent(
+            f"{host} did not answer within {deadline_seconds:g} s; check the network, the proxy and the address"
+        ) from None
+    if error is not None:
+        raise error
+
+
+def _post(address: str, body: bytes, shape: str, timeout_seconds: float) -> None:
+    for attempt in stamina.retry_context(on=_may_pass, attempts=TRIES, timeout=None, wait_initial=1, wait_max=5):
+        with attempt:
+            _try(address, body, shape, timeout_seconds)
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, AlertNotSent) and error.may_pass
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Whoever answers elsewhere is not who was meant."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow nowhere: the answer counts as it came."""
+
+
+def _try(address: str, body: bytes, shape: str, timeout_seconds: float) -> None:
+    host = urlsplit(address).hostname
+    headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "pulltasks"}
+    request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310 - config lets http and https pass
+    try:
+        # what runs on this machine is asked for past any proxy, which would see the whole address
+        past_proxies = [urllib.request.ProxyHandler({})] if host in THIS_MACHINE else []
+        with urllib.request.build_opener(_NoRedirects, *past_proxies).open(request, timeout=timeout_seconds) as answer:
+            content = _read(answer)
+    except HTTPError as error:
+        error.close()
+        raise _refused(host, error.code) from None
+    except (OSError, HTTPException, UnicodeError) as error:
+        # its own text may quote the address: its kind says enough
+        cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
+        raise AlertNotSent(
+            f"{host} did not answer ({type(cause).__name__}); check the network, the proxy and the address",
+            may_pass=True,
+        ) from None
+    if shape in CODES:
+        _check_code(host, shape, content)
+
+
+def _read(answer: HTTPResponse) -> bytes:
+    return b"".join(islice(iter(lambda: answer.read1(PIECE_BYTES), b""), MAX_PIECES))
+
+
+def _refused(host: str | None, status: int) -> AlertNotSent:
+    if status == THROTTLED or status >= SERVER_ERROR:
+        return AlertNotSent(f"{host} answered HTTP {status}; the next run tries again", may_pass=True)
+    if status in REDIRECTS:
+        return AlertNotSent(f"{host} answered HTTP {status} and sends elsewhere; set the address it sends to")
+    return AlertNotSent(f"{host} answered HTTP {status}; copy the address again, and check alerts.format")
+
+
+def _check_code(host: str | None, shape: str, content: bytes) -> None:
+    try:
+        answer = parse(content).value
+    except NotReadable:
+        answer = None
+    codes = [answer[name] for name in CODES[shape] if name in answer] if isinstance(answer, dict) else []
+    if not codes:
+        raise AlertNotSent(f"{host} answered HTTP 200 without a code; check alerts.format: this is no {shape} bot")
+    if codes[0] != 0:
+        code = codes[0] if isinstance(codes[0], int) else "that is no number"
+        advice = ADVICE_BY_CODE.get((shape, code), "check the settings of the bot")
+        raise AlertNotSent(f"{host} answered HTTP 200 with code {code}; {advice}")

@@ -1,0 +1,246 @@
+"""One target's capture: listing it, asking for what is gone, keeping every answer, reaching a verdict.
+
+Lives here: what happens between the first request for a target and its verdict.
+Does not live here: which targets there are and which capture of a day counts (targets), the proof itself (huawei).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pulltasks.huawei.evidence import sentence
+from pulltasks.huawei.listing import Listing
+from pulltasks.huawei.order import ASSUMED
+from pulltasks.huawei.pages import Rules
+from pulltasks.huawei.pull_tasks import NO_ENDS, Ends, PageReader, find_ends, list_pull_tasks
+from pulltasks.lake.raw import AnswerLine, RawWriter, VerdictLine, body_fields, ids_sha256
+from pulltasks.outside_text import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from pulltasks.errors import ApiError
+    from pulltasks.huawei.client import LiveClient
+    from pulltasks.huawei.pages import Outcome, Page, PageRequest
+    from pulltasks.huawei.refusals import Answer
+    from pulltasks.previous import Known
+    from pulltasks.settings import Settings, Target
+
+
+# What to do about each way of not being proved; the key is the `verdict_reason`.
+ADVICE_IF_INCOMPLETE = {
+    "total_at_ceiling": "the service counts and shows no more than 10,000 tasks, and there may be more; ask the vendor",
+    "totals_contradict": "some answers are old: a cache or a replica stands between; run again later",
+    "error_code_beside_rows": "the service says an error beside tasks; run `pulltasks doctor`",
+    "error_in_answer": "the service says an error in place of tasks; run `pulltasks doctor`",
+    "page_contradicts_total": "pages have other rows than their total says; run again, or ask the vendor about paging",
+    "pages_not_joined": "the list moves faster than it can be read; raise api.page_overlap or run at a quieter hour",
+    "pages_repeat": "the service shows the same page again and again; run `pulltasks doctor`",
+    "ids_differ_from_total": "the list shows another number of tasks than it counts; run again at a quieter hour",
+    "order_unstable": "the service changes the order of the list while it is read; run again at a quieter hour",
+    "list_moved_unproved": "the list moves and its order cannot be trusted; run again at a quieter hour",
+    "sweeps_disagree": "no two passes showed the same tasks; run again at a quieter hour, or raise api.max_sweeps",
+    "task_without_id": "the service lists a task without an id; the raw archive keeps it",
+    "tasks_null_beside_total": "the service counts tasks and shows none; run again later",
+    "task_id_not_unicode": "the service lists a task whose id is no valid text; the raw archive keeps it",
+    "answer_not_json_object": "what came is no answer of this API; check that no proxy or portal answers in its place",
+    "answer_too_deep": "what came is nested deeper than any answer of this API; the raw archive keeps it",
+    "list_without_end": "the list goes on and on; run `pulltasks doctor`, or raise api.max_pages",
+    "too_large": "the answers of this target take more than api.max_target_mb; raise it if the list is really so large",
+    "answer_too_large": "what came is larger than any answer of this API; lower api.page_size",
+    "answer_not_recognised": "what came is not a list of tasks; run `pulltasks doctor`",
+}
+
+
+class Tally:
+    """What a capture has sent and received; writes every answer to the raw file."""
+
+    def __init__(self, writer: RawWriter) -> None:
+        self.requests = 0
+        self.retries = 0
+        self.answers = 0
+        self.request_ids: list[str | None] = []
+        self.totals: list[int] = []
+        self.answer_bytes = 0
+        self._writer = writer
+
+    def received(self, answer: Answer, request: PageRequest | str) -> None:
+        """Keep an answer for a page, or for the task whose id was asked for."""
+        body, body_base64 = body_fields(answer.content)
+        page = None if isinstance(request, str) else request
+        self._writer.answer(
+            AnswerLine(
+                sequence=self.answers,
+                sweep=page.sweep if page else None,
+                offset=page.offset if page else None,
+                limit=page.limit if page else None,
+                task_id=request if isinstance(request, str) else None,
+                sent_at=answer.sent_at,
+                received_at=answer.received_at,
+                status=answer.status,
+                request_id=answer.request_id,
+                date=answer.date,
+                body=body,
+                body_base64=body_base64,
+                old_encoding=answer.old_encoding,
+            )
+        )
+        self.answers += 1
+        self.answer_bytes += len(answer.content)
+        self.request_ids = [*self.request_ids[:1], answer.request_id]
+
+    def showed(self, page: Page) -> None:
+        """Keep the first and the last total that a page said."""
+        if page.total is not None:
+            self.totals = [*self.totals[:1], page.total]
+
+
+class _Recorder:
+    """Hands what happens to the requests for one page (or one task) to the capture's tally."""
+
+    def __init__(self, tally: Tally, request: PageRequest | str) -> None:
+        self._tally = tally
+        self._request = request
+
+    def sent(self, *, is_retry: bool) -> None:
+        self._tally.requests += 1
+        self._tally.retries += is_retry
+
+    def received(self, answer: Answer) -> None:
+        self._tally.received(answer, self._request)
+
+
+class Attempt:
+    """The listing of one target, with what is left to find out once it is complete."""
+
+    def __init__(self, client: LiveClient, settings: Settings, target: Target, known: Known, tally: Tally) -> None:
+        self.error: ApiError | None = None
+        self._client = client
+        self._settings = settings
+        self._target = target
+        self._known = known
+        self._tally = tally
+        self._listing = Listing(self._rules(1))
+        self._outcome: Outcome | None = None
+        self._ends = NO_ENDS
+        self._seen: set[str] = set()
+        self._strange_regions: set[str] = set()
+        self._repairs = 0
+
+    def _rules(self, first_sweep: int) -> Rules:
+        api = self._settings.api
+        return Rules(
+            limit=api.page_size,
+            overlap=api.page_overlap,
+            max_sweeps=api.max_sweeps,
+            max_repairs=api.max_repairs,
+            max_pages=api.max_pages,
+            expects_rows=bool(self._known.task_ids),
+            hinted_unit=self._known.offset_unit,
+            first_sweep=first_sweep,
+        )
+
+    def _recorder_for(self, request: PageRequest | str) -> _Recorder:
+        return _Recorder(self._tally, request)
+
+    def _showed(self, listing: Listing, page: Page) -> None:
+        """Keep what a page said; give the listing up if its answers have grown beyond all measure."""
+        self._tally.showed(page)
+        if page.names_other_regions(self._known.regions):
+            self._strange_regions |= {fit(region) for region in page.regions if region}
+        if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:
+            listing.give_up("too_large")
+
+    async def _list(self, listing: Listing) -> Outcome:
+        outcome = await list_pull_tasks(
+            PageReader(self._client, self._target, self._recorder_for, self._known.regions),
+            listing,
+            self._settings.api.max_concurrency,
+            lambda page: self._showed(listing, page),
+        )
+        self._repairs += outcome.repairs
+        self._seen |= listing.seen
+        return outcome
+
+    async def list(self) -> None:
+        """List, then ask for what is gone; one that is there after all casts doubt on the listing: list once more.
+
+        What an answer of this capture showed and the listing lacks is asked for as well, after what was known before.
+        """
+        self._outcome = outcome = await self._list(self._listing)
+        missing = [
+            *sorted(self._known.task_ids - outcome.ids),
+            *sorted(self._seen - outcome.ids - self._known.task_ids),
+        ]
+        if outcome.verdict != "complete" or not missing:
+            return
+        ends = await self._find_ends(missing)
+        self._ends = self._of_known(ends)
+        if not ends.unlisted:
+            return
+        self._listing = Listing(self._rules(outcome.sweeps + 1))
+        second = await self._list(self._listing)
+        if second.verdict != "complete":
+            self._outcome = second  # then it cannot be said which of the two was right
+        elif not second.ids.isdisjoint(ends.unlisted):
+            self._outcome = second
+            asked = {*ends.gone, *ends.unlisted, *ends.unchecked}
+            others = await self._find_ends(sorted(self._known.task_ids - second.ids - asked))
+            self._ends = self._of_known(
+                Ends(
+                    gone=tuple(sorted({*ends.gone, *others.gone} - second.ids)),
+                    unlisted=tuple(sorted({*ends.unlisted, *others.unlisted} - second.ids)),
+                    unchecked=tuple(sorted({*ends.unchecked, *others.unchecked} - second.ids)),
+                )
+            )
+
+    def _of_known(self, ends: Ends) -> Ends:
+        """What became of tasks that were known before: only those can have ended."""
+        known = self._known.task_ids
+        return Ends(*(tuple(i for i in ids if i in known) for ids in (ends.gone, ends.unlisted, ends.unchecked)))
+
+    async def _find_ends(self, missing: Sequence[str]) -> Ends:
+        checks = self._settings.api.max_gone_checks
+        return await find_ends(self._client, self._target, missing, checks, self._recorder_for)
+
+    def _advice(self, reason: str | None) -> str | None:
+        if reason not in ADVICE_IF_INCOMPLETE:
+            return None
+        return f"{self._target.label}: not proved complete ({reason}); {ADVICE_IF_INCOMPLETE[reason]}"
+
+    def verdict(self, finished_at: datetime) -> VerdictLine:
+        """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
+        outcome = None if self.error else self._outcome
+        reason = self.error.reason if self.error else outcome.reason if outcome else None
+        return VerdictLine(
+            verdict=outcome.verdict if outcome else "failed",
+            proof=outcome.proof if outcome else None,
+            verdict_reason=reason,
+            evidence=sentence(outcome.tested, self._strange_regions) if outcome and outcome.tested else None,
+            drift_repairs=self._repairs or self._listing.repairs,
+            offset_unit=outcome.offset_unit if outcome else "unknown",
+            order_witness=outcome.order_witness if outcome else ASSUMED,
+            error_code=self.error.said.error_code if self.error else None,
+            error_message=str(self.error) if self.error else self._advice(reason),
+            counted_sweep=outcome.counted_sweep if outcome else None,
+            task_count=len(outcome.ids) if outcome else len(self._listing.seen),
+            task_ids_sha256=ids_sha256(sorted(outcome.ids)) if outcome and outcome.verdict == "complete" else None,
+            total_first=self._tally.totals[0] if self._tally.totals else None,
+            total_last=self._tally.totals[-1] if self._tally.totals else None,
+            sweeps=self._listing.sweep,
+            requests=self._tally.requests,
+            retries=self._tally.retries,
+            first_request_id=_fit(self._tally.request_ids[:1]),
+            last_request_id=_fit(self._tally.request_ids[-1:]),
+            clock_skew_seconds=self._client.clock_skew_seconds(self._target),
+            gone=list(self._ends.gone),
+            unlisted=list(self._ends.unlisted),
+            unchecked=list(self._ends.unchecked),
+            finished_at=finished_at,
+        )
+
+
+def _fit(request_ids: list[str | None]) -> str | None:
+    """The one of some request ids that there is, as it may be shown."""
+    return next((fit(each) for each in request_ids if each), None)

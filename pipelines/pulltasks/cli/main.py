@@ -1,0 +1,436 @@
+"""The command line: verbs, their options, what they print, their exit codes.
+
+Lives here: reading arguments, progress, tables on the terminal; the real clock.
+Does not live here: what a verb does (run, doctor, warehouse); imports of those wait until a verb needs them.
+
+Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 published, but not all complete.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pulltasks.cli.ending import alarms, end, fail, remembered, stop_on_signals, told_after_publishing
+from pulltasks.cli.lazy_imports import hide_what_no_verb_needs
+from pulltasks.cli.output import (
+    NOT_COMPLETE,
+    Format,
+    Progress,
+    print_age,
+    print_captures,
+    print_end,
+    print_not_complete,
+    print_reports,
+    print_status,
+    print_status_json,
+    show,
+    spans,
+)
+from pulltasks.outside_text import visible
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from pulltasks.settings import Settings
+
+# Written out here, as importing the sandbox would slow down `--help`; a test holds it to the sandbox's own list.
+SANDBOX_FAULTS = (
+    "forbidden, project_unavailable, region_not_allowed, unavailable, maintenance, throttled, empty_object, html, "
+    "torn_json, null_tasks, short_page, capped, page_index, no_total, churn, shuffled, lost"
+)
+
+app = typer.Typer(
+    name="pulltasks",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file; default PULLTASKS_CONFIG, else pulltasks.toml.")
+]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"pulltasks {version('pulltasks')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A daily, provably complete record of Huawei Cloud Live's pull tasks."""
+
+
+class ReportFormat(StrEnum):
+    """How `doctor` and `status` report."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def command() -> None:
+    """What the installed `pulltasks` calls: `main` in a process of its own."""
+    hide_what_no_verb_needs()
+    stop_on_signals()
+    main()
+
+
+def main() -> None:
+    """Run the command line."""
+    end(app)
+
+
+@app.command()
+def snapshot(
+    config: ConfigOption = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The snapshot date; only today is accepted.")
+    ] = None,
+    simulated_date: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="A made-up date; only a sandbox accepts it.")
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="List targets again that are complete today.")] = False,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME or PROJECT_ID/REGION", help="List only this target; may be given several times."),
+    ] = None,
+    accept_drop: Annotated[
+        bool,
+        typer.Option("--accept-drop", help="Let the listing of --target count today, however many tasks it lost."),
+    ] = False,
+) -> None:
+    """Capture all targets today, build the tables, publish the warehouse."""
+    from pulltasks import config as configuration
+    from pulltasks.run.order import snapshot as run_snapshot
+
+    if day and simulated_date:
+        fail("--date and --simulated-date: name one of them", 2)
+    if accept_drop and not target:
+        fail("--accept-drop: name the target whose drop is right, with --target", 2)
+    asked = _date(day, "--date")
+    simulated = _date(simulated_date, "--simulated-date")
+    settings = remembered(configuration.load(config))
+    clock = _clock()
+    wanted = simulated or asked or settings.today(clock.now())
+    only = _targets(settings, target)
+    with alarms(settings) as failures, Progress() as progress:
+        result = run_snapshot(
+            settings,
+            wanted,
+            clock,
+            refresh=refresh,
+            only=only,
+            accept_drop=(only or ()) if accept_drop else (),
+            simulated=simulated is not None,
+            watcher=progress,
+            tell=failures.append,
+        )
+    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+        print_captures(wanted, result, settings.timezone)
+        print_end(result)
+
+
+@app.command()
+def rebuild(
+    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First date, included.")],
+    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last date, included.")],
+    config: ConfigOption = None,
+) -> None:
+    """Write past dates again from the raw archive alone, and publish."""
+    from pulltasks import config as configuration
+    from pulltasks.run.order import rebuild as run_rebuild
+
+    begin, end = _date(first, "--from"), _date(last, "--to")
+    if begin is None or end is None or begin > end:
+        fail(f"--from {first} lies after --to {last}", 2)
+    settings = remembered(configuration.load(config, need_targets=False))
+    with alarms(settings) as failures, Progress() as progress:
+        result = run_rebuild(settings, begin, end, _clock(), watcher=progress, tell=failures.append)
+    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+        typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
+        if result.days_without_raw:
+            typer.echo(f"left as they are, without raw archive: {', '.join(map(str, result.days_without_raw))}")
+        print_not_complete(result.status)
+        print_end(result)
+
+
+@app.command()
+def forget(
+    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="The day that was written wrongly.")],
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only said what would be done.")] = False,
+    for_good: Annotated[
+        bool, typer.Option("--for-good", help="Even if there is no raw archive of the day to make it again from.")
+    ] = False,
+) -> None:
+    """Take a wrong day out of the lake; its files go into lake/forgotten/."""
+    from pulltasks import config as configuration
+    from pulltasks.run.order import forget as run_forget
+
+    wanted = _date(day, "--date")
+    settings = remembered(configuration.load(config, need_targets=False))
+    if wanted is None or not yes:
+        fail(
+            f"{wanted} would be taken out of {settings.lake.root} and of all history; its files would go into "
+            "forgotten/ there. Say --yes to do it",
+            2,
+        )
+    with Progress() as progress:
+        found = run_forget(settings, wanted, _clock(), for_good=for_good, watcher=progress)
+    with told_after_publishing(NOT_COMPLETE if found.troubles else 0):
+        typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
+        for text in found.troubles:
+            typer.echo(text, err=True)
+        typer.echo(
+            f"published {found.published}" if found.published else "no day is left, so nothing is published any more"
+        )
+
+
+@app.command()
+def compact(config: ConfigOption = None) -> None:
+    """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set."""
+    from pulltasks import config as configuration
+    from pulltasks.run.order import compact as run_compact
+    from pulltasks.run.report import words_of_needed_raw
+
+    settings = remembered(configuration.load(config, need_targets=False))
+    with Progress() as progress:
+        months, without_raw, needed = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
+    for month in months:
+        typer.echo(
+            f"{month.month:%Y-%m}: {month.days} days, {month.rows} rows, "
+            f"{month.bytes_before / 1e6:.1f} MB -> {month.bytes_after / 1e6:.1f} MB"
+        )
+    if without_raw:
+        typer.echo(f"removed the raw archive of {len(without_raw)} days: {spans(tuple(without_raw))}")
+    if needed:
+        typer.echo(words_of_needed_raw(needed), err=True)
+        raise typer.Exit(NOT_COMPLETE)
+    if not months and not without_raw:
+        typer.echo("nothing to do: every closed month is compacted")
+
+
+@app.command()
+def status(
+    config: ConfigOption = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option(
+            metavar="26h", help="A line for monitors; exit code 3 if the lake or a target is too old (m, h, d)."
+        ),
+    ] = None,
+    output_format: Annotated[
+        ReportFormat, typer.Option("--format", help="text, or json for monitors.")
+    ] = ReportFormat.TEXT,
+) -> None:
+    """Show which targets are complete on the newest day; the exit code says whether all are."""
+    from pulltasks import config as configuration
+    from pulltasks.lake.lake import Lake
+    from pulltasks.settings import Limits
+    from pulltasks.warehouse.published import open_published
+    from pulltasks.warehouse.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
+
+    allowed = _duration(max_age, "--max-age")
+    settings = remembered(configuration.load(config, need_targets=False))
+    now = datetime.now(UTC)
+    with open_published(Lake(settings.lake.root)) as connection:
+        found = read_status(connection, settings.today(now))
+        newest = read_newest_complete(connection)
+    limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
+    freshness = judge(found, now, limits)
+    is_good = found.is_complete if allowed is None else freshness.level != "red"
+    if found.is_ahead:
+        typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
+    if output_format is ReportFormat.JSON:
+        print_status_json(found, freshness, newest, now, is_good=is_good)
+    elif allowed is None:
+        print_status(found, freshness, now, limits)
+    else:
+        print_age(found, freshness, now, limits)
+    raise typer.Exit(0 if is_good else NOT_COMPLETE)
+
+
+@app.command()
+def dashboard(
+    config: ConfigOption = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write the page of what is published, one file that works from disk; print its path."""
+    from pulltasks import config as configuration
+    from pulltasks.dashboard import write_dashboard_alone
+
+    page = write_dashboard_alone(remembered(configuration.load(config, need_targets=False)))
+    typer.echo(page)
+    if open_it:
+        import webbrowser
+
+        if not webbrowser.open(page.absolute().as_uri()):
+            fail(f"no browser could be started; open {page} in one", 1)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL that reads; `show tables` lists what there is.")],
+    config: ConfigOption = None,
+    output_format: Annotated[Format, typer.Option("--format", help="How rows are shown.")] = Format.TABLE,
+    unredacted: Annotated[
+        bool,
+        typer.Option("--unredacted", help="Read the tidy tables instead, secrets included; the lake's owner only."),
+    ] = False,
+) -> None:
+    """Ask the warehouse."""
+    import duckdb
+
+    from pulltasks import config as configuration
+    from pulltasks.lake.lake import Lake
+    from pulltasks.lake.tidy import open_tidy
+    from pulltasks.warehouse.published import open_published
+
+    lake = Lake(remembered(configuration.load(config, need_targets=False)).lake.root)
+    with open_tidy(lake) if unredacted else open_published(lake) as connection:
+        try:
+            show(connection, sql, output_format)
+        except duckdb.Error as error:
+            fail(f"the query failed: {error}", 2)
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    output_format: Annotated[
+        ReportFormat, typer.Option("--format", help="text, or json to share.")
+    ] = ReportFormat.TEXT,
+    test_alarm: Annotated[bool, typer.Option("--test-alarm", help="Send one alarm to the webhook as a test.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write what the service answered to a file, without ids, names and addresses."),
+    ] = None,
+) -> None:
+    """Look at the lake, and ask each target what it allows and how it answers; nothing is changed."""
+    import asyncio
+    import json
+    from dataclasses import asdict
+    from importlib.metadata import version
+
+    from pulltasks import config as configuration
+    from pulltasks.doctor.lake import examine_lake
+    from pulltasks.doctor.targets import examine, report_for_maintainers
+
+    settings = remembered(configuration.load(config))
+    now = datetime.now(UTC)
+    if test_alarm:
+        from pulltasks.alerts.notify import send_test
+
+        send_test(settings, now)
+        typer.echo("a test alarm was sent and accepted", err=output_format is ReportFormat.JSON)
+    reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
+    if report:
+        report.write_bytes(report_for_maintainers(reports, version("pulltasks")))
+    reports = [examine_lake(settings, settings.today(now)), *reports]
+    if output_format is ReportFormat.JSON:
+        typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
+    else:
+        print_reports(reports)
+    raise typer.Exit(0 if all(report.is_healthy for report in reports) else NOT_COMPLETE)
+
+
+@app.command()
+def init(
+    config: ConfigOption = None,
+    region: Annotated[str, typer.Option(help="The region whose IAM is asked.")] = "cn-north-4",
+) -> None:
+    """Write pulltasks.toml from the projects that the credential may see; never over one that is there."""
+    import asyncio
+
+    from pulltasks import config as configuration
+    from pulltasks.doctor.targets import first_configuration, projects_of_regions
+    from pulltasks.huawei.iam import list_auth_projects
+
+    file = config or configuration.DEFAULT_FILE
+    if file.exists():
+        fail(f"{file} is there already and is left as it is; name another with --config", 2)
+    settings = configuration.from_environment()
+    projects = projects_of_regions(asyncio.run(list_auth_projects(settings, region, lambda: datetime.now(UTC))))
+    if not projects:
+        fail("the credential sees no project of a region; let an administrator give it access to one", 1)
+    with file.open("x", encoding="utf-8") as stream:
+        stream.write(first_configuration(projects))
+    for project_id, place, name in projects:
+        typer.echo(f"{project_id}  {place}  {visible(name)}")
+    typer.echo(f"wrote {file} with {len(projects)} targets; look it over, then run `pulltasks doctor`")
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8787,
+    seed: Annotated[int, typer.Option(help="Other seeds make other data.")] = 1,
+    projects: Annotated[int, typer.Option(min=1, max=1000, help="Made-up projects.")] = 3,
+    tasks: Annotated[int, typer.Option(min=0, max=10_000, help="About so many tasks in each.")] = 250,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROJECT_ID[@DATE]=FAULT", help=f"Let a project go wrong, every day or on one: {SANDBOX_FAULTS}."
+        ),
+    ] = None,
+) -> None:
+    """Serve a made-up ListPullTasks API on this machine, to try everything without an account."""
+    from pulltasks.sandbox.cli import serve
+
+    serve(port, seed, projects, tasks, fault or [])
+
+
+# -- the outside world -------------------------------------------------------------------------------------------
+
+
+def _clock() -> _Clock:
+    import uuid
+
+    from pulltasks.capture.targets import Clock
+
+    return Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+
+
+if TYPE_CHECKING:
+    from pulltasks.capture.targets import Clock as _Clock
+
+
+def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str]] | None:
+    """The keys of the targets that are named; None stands for all."""
+    if not wanted:
+        return None
+    found = {name: [t.key for t in settings.targets if name in (t.name, "/".join(t.key))] for name in wanted}
+    if unknown := [name for name, keys in found.items() if not keys]:
+        known = ", ".join(t.name or "/".join(t.key) for t in settings.targets)
+        fail(f"--target {', '.join(unknown)}: not in the configuration; its targets are {known}", 2)
+    return {key for keys in found.values() for key in keys}
+
+
+def _date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
+
+
+def _duration(text: str | None, option: str) -> timedelta | None:
+    from pulltasks.settings import duration
+
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        fail(f"{option}: {error}", 2)

@@ -1,0 +1,315 @@
+"""What the command line shows: progress, tables, rows of a query, how a run ended.
+
+Lives here: everything that is printed in more than a line.
+Does not live here: verbs and options (main), what is shown (run, warehouse).
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pulltasks.outside_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date, datetime, timedelta
+    from types import TracebackType
+
+    import duckdb
+
+    from pulltasks.doctor.targets import Report
+    from pulltasks.run.steps import RunResult
+    from pulltasks.settings import Limits
+    from pulltasks.warehouse.status import Freshness, NewestComplete, Status
+
+NOT_COMPLETE = 3
+
+
+class Format(StrEnum):
+    """How `query` shows rows."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+class Progress:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: object = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            import rich.progress
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            note = TextColumn("{task.fields[note]}", markup=False)
+            bar = rich.progress.Progress(*columns, note, console=Console(stderr=True))
+            bar.start()
+            self._bar = bar
+            self._stop: Callable[[], None] = bar.stop
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._stop()
+
+    def begin(self, step: str, total: int) -> None:
+        """Show a bar for a step of so many parts."""
+        import rich.progress
+
+        if isinstance(self._bar, rich.progress.Progress) and total:
+            self._task = self._bar.add_task(step, total=total, note="")
+
+    def advance(self, note: str) -> None:
+        """Move the bar on by one part."""
+        import rich.progress
+
+        if isinstance(self._bar, rich.progress.Progress):
+            self._bar.update(self._task, advance=1, note=visible(note))
+
+
+def print_captures(day: date, result: RunResult, timezone: str) -> None:
+    """How each target ended, what to do about those that are not complete, and what stands all the same."""
+    from pulltasks.run.report import count_of_complete, judged, once, words_about_clocks
+
+    attempts = judged(result.captures, result.status)
+    rows = [
+        (
+            attempt.capture.target.name or "",
+            attempt.capture.target.project_id,
+            attempt.capture.target.region,
+            attempt.verdict + ("" if attempt.capture.is_new else " (before)"),
+            attempt.reason or "",
+            str(attempt.capture.task_count) if attempt.capture.verdict == "complete" else "",
+            str(attempt.capture.requests),
+        )
+        for attempt in attempts
+    ]
+    print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
+    messages = once([(attempt.label, attempt.message) for attempt in attempts])
+    for line in (*messages, *words_about_clocks(result.captures)):
+        typer.echo(visible(line))
+    typer.echo(count_of_complete(day, attempts, result.status, timezone))
+
+
+def print_not_complete(status: Status) -> None:
+    """Which targets are not complete on the day that counts, if any: why, and what to do."""
+    from pulltasks.run.report import count_of_complete, not_complete
+
+    if not status.is_complete:
+        for line in (*not_complete(status), count_of_complete(status.day, (), status, "UTC")):
+            typer.echo(visible(line))
+
+
+def print_end(result: RunResult) -> None:
+    """What was published."""
+    for text in result.damaged_days:
+        typer.echo(text, err=True)
+    for text in result.surprises:
+        typer.echo(f"warning: {text}", err=True)
+    typer.echo(f"published {result.published}")
+    if result.dashboard:
+        typer.echo(f"the page is {result.dashboard}")
+    if result.page_error:
+        typer.echo(result.page_error, err=True)
+
+
+def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows under a header; where the terminal is too narrow for that, each row as lines of its own."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    header = tuple(visible(name) for name in header)
+    rows = [tuple(visible(cell) for cell in row) for row in rows]
+
+    class Plain(Console):
+        """Rich's own would end the process, with 1, when nobody reads any more."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    columns = zip(header, *rows, strict=True)
+    widths = [max((len(line) for cell in column for line in cell.splitlines()), default=0) for column in columns]
+    console = Plain()
+    if sys.stdout.isatty() and sum(widths) + 3 * len(widths) > console.width:
+        longest = max(map(len, header), default=0)
+        for number, row in enumerate(rows, 1):
+            typer.echo(f"-- {number} of {len(rows)}")
+            for name, cell in zip(header, row, strict=True):
+                typer.echo(f"{name:>{longest}}  {cell}")
+        return
+    table = Table(*(Column(Text(name)) for name in header), box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
+    Plain(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+MAX_TABLE_ROWS = 1000
+
+
+def show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format) -> None:
+    """The rows of a query, in the format that was asked for.
+
+    Raises:
+        duckdb.Error: when the query fails.
+    """
+    import shutil
+    import tempfile
+
+    import duckdb
+
+    from pulltasks.sql_literals import escaped
+
+    relation = connection.sql(sql)
+    if relation is None:
+        return
+    if output_format is Format.TABLE:
+        rows = relation.limit(MAX_TABLE_ROWS + 1).fetchall()
+        print_table(tuple(relation.columns), [tuple(text(cell) for cell in row) for row in rows[:MAX_TABLE_ROWS]])
+        if len(rows) > MAX_TABLE_ROWS:
+            typer.echo(f"the first {MAX_TABLE_ROWS} rows; --format csv, json or parquet gives all", err=True)
+        return
+    options = {Format.CSV: "format csv, header", Format.JSON: "format json, array", Format.PARQUET: "format parquet"}
+    statement = sql.strip().rstrip(";")
+    if output_format is Format.PARQUET and sys.stdout.isatty():
+        raise duckdb.Error("parquet is not for a terminal; send it to a file: … > rows.parquet")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "rows")
+        connection.execute(f"copy ({statement}\n) to '{escaped(file)}' ({options[output_format]})")
+        with file.open("rb") as answer:
+            shutil.copyfileobj(answer, sys.stdout.buffer)
+
+
+def text(cell: object) -> str:
+    """A cell as text; null is empty."""
+    return "" if cell is None else str(cell)
+
+
+def spans(days: tuple[date, ...]) -> str:
+    """Days as a range."""
+    if not days:
+        return "none"
+    return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def print_status(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
+    """How each target stands, what to do about those that are not complete, and how old what is known is."""
+    rows = [
+        (
+            t.name or "",
+            t.project_id,
+            t.region,
+            t.coverage,
+            t.reason or "",
+            text(t.task_count),
+            text(t.last_complete_date),
+        )
+        for t in found.targets
+    ]
+    print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
+    from pulltasks.run.report import once
+
+    for message in once([(target.label, target.message) for target in found.targets]):
+        typer.echo(visible(message))
+    if found.days_without_run:
+        typer.echo(f"no run on {spans(found.days_without_run)}")
+    typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
+    typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
+    print_age(found, freshness, now, limits)
+
+
+def print_reports(reports: Sequence[Report]) -> None:
+    """What was asked of each target, what it answered, and what to do."""
+    for report in reports:
+        typer.echo(f"\n{visible(report.target)}")
+        for finding in report.findings:
+            typer.echo(f"  {finding.question}: {visible(finding.answer)}")
+            if finding.advice:
+                typer.echo(f"    -> {visible(finding.advice)}")
+
+
+def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
+    """How old the lake is and which targets are older than they may be, for cron: a line, and one for each of these."""
+    from pulltasks.alerts.rules import words_of_age
+    from pulltasks.warehouse.status import is_ahead
+
+    age = freshness.lake_age
+    level = freshness.level
+    if age is None:
+        typer.echo(f"{level}: no capture is published; run `pulltasks snapshot`")
+    elif found.is_ahead or is_ahead(age):
+        typer.echo(f"{level}: the last capture that is published ended after now: a clock is wrong; set it")
+    else:
+        ages = f"the last capture that is published ended {_hours(age)} ago"
+        too_long = f", longer than {_hours(limits.lake)}" if freshness.is_lake_beyond else ""
+        fresh = len(found.targets) - len(freshness.beyond)
+        known = f"{fresh} of {len(found.targets)} targets complete within {_hours(limits.target)}"
+        missed = f", {len(freshness.missed)} of them not on {found.day}" if freshness.missed else ""
+        typer.echo(f"{level}: {ages}{too_long}; {known}{missed}")
+    for target in freshness.beyond:
+        typer.echo(visible(words_of_age(target, now, limits)))
+    if freshness.missed:
+        typer.echo(visible(f"not complete on {found.day}: {', '.join(target.label for target in freshness.missed)}"))
+
+
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:.1f} h"
+
+
+def print_status_json(
+    found: Status, freshness: Freshness, newest: NewestComplete | None, now: datetime, *, is_good: bool
+) -> None:
+    """The same for monitors, as one JSON object; times are UTC."""
+    from pulltasks.warehouse.status import age_of
+
+    targets = [
+        {
+            "name": target.name,
+            "project_id": target.project_id,
+            "region": target.region,
+            "coverage": target.coverage,
+            "reason": target.reason,
+            "message": target.message,
+            "task_count": target.task_count,
+            "last_complete_date": target.last_complete_date,
+            "last_complete_age_seconds": _seconds(age_of(target, now)),
+            "is_beyond_limit": target in freshness.beyond,
+        }
+        for target in found.targets
+    ]
+    report = {
+        "is_good": is_good,
+        "level": freshness.level,
+        "age_seconds": _seconds(freshness.lake_age),
+        "day": found.day,
+        "built_at": found.built_at.replace(tzinfo=UTC),
+        "targets_complete": found.complete,
+        "targets_expected": len(found.targets),
+        "days_without_run": list(found.days_without_run),
+        "newest_complete_date": newest.day if newest else None,
+        "newest_complete_age_seconds": _seconds(now - newest.finished_at if newest else None),
+        "targets": targets,
+    }
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+
+
+def _seconds(age: timedelta | None) -> int | None:
+    return None if age is None else round(age.total_seconds())

@@ -1,0 +1,290 @@
+"""The configuration: read from TOML and the environment, checked, all mistakes reported at once.
+
+Lives here: the only reader of environment variables, checks over several keys, secrets from where they are kept.
+Does not live here: the keys themselves (settings), what is done with them, paths inside the lake.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import warnings
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
+
+from pulltasks.errors import ConfigError
+from pulltasks.settings import PREFIX, CredentialSettings, Settings, check_webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pulltasks.settings import AlertSettings
+
+DEFAULT_FILE = Path("pulltasks.toml")
+# Keys that may never stand in the file, whatever their value: the value would end in a repository or a backup.
+SECRET_KEYS = frozenset(
+    {
+        "token",
+        "password",
+        "ak",
+        "sk",
+        "access_key",
+        "secret_key",
+        "secret",
+        "security_token",
+        "access_key_id",
+        "webhook",
+    }
+)
+# Those of them that have a variable of their own, by section.
+_VARIABLES = frozenset({("auth", "token"), ("auth", "password"), ("alerts", "webhook")})
+
+
+def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
+    """Read and check the configuration.
+
+    Args:
+        path: the file; default `PULLTASKS_CONFIG`, else `pulltasks.toml` in the working folder.
+        need_targets: whether a configuration without targets (or without a file) is a mistake.
+
+    Raises:
+        ConfigError: with all mistakes that can be seen at once, each with its key.
+    """
+    named = path or (Path(os.environ["PULLTASKS_CONFIG"]) if os.environ.get("PULLTASKS_CONFIG") else None)
+    file = named or DEFAULT_FILE
+    source = str(file)
+    if not file.is_file():
+        if named or need_targets:
+            raise ConfigError(
+                [f"{file}: there is no such file; copy pulltasks.example.toml, or name one with --config"], source
+            )
+        data: dict[str, Any] = {}
+    else:
+        try:
+            data = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError([f"{file}: not readable as TOML: {error}"], source) from None
+        except OSError as error:
+            raise ConfigError([f"{file}: cannot be read: {error.strerror}"], source) from None
+
+    return _with_whole_paths(_checked(data, source, need_targets=need_targets), file.absolute().parent)
+
+
+def _with_whole_paths(settings: Settings, folder: Path) -> Settings:
+    """The settings with paths that are relative to the file's folder, and `~` for what it stands for."""
+    root = settings.lake.root.expanduser()
+    lake = settings.lake.model_copy(update={"root": folder / root})
+    alerts = settings.alerts.model_copy(update={"webhook_file": _whole(settings.alerts.webhook_file, folder)})
+    named = {name: _with_whole_files(each, folder) for name, each in settings.auth.named.items()}
+    auth = _with_whole_files(settings.auth, folder).model_copy(update={"named": named})
+    return settings.model_copy(update={"lake": lake, "alerts": alerts, "auth": auth})
+
+
+_C = TypeVar("_C", bound=CredentialSettings)
+
+
+def _with_whole_files(credential: _C, folder: Path) -> _C:
+    files = {name: _whole(getattr(credential, name), folder) for name in ("token_file", "password_file")}
+    return credential.model_copy(update=files)
+
+
+def _whole(path: Path | None, folder: Path) -> Path | None:
+    """A path of the configuration: relative to its file; for one version to the working folder where it lies there."""
+    if path is None:
+        return None
+    whole = folder / path.expanduser()
+    if not whole.exists() and path.absolute().exists():
+        warnings.warn(
+            f"{path} lies in the working folder; write it relative to the configuration's folder, {folder}: from the "
+            "next version on only that is looked at",
+            stacklevel=2,
+        )
+        return path.absolute()
+    return whole
+
+
+def from_environment() -> Settings:
+    """The settings without any file: defaults and what the environment sets.
+
+    Raises:
+        ConfigError: with all mistakes.
+    """
+    return _checked({}, "the environment", need_targets=False)
+
+
+def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settings:
+    variables = sorted(name for name in os.environ if name.startswith(PREFIX) and name != "PULLTASKS_CONFIG")
+    if data and variables:
+        source += f" with {', '.join(variables)}"
+    mistakes = [*_secrets_in_file(data), *_unknown_variables(os.environ)]
+    try:
+        settings = Settings(**data)
+    except SettingsError:
+        raise ConfigError(
+            [*mistakes, "a PULLTASKS_ variable names a whole section; name one key: PULLTASKS_API__PAGE_SIZE"], source
+        ) from None
+    except ValidationError as error:
+        told = {mistake.split(":")[0] for mistake in mistakes}
+        raise ConfigError(mistakes + [m for m in _texts(error) if m.split(":")[0] not in told], source) from None
+    mistakes += _cross_checks(settings, need_targets=need_targets)
+    if mistakes:
+        raise ConfigError(mistakes, source)
+    return settings
+
+
+def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | None:
+    """`(ak, sk, security_token)` from `{prefix}HUAWEICLOUD_SDK_*`, else from `{prefix}CLOUD_SDK_*`, else None."""
+    for family in ("HUAWEICLOUD_SDK", "CLOUD_SDK"):
+        names = [f"{prefix}{family}_{part}" for part in ("AK", "SK")]
+        values = [_clean(os.environ.get(name, ""), name) for name in names]
+        if all(values):
+            token_name = f"{prefix}{family}_SECURITY_TOKEN"
+            return values[0], values[1], _clean(os.environ.get(token_name, ""), token_name) or None
+        if any(values):
+            raise ConfigError(
+                [f"{name}: not set, though its other half is" for name, v in zip(names, values, strict=True) if not v]
+            )
+    return None
+
+
+def _clean(secret: str, name: str) -> str:
+    """A secret as it may stand in a header: blanks around it are slips of the hand, other strange characters are not.
+
+    Raises:
+        ConfigError: naming the variable, never the value.
+    """
+    text = secret.strip()
+    if not (text.isascii() and text.isprintable()):
+        raise ConfigError([f"{name}: holds characters that no key or token has; copy it again"])
+    return text
+
+
+def read_secret(value: SecretStr | None, file: Path | None, key: str, *, is_header: bool = True) -> str:
+    """The secret itself, from the environment's value or from the file named there.
+
+    Args:
+        value: the environment's value.
+        file: the file that holds it instead.
+        key: how messages call it.
+        is_header: whether it is sent as a header, which allows printable ASCII only; a password is not.
+
+    Raises:
+        ConfigError: when the file cannot be read or is empty.
+    """
+    if value is not None:
+        return _clean(value.get_secret_value(), key) if is_header else value.get_secret_value()
+    try:
+        text = file.read_text(encoding="utf-8").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{key}: {file} cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+    if not text:
+        raise ConfigError([f"{key}: {file} is empty"])
+    return _clean(text, key) if is_header else text
+
+
+def read_webhook(alerts: AlertSettings) -> str:
+    """The address that alarms are sent to.
+
+    Raises:
+        ConfigError: when the file cannot be read, or holds no address that may be used.
+    """
+    address = read_secret(alerts.webhook or None, alerts.webhook_file, "alerts.webhook")
+    try:
+        return check_webhook(SecretStr(address)).get_secret_value()
+    except ValueError as error:
+        raise ConfigError([f"alerts.webhook: {error}"]) from None
+
+
+def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
+    for key, value in data.items():
+        here = (*path, key)
+        if isinstance(value, dict):
+            yield from _secrets_in_file(value, here)
+        elif isinstance(value, list):
+            for position, item in enumerate(value):
+                if isinstance(item, dict):
+                    yield from _secrets_in_file(item, (*here, str(position)))
+        elif key.lower() in SECRET_KEYS:
+            yield f"{'.'.join(here)}: a secret may not stand in the file; put it into {_place_for(here)}"
+
+
+def _place_for(key: tuple[str, ...]) -> str:
+    if (key[0], key[-1].lower()) in _VARIABLES:
+        name = PREFIX + "__".join(key).upper()
+        return f"the environment ({name}) or into a file of its own ({name}_FILE)"
+    return "the environment (HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK)"
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name == "PULLTASKS_CONFIG":
+            continue
+        section = name.removeprefix(PREFIX).lower().split("__")[0]
+        if section == "targets":
+            yield f"{name}: targets are read from the file only"
+        elif section not in Settings.model_fields:
+            yield f"{name}: there is no such setting; the sections are {', '.join(sorted(Settings.model_fields))}"
+
+
+def _texts(error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        location = [str(part) for part in item["loc"] if part != "named"]
+        key = ".".join(location) or "configuration"
+        if item["type"] == "extra_forbidden":
+            yield f"{key}: there is no such key; {_keys_instead(location)}"
+        else:
+            yield f"{key}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _keys_instead(location: list[str]) -> str:
+    """What may have been meant by a key that there is not."""
+    kind: Any = Settings
+    for part in location[:-1]:
+        if part in kind.model_fields:
+            annotation = kind.model_fields[part].annotation
+            kind = get_args(annotation)[0] if get_origin(annotation) is list else annotation
+    near = get_close_matches(location[-1], kind.model_fields, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kind.model_fields))}"
+
+
+def _is_known_to_the_database(zone: str) -> bool:
+    """Python takes names that DuckDB does not: `localtime`, `posix/…`, `right/…`."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        try:
+            connection.execute("select timezone($1, timestamp '2026-01-01')", [zone])
+        except duckdb.Error:
+            return False
+    return True
+
+
+def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
+    if settings.api.page_size > 1 and settings.api.page_overlap >= settings.api.page_size:
+        yield (
+            f"api.page_overlap: {settings.api.page_overlap} is not below api.page_size ({settings.api.page_size}); "
+            "a page must reach beyond the one before"
+        )
+    if settings.dashboard.enabled and settings.warehouse.expose_secrets:
+        yield (
+            "dashboard.enabled: the page is for everybody and would show what warehouse.expose_secrets leaves in "
+            "clear; switch one of them off"
+        )
+    if settings.timezone != "UTC" and not _is_known_to_the_database(settings.timezone):
+        yield (
+            f"timezone: {settings.timezone!r} is no time zone that the database knows; write an IANA name such as "
+            "'UTC' or 'Asia/Shanghai'"
+        )
+    if need_targets and not settings.targets:
+        yield "targets: there is none; add a [[targets]] table with project_id and region"
+    seen: dict[tuple[str, str], int] = {}
+    for position, target in enumerate(settings.targets):
+        if target.key in seen:
+            yield f"targets.{position}: the same project_id and region as targets.{seen[target.key]}"
+        seen.setdefault(target.key, position)
+        if target.credential is not None and target.credential not in settings.auth.named:
+            yield f"targets.{position}.credential: there is no [auth.{target.credential}]"

@@ -1,0 +1,75 @@
+"""The page `warehouse/dashboard.html`: one file that shows what the warehouse says, from disk, without a network.
+
+Lives here: writing the page beside the warehouse. What it holds is in contents, its form in render and page/.
+Does not live here: any number that the warehouse's own models do not give.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pulltasks.dashboard.contents import read_contents
+from pulltasks.dashboard.render import render
+from pulltasks.errors import LakeError
+from pulltasks.lake.lake import PUBLIC_FILE, Lake
+from pulltasks.warehouse.plan import EXPOSED
+from pulltasks.warehouse.published import open_published
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pulltasks.settings import Settings
+
+__all__ = ["PAGE_NOT_WRITTEN", "write_dashboard", "write_dashboard_alone"]
+
+PAGE_NOT_WRITTEN = "published, but the page could not be written: {error}"
+
+VEGA_LITE_VERSION = "6.4"
+
+
+def write_dashboard(lake: Lake, settings: Settings) -> Path:
+    """Write the page of the warehouse that is published now; returns its path. Under the lake's lock.
+
+    Raises:
+        NoWarehouse: when nothing has been published.
+        LakeError: when what is published shows secrets: the page is for everybody.
+    """
+    if EXPOSED in lake.published.resolve().name:
+        raise LakeError(
+            f"{lake.published}: shows secrets in clear (warehouse.expose_secrets), and the page is for everybody; "
+            "switch that off and run `pulltasks snapshot` first"
+        )
+    with open_published(lake) as connection:
+        contents = read_contents(connection, settings.timezone, settings.alerts.limits)
+    page = render(contents, _chart_library(lake))
+    with lake.writing(lake.dashboard, mode=PUBLIC_FILE) as unfinished:
+        unfinished.write_bytes(page)
+    return lake.dashboard
+
+
+def write_dashboard_alone(settings: Settings) -> Path:
+    """The same outside a run: holds the lake's lock meanwhile.
+
+    Raises:
+        NoWarehouse: when nothing has been published; nothing is made then.
+        LakeBusy: when another run is writing, which will write the page as well if the settings ask for one.
+    """
+    lake = Lake(settings.lake.root)
+    open_published(lake).close()
+    lake.prepare()
+    with lake.lock():
+        return write_dashboard(lake, settings)
+
+
+def _chart_library(lake: Lake) -> str:
+    """Vega-Lite with all it needs, as one script; put together once for each version, which takes seconds."""
+    from importlib.metadata import version
+
+    file = lake.chart_library(f"{version('vl-convert-python')}-{VEGA_LITE_VERSION}")
+    if not file.is_file():
+        import vl_convert
+
+        script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
+        with lake.writing(file) as unfinished:
+            unfinished.write_text(script, encoding="utf-8")
+    return file.read_text(encoding="utf-8")

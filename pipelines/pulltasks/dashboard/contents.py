@@ -1,0 +1,257 @@
+"""What the page holds: rows of the warehouse's models, put together so that they are small.
+
+Lives here: the queries of numbers and charts, the bounds, how rows are laid out for the page.
+Does not live here: which tables there are (tables), how anything looks (page/), what the numbers mean (sql/).
+
+Days, targets and hours are named by their position in lists, times are seconds since 1970 (UTC). What is not known is
+null or missing, never zero: the page tells one from the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pulltasks.dashboard.tables import TABLES
+from pulltasks.warehouse.status import read_newest_complete
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from pulltasks.dashboard.tables import Table
+    from pulltasks.settings import Limits
+
+# So many days of history the charts go back, and so many rows of a table the page holds; it says where it was cut.
+DAYS = 92
+ROWS = 10_000
+HOURS = 8 * 24
+
+
+# Every target that was ever expected, those of the last day first, in the order of their names.
+_TARGETS = """
+with build as (select through_date from meta_build),
+complete_before as (
+    select project_id, region
+    from rpt_snapshot_coverage
+    where coverage = 'complete' and snapshot_date < (select through_date from build)
+    group by all
+),
+known as (
+    select project_id, region, count(*) as task_count, min(state_date) as oldest_state_date
+    from dim_pull_tasks
+    where is_current
+    group by all
+)
+select
+    targets.project_id,
+    targets.region,
+    targets.target_name,
+    coalesce(today.is_expected, false) as is_expected,
+    today.coverage,
+    today.verdict_reason,
+    today.error_message,
+    targets.last_complete_date,
+    epoch(last_complete.finished_at)::bigint as last_complete_at,
+    case when targets.last_complete_date is not null then coalesce(known.task_count, 0) end as task_count,
+    known.oldest_state_date,
+    coalesce(today.coverage = 'complete', false) and complete_before.project_id is not null as has_known_changes,
+from dim_targets as targets
+cross join build
+left join rpt_snapshot_coverage as today
+    on targets.project_id = today.project_id and targets.region = today.region
+    and today.snapshot_date = build.through_date
+left join rpt_snapshot_coverage as last_complete
+    on targets.project_id = last_complete.project_id and targets.region = last_complete.region
+    and targets.last_complete_date = last_complete.snapshot_date
+left join complete_before
+    on targets.project_id = complete_before.project_id and targets.region = complete_before.region
+left join known
+    on targets.project_id = known.project_id and targets.region = known.region
+order by
+    not coalesce(today.is_expected, false),
+    coalesce(targets.target_name, targets.project_id),
+    targets.project_id,
+    targets.region
+"""
+# A letter a day and target: how it ended, or a dot where the target was not expected.
+_COVERAGE = """
+select
+    targets.position,
+    string_agg(
+        case when coverage.is_expected then coverage.coverage[1] else '.' end, '' order by days.snapshot_date
+    ) as letters,
+from shown_targets as targets
+cross join shown_days as days
+left join rpt_snapshot_coverage as coverage
+    on targets.project_id = coverage.project_id and targets.region = coverage.region
+    and days.snapshot_date = coverage.snapshot_date
+group by targets.position
+order by targets.position
+"""
+_COUNTS = """
+select
+    targets.position,
+    counts.status,
+    counts.source_type,
+    list(days.position order by days.position) as days,
+    list(counts.task_count order by days.position) as task_counts,
+from fct_daily_task_counts as counts
+inner join shown_days as days on counts.snapshot_date = days.snapshot_date
+inner join shown_targets as targets on counts.project_id = targets.project_id and counts.region = targets.region
+where counts.task_count > 0
+group by all
+order by all
+"""
+_LOAD = """
+select
+    targets.position,
+    list(cast((epoch(load.hour_start) - $begins_at) / 3600 as integer) order by load.hour_start) as hours,
+    list(load.tasks_scheduled order by load.hour_start) as task_counts,
+from rpt_schedule_load as load
+inner join shown_targets as targets on load.project_id = targets.project_id and load.region = targets.region
+where epoch(load.hour_start) >= $begins_at and epoch(load.hour_start) < $begins_at + 3600 * $hours
+group by all
+order by all
+"""
+# The numbers at a glance: (target, other target or the same, how many), so that they are whole under any filter.
+_TALLIES = {
+    "changes": "select project_id, region, project_id, region, count(distinct task_id) from fct_pull_task_changes "
+    "where snapshot_date = (select through_date from meta_build) group by all",
+    "conflicts": "select project_id, region, other_project_id, other_region, count(*) "
+    "from rpt_destination_conflicts group by all",
+    "past_end": "select project_id, region, project_id, region, count(*) from rpt_expiring_tasks "
+    "where ends = 'past_end' group by all",
+    "ends_soon": "select project_id, region, project_id, region, count(*) from rpt_expiring_tasks "
+    "where ends = 'within_24_hours' group by all",
+    "no_backup": "select project_id, region, project_id, region, count(*) from rpt_tasks_without_backup group by all",
+}
+
+
+def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: Limits) -> dict[str, Any]:
+    """All that the page shows, ready to be written as JSON.
+
+    Args:
+        connection: a published warehouse; nothing is written to it.
+        timezone: IANA name of the calendar that snapshot dates are counted in.
+        limits: where the lake or a target is older, the page warns.
+    """
+    con = connection
+    targets = _with_labels(_rows(con, _TARGETS))
+    con.execute(
+        "create or replace temp table shown_targets as "
+        "select unnest($1::varchar[]) as project_id, unnest($2::varchar[]) as region, "
+        "unnest(range(len($1::varchar[]))) as position",
+        [[row["project_id"] for row in targets], [row["region"] for row in targets]],
+    )
+    con.execute(
+        "create or replace temp table shown_days as "
+        "select snapshot_date, row_number() over (order by snapshot_date) - 1 as position from dim_dates "
+        "where snapshot_date > (select through_date from meta_build) - $days",
+        {"days": DAYS},
+    )
+    # in a zone with half hours, the first whole hour of the day: the one before it belongs to the day before
+    ((begins_at,),) = con.execute(
+        "select epoch(date_trunc('hour', starts_at + interval 59 minute + interval 59 second))::bigint "
+        "from dim_dates order by snapshot_date desc limit 1"
+    ).fetchall()
+    ((captured_at,),) = con.execute("select epoch(max(finished_at))::bigint from rpt_snapshot_coverage").fetchall()
+    return {
+        "build": _rows(
+            con,
+            "select build_id, epoch(built_at)::bigint as built_at, first_date, through_date, software_version "
+            "from meta_build",
+        )[0],
+        "timezone": timezone,
+        "max_age_seconds": round(limits.lake.total_seconds()),
+        "max_target_age_seconds": round(limits.target.total_seconds()),
+        "captured_at": captured_at,
+        "newest_complete": _newest_complete(con),
+        "targets": targets,
+        "days": [str(day) for (day,) in con.execute("select snapshot_date from shown_days order by all").fetchall()],
+        "coverage": [letters for _, letters in con.execute(_COVERAGE).fetchall()],
+        "counts": con.execute(_COUNTS).fetchall(),
+        "load": {
+            "begins_at": begins_at,
+            "hours": HOURS,
+            "targets": con.execute(_LOAD, {"begins_at": begins_at, "hours": HOURS}).fetchall(),
+        },
+        "tallies": {name: _tally(con, query) for name, query in _TALLIES.items()},
+        "tables": {table.name: _table(con, table) for table in TABLES},
+    }
+
+
+def _with_labels(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The targets with what the page calls them: their name, and their place as well where others have that name."""
+    names = Counter(target["target_name"] for target in targets)
+
+    def label(target: dict[str, Any]) -> str:
+        name, place = target["target_name"], f"{target['project_id']}/{target['region']}"
+        if not name:
+            return place
+        return name if names[name] == 1 else f"{name} ({place})"
+
+    return [{**target, "label": label(target)} for target in targets]
+
+
+def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+    found = read_newest_complete(connection)
+    return {"day": found.day, "finished_at": round(found.finished_at.timestamp())} if found else None
+
+
+def _tally(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[int, int, int]]:
+    return connection.execute(
+        f"with counted(project_id, region, other_project_id, other_region, tasks) as ({query}) "
+        "select one.position, other.position, counted.tasks from counted "
+        "inner join shown_targets as one on counted.project_id = one.project_id and counted.region = one.region "
+        "inner join shown_targets as other "
+        "on counted.other_project_id = other.project_id and counted.other_region = other.region order by all"
+    ).fetchall()
+
+
+def _table(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:
+    """The first rows of a table, column by column, and how many there are in all."""
+    joins, selected = "", []
+    for name, kind in table.columns.items():
+        if kind == "target":
+            prefix = name.removesuffix("target")
+            joins += (
+                f" left join shown_targets as {name} on {name}.project_id = shown_rows.{prefix}project_id "
+                f"and {name}.region = shown_rows.{prefix}region"
+            )
+            selected.append(f"{name}.position as {name}")
+        elif kind == "time":
+            selected.append(f"epoch(shown_rows.{name})::bigint as {name}")
+        elif kind == "day":
+            selected.append(f"shown_rows.{name}::varchar as {name}")
+        else:
+            selected.append(f"shown_rows.{name}")
+    lists = ", ".join(f"list({name} order by place) as {name}" for name in table.columns)
+    found = _rows(
+        connection,
+        f"with all_rows as ({table.query}), "
+        "in_order as (select *, row_number() over () as place, count(*) over () as total from all_rows), "
+        f"shown_rows as (from in_order where place <= {ROWS}), "
+        f"named as (select place, total, {', '.join(selected)} from shown_rows{joins}) "
+        f"select {lists}, coalesce(max(total), 0) as total from named",
+    )[0]
+    described = connection.execute(
+        "select column_name, comment from duckdb_columns() "
+        "where table_name = $1 and database_name = current_database()",
+        [table.model],
+    ).fetchall()
+    descriptions = dict(described)
+    return {
+        "columns": [
+            {"name": name, "kind": kind, "description": descriptions.get(name)} for name, kind in table.columns.items()
+        ],
+        "values": [found[name] or [] for name in table.columns],
+        "model": table.model,
+        "covers": table.covers,
+        "total": found["total"],
+    }
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    found = connection.execute(query)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,0 +1,161 @@
+"""`pulltasks doctor`, the part that looks at the lake: modes, space, strays, damage, days without raw, the key.
+
+Lives here: what to look at, and one line of advice for each trouble; nothing is changed.
+Does not live here: asking the API (targets), mending (lake.audit, lake.compaction), printing (cli.output).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pulltasks.doctor.targets import Finding, Report
+from pulltasks.errors import LakeError
+from pulltasks.lake.lake import PRIVATE_FILE, PRIVATE_FOLDER, Lake
+from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid
+from pulltasks.lake.redaction_key import read_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from pulltasks.settings import Settings
+
+MAX_NAMED = 10
+# A publish copies the published file, adds to the copy, and keeps the older one until the new one stands.
+COPIES_OF_A_PUBLISH = 2
+LEAST_FREE_BYTES = 256 * 2**20
+MEGABYTE = 10**6
+
+
+def examine_lake(settings: Settings, today: date) -> Report:
+    """Look at the lake as it lies there; no secret is in the report.
+
+    Args:
+        settings: where it is, and how long raw files are kept.
+        today: days after it came from a wrong clock.
+    """
+    lake = Lake(settings.lake.root)
+    if not lake.root.is_dir():
+        return Report("lake", (Finding("folder", "not there yet; the first snapshot makes it"),))
+    try:
+        return Report("lake", tuple(_findings(lake, settings, today)))
+    except OSError as error:
+        advice = "let this user read and write all of the lake, and look again"
+        return Report("lake", (Finding("folder", f"{error.filename}: {error.strerror}", advice),))
+
+
+def _findings(lake: Lake, settings: Settings, today: date) -> Iterator[Finding]:
+    raw_dates, tidy_dates = lake.raw_dates(), lake.tidy_dates()
+    yield _modes(lake, raw_dates[-REPAIR_WINDOW_DAYS:])
+    yield _free_space(lake)
+    yield _strays(lake)
+    yield _key(lake)
+    yield _manifests(lake, tidy_dates)
+    yield _days_without_tables(raw_dates, tidy_dates)
+    yield _days_without_raw(raw_dates, tidy_dates, settings.lake.keep_raw_days, today)
+    yield _days_ahead(sorted({*raw_dates, *tidy_dates}), today)
+
+
+def _modes(lake: Lake, days: Sequence[date]) -> Finding:
+    """Who may enter what holds secrets, and whether this user can read it; of files the newest days are looked at."""
+    if not os.access(lake.root, os.W_OK | os.X_OK):
+        return Finding("modes", "this user may not write to the lake", "run as the user whose lake it is")
+    private = [
+        path
+        for path, mode in (
+            *((folder, PRIVATE_FOLDER) for folder in lake.private_folders()),
+            (lake.redaction_key, PRIVATE_FILE),
+        )
+        if path.exists() and path.stat().st_mode & 0o777 & ~mode
+    ]
+    if private:
+        return Finding("modes", f"open to others: {_named(lake, private)}", "close them: chmod -R go= on each")
+    closed = [path for day in days for path in lake.raw_files(day) if not os.access(path, os.R_OK)]
+    if closed:
+        return Finding("modes", f"not readable: {_named(lake, closed)}", "give them to the user who runs pulltasks")
+    return Finding("modes", "what holds secrets is for its owner alone")
+
+
+def _free_space(lake: Lake) -> Finding:
+    free = shutil.disk_usage(lake.root).free
+    published = lake.published.stat().st_size if lake.published.exists() else 0
+    needed = max(COPIES_OF_A_PUBLISH * published, LEAST_FREE_BYTES)
+    text = f"{free // MEGABYTE} MB free, a publish needs up to {needed // MEGABYTE} MB"
+    return Finding(
+        "space", text, "make room: raw files can be kept shorter (lake.keep_raw_days)" if free < needed else None
+    )
+
+
+def _strays(lake: Lake) -> Finding:
+    strays = lake.strays()
+    if not strays:
+        return Finding("strays", "none in raw/")
+    return Finding("strays", f"not read, not removed: {_named(lake, strays)}")
+
+
+def _key(lake: Lake) -> Finding:
+    if not lake.redaction_key.is_file():
+        lost = lake.published.is_symlink()
+        advice = "restore redaction.key from a backup: without it every fingerprint changes" if lost else None
+        return Finding("redaction key", "gone" if lost else "not there yet", advice)
+    try:
+        read_key(lake)
+    except LakeError as error:
+        return Finding("redaction key", "damaged, or another one", str(error))
+    held = "agrees with its checksum" if lake.redaction_key_checksum.is_file() else "has no checksum yet"
+    return Finding("redaction key", held)
+
+
+def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
+    damaged = [path for day in tidy_dates if not read_if_valid(path := lake.manifest_file(day))]
+    damaged += [
+        path for month in lake.compacted_months() if not read_month_if_valid(path := lake.month_manifest_file(month))
+    ]
+    if damaged:
+        advice = "the next snapshot writes them again, from raw files or from the tables"
+        return Finding("manifests", f"cannot be read: {_named(lake, damaged)}", advice)
+    return Finding("manifests", f"{len(tidy_dates)} days can be read")
+
+
+def _days_without_tables(raw_dates: Sequence[date], tidy_dates: Sequence[date]) -> Finding:
+    without = sorted({*raw_dates} - {*tidy_dates})
+    if without:
+        advice = f"pulltasks rebuild --from {without[0]} --to {without[-1]}"
+        return Finding("days without tables", _days(without), advice)
+    return Finding("days without tables", "none")
+
+
+def _days_without_raw(
+    raw_dates: Sequence[date], tidy_dates: Sequence[date], keep_raw_days: int | None, today: date
+) -> Finding:
+    """Days that stand in `tidy/` alone: where the settings removed their raw files, that is as it should be."""
+    without = sorted({*tidy_dates} - {*raw_dates})
+    if not without:
+        return Finding("days without raw", "none")
+    newest = max((day for day in (*raw_dates, *tidy_dates) if day <= today), default=today)
+    unexpected = [day for day in without if keep_raw_days is None or day > newest - timedelta(days=keep_raw_days)]
+    advice = f"their raw files are gone ({_days(unexpected)}): restore raw/ from a backup" if unexpected else None
+    return Finding("days without raw", f"{_days(without)}; they stand in tidy/ alone: back it up", advice)
+
+
+def _days_ahead(days: Sequence[date], today: date) -> Finding:
+    ahead = [day for day in days if day > today]
+    if ahead:
+        advice = f"set this machine's clock; pulltasks forget --date {ahead[-1]} takes a wrong day out"
+        return Finding("days after today", _days(ahead), advice)
+    return Finding("days after today", "none")
+
+
+def _days(days: Sequence[date]) -> str:
+    named = ", ".join(str(day) for day in days[:MAX_NAMED])
+    return named if len(days) <= MAX_NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
+
+
+def _named(lake: Lake, paths: Sequence[Path]) -> str:
+    named = ", ".join(str(path.relative_to(lake.root)) for path in paths[:MAX_NAMED])
+    more = len(paths) - MAX_NAMED
+    return f"{named} and {more} more" if more > 0 else named

@@ -1,0 +1,159 @@
+"""The error tree: everything that a user can meet, each with an exit code and a cure.
+
+PulltasksError
+├── ConfigError            the configuration cannot be used; all mistakes at once
+├── DateRefused            a date was asked of an API that shows only the present
+├── LakeError              the lake's files are missing, busy or cannot be written
+│   ├── LakeBusy           another run holds the lake
+│   └── NoWarehouse        nothing has been published yet
+├── AlertNotSent           a webhook could not be reached, or did not take an alarm
+├── ModelError             a SQL model cannot be used, or a check failed
+├── Unforeseen             an error that nobody foresaw, which has been reported
+├── NotReadable            bytes from outside are not what they should be; whoever reads them says what that means
+└── ApiError               the API refused, failed or could not be reached
+    ├── ClockDisagrees     the service gives the run another day than this machine: nothing is written
+    ├── CredentialRefused  the credential itself is not accepted; nothing more is sent with it
+    └── TransientApiError  worth another try
+
+What does not live here: verdicts (a listing that cannot be proved is a result, not an error).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Never
+
+# What is told of an error that nobody foresaw, and what was being done; it says where the error is reported.
+Reporter = Callable[[BaseException, str], str]
+# The reason of a target or a day that such an error cost.
+UNEXPECTED = "unexpected_error"
+
+
+def reraise(error: BaseException, doing: str) -> Never:  # noqa: ARG001 - a Reporter
+    """The reporter of whoever wants to see such an error itself."""
+    raise error
+
+
+class PulltasksError(Exception):
+    """Base of all errors that are shown to a user as one message, without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(PulltasksError):
+    """The configuration cannot be used.
+
+    Attributes:
+        mistakes: one text per mistake, each beginning with its key.
+    """
+
+    exit_code = 2
+
+    def __init__(self, mistakes: list[str], source: str = "the configuration") -> None:
+        self.mistakes = mistakes
+        noun = "mistake" if len(mistakes) == 1 else "mistakes"
+        super().__init__(f"{len(mistakes)} {noun} in {source}:\n" + "\n".join(f"  {text}" for text in mistakes))
+
+
+class DateRefused(PulltasksError):
+    """The API shows only the present: another date than today cannot be captured."""
+
+    exit_code = 2
+
+
+class LakeError(PulltasksError):
+    """Files of the lake are missing, damaged, or cannot be written."""
+
+
+class LakeBusy(LakeError):
+    """Another process is writing to the same lake."""
+
+
+class NoWarehouse(LakeError):
+    """Nothing has been published in this lake yet."""
+
+
+class AlertNotSent(PulltasksError):
+    """An alarm did not reach its webhook; what was published, and how the run ended, are as they were.
+
+    Attributes:
+        may_pass: whether it is worth another try.
+    """
+
+    def __init__(self, text: str, *, may_pass: bool = False) -> None:
+        self.may_pass = may_pass
+        super().__init__(text)
+
+
+class ModelError(PulltasksError):
+    """A SQL model is malformed, or one of its checks found rows that break it."""
+
+
+class Unforeseen(PulltasksError):
+    """An error that nobody foresaw; its text says where its report lies."""
+
+
+class NotReadable(PulltasksError):
+    """Bytes that came from outside, or a file, cannot be read as JSON of the expected form."""
+
+
+@dataclass(frozen=True)
+class ServiceWords:
+    """What the service said when it refused; all None when there was no answer.
+
+    Attributes:
+        status: HTTP status.
+        error_code: the service's own code, e.g. `LIVE.100011001`.
+        error_message: the service's own text.
+        request_id: the service's request id.
+    """
+
+    status: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    request_id: str | None = None
+
+
+NOTHING_SAID = ServiceWords()
+
+
+class ApiError(PulltasksError):
+    """A request failed for good.
+
+    Attributes:
+        reason: the `verdict_reason` that a capture ends with, one snake_case word.
+        said: what the service said.
+    """
+
+    def __init__(self, reason: str, text: str, said: ServiceWords = NOTHING_SAID) -> None:
+        self.reason = reason
+        self.said = said
+        super().__init__(text)
+
+
+class ClockDisagrees(ApiError):
+    """By the service's clock the run began on another day than by this machine's, seen on two connections."""
+
+    exit_code = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__("clock_disagrees", text)
+
+
+class CredentialRefused(ApiError):
+    """The credential is not accepted; after this nothing more is sent with it in this run."""
+
+
+class TransientApiError(ApiError):
+    """The request may succeed when it is sent again.
+
+    Attributes:
+        retry_after_seconds: what the service asked to wait, or None.
+    """
+
+    def __init__(
+        self, reason: str, text: str, said: ServiceWords = NOTHING_SAID, *, retry_after_seconds: float | None = None
+    ) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(reason, text, said)

@@ -1,0 +1,313 @@
+"""Proving who asks: signatures with the vendor's signer, tokens, and where the credentials come from.
+
+Lives here: one `httpx.Auth` for all methods, the credential chain, the renewal of tokens.
+Does not live here: what a refusal means for the run (client), which target uses which credential (config).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl
+
+import httpx
+import msgspec
+from huaweicloudsdkcore.sdk_request import SdkRequest
+from huaweicloudsdkcore.signer.signer import Signer
+
+from pulltasks.config import access_key_from_environment, read_secret
+from pulltasks.errors import ApiError, ConfigError, CredentialRefused, ServiceWords, TransientApiError
+from pulltasks.huawei.reading import read_error, read_object, read_time
+from pulltasks.outside_text import fit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pulltasks.settings import CredentialSettings
+
+# A token is renewed when this share of its life is left: one hour and a half of a day's token.
+RENEW_AT_LIFE_LEFT = 1 / 16
+LIFE_OF_A_TOKEN = timedelta(hours=24)
+
+
+class KeyPair(Protocol):
+    """What the vendor's signer needs; the objects of the vendor's credential chain have it."""
+
+    ak: str
+    sk: str
+    security_token: str | None
+
+
+@dataclass
+class PlainKeyPair:
+    """A key pair that never changes."""
+
+    ak: str
+    sk: str = field(repr=False)
+    security_token: str | None = field(default=None, repr=False)
+
+
+class Credential(Protocol):
+    """One way to prove who asks.
+
+    Attributes:
+        name: how the configuration calls it.
+        source: where it was found, in words; never the secret itself.
+    """
+
+    name: str
+    source: str
+
+    def secrets(self) -> list[str]:
+        """What may stand in no text: keys, tokens, passwords."""
+
+    async def authorise(self, request: httpx.Request, project_id: str) -> None:
+        """Put the proof into the request's headers."""
+
+    def mend(self, project_id: str, answer: httpx.Response) -> bool:
+        """After a 401: change what can be changed, and say whether another try makes sense."""
+
+
+class SignedCredential:
+    """An access key; every request is signed afresh, at the time of the corrected clock."""
+
+    def __init__(self, name: str, source: str, keys: KeyPair, now: Callable[[], datetime]) -> None:
+        self.name = name
+        self.source = source
+        self.clock_offset = timedelta(0)
+        self._keys = keys
+        self._now = now
+
+    def secrets(self) -> list[str]:
+        """The key pair and its token."""
+        return [value for value in (self._keys.ak, self._keys.sk, self._keys.security_token) if value]
+
+    async def authorise(self, request: httpx.Request, project_id: str) -> None:
+        """Sign `host`, `x-sdk-date`, `x-project-id` and `x-security-token`; what a proxy may change is not signed."""
+        if getattr(self._keys, "sts_accessor", None) is not None:
+            # The vendor's object renews itself when it is about to expire; it blocks while it does.
+            try:
+                await asyncio.to_thread(self._keys.process_sts, _vendor_http_client())  # type: ignore[attr-defined]
+            except Exception as error:  # noqa: BLE001 - the vendor's code has no tree of errors
+                text = f"auth: the temporary access key could not be renewed ({type(error).__name__})"
+                raise TransientApiError("token_not_issued", text) from None
+        headers = {
+            "X-Sdk-Date": f"{self._now() + self.clock_offset:%Y%m%dT%H%M%SZ}",
+        }
+        if project_id:  # calls of the whole account name none
+            headers["X-Project-Id"] = project_id
+        if self._keys.security_token:
+            headers["X-Security-Token"] = self._keys.security_token
+        signed = Signer(self._keys).sign(
+            SdkRequest(
+                method=request.method,
+                schema=request.url.scheme,
+                host=request.url.netloc.decode(),
+                resource_path=request.url.path,
+                query_params=parse_qsl(request.url.query.decode(), keep_blank_values=True),
+                header_params=headers,
+                body=request.content.decode(),
+            )
+        )
+        request.headers.update(signed.header_params)
+
+    def mend(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002 - one key for all projects
+        """Correct the clock by the answer's `Date`, once, when it is off by more than the service tolerates."""
+        said = read_time(answer.headers.get("Date"))
+        if said is None or self.clock_offset or abs(skew := said - self._now()) < timedelta(minutes=5):
+            return False
+        self.clock_offset = skew
+        return True
+
+
+class FixedToken:
+    """A token that somebody else renews."""
+
+    def __init__(self, name: str, source: str, token: str) -> None:
+        self.name = name
+        self.source = source
+        self._token = token
+
+    def secrets(self) -> list[str]:
+        """The token."""
+        return [self._token]
+
+    async def authorise(self, request: httpx.Request, project_id: str) -> None:  # noqa: ARG002
+        """Send the token."""
+        request.headers["X-Auth-Token"] = self._token
+
+    def mend(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002
+        """Nothing can be changed about it."""
+        return False
+
+
+class PasswordTokens:
+    """User and password, turned into one token per project, renewed before it expires and once for all waiters."""
+
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        settings: CredentialSettings,
+        password: str,
+        *,
+        http: httpx.AsyncClient,
+        iam_endpoint: Callable[[str], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.name = name
+        self.source = source
+        self._password = password
+        self._user = {"name": settings.user, "password": password, "domain": {"name": settings.domain}}
+        self._http = http
+        self._iam_endpoint = iam_endpoint
+        self._now = now
+        self._tokens: dict[str, tuple[str, datetime]] = {}  # project -> token, when to renew it
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def secrets(self) -> list[str]:
+        """The password and the tokens that it became."""
+        return [self._password, *(token for token, _ in self._tokens.values())]
+
+    async def authorise(self, request: httpx.Request, project_id: str) -> None:
+        """Send the project's token, fetched first where there is none that lasts."""
+        async with self._locks.setdefault(project_id, asyncio.Lock()):
+            if project_id not in self._tokens or self._now() >= self._tokens[project_id][1]:
+                self._tokens[project_id] = await self._fetch(project_id)
+        request.headers["X-Auth-Token"] = self._tokens[project_id][0]
+
+    def mend(self, project_id: str, answer: httpx.Response) -> bool:
+        """Throw an expired token away, so that the next try fetches another."""
+        code = read_error(answer.content)[0] or ""
+        return code.endswith(".0307") and self._tokens.pop(project_id, None) is not None
+
+    async def _fetch(self, project_id: str) -> tuple[str, datetime]:
+        body = {
+            "auth": {
+                "identity": {"methods": ["password"], "password": {"user": self._user}},
+                "scope": {"project": {"id": project_id}} if project_id else {"domain": self._user["domain"]},
+            }
+        }
+        url = f"{self._iam_endpoint(project_id)}/v3/auth/tokens?nocatalog=true"
+        try:
+            answer = await self._http.post(
+                url, content=msgspec.json.encode(body), headers={"Content-Type": "application/json"}
+            )
+        except httpx.RequestError as error:
+            raise TransientApiError("unreachable", f"{url}: no answer ({type(error).__name__})") from None
+        token = answer.headers.get("X-Subject-Token")
+        if answer.status_code == 201 and token:  # noqa: PLR2004 - Created
+            issued_at = self._now()
+            life = _expiry(answer.content, issued_at) - issued_at
+            return token, issued_at + life * (1 - RENEW_AT_LIFE_LEFT)
+        _, words = read_error(answer.content)
+        text, request_id = (word and fit(word) for word in (words, answer.headers.get("X-Request-Id")))
+        said = ServiceWords(answer.status_code, None, text, request_id)
+        message = f"no token for project {project_id}: IAM answered {answer.status_code} ({text or 'no reason given'})"
+        if answer.status_code in {429, 500, 502, 503, 504}:
+            raise TransientApiError("token_not_issued", message, said)
+        if answer.status_code == 401:  # noqa: PLR2004 - Unauthorized
+            raise CredentialRefused(
+                "credential_refused", f"{message}. Check auth.user, auth.domain and the password", said
+            )
+        raise ApiError("token_not_issued", f"{message}. Check that the user may enter the project", said)
+
+
+class HuaweiAuth(httpx.Auth):
+    """Proves each request, again for each try, with the credential it is made for."""
+
+    requires_request_body = True
+
+    def __init__(self, credential: Credential, project_id: str) -> None:
+        self.credential = credential
+        self.project_id = project_id
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncIterator[httpx.Request]:  # type: ignore[override]
+        """Sign, or add the token, just before sending."""
+        await self.credential.authorise(request, self.project_id)
+        yield request
+
+
+def credential_from(
+    name: str,
+    settings: CredentialSettings,
+    *,
+    http: httpx.AsyncClient,
+    iam_endpoint: Callable[[str], str],
+    now: Callable[[], datetime],
+) -> Credential:
+    """Make the credential that the settings describe; no request is sent for it, but for cloud metadata.
+
+    Args:
+        name: how the configuration calls it.
+        settings: its method and what belongs to it.
+        http: the client that tokens are fetched with.
+        iam_endpoint: the IAM address for a project.
+        now: the clock that is signed with.
+
+    Raises:
+        ConfigError: when nothing is found where the settings point.
+    """
+    key = "auth" if name == "default" else f"auth.{name}"
+    if settings.method == "token":
+        token = read_secret(settings.token, settings.token_file, f"{key}.token")
+        return FixedToken(name, "a fixed token", token)
+    if settings.method == "password":
+        password = read_secret(settings.password, settings.password_file, f"{key}.password", is_header=False)
+        source = f"password of IAM user {settings.user}"
+        return PasswordTokens(name, source, settings, password, http=http, iam_endpoint=iam_endpoint, now=now)
+    found = access_key_from_environment(settings.env_prefix)
+    if found is not None:
+        source = f"environment ({settings.env_prefix}HUAWEICLOUD_SDK_AK or {settings.env_prefix}CLOUD_SDK_AK)"
+        return SignedCredential(name, source, PlainKeyPair(*found), now)
+    names = f"{settings.env_prefix}HUAWEICLOUD_SDK_AK and {settings.env_prefix}HUAWEICLOUD_SDK_SK"
+    if settings.env_prefix:
+        raise ConfigError([f"{key}: no access key in the environment; set {names}"])
+    keys = _vendor_chain()
+    if keys is None:
+        raise ConfigError(
+            [
+                f"{key}: no access key found; set {names}, or write a profile (~/.huaweicloud/credentials), "
+                "or run where the cloud hands out keys"
+            ]
+        )
+    return SignedCredential(name, f"vendor's chain ({type(keys).__name__})", keys, now)
+
+
+def _vendor_chain() -> KeyPair | None:
+    """What the vendor's own chain finds beyond plain variables: OIDC, profile, cloud metadata, pod identity."""
+    import requests
+    from huaweicloudsdkcore.auth.provider import CredentialProviderChain
+    from huaweicloudsdkcore.exceptions.exceptions import SdkException
+
+    try:
+        keys: KeyPair = CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
+    except (SdkException, ValueError, TypeError, requests.RequestException):  # ApiValueError is a plain ValueError
+        return None
+    return keys
+
+
+def _vendor_http_client() -> Any:
+    """The vendor's own client, which its federated credentials renew themselves with."""
+    import logging
+
+    from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
+    from huaweicloudsdkcore.http.http_client import HttpClient
+    from huaweicloudsdkcore.http.http_config import HttpConfig
+    from huaweicloudsdkcore.http.http_handler import HttpHandler
+
+    return HttpClient(
+        HttpConfig.get_default_config(), HttpHandler(), DefaultExceptionHandler(), logging.getLogger(__name__)
+    )
+
+
+def _expiry(content: bytes, issued_at: datetime) -> datetime:
+    """When a token expires; a body that does not say so is taken for the documented 24 hours."""
+    token = (read_object(content) or {}).get("token")
+    text = token.get("expires_at") if isinstance(token, dict) else None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if isinstance(text, str) else issued_at + LIFE_OF_A_TOKEN
+    except (ValueError, OverflowError):
+        return issued_at + LIFE_OF_A_TOKEN

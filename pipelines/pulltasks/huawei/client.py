@@ -1,0 +1,351 @@
+"""Sending: one request to the API, paced, retried and refused in a way that harms neither key nor service.
+
+Lives here: the request itself, retries, holding answers against the run's day.
+Does not live here: who may send (gates), how a request is proved (auth), what a refusal means (refusals), listings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+import httpx
+import stamina
+
+from pulltasks.errors import (
+    ApiError,
+    ClockDisagrees,
+    ConfigError,
+    CredentialRefused,
+    DateRefused,
+    TransientApiError,
+)
+from pulltasks.huawei.auth import credential_from
+from pulltasks.huawei.gates import MAX_FAILED_SIGNATURES, Gate, Pacer
+from pulltasks.huawei.reading import read_time, says_error
+from pulltasks.huawei.refusals import (
+    ADVICE,
+    OK,
+    THROTTLED,
+    UNAUTHORISED,
+    Answer,
+    api_error,
+    no_answer,
+    said_by,
+    seconds_to_wait,
+)
+from pulltasks.huawei.simulation import DATE_HEADER
+from pulltasks.huawei.transport import NEW_CONNECTION, OLD_ENCODING, POOL, AiohttpTransport, AnswerTooLarge, Bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date, datetime
+
+    from pulltasks.huawei.service_clock import RunBegin
+    from pulltasks.settings import ApiSettings, Settings, Target
+
+# A retry is counted in the capture's row; the default hook would print whole errors to standard output.
+stamina.instrumentation.set_on_retry_hooks([])
+
+# What a cache kept says nothing of the present.
+HEADERS = {
+    "User-Agent": "pulltasks",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Cache-Control": "no-cache",
+}
+
+
+def bounds_of(api: ApiSettings) -> Bounds:
+    """What answers may take, by the settings."""
+    return Bounds(
+        answer_bytes=api.max_answer_mb * 1_000_000,
+        in_flight_bytes=api.max_in_flight_mb * 1_000_000,
+        header_bytes=api.max_header_kb * 1000,
+        answer_seconds=api.answer_seconds,
+    )
+
+
+class Recorder(Protocol):
+    """Is told of everything that is sent and received for a target."""
+
+    def sent(self, *, is_retry: bool) -> None:
+        """A request leaves."""
+
+    def received(self, answer: Answer) -> None:
+        """An answer has come, good or bad."""
+
+
+class LiveClient:
+    """Asks the Live API on behalf of targets; use as `async with`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], datetime],
+        simulated_date: date | None = None,
+        *,
+        begin: RunBegin | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_day_confirmed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            settings: the targets, and how they are asked.
+            now: the clock that signatures are dated by.
+            simulated_date: what a sandbox is asked for; its `Date` says nothing of the day then.
+            begin: when the run began; without it no answer is held against a day.
+            monotonic: the clock that `begin` was taken from as well, in seconds.
+            on_day_confirmed: is called for each answer whose service gives the run the day that it works under.
+        """
+        self._settings = settings
+        self._now = now
+        self._simulated_date = simulated_date
+        self._begin = None if simulated_date else begin
+        self._monotonic = monotonic
+        self._on_day_confirmed = on_day_confirmed
+        self._with_odd_dates: set[tuple[str, str]] = set()  # targets whose second answer did not bear the first one out
+        self._gates: dict[str, Gate] = {}
+        self._pacers: dict[str, Pacer] = {}
+        self._regions = {target.project_id: target.region for target in settings.targets}
+
+    async def __aenter__(self) -> LiveClient:
+        """Open the connections and make every credential that a target asks for.
+
+        Raises:
+            ConfigError: when a credential is not to be found.
+        """
+        api = self._settings.api
+        self._give_up_at = asyncio.get_running_loop().time() + api.max_run_minutes * 60
+        self._bounds = bounds_of(api)
+        # Pages go straight to the transport: what httpx's client does beside (cookies, redirects, hooks) is not wanted.
+        self._transport = AiohttpTransport(api.timeout_seconds, self._bounds)
+        self._http = httpx.AsyncClient(transport=self._transport, headers=HEADERS)
+        try:
+            for target in self._settings.targets:
+                self._transport.check_proxy(self._settings.endpoint(target))
+            self._make_gates()
+        except ConfigError:
+            await self._http.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _make_gates(self) -> None:
+        for target in self._settings.targets:
+            name, settings = self._settings.credential(target)
+            if name not in self._gates:
+                credential = credential_from(
+                    name, settings, http=self._http, iam_endpoint=self._iam_endpoint, now=self._now
+                )
+                self._gates[name] = Gate(credential, self._settings.api.max_concurrency)
+
+    def _iam_endpoint(self, project_id: str) -> str:
+        return self._settings.api.iam_endpoint.format(region=self._regions[project_id])
+
+    def _gate(self, target: Target) -> Gate:
+        return self._gates[self._settings.credential(target)[0]]
+
+    def credential_source(self, target: Target) -> str:
+        """Where the target's credential was found, in words."""
+        credential = self._gate(target).credential
+        return f"{credential.name}: {credential.source}"
+
+    def clock_skew_seconds(self, target: Target) -> int | None:
+        """By how much this machine's clock was found off when it was corrected for signing; None when it was not."""
+        offset = getattr(self._gate(target).credential, "clock_offset", None)
+        return round(offset.total_seconds()) or None if offset else None
+
+    async def require_sandbox(self) -> None:
+        """Ask every endpoint, unsigned, whether it is a sandbox that knows the simulated date.
+
+        Raises:
+            DateRefused: when one is not, or does not answer.
+        """
+        day = str(self._simulated_date)
+        for endpoint in sorted({self._settings.endpoint(target) for target in self._settings.targets}):
+            try:
+                answer = await self._http.get(f"{endpoint}/", headers={DATE_HEADER: day})
+            except httpx.RequestError as error:
+                raise DateRefused(f"{endpoint}: no answer ({type(error).__name__}); is the sandbox running?") from None
+            if answer.headers.get(DATE_HEADER) != day:
+                raise DateRefused(f"{endpoint}: {ADVICE['not_a_sandbox']}")
+
+    async def forget_connections(self, target: Target) -> None:
+        """Close the connections that were a target's, once it is listed."""
+        await self._transport.close_pool(target.key)
+
+    async def get_pull_tasks(
+        self, target: Target, query: dict[str, str | int], recorder: Recorder, *, over_new_connection: bool = False
+    ) -> Answer:
+        """Send one `GET /v1/{project_id}/pull/stream/task`, again while that makes sense; return the answer 200.
+
+        Args:
+            target: what is listed.
+            query: the parameters; they are sent in the order in which they are signed.
+            recorder: is told of every try.
+            over_new_connection: whether the answers of kept connections are in doubt. No connection is used for two
+                targets in any case.
+
+        Raises:
+            CredentialRefused: the credential is not accepted; nothing more is sent with it.
+            ApiError: the request is refused, or failed too often.
+        """
+        path = f"/v1/{target.project_id}/pull/stream/task"
+        pairs = sorted((name, str(value)) for name, value in query.items())
+        text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
+        url = httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
+        extensions = {POOL: target.key, NEW_CONNECTION: over_new_connection}
+        try:
+            return await self._get(target, url, extensions, recorder)
+        except ApiError as error:
+            raise self._gate(target).without_secrets(error) from None
+
+    async def _get(self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder) -> Answer:
+        try:
+            return await self._try_once(target, url, extensions, recorder, is_retry=False)
+        except TransientApiError as error:
+            first_error = error
+        async for attempt in stamina.retry_context(
+            on=self._wait_before_retry,
+            attempts=self._settings.api.max_attempts,
+            timeout=None,
+            wait_initial=0.5,
+            wait_max=30,
+        ):
+            with attempt:
+                if attempt.num == 1:
+                    raise first_error  # made above: the loop costs as much as signing, and few requests need it
+                return await self._try_once(target, url, extensions, recorder, is_retry=True)
+        raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
+
+    async def _try_once(
+        self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
+    ) -> Answer:
+        pacer = self._pacers.setdefault(target.project_id, Pacer(self._settings.api.requests_per_second))
+        await pacer.turn()
+        answer = await self._try(target, url, extensions, recorder, is_retry=is_retry)
+        if answer.status == THROTTLED:
+            pacer.slow_down(seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
+        self._check(target, answer)
+        pacer.speed_up()
+        return answer
+
+    def _wait_before_retry(self, error: Exception) -> bool | float:
+        """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
+        if not isinstance(error, TransientApiError):
+            return False
+        seconds_left = self._give_up_at - asyncio.get_running_loop().time()
+        if (error.retry_after_seconds or 0.0) > seconds_left:
+            return False
+        return True if error.retry_after_seconds is None else error.retry_after_seconds
+
+    async def _try(
+        self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
+    ) -> Answer:
+        gate = self._gate(target)
+        async with gate.passing(target):
+            generation = gate.generation
+            answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=is_retry)
+            if answer.status != UNAUTHORISED:
+                return answer
+            async with gate.mending:
+                gate.raise_if_refused(target)
+                if gate.generation != generation:  # somebody has renewed the token or set the clock meanwhile
+                    answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)
+                if answer.status == UNAUTHORISED and (
+                    gate.failures < MAX_FAILED_SIGNATURES and gate.credential.mend(target.project_id, response)
+                ):
+                    gate.generation += 1
+                    answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)
+                if answer.status == UNAUTHORISED:
+                    error = api_error(target, answer)
+                    raise gate.refuse(CredentialRefused(error.reason, str(error), error.said))
+                return answer
+
+    async def _send(
+        self,
+        gate: Gate,
+        target: Target,
+        url: httpx.URL,
+        extensions: dict[str, Any],
+        recorder: Recorder,
+        *,
+        is_retry: bool,
+    ) -> tuple[Answer, httpx.Response]:
+        simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
+        # while a first request goes alone, the others wait for it: no longer than one timeout
+        alone = {} if gate.is_proven else {"answer_seconds": self._settings.api.timeout_seconds}
+        request = httpx.Request("GET", url, headers=HEADERS | simulated, extensions=extensions | alone)
+        try:
+            await gate.credential.authorise(request, target.project_id)
+            sent_at = self._now()
+            recorder.sent(is_retry=is_retry)
+            response = await self._transport.handle_async_request(request)
+        except AnswerTooLarge as error:
+            bound = f"api.max_answer_mb = {self._settings.api.max_answer_mb}"
+            text = f"{target.label}: {error} ({bound}); {ADVICE['answer_too_large']}"
+            raise ApiError("answer_too_large", text) from None
+        except httpx.RequestError as error:
+            raise no_answer(target, url, error) from None
+        except CredentialRefused as error:
+            raise gate.refuse(error) from None
+        answer = Answer(
+            status=response.status_code,
+            content=response.content,
+            request_id=response.headers.get("X-Request-Id"),
+            date=response.headers.get("Date"),
+            retry_after=response.headers.get("Retry-After"),
+            simulated_date=response.headers.get(DATE_HEADER),
+            old_encoding=response.extensions.get(OLD_ENCODING),
+            sent_at=sent_at,
+            received_at=self._now(),
+        )
+        recorder.received(answer)
+        await self._check_day(gate, target, url, answer, recorder)
+        if answer.status == UNAUTHORISED:
+            gate.failures += 1
+        elif answer.status != THROTTLED and answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
+            gate.failures = 0
+            gate.is_proven = True
+        return answer, response
+
+    async def _check_day(self, gate: Gate, target: Target, url: httpx.URL, answer: Answer, recorder: Recorder) -> None:
+        """Refuse the target if the service gives the run another day, and says so on a second connection as well.
+
+        An answer 401 is not judged: it may be one to a signature that was dated by a wrong clock, and the next one will
+        tell.
+
+        Raises:
+            ClockDisagrees: when it does.
+        """
+        if self._begin is None or answer.status == UNAUTHORISED or target.key in self._with_odd_dates:
+            return
+        judgement = self._begin.judge(read_time(answer.date), answer.received_at, self._monotonic())
+        if judgement == "agrees":
+            self._on_day_confirmed()
+        if judgement != "disagrees":
+            return
+        request = httpx.Request("GET", url, headers=HEADERS, extensions={NEW_CONNECTION: True})
+        await gate.credential.authorise(request, target.project_id)
+        recorder.sent(is_retry=True)
+        try:
+            response = await self._transport.handle_async_request(request)
+        except httpx.RequestError as error:
+            raise no_answer(target, url, error) from None
+        said, monotonic_s = read_time(response.headers.get("Date")), self._monotonic()
+        if said is not None and self._begin.judge(said, self._now(), monotonic_s) == "disagrees":
+            raise ClockDisagrees(f"{target.label}: {self._begin.disagreement(said, monotonic_s)}")
+        self._with_odd_dates.add(target.key)
+
+    def _check(self, target: Target, answer: Answer) -> None:
+        if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():
+            raise ApiError("not_a_sandbox", f"{target.label}: {ADVICE['not_a_sandbox']}", said_by(answer))
+        if answer.status != OK or says_error(answer.content):
+            raise api_error(target, answer)

@@ -1,0 +1,59 @@
+"""IAM: which projects a credential may see.
+
+Lives here: one call, `GET /v3/auth/projects`, and what its refusal means.
+Does not live here: tokens (auth), what is made of the projects (doctor.targets).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from pulltasks.errors import ApiError, CredentialRefused, ServiceWords
+from pulltasks.huawei.auth import HuaweiAuth, credential_from
+from pulltasks.huawei.client import HEADERS, bounds_of
+from pulltasks.huawei.reading import read_error, read_object
+from pulltasks.huawei.refusals import ADVICE, OK, UNAUTHORISED
+from pulltasks.huawei.transport import AiohttpTransport
+from pulltasks.outside_text import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from pulltasks.settings import Settings
+
+
+async def list_auth_projects(settings: Settings, region: str, now: Callable[[], datetime]) -> list[dict[str, object]]:
+    """The projects that the default credential may see, as IAM describes them; needs no permission.
+
+    Raises:
+        ConfigError: when no credential is found.
+        CredentialRefused: when it is not accepted.
+        ApiError: when IAM refuses, fails, or cannot be reached.
+    """
+    endpoint = settings.api.iam_endpoint.format(region=region)
+    transport = AiohttpTransport(settings.api.timeout_seconds, bounds_of(settings.api))
+    async with httpx.AsyncClient(transport=transport, headers=HEADERS) as http:
+        credential = credential_from("default", settings.auth, http=http, iam_endpoint=lambda _: endpoint, now=now)
+        try:
+            answer = await http.get(f"{endpoint}/v3/auth/projects", auth=HuaweiAuth(credential, ""))
+        except httpx.RequestError as error:
+            raise ApiError(
+                "unreachable", f"{endpoint}: no answer ({type(error).__name__}); {ADVICE['unreachable']}"
+            ) from None
+    code, message = read_error(answer.content)
+    code, message, request_id = (word and fit(word) for word in (code, message, answer.headers.get("X-Request-Id")))
+    said = ServiceWords(answer.status_code, code, message, request_id)
+    if answer.status_code == OK:
+        projects = (read_object(answer.content) or {}).get("projects")
+        if isinstance(projects, list) and all(isinstance(project, dict) for project in projects):
+            return projects
+        raise ApiError("unexpected_status", f"{endpoint}: no list of projects came; {ADVICE['unexpected_status']}")
+    if answer.status_code == UNAUTHORISED:
+        kind: type[ApiError] = CredentialRefused
+        reason = "credential_refused"
+    else:
+        kind, reason = ApiError, "forbidden"
+    raise kind(reason, f"{endpoint}: HTTP {answer.status_code} {code or 'without a code'}; {ADVICE[reason]}", said)

@@ -1,0 +1,170 @@
+"""ListPullTasks: reads the pages that a listing wants, says what each page showed, asks for what is missing.
+
+Lives here: query parameters, keeping several requests under way.
+Does not live here: what an answer says (reading), when a listing is complete (listing), retries and refusals (client).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pulltasks.errors import ApiError, CredentialRefused
+from pulltasks.huawei.pages import Outcome, Page
+from pulltasks.huawei.reading import read_shown
+from pulltasks.huawei.refusals import BAD_REQUEST
+
+if TYPE_CHECKING:
+    from pulltasks.huawei.client import LiveClient, Recorder
+    from pulltasks.huawei.listing import Listing
+    from pulltasks.huawei.pages import PageRequest
+    from pulltasks.settings import Target
+
+
+def read_page(content: bytes) -> Page:
+    """What an answer showed, as the proof takes it."""
+    shown = read_shown(content)
+    return Page(shown.ids, shown.total, shown.flaw, shown.create_times, shown.regions)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What became of tasks of the last complete capture that a complete one lacks.
+
+    Attributes:
+        gone: the service says that it does not know them any more.
+        unlisted: it knows them, and still does not list them.
+        unchecked: it was not asked, or gave no clear answer.
+    """
+
+    gone: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+NO_ENDS = Ends()
+SERVICE_CODES = "LIVE."
+# A longer id is nobody's: no address could carry it.
+MAX_ID_CHARACTERS = 1000
+RecorderFor = Callable[["PageRequest | str"], "Recorder"]
+
+
+@dataclass(frozen=True)
+class PageReader:
+    """Reads the pages of one target.
+
+    Attributes:
+        client: sends the requests.
+        target: what is listed.
+        recorder_for: gives the recorder of a page's requests.
+        known_regions: what the tasks of earlier captures named. A page whose tasks all name another one may be the
+            answer to somebody else's request: it is read again over a new connection, and what comes then counts.
+    """
+
+    client: LiveClient
+    target: Target
+    recorder_for: RecorderFor
+    known_regions: frozenset[str] = frozenset()
+
+    async def read(self, request: PageRequest, *, may_be_refused: bool) -> Page | None:
+        """What a page showed; None where the service refuses it and may.
+
+        Raises:
+            ApiError: when a request fails for good.
+        """
+        try:
+            page = await self._ask(request, is_doubtful=request.is_doubtful)
+            if page.names_other_regions(self.known_regions):
+                page = await self._ask(request, is_doubtful=True)
+        except ApiError as error:
+            if may_be_refused and error.said.status == BAD_REQUEST:
+                return None
+            raise
+        return page
+
+    async def _ask(self, request: PageRequest, *, is_doubtful: bool) -> Page:
+        query: dict[str, str | int] = {"offset": request.offset, "limit": request.limit, "region": _region(self.target)}
+        recorder = self.recorder_for(request)
+        answer = await self.client.get_pull_tasks(self.target, query, recorder, over_new_connection=is_doubtful)
+        return read_page(answer.content)
+
+
+async def list_pull_tasks(
+    reader: PageReader, listing: Listing, max_concurrency: int, on_page: Callable[[Page], None]
+) -> Outcome:
+    """Read pages until the listing has its outcome.
+
+    Args:
+        reader: reads a page.
+        listing: says which pages are wanted and when it is done.
+        max_concurrency: pages under way at once; the next ones are chosen when answers have come.
+        on_page: is told what each page showed.
+
+    Raises:
+        ApiError: when a request fails for good.
+    """
+
+    async def read(request: PageRequest) -> tuple[PageRequest, Page | None]:
+        return request, await reader.read(request, may_be_refused=listing.reaches_beyond_ceiling(request))
+
+    under_way: set[asyncio.Task[tuple[PageRequest, Page | None]]] = set()
+    try:
+        while (outcome := listing.outcome) is None:
+            while len(under_way) < max_concurrency and (request := listing.next()) is not None:
+                under_way.add(asyncio.create_task(read(request)))
+            if not under_way:
+                continue  # the listing has just been given up
+            done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                request, page = task.result()
+                if page is None:
+                    listing.refuse(request)
+                else:
+                    on_page(page)
+                    listing.receive(request, page)
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+    return outcome
+
+
+async def find_ends(
+    client: LiveClient, target: Target, missing: Sequence[str], max_checks: int, recorder_for: RecorderFor
+) -> Ends:
+    """Ask for tasks by their id; at most `max_checks` of them, the rest stay unchecked.
+
+    Raises:
+        CredentialRefused: when the credential dies on the way; any other refusal leaves the task unchecked.
+    """
+
+    async def ask(task_id: str) -> Literal["gone", "unlisted", "unchecked"]:
+        if len(task_id) > MAX_ID_CHARACTERS:
+            return "unchecked"
+        query: dict[str, str | int] = {"task_id": task_id, "offset": 0, "limit": 1, "region": _region(target)}
+        try:
+            answer = await client.get_pull_tasks(target, query, recorder_for(task_id))
+        except CredentialRefused:
+            raise
+        except ApiError as error:
+            return "gone" if is_of_the_service(error) else "unchecked"
+        return "unlisted" if task_id in read_page(answer.content).ids else "unchecked"
+
+    asked = missing[:max_checks]
+    found = dict(zip(asked, await asyncio.gather(*map(ask, asked)), strict=True))
+    return Ends(
+        gone=tuple(task_id for task_id in asked if found[task_id] == "gone"),
+        unlisted=tuple(task_id for task_id in asked if found[task_id] == "unlisted"),
+        unchecked=(*(task_id for task_id in asked if found[task_id] == "unchecked"), *missing[max_checks:]),
+    )
+
+
+def is_of_the_service(error: ApiError) -> bool:
+    """Whether the service itself says that it does not know a task: a gateway's 404 says nothing of tasks."""
+    return error.reason == "not_found" and (error.said.error_code or "").startswith(SERVICE_CODES)
+
+
+def _region(target: Target) -> str:
+    return target.query_region or target.region

@@ -1,0 +1,179 @@
+"""What a refusal means: from an answer or a broken connection to an error that says what to do.
+
+Lives here: answers as they came, the reasons by status and code, the advice for each, `Retry-After`.
+Does not live here: whether and when to try again (client).
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import httpx
+
+from pulltasks.errors import ApiError, ServiceWords, TransientApiError
+from pulltasks.huawei.reading import read_error, read_time
+from pulltasks.outside_text import fit
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pulltasks.settings import Target
+
+# HTTP 400 for the service's own passing troubles: in maintenance, in maintenance, database not reached.
+TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021"})
+
+UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
+
+# What to do about each way of being refused; the key is the `verdict_reason`.
+ADVICE = {
+    "credential_refused": "check the access key and its secret (or the token), then the clock of this machine",
+    "forbidden": "let an administrator grant live:stream:listPullTask (read) in this project",
+    "project_unavailable": "check the project id and whether the account is in good standing",
+    "region_not_allowed": "check that this project belongs to the region and that Live is offered there",
+    "address_refused": "let an administrator allow this machine's address",
+    "endpoint_not_found": "check the endpoint and the region: there is no such API at this address",
+    "not_found": "check the project id and the region",
+    "request_refused": "check query_region; run `pulltasks doctor` for more",
+    "throttled": "lower api.requests_per_second, or run at another hour",
+    "service_unavailable": "run again later; only what is missing will be fetched",
+    "unreachable": "check the network, the proxy and the endpoint",
+    "endpoint_unresolved": "check the spelling of the endpoint and the name server of this machine",
+    "tls_failed": "check that nothing stands between; a private certificate authority is named with SSL_CERT_FILE",
+    "answer_damaged": "check the network and the proxy; the connection broke while the service was answering",
+    "redirected": "check the endpoint: the service answers itself and never sends elsewhere",
+    "answer_too_large": "check that no proxy or portal answers in the service's place, or lower api.page_size",
+    "out_of_time": "raise api.max_run_minutes, or find out why the service is slow; the next run asks what is missing",
+    "timed_out": "check the network, or raise api.timeout_seconds",
+    "not_a_sandbox": "a simulated date can be asked of a sandbox only; the API shows only the present",
+    "error_in_answer": "the service says an error in an answer 200: see its code, and run `pulltasks doctor`",
+    "unexpected_status": "check that no proxy or portal answers in the service's place",
+}
+
+# Reasons that another attempt meets again, until somebody has changed something.
+PERSISTENT = frozenset(
+    {
+        "credential_refused",
+        "forbidden",
+        "project_unavailable",
+        "region_not_allowed",
+        "address_refused",
+        "endpoint_not_found",
+        "not_found",
+        "request_refused",
+        "redirected",
+        "answer_too_large",
+        "not_a_sandbox",
+        "clock_disagrees",
+        "day_has_passed",
+        "raw_not_written",
+    }
+)
+
+_REASONS_BY_CODE = {
+    ".0310": "project_unavailable",
+    ".0801": "region_not_allowed",
+    ".0802": "region_not_allowed",
+    ".0401": "address_refused",
+    ".0402": "address_refused",
+    ".0404": "address_refused",
+    ".0101": "endpoint_not_found",
+    ".0103": "endpoint_not_found",
+}
+_REASONS_BY_STATUS = {
+    OK: "error_in_answer",
+    UNAUTHORISED: "credential_refused",
+    FORBIDDEN: "forbidden",
+    NOT_FOUND: "not_found",
+    BAD_REQUEST: "request_refused",
+    THROTTLED: "throttled",
+    301: "redirected",
+    302: "redirected",
+    303: "redirected",
+    307: "redirected",
+    308: "redirected",
+    500: "service_unavailable",
+    502: "service_unavailable",
+    503: "service_unavailable",
+    504: "service_unavailable",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one request, whatever its status; `old_encoding` is the name that its encoding came under."""
+
+    status: int
+    content: bytes
+    request_id: str | None
+    date: str | None
+    retry_after: str | None
+    simulated_date: str | None
+    sent_at: datetime
+    received_at: datetime
+    old_encoding: str | None = None
+
+
+def said_by(answer: Answer) -> ServiceWords:
+    """What the service said in an answer that is a refusal."""
+    code, message = read_error(answer.content)
+    texts = (code, message, answer.request_id)
+    return ServiceWords(answer.status, *(None if text is None else fit(text) for text in texts))
+
+
+def api_error(target: Target, answer: Answer) -> ApiError:
+    """An answer that is no 200, or a 200 that says an error, as an error: target, code, request id, and what to do."""
+    said = said_by(answer)
+    code = said.error_code
+    reason = _REASONS_BY_CODE.get(f".{(code or '').rpartition('.')[2]}") if (code or "").startswith("API") else None
+    reason = reason or _REASONS_BY_STATUS.get(answer.status, "unexpected_status")
+    if code in TRANSIENT_CODES:
+        reason = "service_unavailable"
+    text = (
+        f"{target.label}: HTTP {answer.status} {code or 'without a code'} ({said.error_message or 'no message'}), "
+        f"request {said.request_id or 'without an id'}; {ADVICE[reason]}"
+    )
+    if reason in {"throttled", "service_unavailable"}:
+        wait = seconds_to_wait(answer.retry_after, answer.received_at)
+        return TransientApiError(reason, text, said, retry_after_seconds=wait)
+    return ApiError(reason, text, said)
+
+
+def no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> TransientApiError:
+    """A request that got no whole answer as an error that is worth another try."""
+    reason = _reason_of(error)
+    # The error's own text may quote headers: its kind says enough.
+    return TransientApiError(
+        reason, f"{target.label}: no whole answer from {url.host} ({type(error).__name__}); {ADVICE[reason]}"
+    )
+
+
+def _reason_of(error: httpx.RequestError) -> str:
+    """Which kind of trouble it was; httpx keeps the operating system's own error as the cause."""
+    if isinstance(error, httpx.TimeoutException):
+        return "timed_out"
+    if isinstance(error, httpx.DecodingError | httpx.RemoteProtocolError | httpx.ReadError):
+        return "answer_damaged"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "tls_failed"
+        if isinstance(cause, socket.gaierror):
+            return "endpoint_unresolved"
+        cause = cause.__cause__ or cause.__context__
+    return "unreachable"
+
+
+def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
+    """What `Retry-After` asks to wait; it may be a number of seconds or a date."""
+    if not retry_after:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        moment = read_time(retry_after)
+        return None if moment is None else max(0.0, (moment - now).total_seconds())
+    return max(0.0, seconds) if isfinite(seconds) else None

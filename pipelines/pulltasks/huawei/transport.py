@@ -1,0 +1,292 @@
+"""The engine under httpx: its requests and answers, carried by aiohttp at a third of the CPU time of its own.
+
+Lives here: connection pools, bounds of an answer, certificates, proxies, aiohttp's errors in httpx's words.
+Does not live here: what is sent (client), how it is proved (auth), what an error means (refusals).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
+
+from pulltasks.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Hashable, Iterable
+
+THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})  # no proxy is asked for what runs here
+# The extension of an answer that says under which old name its encoding came.
+OLD_ENCODING = "old_encoding"
+# Extensions of a request: which connections may carry it, and that only a new one may.
+POOL, NEW_CONNECTION = "pool", "new_connection"
+# The first that fits. Of a connection that broke it is not known how much of the request arrived: that is a read error.
+_ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (TimeoutError, httpx.ReadTimeout),
+    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ClientConnectorCertificateError, httpx.ConnectError),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.ClientError, httpx.ReadError),
+    (OSError, httpx.ReadError),
+)
+
+
+class AnswerTooLarge(httpx.TransportError):
+    """An answer is larger than any that this API gives, on the wire, decompressed, or in its headers."""
+
+
+# An answer below this size is read at once; of larger ones only so many at a time as memory is given for.
+ORDINARY_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one answer, and all that are being read, may take.
+
+    Attributes:
+        answer_bytes: of a body, on the wire and decompressed.
+        in_flight_bytes: of all bodies that are being read.
+        header_bytes: of all headers of an answer.
+        answer_seconds: from the request to the last byte of the answer, however it drips.
+    """
+
+    answer_bytes: int = 32_000_000
+    in_flight_bytes: int = 128_000_000
+    header_bytes: int = 64_000
+    answer_seconds: float = 120.0
+
+
+class _Protocol(ResponseHandler):
+    """A connection that is closed when something comes that nobody asked for.
+
+    A second or late answer that a proxy sends on a kept connection would else be taken for that to the next request.
+    """
+
+    is_idle = False
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_idle and data:
+            self.close()
+        else:
+            super().data_received(data)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Keeps connections that are watched while they are idle; aiohttp has no public place for that."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)  # how many requests are in flight is the callers' to limit
+        self._factory = lambda: _Protocol(loop=self._loop)  # type: ignore[assignment]
+
+    async def _get(self, *arguments: Any) -> Any:
+        connection: Any = await super()._get(*arguments)
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.is_idle = False
+        return connection
+
+    def _release(self, key: Any, protocol: Any, **options: bool) -> None:
+        protocol.is_idle = True
+        super()._release(key, protocol, **options)
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends whole requests and reads whole answers, within bounds; must be made and closed within one event loop.
+
+    Answers are decompressed, redirects are not followed, cookies not kept. Connections are kept in pools: a request
+    with the extension `pool` goes over those of that pool alone, one with `new_connection` over one of its own.
+    """
+
+    def __init__(self, timeout_seconds: float, bounds: Bounds = Bounds()) -> None:
+        self._bounds = bounds
+        self._timeout_seconds = timeout_seconds
+        self._large_answers = asyncio.Semaphore(max(1, bounds.in_flight_bytes // bounds.answer_bytes - 1))
+        self._pools: dict[Hashable, aiohttp.ClientSession] = {}
+        self._proxies = {scheme: _with_scheme(proxy) for scheme, proxy in getproxies().items()}
+        self._tls: ssl.SSLContext | None = None
+
+    def _make_pool(self) -> aiohttp.ClientSession:
+        pool = aiohttp.ClientSession(
+            connector=_Connector(),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout_seconds, sock_read=self._timeout_seconds),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+        # Whether a request is sent again is the client's to decide and to count; aiohttp has no public switch for it.
+        pool._retry_connection = False  # noqa: SLF001
+        return pool
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer to a request, its body read and decompressed.
+
+        A request may have the extensions `answer_seconds`, which is its own bound, `pool` and `new_connection`.
+
+        Raises:
+            AnswerTooLarge: when the answer exceeds a bound.
+            httpx.DecodingError: when it cannot be decompressed.
+            httpx.TransportError: when no whole answer came; the cause is aiohttp's error.
+        """
+        if request.extensions.get(NEW_CONNECTION):
+            async with self._make_pool() as pool:
+                return await self._answer(pool, request)
+        name = request.extensions.get(POOL)
+        if name not in self._pools:
+            self._pools[name] = self._make_pool()
+        return await self._answer(self._pools[name], request)
+
+    async def close_pool(self, name: Hashable) -> None:
+        """Close the connections of a pool that is not needed any more."""
+        if name in self._pools:
+            await self._pools.pop(name).close()
+
+    async def _answer(self, pool: aiohttp.ClientSession, request: httpx.Request) -> httpx.Response:
+        seconds = min(
+            self._bounds.answer_seconds, request.extensions.get("answer_seconds", self._bounds.answer_seconds)
+        )
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                pool.request(
+                    request.method,
+                    URL(str(request.url), encoded=True),  # what was signed is sent as it stands
+                    headers=_headers(request),
+                    data=await request.aread() or None,
+                    allow_redirects=False,
+                    proxy=self._proxy(request.url),
+                    ssl=self._certificates() if request.url.scheme == "https" else True,
+                ) as answer,
+            ):
+                self._check_headers(answer.raw_headers, request)
+                body = await self._read(answer.content, request)
+        except (aiohttp.ClientError, OSError) as error:
+            raise next(kind for cause, kind in _ERRORS if isinstance(error, cause))(
+                f"{type(error).__name__}: {error}", request=request
+            ) from error
+        encodings = [name.strip().lower() for name in answer.headers.get("Content-Encoding", "").split(",")]
+        for name in reversed(encodings):
+            body = _decompressed(body, name, self._bounds.answer_bytes, request)
+        return httpx.Response(
+            answer.status,
+            headers=[(name, value) for name, value in answer.raw_headers if name.lower() not in _OF_THE_WIRE],
+            content=body,
+            request=request,
+            extensions={OLD_ENCODING: "x-gzip"} if "x-gzip" in encodings else {},
+        )
+
+    def _check_headers(self, headers: Iterable[tuple[bytes, bytes]], request: httpx.Request) -> None:
+        if sum(len(name) + len(value) for name, value in headers) > self._bounds.header_bytes:
+            raise AnswerTooLarge("the headers of the answer are too large", request=request)
+
+    async def _read(self, stream: aiohttp.StreamReader, request: httpx.Request) -> bytes:
+        """The body as it came; whoever turns out to be large waits until there is room for that."""
+        pieces: list[bytes] = []
+        size = 0
+        is_large = False
+        try:
+            async for piece in stream.iter_any():
+                pieces.append(piece)
+                size += len(piece)
+                if size > self._bounds.answer_bytes:
+                    raise AnswerTooLarge("the answer is too large", request=request)
+                if size > ORDINARY_BYTES and not is_large:
+                    await self._large_answers.acquire()
+                    is_large = True
+        finally:
+            if is_large:
+                self._large_answers.release()
+        return b"".join(pieces)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            await pool.close()
+        self._pools.clear()
+
+    def check_proxy(self, address: str) -> None:
+        """Make sure that an address can be asked for through the proxy that the environment names for it.
+
+        Raises:
+            ConfigError: when it is of a kind that is not spoken here.
+        """
+        proxy = self._proxy(httpx.URL(address))
+        if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
+            kind = urlsplit(proxy).scheme
+            raise ConfigError([f"{kind.upper()} proxy: only HTTP proxies are spoken; name one in HTTPS_PROXY, or none"])
+
+    def _proxy(self, url: httpx.URL) -> str | None:
+        """The proxy that the environment names for an address."""
+        if not self._proxies or url.host in THIS_MACHINE or proxy_bypass(url.host):
+            return None
+        return self._proxies.get(url.scheme) or self._proxies.get("all")
+
+    def _certificates(self) -> ssl.SSLContext:
+        """Reading all certificates takes longer than a hundred requests: it waits for the first that needs them."""
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context()
+        return self._tls
+
+
+def _with_scheme(proxy: str) -> str:
+    """A proxy as curl takes it, `host:port`, is an HTTP proxy."""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+# What is said of the body as it was on the wire, and is no longer so.
+_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length"})
+# `x-gzip` is an old name of gzip (RFC 9110, section 8.4.1.3); 32 lets zlib find out which of its headers there is.
+_WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+
+
+def _decompressed(body: bytes, encoding: str, limit_bytes: int, request: httpx.Request) -> bytes:
+    """A body without one of its encodings; one that was not asked for stays, and the body is no JSON then."""
+    if encoding not in _WINDOW_BITS or not body:
+        return body
+    try:
+        return _inflated(body, _WINDOW_BITS[encoding], limit_bytes, request)
+    except zlib.error as error:
+        if encoding != "deflate":
+            raise httpx.DecodingError(str(error), request=request) from error
+    try:
+        return _inflated(body, -zlib.MAX_WBITS, limit_bytes, request)  # some services leave the header out
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error), request=request) from error
+
+
+def _inflated(body: bytes, window_bits: int, limit_bytes: int, request: httpx.Request) -> bytes:
+    """All members of a compressed body, never more than the limit at a time."""
+    pieces: list[bytes] = []
+    size = 0
+    while body:
+        inflater = zlib.decompressobj(window_bits)
+        pieces.append(inflater.decompress(body, limit_bytes - size + 1))
+        size += len(pieces[-1])
+        if size > limit_bytes:
+            raise AnswerTooLarge("the answer is too large when it is decompressed", request=request)
+        if not inflater.eof:
+            raise zlib.error("the compressed answer is torn")
+        body = inflater.unused_data
+    return b"".join(pieces)
+
+
+def _headers(request: httpx.Request) -> list[tuple[str, str]]:
+    """As httpx has them; the length of the body is the engine's to say."""
+    return [
+        (name.decode("ascii"), value.decode("latin-1"))
+        for name, value in request.headers.raw
+        if name.lower() != b"content-length"
+    ]

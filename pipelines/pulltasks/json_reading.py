@@ -1,0 +1,214 @@
+"""Bytes from outside as JSON values: what can be kept is kept, and what was odd can be told.
+
+Lives here: one parser for answers of any service, bounded in length and depth; one for files of our own.
+Does not live here: what a value means (huawei.reading, alerts.webhook, lake.lake).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from pulltasks.errors import NotReadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A page of 100 tasks that are all as long as documented is below 15 MB.
+MAX_BYTES = 32_000_000
+# A page of tasks is nested four deep. The interpreter's own bound, which depends on the caller, lies far above.
+MAX_DEPTH = 500
+# What Python's own `int` takes; msgspec stops there too, and counts the sign.
+MAX_DIGITS = 4300
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_T = TypeVar("_T")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# What JSON leaves out of a text, however it was kept: a lone half of a pair, a byte that is no UTF-8.
+_ESCAPED_BYTES = range(0xDC80, 0xDD00)
+
+
+@dataclass(frozen=True)
+class OddNumber:
+    """A number that no 64-bit float and no integer of `MAX_DIGITS` holds, as it was written."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Json:
+    """What bytes said.
+
+    Attributes:
+        value: objects as dict, of equal names the last one; texts may hold lone surrogates, and a number may be an
+            `OddNumber`, but only if `may_be_odd`.
+        may_be_odd: whether anything in the value may have to be replaced; see `cleaned`.
+        has_mark: whether a byte order mark stood in front.
+    """
+
+    value: Any
+    may_be_odd: bool
+    has_mark: bool
+
+
+def parse(content: str | bytes) -> Json:
+    """Any bytes as a JSON value.
+
+    Raises:
+        NotReadable: `answer_not_json_object`, `answer_too_deep` or `answer_too_large`.
+    """
+    if len(content) > MAX_BYTES:
+        raise NotReadable("answer_too_large")
+    data = content.encode() if isinstance(content, str) else content
+    has_mark = data.startswith(BYTE_ORDER_MARK)
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    try:
+        value, may_be_odd = msgspec.json.decode(data), False
+    except RecursionError:
+        raise NotReadable("answer_too_deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value, may_be_odd = _parse_leniently(data), True
+    if not _is_shallow(value):
+        raise NotReadable("answer_too_deep")
+    return Json(value, may_be_odd, has_mark)
+
+
+def decode_file(content: bytes, kind: type[_T]) -> _T:
+    """A file that this software wrote.
+
+    Raises:
+        NotReadable: when it holds anything else.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotReadable(str(error)) from None
+
+
+def cleaned(value: Any) -> Any:
+    """The value with null for odd numbers and U+FFFD for what is no text; names keep apart what was apart."""
+    return _rebuilt(
+        value, _clean_leaf, list, lambda names, items: dict(zip(map(clean_name, names), items, strict=True))
+    )
+
+
+def _clean_leaf(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    return None if isinstance(value, OddNumber) else value
+
+
+def clean_name(name: str) -> str:
+    """The name of a field with what is no text as an escape."""
+    return _SURROGATE.sub(_escape, name) if _SURROGATE.search(name) else name
+
+
+def rules_broken(value: Any) -> list[str]:
+    """Why a value must be cleaned: `not_unicode`, `unreadable_number`, both or nothing."""
+    found: set[str] = set()
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if _SURROGATE.search(item):
+                found.add("not_unicode")
+        elif isinstance(item, list):
+            pending += item
+        elif isinstance(item, dict):
+            pending += item.keys()
+            pending += item.values()
+        elif isinstance(item, OddNumber):
+            found.add("unreadable_number")
+    return sorted(found)
+
+
+def original(value: Any) -> str:
+    """A value as it was written, as far as a text can show it: odd numbers as they stood, what is no text escaped."""
+    text: str = _rebuilt(value, _original_leaf, _original_list, _original_object)
+    return text
+
+
+def _original_leaf(value: Any) -> str:
+    if isinstance(value, str):
+        return _SURROGATE.sub(_escape, json.dumps(value, ensure_ascii=False))
+    return value.text if isinstance(value, OddNumber) else msgspec.json.encode(value).decode()
+
+
+def _original_list(items: list[str]) -> str:
+    return f"[{','.join(items)}]"
+
+
+def _original_object(names: list[str], items: list[str]) -> str:
+    return "{" + ",".join(f"{_original_leaf(name)}:{item}" for name, item in zip(names, items, strict=True)) + "}"
+
+
+def _rebuilt(
+    value: Any,
+    leaf: Callable[[Any], Any],
+    listed: Callable[[list[Any]], Any],
+    named: Callable[[list[str], list[Any]], Any],
+) -> Any:
+    """Something made of a value from its leaves up; without recursion, whose bound depends on the caller."""
+    done: list[Any] = []
+    pending: list[tuple[Any, bool]] = [(value, False)]
+    while pending:
+        item, has_its_parts = pending.pop()
+        if not isinstance(item, list | dict):
+            done.append(leaf(item))
+        elif has_its_parts:
+            first = len(done) - len(item)
+            done[first:] = [listed(done[first:]) if isinstance(item, list) else named(list(item), done[first:])]
+        else:
+            pending.append((item, True))
+            parts = item if isinstance(item, list) else item.values()
+            pending += [(part, False) for part in reversed(parts)]
+    return done[0]
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00:02x}" if code in _ESCAPED_BYTES else f"\\u{code:04x}"
+
+
+def _parse_leniently(data: bytes) -> Any:
+    """What msgspec refuses for the sake of one value; JSON that is torn stays unreadable."""
+    try:
+        # blanks that JSON does not know are none of Python's either
+        return json.loads(
+            data.decode("utf-8", "surrogateescape"),
+            strict=False,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=OddNumber,
+        )
+    except RecursionError:
+        raise NotReadable("answer_too_deep") from None
+    except ValueError:
+        raise NotReadable("answer_not_json_object") from None
+
+
+def _integer(text: str) -> int | OddNumber:
+    return OddNumber(text) if len(text) > MAX_DIGITS else int(text)
+
+
+def _float(text: str) -> float | OddNumber:
+    value = float(text)
+    return OddNumber(text) if value in (float("inf"), float("-inf")) else value
+
+
+def _is_shallow(value: Any) -> bool:
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for holder in level
+            for item in (holder.values() if type(holder) is dict else holder)
+            if type(item) is dict or type(item) is list
+        ]
+        if not level:
+            return True
+    return False

@@ -1,0 +1,208 @@
+"""Before a build: are the tidy days that it adds what their manifests name, and what their captures judged?
+
+Lives here: manifests that cannot be read, files that were changed, days that earlier versions wrote.
+Does not live here: making a day or a month (normalise, compaction), the same question asked in SQL (stg_captures).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pulltasks import tables
+from pulltasks.errors import LakeError
+from pulltasks.lake.compaction import check_file, damaged_months, give_up_month, write_json
+from pulltasks.lake.lake import month_of, sha256_of
+from pulltasks.lake.manifests import FileEntry, Manifest, MonthManifest, read_if_valid, read_month_if_valid
+from pulltasks.lake.normalise import normalise_days
+from pulltasks.lake.tidy import tidy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from pulltasks.errors import Reporter
+    from pulltasks.lake.lake import Lake
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found of some days.
+
+    Attributes:
+        rebuilt: days that were made again from their raw files.
+        left_out: days whose tables cannot be used and cannot be made again.
+        troubles: what somebody should know, a line each.
+    """
+
+    rebuilt: tuple[date, ...] = ()
+    left_out: tuple[date, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+
+def mend_manifests(lake: Lake) -> list[str]:
+    """Write manifests that cannot be read again, from the files that they stood for; returns a line for each.
+
+    A day that has raw files is left to whoever makes stale days again, as is a month whose days all have them.
+    """
+    mended = []
+    for month in lake.compacted_months():
+        path = lake.month_manifest_file(month)
+        if not read_month_if_valid(path):
+            adopted = _month_of_files(lake, month)
+            if adopted is None:
+                continue
+            write_json(lake, path, adopted)
+            mended.append(f"{path} could not be read; it was written again from the month's files")
+    raw_dates = set(lake.raw_dates())
+    for day in lake.tidy_dates():
+        path = lake.manifest_file(day)
+        if day not in raw_dates and read_if_valid(path) is None:
+            files = (
+                {}
+                if lake.is_compacted(day)
+                else _entries(lake, {t.name: lake.tidy_file(t.name, day) for t in tables.TABLES})
+            )
+            if files is None:
+                continue
+            write_json(lake, path, Manifest(snapshot_date=day, schema_version=_schema_version(lake, day), tables=files))
+            mended.append(f"{path} could not be read; it was written again from the day's files")
+    return mended
+
+
+def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
+    """Look at days that a build will add: make again what is damaged or differs, leave out what cannot be used.
+
+    Args:
+        lake: the caller holds its lock.
+        days: in order.
+        report: is told of an error that nobody foresaw.
+    """
+    damaged = _damaged(lake, days)
+    differing = _differing(lake, [day for day in days if day not in damaged])
+    with_raw = set(lake.raw_dates())
+    troubles = [
+        f"{day}: its tables hold other tasks than its captures judged, and there is no raw archive to make them from; "
+        f"it counts as incomplete for {', '.join(targets)}"
+        for day, targets in differing.items()
+        if day not in with_raw
+    ]
+    to_make = [day for day in days if day in with_raw and (day in damaged or day in differing)]
+    for month in damaged_months(lake, sorted({month_of(day) for day in damaged})):
+        try:
+            to_make = sorted({*to_make, *give_up_month(lake, month)})
+        except LakeError as error:
+            troubles.append(str(error))
+            to_make = [day for day in to_make if month_of(day) != month]
+    rebuilt = []
+    for made in normalise_days(lake, to_make, report):
+        troubles += made.troubles
+        if made.manifest:
+            rebuilt.append(made.day)
+            damaged.pop(made.day, None)
+    troubles += [f"{day}: left out, its tables cannot be used: {text}" for day, text in damaged.items()]
+    return Audit(tuple(rebuilt), tuple(damaged), tuple(troubles))
+
+
+def _damaged(lake: Lake, days: Iterable[date]) -> dict[date, str]:
+    """Days whose manifest or files cannot be used, and why."""
+    found = {}
+    checked: dict[Path, str | None] = {}
+    for day in days:
+        manifest = read_if_valid(lake.manifest_file(day))
+        if manifest is None:
+            found[day] = f"{lake.manifest_file(day)} cannot be read"
+            continue
+        entries = manifest.tables
+        if lake.is_compacted(day):
+            month = lake.month_manifest_file(month_of(day))
+            of_month = read_month_if_valid(month)
+            if of_month is None:
+                found[day] = f"{month} cannot be read"
+                continue
+            entries = of_month.tables
+        for entry in entries.values():
+            path = lake.tidy / entry.file
+            if path not in checked:
+                checked[path] = _what_is_wrong(path, entry)
+            if text := checked[path]:
+                found[day] = text
+    return found
+
+
+def _what_is_wrong(path: Path, entry: FileEntry) -> str | None:
+    try:
+        check_file(path, entry, "restore it from a backup")
+    except LakeError as error:
+        return str(error)
+    return None
+
+
+def _differing(lake: Lake, days: Sequence[date]) -> dict[date, list[str]]:
+    """Days that earlier versions wrote with other tasks than their captures judged, and the targets of each.
+
+    What this version writes is held against the verdicts when it is written.
+    """
+    of_before = [day for day in days if (m := read_if_valid(lake.manifest_file(day))) and m.sources is None]
+    if not of_before:
+        return {}
+    captures, tasks = (
+        tidy_rows(table, sorted({path for day in of_before for path in lake.files(table.name, day, day)}))
+        for table in (tables.CAPTURES, tables.PULL_TASKS)
+    )
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"""
+            with counts as (select snapshot_date, project_id, region, count(*) as tasks from ({tasks}) group by all)
+            select captures.snapshot_date, coalesce(captures.name, captures.project_id || '/' || captures.region)
+            from ({captures}) as captures
+            left join counts using (snapshot_date, project_id, region)
+            where captures.verdict = 'complete' and captures.task_count is distinct from coalesce(counts.tasks, 0)
+            order by all
+            """
+        ).fetchall()
+    found: dict[date, list[str]] = {}
+    for day, target in rows:
+        if day in of_before:
+            found.setdefault(day, []).append(target)
+    return found
+
+
+def _entries(lake: Lake, files: dict[str, Path]) -> dict[str, FileEntry] | None:
+    """Files as a manifest names them; None when one of them is not there or cannot be read."""
+    found = {}
+    for name, path in files.items():
+        try:
+            rows = pq.read_metadata(path).num_rows
+        except (OSError, pa.ArrowException):
+            return None
+        found[name] = FileEntry(
+            file=str(path.relative_to(lake.tidy)), rows=rows, bytes=path.stat().st_size, sha256=sha256_of(path)
+        )
+    return found
+
+
+def _month_of_files(lake: Lake, month: date) -> MonthManifest | None:
+    """What a month's manifest said, as far as the files tell; None when they cannot be read."""
+    entries = _entries(lake, {table.name: lake.month_file(table.name, month) for table in tables.TABLES})
+    days = [day for day in lake.tidy_dates() if month_of(day) == month]
+    if entries is None:
+        return None
+    return MonthManifest(
+        snapshot_month=month,
+        schema_version=_schema_version(lake, month),
+        days={day: sha256_of(lake.manifest_file(day)) for day in days},
+        tables=entries,
+    )
+
+
+def _schema_version(lake: Lake, day: date) -> int:
+    """The version that a day's files say they were written with."""
+    path, *_ = lake.files(tables.CAPTURES.name, day, day) or [lake.month_file(tables.CAPTURES.name, month_of(day))]
+    said = (pq.read_schema(path).metadata or {}).get(b"pulltasks.schema_version", b"")
+    return int(said) if said.isdigit() else tables.SCHEMA_VERSION

@@ -1,0 +1,311 @@
+"""Closed months: the tidy files of a month's days into one sorted file a table, and back when a day changes.
+
+Lives here: writing, proving and opening a month, taking away what it replaces, how long raw files are kept.
+Does not live here: where files lie (lake), how a day is made (normalise), when it is done (run.order, assets).
+
+A month's manifest is written last; while it is there its files stand for those of the days, which only the next run
+takes away. So whoever listed files before finds them still. A month is opened again by writing its days back first.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from pulltasks import tables
+from pulltasks.errors import LakeError
+from pulltasks.lake.lake import month_of, sha256_of, sync
+from pulltasks.lake.manifests import (
+    FileEntry,
+    Manifest,
+    MonthManifest,
+    read_if_valid,
+    read_manifest,
+    read_month_if_valid,
+    read_month_manifest,
+    stale_dates,
+)
+from pulltasks.lake.parquet import ROW_GROUP_ROWS, TidyWriter
+from pulltasks.lake.tidy import tidy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.settings import LakeSettings
+
+
+@dataclass(frozen=True)
+class CompactedMonth:
+    """What became of a month: rows and bytes of all its tables."""
+
+    month: date
+    days: int
+    rows: int
+    bytes_before: int
+    bytes_after: int
+
+
+def months_to_compact(lake: Lake, settings: LakeSettings) -> list[date]:
+    """Closed months whose days are still files of their own, but for the newest `keep_daily_months` and stale ones.
+
+    A month is closed when a later month has a valid day.
+    """
+    months = sorted({month_of(day) for day in lake.tidy_dates()})[:-1]
+    closed = months[: max(0, len(months) - settings.keep_daily_months)]
+    stale = {month_of(day) for day in stale_dates(lake)}
+    return [month for month in closed if month not in stale and not lake.is_compacted(month)]
+
+
+def compact_month(lake: Lake, month: date) -> CompactedMonth:
+    """Write a month's files from those of its days, prove that they hold the same rows, and let them stand.
+
+    Args:
+        lake: the caller holds its lock.
+        month: its first day.
+
+    Raises:
+        LakeError: when a day's file is not what its manifest names, or the rows differ; nothing is changed then.
+    """
+    days = [day for day in lake.tidy_dates() if month_of(day) == month]
+    manifests = {day: read_manifest(lake.manifest_file(day)) for day in days}
+    entries: dict[str, FileEntry] = {}
+    for table in tables.TABLES:
+        sources = [lake.tidy / manifest.tables[table.name].file for manifest in manifests.values()]
+        for day, path in zip(days, sources, strict=True):
+            check_file(path, manifests[day].tables[table.name], f"pulltasks rebuild --from {day} --to {day}")
+        final = lake.month_file(table.name, month)
+        with _sorted_file(lake, table, f"select * from ({tidy_rows(table, sources)})", is_month=True) as writer:
+            _prove_equal(table, writer.path, sources, month, lake.unfinished("sort"))
+            entries[table.name] = _entry(lake, writer, final)
+            lake.put(writer.path, final)
+    manifest = MonthManifest(
+        snapshot_month=month,
+        schema_version=tables.SCHEMA_VERSION,
+        days={day: sha256_of(lake.manifest_file(day)) for day in days},
+        tables=entries,
+    )
+    write_json(lake, lake.month_manifest_file(month), manifest)
+    before = sum(entry.bytes for daily in manifests.values() for entry in daily.tables.values())
+    after = sum(entry.bytes for entry in entries.values())
+    return CompactedMonth(month, len(days), sum(entry.rows for entry in entries.values()), before, after)
+
+
+def open_month(lake: Lake, month: date) -> bool:
+    """Write the days of a compacted month back as files of their own; whether there was anything to do.
+
+    Readers see the month's files until all days are there.
+    """
+    path = lake.month_manifest_file(month)
+    if not path.is_file():
+        return False
+    manifest = read_month_manifest(path)
+    for table in tables.TABLES:
+        advice = f"rebuild the month: pulltasks rebuild --from {month} --to {max(manifest.days)}"
+        check_file(lake.month_file(table.name, month), manifest.tables[table.name], advice)
+    for day in manifest.days:
+        _write_day_back(lake, month, day)
+    path.unlink()
+    sync(path.parent)
+    return True
+
+
+def clear_compacted_days(lake: Lake) -> None:
+    """Take away the files of days for which an earlier run let their month's files stand.
+
+    Where a month's file was damaged meanwhile, its days stand again instead.
+    """
+    for month in lake.compacted_months():
+        path = lake.month_manifest_file(month)
+        manifest = read_month_if_valid(path)
+        if manifest is None:
+            continue  # nothing is taken away for its sake; `rebuild` of the month makes it anew
+        folders = [lake.tidy_file(table.name, day).parent for table in tables.TABLES for day in manifest.days]
+        leftovers = [folder for folder in folders if folder.is_dir()]
+        if leftovers and not _is_whole(lake, manifest):
+            if leftovers == folders:
+                path.unlink()
+                sync(path.parent)
+            continue
+        for folder in leftovers:
+            _take_away(lake, folder)
+
+
+def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
+    """Those of some months whose files or manifest are damaged."""
+    found = []
+    for month in months:
+        path = lake.month_manifest_file(month)
+        manifest = read_month_if_valid(path) if path.is_file() else None
+        if path.is_file() and (manifest is None or not _is_whole(lake, manifest)):
+            found.append(month)
+    return found
+
+
+def give_up_month(lake: Lake, month: date) -> list[date]:
+    """Let go of a damaged month, so that its days can be made again from their raw files; returns the days.
+
+    Raises:
+        LakeError: when a day has no raw files any more; nothing is changed then.
+    """
+    days = [day for day in lake.tidy_dates() if month_of(day) == month]
+    if missing := [str(day) for day in days if not lake.targets_file(day).is_file()]:
+        raise LakeError(
+            f"{lake.month_manifest_file(month)}: the month's files are damaged, and of {', '.join(missing)} there is "
+            "no raw archive to make them from; restore the files from a backup"
+        )
+    for path in (*(lake.manifest_file(day) for day in days), lake.month_manifest_file(month)):
+        path.unlink()
+        sync(path.parent)
+    return days
+
+
+def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
+    files = {lake.tidy / entry.file: entry.sha256 for entry in manifest.tables.values()}
+    return all(path.is_file() and sha256_of(path) == expected for path, expected in files.items())
+
+
+def remove_old_raw(lake: Lake, settings: LakeSettings, today: date) -> tuple[list[date], list[date]]:
+    """Take away raw files older than `keep_raw_days`, of days whose tables are sound.
+
+    Age is counted from the newest day that has come: a day that a wrong clock wrote makes nothing old.
+
+    Returns:
+        The days whose raw files were removed, and the days that keep them, as they are needed to mend a damaged table.
+    """
+    dates = lake.tidy_dates()
+    come = [day for day in dates if day <= today]
+    if settings.keep_raw_days is None or not come:
+        return [], []
+    horizon = come[-1] - timedelta(days=settings.keep_raw_days)
+    valid = set(dates) - set(stale_dates(lake))
+    old = [day for day in lake.raw_dates() if day <= horizon and day in valid]
+    damaged = set(damaged_months(lake, {month_of(day) for day in old}))
+    needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
+    removed = [day for day in old if day not in needed]
+    for day in removed:
+        _take_away(lake, lake.targets_file(day).parent)
+    return removed, needed
+
+
+def forget_day(lake: Lake, day: date) -> Path:
+    """Move a day's raw and tidy files out of the way, its manifest first; returns the folder that holds them now.
+
+    A month that was closed is opened for it.
+    """
+    open_month(lake, month_of(day))
+    number = 1 + sum(1 for _ in lake.forgotten.glob(f"{day}-*"))
+    folder = lake.forgotten / f"{day}-{number}"
+    for path in (
+        lake.manifest_file(day),
+        *(lake.tidy_file(table.name, day).parent for table in tables.TABLES),
+        lake.targets_file(day).parent,
+    ):
+        if path.exists():
+            lake.move(path, folder / path.relative_to(lake.root))
+    return folder
+
+
+def _is_sound(lake: Lake, day: date) -> bool:
+    """Whether a day's own files, if it has any, are those that its manifest names."""
+    try:
+        entries = read_manifest(lake.manifest_file(day)).tables
+        for table in tables.TABLES if not lake.is_compacted(day) else ():
+            check_file(lake.tidy_file(table.name, day), entries[table.name], "")
+    except LakeError:
+        return False
+    return True
+
+
+def check_file(path: Path, entry: FileEntry, advice: str) -> None:
+    """Make sure that a tidy file is the one that its manifest names.
+
+    Raises:
+        LakeError: with what can be done.
+    """
+    if not path.is_file() or sha256_of(path) != entry.sha256:
+        raise LakeError(f"{path}: is not what its manifest names; {advice}")
+
+
+def _month_order(table: tables.Table) -> Sequence[str]:
+    """By key, the date last: a task's days lie side by side and compress to almost nothing."""
+    return [*(name for name in table.key if name != "snapshot_date"), "snapshot_date"]
+
+
+@contextmanager
+def _sorted_file(lake: Lake, table: tables.Table, rows: str, *, is_month: bool) -> Iterator[TidyWriter]:
+    """A finished file of a month or a day with the rows of a select; gone afterwards unless it was moved away."""
+    order = _month_order(table) if is_month else [f"{name} nulls first" for name in table.key]
+    spill = lake.unfinished("sort")
+    names = ", ".join(f'"{name}"' for name in table.schema.names)
+    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+        reader = connection.sql(f"select {names} from ({rows}) order by {', '.join(order)}").to_arrow_reader(
+            ROW_GROUP_ROWS
+        )
+        with TidyWriter(table, lake.unfinished(f"sorted--{table.name}"), is_month=is_month) as writer:
+            for batch in reader:
+                writer.add(pa.Table.from_batches([batch]).cast(table.schema))
+            writer.finish()
+            yield writer
+
+
+def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month: date, spill: Path) -> None:
+    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+        connection.execute(f"create view whole as {tidy_rows(table, [path])}")
+        connection.execute(f"create view parts as {tidy_rows(table, sources)}")
+        for one, other in (("whole", "parts"), ("parts", "whole")):
+            differing = connection.sql(f"select count(*) from (from {one} except all from {other})").fetchall()
+            if differing != [(0,)]:
+                raise LakeError(
+                    f"{month:%Y-%m}: {table.name} of the month differs from its days in {differing[0][0]} rows; "
+                    "nothing was changed. This is an error in pulltasks: please report it"
+                )
+
+
+def _write_day_back(lake: Lake, month: date, day: date) -> None:
+    """The day's files as they were; where other software would write other bytes, with a manifest of their own."""
+    manifest = read_if_valid(lake.manifest_file(day)) or Manifest(
+        snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables={}
+    )
+    entries = {}
+    for table in tables.TABLES:
+        final = lake.tidy_file(table.name, day)
+        of_month = tidy_rows(table, [lake.month_file(table.name, month)])
+        rows = f"select * from ({of_month}) where snapshot_date = date '{day}'"
+        with _sorted_file(lake, table, rows, is_month=False) as writer:
+            entries[table.name] = _entry(lake, writer, final)
+            lake.put(writer.path, final)
+    if entries != manifest.tables:
+        written = msgspec.structs.replace(manifest, schema_version=tables.SCHEMA_VERSION, tables=entries)
+        write_json(lake, lake.manifest_file(day), written)
+
+
+def _entry(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
+    return FileEntry(
+        file=str(final.relative_to(lake.tidy)),
+        rows=writer.rows,
+        bytes=writer.path.stat().st_size,
+        sha256=sha256_of(writer.path),
+    )
+
+
+def write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
+    """Write a manifest, whole or not at all."""
+    with lake.writing(path) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+
+
+def _take_away(lake: Lake, folder: Path) -> None:
+    """Remove a folder in one step, as far as anybody can see."""
+    doomed = lake.unfinished("--".join(folder.parts[-3:]))
+    folder.rename(doomed)
+    sync(folder.parent)
+    shutil.rmtree(doomed)

@@ -1,0 +1,259 @@
+"""The raw files of a day into its tidy files and the manifest that makes them valid.
+
+Lives here: which captures make up a day, writing its files as one set, which days are to be written.
+Does not live here: how answers become rows (rows), where files lie (lake), what is made of them (sql/).
+"""
+
+from __future__ import annotations
+
+import gc
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pulltasks import tables
+from pulltasks.errors import UNEXPECTED, LakeError, reraise
+from pulltasks.lake.compaction import check_file, open_month, write_json
+from pulltasks.lake.lake import month_of, sha256_of, sync
+from pulltasks.lake.manifests import FileEntry, Manifest, RawSource, Sources, read_if_valid, stale_dates, targets_sha256
+from pulltasks.lake.parquet import TidyWriter
+from pulltasks.lake.raw import TargetLine, read_capture, read_targets
+from pulltasks.lake.rows import failed_target, tidy_target
+from pulltasks.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import date
+    from pathlib import Path
+
+    from pulltasks.errors import Reporter
+    from pulltasks.lake.lake import Lake
+    from pulltasks.tables import Table
+
+
+@dataclass(frozen=True)
+class NormalisedDay:
+    """What became of a day.
+
+    Attributes:
+        day: the snapshot date.
+        manifest: names the files that were written; None when none were.
+        troubles: what could not be made into rows, and why, a line each.
+    """
+
+    day: date
+    manifest: Manifest | None
+    troubles: tuple[str, ...]
+
+
+def normalise_day(
+    lake: Lake, day: date, report: Reporter = reraise, on_target: Callable[[], None] = lambda: None
+) -> NormalisedDay:
+    """Write the tidy files of `day` from its raw files, then the manifest that makes them valid.
+
+    A raw file that cannot be made into rows costs its target the day and no other target anything: rows of it that
+    stand stay, else its capture counts as failed.
+
+    Args:
+        lake: raw files in, tidy files out; the caller holds its lock.
+        day: the snapshot date.
+        report: is told of an error that nobody foresaw, and says in a sentence where it is reported.
+        on_target: is called after each target.
+
+    Raises:
+        LakeError: when there is no raw archive of the day.
+    """
+    if not lake.targets_file(day).is_file() and not lake.raw_files(day):
+        raise LakeError(f"{day}: there is no raw archive of this day, so its tables cannot be built")
+    open_month(lake, month_of(day))
+    entries: dict[str, FileEntry] = {}
+    sources: list[RawSource] = []
+    troubles: list[str] = []
+    with ExitStack() as stack:
+        writers = {
+            table.name: stack.enter_context(TidyWriter(table, lake.unfinished(f"{table.name}--{day}")))
+            for table in tables.TABLES
+        }
+        for expected in _expected(lake, day, troubles):
+            made = _tidy(lake, day, expected, report)
+            for name, rows in made.tables.items():
+                writers[name].add(rows)
+            if expected.path:
+                sources.append(
+                    RawSource(
+                        project_id=expected.target.project_id,
+                        region=expected.target.region,
+                        capture_id=made.capture_id,
+                        sha256=sha256_of(expected.path),
+                    )
+                )
+            troubles += [made.trouble] if made.trouble else []
+            on_target()
+        for writer in writers.values():
+            writer.finish()
+            final = lake.tidy_file(writer.table.name, day)
+            entries[writer.table.name] = FileEntry(
+                file=str(final.relative_to(lake.tidy)),
+                rows=writer.rows,
+                bytes=writer.path.stat().st_size,
+                sha256=sha256_of(writer.path),
+            )
+        manifest = Manifest(
+            snapshot_date=day,
+            schema_version=tables.SCHEMA_VERSION,
+            tables=entries,
+            sources=Sources(targets_sha256=targets_sha256(lake, day), captures=sources),
+        )
+        _replace(lake, day, manifest, {name: writer.path for name, writer in writers.items()})
+    return NormalisedDay(day, manifest, tuple(troubles))
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """A target that was to be listed or was captured on a day, and its raw file."""
+
+    target: TargetLine
+    path: Path | None
+    is_listed: bool
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The rows of one target; `capture_id` is None where its raw file could not be made into rows."""
+
+    tables: dict[str, pa.Table]
+    capture_id: str | None = None
+    trouble: str | None = None
+
+
+def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made:
+    """The rows of one target, or why there are none."""
+    target = expected.target
+    try:
+        with _no_search_for_cycles():
+            capture = read_capture(expected.path) if expected.path else None
+            made = tidy_target(day, target, capture, expected.is_listed)
+        return _Made(made, capture.capture.capture_id if capture else None)
+    except LakeError as error:
+        reason, text = "raw_file_damaged", str(error)
+    except Exception as error:  # noqa: BLE001 - one target's trouble is not the others'
+        reason, text = UNEXPECTED, f"{target.label}: {report(error, f'the rows of {target.label} on {day}')}"
+    standing = _standing_rows(lake, day, target)
+    if standing is not None:
+        return _Made(standing, None, f"{day}: {text}; the rows that were made of it before stand")
+    return _Made(failed_target(day, target, reason, text, expected.is_listed), None, f"{day}: {text}")
+
+
+def _standing_rows(lake: Lake, day: date, target: TargetLine) -> dict[str, pa.Table] | None:
+    """The rows of a target that were made of an earlier reading of the day, if it was captured then."""
+    manifest = read_if_valid(lake.manifest_file(day))
+    if manifest is None:
+        return None
+    try:
+        for entry in manifest.tables.values():
+            check_file(lake.tidy / entry.file, entry, "")
+        found = {table.name: _rows_of(lake.tidy / manifest.tables[table.name].file, table, target) for table in TABLES}
+    except (LakeError, KeyError, pa.ArrowException):
+        return None
+    captures = found[tables.CAPTURES.name].to_pylist()
+    return found if captures and captures[0]["capture_id"] else None
+
+
+def _rows_of(path: Path, table: Table, target: TargetLine) -> pa.Table:
+    rows = pq.ParquetFile(path).read()
+    of_target = pc.and_(pc.equal(rows["project_id"], target.project_id), pc.equal(rows["region"], target.region))
+    found = rows.filter(of_target)
+    columns = [
+        found[field.name].cast(field.type) if field.name in found.column_names else pa.nulls(found.num_rows, field.type)
+        for field in table.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def days_to_normalise(lake: Lake, day: date) -> list[date]:
+    """`day`, and after it every day whose raw files are not those that its manifest names.
+
+    The day that was asked for comes first: if it is today, it cannot be captured again, others can be mended any time.
+    """
+    return [day, *(stale for stale in stale_dates(lake) if stale != day)]
+
+
+def normalise_days(lake: Lake, days: Iterable[date], report: Reporter = reraise) -> Iterator[NormalisedDay]:
+    """Normalise several days, in their order; a damaged one does not keep the others from being written.
+
+    Args:
+        lake: raw files in, tidy files out; the caller holds its lock.
+        days: the snapshot dates.
+        report: is told of an error that nobody foresaw, and says in a sentence where it is reported.
+
+    Raises:
+        OSError: when the disk does not take the files.
+    """
+    for day in days:
+        try:
+            yield normalise_day(lake, day, report)
+        except LakeError as error:
+            yield NormalisedDay(day, None, (f"{day}: {error}",))
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one day's trouble is not the others'
+            yield NormalisedDay(day, None, (f"{day}: {report(error, f'the tables of {day}')}",))
+
+
+def _says_the_same(path: Path, manifest: Manifest) -> bool:
+    standing = read_if_valid(path)
+    return standing is not None and standing.tables == manifest.tables
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Decoded JSON holds no cycles; the collector's search for them would cost as much as the decoding."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path]) -> None:
+    """Move the files into place; while they do not fit together there is no manifest, so nobody reads them."""
+    path = lake.manifest_file(day)
+    if path.is_file() and not _says_the_same(path, manifest):
+        path.unlink()
+        sync(path.parent)
+    for name, unfinished in finished.items():
+        lake.put(unfinished, lake.tidy_file(name, day))
+    write_json(lake, path, manifest)
+
+
+def _expected(lake: Lake, day: date, troubles: list[str]) -> Iterator[_Expected]:
+    """Every target that was to be listed or was captured on `day`, by project and region."""
+    file = lake.targets_file(day)
+    listed: dict[tuple[str, str], TargetLine] = {}
+    is_damaged = False
+    try:
+        listed = {target.key: target for target in read_targets(file).targets} if file.is_file() else {}
+    except LakeError as error:
+        is_damaged = True
+        troubles.append(f"{day}: {error}; the day's targets are those of its raw files")
+    captured = {lake.target_of(path): path for path in lake.raw_files(day)}
+    for key in sorted({*listed, *captured}):
+        path = captured.get(key)
+        if key in listed:
+            yield _Expected(listed[key], path, is_listed=True)
+        elif path is not None:
+            yield _Expected(_target_in(path, key), path, is_listed=is_damaged)
+
+
+def _target_in(path: Path, key: tuple[str, str]) -> TargetLine:
+    """The target as its raw file has it; of a damaged one what its path says."""
+    try:
+        return read_capture(path, with_answers=False).capture.target
+    except LakeError:
+        return TargetLine(project_id=key[0], region=key[1], name=None, endpoint="", query_region=key[1])

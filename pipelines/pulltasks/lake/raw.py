@@ -1,0 +1,289 @@
+"""The raw archive: one file per capture with every answer as it was received.
+
+Lives here: the lines of the file, writing and reading them, the day's target list.
+Does not live here: where files lie (lake), what answers mean (huawei, normalise).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import deque
+from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, cast
+
+import msgspec
+import pyarrow as pa
+
+from pulltasks.errors import LakeError, NotReadable
+from pulltasks.json_reading import decode_file
+from pulltasks.names import target_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+# 2: the last line ends with the SHA-256 of all that stands before it. Files of format 1 have none.
+FORMAT = 2
+_FORMAT_WITH_CHECKSUM = 2
+_CHECKSUM = re.compile(rb'(?s)(.*),"sha256":"([0-9a-f]{64})"}')
+_BLOCK_BYTES = 1 << 16
+
+Verdict = Literal["complete", "incomplete", "failed"]
+
+
+class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A target as it was configured.
+
+    How dates are counted (`timezone`) and what of a listing is held back (`max_drop_ratio`, `drop_accepted`) stand in
+    the archive, so that the day's tables do not depend on later settings.
+    """
+
+    project_id: str
+    region: str
+    name: str | None
+    endpoint: str
+    query_region: str
+    timezone: str | None = None
+    max_drop_ratio: float | None = None
+    drop_accepted: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """`(project_id, region)`."""
+        return (self.project_id, self.region)
+
+    @property
+    def label(self) -> str:
+        """As messages call it everywhere."""
+        return target_label(self.project_id, self.region, self.name)
+
+
+class TargetList(msgspec.Struct, frozen=True, kw_only=True):
+    """What was to be listed on a day, in order of project and region."""
+
+    snapshot_date: date
+    timezone: str
+    software_version: str
+    targets: list[TargetLine]
+
+
+class CaptureLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="capture"):
+    """First line of a file: what was captured."""
+
+    format: int = FORMAT
+    target: TargetLine
+    snapshot_date: date
+    timezone: str
+    capture_id: str
+    software_version: str
+    started_at: datetime
+
+
+class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="answer", omit_defaults=True):
+    """One answer, in the order of arrival; `body_base64` holds what is no UTF-8 text.
+
+    `old_encoding` is the name under which its encoding came, where that is no name of today.
+    """
+
+    sequence: int
+    sweep: int | None = None
+    offset: int | None = None
+    limit: int | None = None
+    task_id: str | None = None
+    sent_at: datetime
+    received_at: datetime
+    status: int
+    request_id: str | None = None
+    date: str | None = None
+    body: str | None = None
+    body_base64: str | None = None
+    old_encoding: str | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The body as received."""
+        readable = self.readable
+        return readable if isinstance(readable, bytes) else readable.encode()
+
+    @property
+    def readable(self) -> str | bytes:
+        """The body as a decoder takes it: text where it is text, which saves encoding it first."""
+        return base64.b64decode(self.body_base64) if self.body_base64 is not None else self.body or ""
+
+
+class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="verdict"):
+    """Last line of a file: how the capture ended and what it took.
+
+    `counted_sweep` is the sweep whose answers are the listing of a complete capture. `gone`, `unlisted` and
+    `unchecked` are the tasks of the last complete capture that it lacks, by what the service said of them.
+    `task_ids_sha256` is the hash of the tasks of a complete capture (`ids_sha256`), None before format 2.
+    """
+
+    verdict: Verdict
+    proof: str | None = None
+    verdict_reason: str | None = None
+    evidence: str | None = None
+    drift_repairs: int = 0
+    offset_unit: str = "unknown"
+    order_witness: str = "assumed"
+    error_code: str | None = None
+    error_message: str | None = None
+    counted_sweep: int | None = None
+    task_count: int = 0
+    task_ids_sha256: str | None = None
+    total_first: int | None = None
+    total_last: int | None = None
+    sweeps: int = 0
+    requests: int = 0
+    retries: int = 0
+    first_request_id: str | None = None
+    last_request_id: str | None = None
+    clock_skew_seconds: int | None = None
+    gone: list[str] = []
+    unlisted: list[str] = []
+    unchecked: list[str] = []
+    finished_at: datetime
+
+
+def ids_sha256(ids: Sequence[str]) -> str:
+    """The hash of the ids of tasks, which must be in order."""
+    return hashlib.sha256(msgspec.json.encode(ids)).hexdigest()
+
+
+def body_fields(content: bytes) -> tuple[str | None, str | None]:
+    """A body as `(body, body_base64)`: text where it is UTF-8, else base64."""
+    try:
+        return content.decode(), None
+    except UnicodeDecodeError:
+        return None, base64.b64encode(content).decode()
+
+
+class RawWriter:
+    """Writes the lines of one capture to a stream that is compressed on the way."""
+
+    def __init__(self, path: Path, capture: CaptureLine) -> None:
+        self._stream = pa.CompressedOutputStream(str(path), "zstd")
+        self._encode = msgspec.json.Encoder().encode
+        self._hash = hashlib.sha256()
+        self.capture = capture
+        self._write(capture)
+
+    def answer(self, line: AnswerLine) -> None:
+        """Keep one answer."""
+        self._write(line)
+
+    def close(self, verdict: VerdictLine | None = None) -> None:
+        """End the file; without a verdict it is not valid and must be thrown away."""
+        if verdict is not None:
+            self._hash.update(last := self._encode(verdict).removesuffix(b"}"))
+            self._stream.write(last + b',"sha256":"' + self._hash.hexdigest().encode() + b'"}\n')
+        self._stream.close()
+
+    def _write(self, line: msgspec.Struct) -> None:
+        content = self._encode(line) + b"\n"
+        self._hash.update(content)
+        self._stream.write(content)
+
+
+class RawCapture(msgspec.Struct, frozen=True):
+    """One file of the archive."""
+
+    capture: CaptureLine
+    answers: list[AnswerLine]
+    verdict: VerdictLine
+
+
+def rank(verdict: VerdictLine, capture: CaptureLine) -> tuple[int, datetime]:
+    """Of two captures of a target on one day the one with the higher rank counts."""
+    return (("failed", "incomplete", "complete").index(verdict.verdict), capture.started_at)
+
+
+def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:
+    """Read one file; `with_answers=False` leaves the answers out, which costs little.
+
+    Raises:
+        LakeError: when the file is missing, damaged or has no verdict.
+    """
+    decode = msgspec.json.Decoder(CaptureLine | AnswerLine | VerdictLine).decode
+    try:
+        first, *between, last = _checked_lines(path) if with_answers else _ends(_checked_lines(path))
+        capture, verdict = decode(first), decode(last)
+        answers = [decode(line) for line in between]
+    except (OSError, ValueError, RecursionError, NotReadable, msgspec.DecodeError) as error:
+        raise LakeError(f"{path}: cannot be read as a raw capture ({error}); restore it from a backup") from None
+    if not isinstance(capture, CaptureLine) or not isinstance(verdict, VerdictLine):
+        raise LakeError(f"{path}: no raw capture: its first or its last line is missing; restore it from a backup")
+    if capture.format > FORMAT:
+        raise LakeError(f"{path}: written by a newer pulltasks (format {capture.format}); upgrade this one")
+    return RawCapture(capture, cast("list[AnswerLine]", answers), verdict)
+
+
+def read_capture_id(path: Path) -> str | None:
+    """The capture that a file holds, by its first line alone; None when that cannot be read."""
+    try:
+        with pa.CompressedInputStream(str(path), "zstd") as stream:
+            line, end, _ = stream.read(_BLOCK_BYTES).partition(b"\n")
+        return decode_file(line, CaptureLine).capture_id if end else None
+    except (OSError, ValueError, NotReadable):
+        return None
+
+
+def _ends(lines: Iterator[bytes]) -> list[bytes]:
+    """The first and the last of some lines; none between is kept."""
+    return [*islice(lines, 1), *deque(lines, maxlen=1)]
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def _checked_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file; the last one only if it fits what stands before it.
+
+    Raises:
+        ValueError: when it does not, or when there is no line.
+    """
+    hashed = hashlib.sha256()
+    lines = _lines(path)
+    line = next(lines, b"")
+    has_checksum = decode_file(line, _Format).format >= _FORMAT_WITH_CHECKSUM
+    for following in lines:
+        hashed.update(line)
+        hashed.update(b"\n")
+        yield line
+        line = following
+    checksum = _CHECKSUM.fullmatch(line)
+    if has_checksum and not checksum:
+        raise ValueError("its last line has no checksum")
+    if checksum:
+        hashed.update(checksum[1])
+        if hashed.hexdigest().encode() != checksum[2]:
+            raise ValueError("its checksum does not fit")
+    yield line
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of a file, in time that grows with its length alone."""
+    with pa.CompressedInputStream(str(path), "zstd") as stream:
+        pieces: list[bytes] = []
+        while block := stream.read(_BLOCK_BYTES):
+            first, *others = block.split(b"\n")
+            pieces.append(first)
+            for other in others:
+                yield b"".join(pieces)
+                pieces = [other]
+
+
+def read_targets(path: Path) -> TargetList:
+    """The day's target list.
+
+    Raises:
+        LakeError: when the file is missing or damaged.
+    """
+    try:
+        return decode_file(path.read_bytes(), TargetList)
+    except (OSError, NotReadable) as error:
+        raise LakeError(f"{path}: cannot be read as a list of targets: {error}") from None

@@ -1,0 +1,80 @@
+"""The key of the fingerprints, and the checksum that tells whether it is still the same.
+
+Lives here: making and reading both.
+Does not live here: what is fingerprinted (masking, sql/masks), where the files lie (lake).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from pulltasks.errors import LakeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+
+KEY_BYTES = 32
+
+
+def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
+    """The lake's redaction key; made at first use, as is its checksum.
+
+    Args:
+        lake: where it lies.
+        may_make: whether a missing key is a beginning; in a lake that has published before it is a loss.
+
+    Raises:
+        LakeError: when the file is there and is no key or another one than its checksum names, or is missing and may
+            not be made.
+    """
+    path = lake.redaction_key
+    if not path.is_file() and not may_make:
+        raise LakeError(
+            f"{path}: the redaction key is gone, and with it the meaning of every published fingerprint. Restore it "
+            f"from a backup; or remove all builds in {lake.warehouse} to begin with a new key"
+        )
+    if not path.is_file():
+        lake.redaction_key_checksum.unlink(missing_ok=True)
+        _write(lake, path, secrets.token_hex(KEY_BYTES))
+    key = read_key(lake)
+    if not lake.redaction_key_checksum.is_file():
+        _write(lake, lake.redaction_key_checksum, _checksum(key))
+    return key
+
+
+def read_key(lake: Lake) -> bytes:
+    """The lake's redaction key, held against its checksum where there is one.
+
+    Raises:
+        LakeError: when it is no key, or another one than its checksum names.
+        OSError: when it is not there or cannot be read.
+    """
+    path = lake.redaction_key
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", text):
+        raise LakeError(
+            f"{path}: this is no redaction key ({2 * KEY_BYTES} characters 0-9 a-f); restore it from a backup, "
+            "or remove it to begin with a new one (fingerprints will differ from the earlier ones)"
+        )
+    key = bytes.fromhex(text)
+    checksum = lake.redaction_key_checksum
+    if checksum.is_file() and checksum.read_text(encoding="utf-8", errors="replace").strip() != _checksum(key):
+        raise LakeError(
+            f"{path}: this is not the key that {checksum.name} was made of, and every fingerprint would change; "
+            f"restore it from a backup, or remove {checksum.name} if the key was changed on purpose"
+        )
+    return key
+
+
+def _checksum(key: bytes) -> str:
+    return hashlib.sha256(b"redaction key\0" + key).hexdigest()
+
+
+def _write(lake: Lake, path: Path, line: str) -> None:
+    with lake.writing(path) as unfinished:
+        unfinished.write_text(line + "\n", encoding="ascii")

@@ -1,0 +1,53 @@
+"""Reading tidy tables.
+
+Lives here: a select over files of a table, a connection to all of them.
+Does not live here: writing them (normalise, parquet, compaction).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pulltasks.errors import LakeError, NoWarehouse
+from pulltasks.sql_literals import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.tables import Table
+
+
+def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
+    """A connection whose tables are the tidy tables of all dates, unredacted, for the lake's owner."""
+    from pulltasks.tables import TABLES  # brings Arrow along, which a query of the published file does without
+
+    # what does not fit into memory is as private as the tables themselves
+    connection = duckdb.connect(":memory:", config={"temp_directory": str(lake.tidy / ".spill")})
+    for table in TABLES:
+        files = lake.files(table.name, date.min, date.max)
+        if not files:
+            raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
+        _execute(connection, f"create view {table.name} as {tidy_rows(table, files)}")
+    return connection
+
+
+def tidy_rows(table: Table, files: Sequence[Path]) -> str:
+    """A select over files of one tidy table; a column that an older file does not have is null there."""
+    columns = ", ".join(f'cast(null as {c.sql_type}) as "{c.name}"' for c in table.columns)
+    names = ", ".join(f"'{escaped(path)}'" for path in files)
+    return (  # column names are the code's own, paths are escaped
+        f"select {columns} where false union all by name "
+        f"from read_parquet([{names}], hive_partitioning = false, union_by_name = true)"
+    )
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    try:
+        connection.execute(statement)
+    except duckdb.Error as error:
+        raise LakeError(f"the tidy tables cannot be read ({error}); `pulltasks rebuild` writes them again") from None

@@ -1,0 +1,22 @@
+"""What is known of a target before it is listed.
+
+Lives here: the tasks of its last complete capture, and a hint on the service's paging.
+Does not live here: where that is read from (warehouse.previous_captures), what follows from it (capture).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the last complete capture of a target showed; `offset_unit` is a hint, never assumed."""
+
+    task_ids: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+    offset_unit: Literal["rows", "pages", "unknown"] = "unknown"
+
+
+NOTHING_KNOWN = Known()

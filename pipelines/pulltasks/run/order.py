@@ -1,0 +1,271 @@
+"""Whole runs: the order of their steps, which the command line and Dagster both drive.
+
+Lives here: the order of the steps, nothing else.
+Does not live here: the steps (steps), what is said of a run (report), printing and exit codes (cli.main), assets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from pulltasks.alerts.rules import CREDENTIAL_REFUSED
+from pulltasks.capture.targets import check_date
+from pulltasks.errors import DateRefused, LakeError
+from pulltasks.huawei.refusals import PERSISTENT
+from pulltasks.lake.audit import mend_manifests
+from pulltasks.lake.compaction import (
+    clear_compacted_days,
+    compact_month,
+    forget_day,
+    months_to_compact,
+    remove_old_raw,
+)
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.manifests import stale_dates
+from pulltasks.lake.normalise import days_to_normalise
+from pulltasks.run.steps import EVERYTHING, Captured, CaptureOptions, Kept, Silent, Skipped, Tidied, opened
+from pulltasks.warehouse.plan import remove_all_builds
+from pulltasks.warehouse.publish import Built, CrossChecked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from pulltasks.alerts.rules import Failure
+    from pulltasks.capture.targets import CaptureResult, Clock
+    from pulltasks.lake.compaction import CompactedMonth
+    from pulltasks.run.steps import Parts, Run, RunResult, Watcher
+    from pulltasks.settings import Settings
+
+
+# What a run tells whoever drives it, step by step.
+Step = Captured | Kept | Tidied | Built | CrossChecked | Skipped
+
+
+def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = EVERYTHING) -> Iterator[Step]:
+    """Capture a day that the service still shows, then bring tables, warehouse and page up to it."""
+    yield run.capture(day, options)
+    has_news = any(result.is_new for result in run.captures)
+    run.settle()
+    if parts.tidy:
+        yield run.normalise(day, days_to_normalise(run.lake, day) if has_news else stale_dates(run.lake))
+    yield from _steps_from_tables(run, parts)
+
+
+def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> Iterator[Step]:
+    """Write the tidy files of days again from their raw files, then bring warehouse and page up to them."""
+    run.settle()
+    run.give_up_damaged_months(days)  # then all their days are stale
+    yield run.normalise(days[-1], sorted({*days, *stale_dates(run.lake)}))
+    yield from _steps_from_tables(run, parts)
+
+
+def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
+    """What every run ends with."""
+    if parts.models or parts.publish:
+        yield from run.build(parts)
+    if parts.page:
+        run.write_page()
+    run.close_months()
+
+
+def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) -> Iterator[Step]:
+    """What there is to do for a day and some parts: today is captured, a past day is rebuilt from its raw files."""
+    if parts.capture and (options.simulated or _is_present(run, day, options)):
+        yield from snapshot_steps(run, day, options, parts)
+    elif parts.capture or parts.tidy:
+        raw_files = len(run.lake.raw_files(day))
+        if day not in run.lake.raw_dates():
+            yield Skipped(
+                f"{day}: there is no raw archive of this day in {run.lake.raw}, and the service shows only the "
+                "present; nothing was done, what is there stays"
+            )
+            return
+        if parts.capture:
+            yield Kept(raw_files)
+        if parts.tidy:
+            yield from rebuild_steps(run, [day], parts)
+        else:
+            run.settle()
+            yield from _steps_from_tables(run, parts)
+    elif day in run.lake.tidy_dates():
+        run.settle()
+        yield from _steps_from_tables(run, parts)
+    else:
+        yield Skipped(f"{day}: there are no tidy tables of this day; materialise `tidy/…` of it first")
+
+
+def _is_present(run: Run, day: date, options: CaptureOptions) -> bool:
+    try:
+        check_date(run.settings, day, run.clock.now(), began_at=options.began_at)
+    except DateRefused:
+        return False
+    return True
+
+
+def may_try_again(captures: Sequence[CaptureResult]) -> bool:
+    """Whether another attempt, soon, could list what this one could not.
+
+    Never after a refused credential: a few more refusals would lock it.
+    """
+    reasons = {capture.reason for capture in captures if capture.is_new and capture.verdict != "complete"}
+    return CREDENTIAL_REFUSED not in reasons and bool(reasons - PERSISTENT)
+
+
+# -- whole runs --------------------------------------------------------------------------------------------------
+
+
+def snapshot(
+    settings: Settings,
+    day: date,
+    clock: Clock,
+    *,
+    refresh: bool = False,
+    only: Collection[tuple[str, str]] | None = None,
+    accept_drop: Collection[tuple[str, str]] = (),
+    simulated: bool = False,
+    watcher: Watcher | None = None,
+    tell: Callable[[Failure], None] = lambda _: None,
+) -> RunResult:
+    """Capture `day` (today, unless it is a sandbox's), then build and publish whatever is not published yet.
+
+    Raises:
+        DateRefused: before anything is touched, when `day` is not today.
+        LakeBusy: before anything is touched, when another run is writing.
+        ConfigError: when no credential is found, or no endpoint resolves.
+    """
+    began_at = clock.now()
+    if not simulated:
+        check_date(settings, day, began_at)
+    options = CaptureOptions(refresh, only, accept_drop, simulated, began_at)
+    with opened(settings, clock, watcher, tell) as run:
+        return _finished(run, snapshot_steps(run, day, options), day)
+
+
+def rebuild(
+    settings: Settings,
+    first: date,
+    last: date,
+    clock: Clock,
+    *,
+    watcher: Watcher | None = None,
+    tell: Callable[[Failure], None] = lambda _: None,
+) -> RunResult:
+    """Write the tidy files from `first` to `last` again from the raw archive alone, and publish.
+
+    Raises:
+        LakeError: when there is no raw archive for any of the days; nothing is touched then.
+        LakeBusy: when another run is writing.
+    """
+    lake = Lake(settings.lake.root)
+    days = [day for day in lake.raw_dates() if first <= day <= last]
+    if not days:
+        held = lake.raw_dates()
+        reach = f"it reaches from {held[0]} to {held[-1]}" if held else "it is empty"
+        raise LakeError(
+            f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched: without it a day's "
+            "tables cannot be made again, those that are there stay"
+        )
+    with opened(settings, clock, watcher, tell) as run:
+        result = _finished(run, rebuild_steps(run, days), days[-1])
+    without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
+    return replace(result, days_without_raw=without_raw)
+
+
+def _finished(run: Run, steps: Iterable[Step], day: date) -> RunResult:
+    for _ in steps:
+        pass
+    return cast("RunResult", run.result(day))  # a whole run publishes, or raises
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What became of a day that was taken out.
+
+    Attributes:
+        folder: where its files went.
+        published: what is published now; None where nothing is left.
+        newest: the newest day that is left.
+        troubles: what could not be done beside it, a line each.
+    """
+
+    folder: Path
+    published: Path | None
+    newest: date | None
+    troubles: tuple[str, ...] = ()
+
+
+def forget(
+    settings: Settings, day: date, clock: Clock, *, for_good: bool = False, watcher: Watcher | None = None
+) -> Forgotten:
+    """Take a wrong day out, as if it had never been: its raw and tidy files go into `lake/forgotten/`.
+
+    Raises:
+        LakeError: when the lake has nothing of that day; or has no raw files of it, which makes it lost for good, and
+            `for_good` is not said. Nothing is touched then.
+        LakeBusy: when another run is writing.
+    """
+    lake = Lake(settings.lake.root)
+    has_raw, has_tidy = day in lake.raw_dates(), day in lake.tidy_dates()
+    if not has_raw and not has_tidy:
+        raise LakeError(f"{day}: {lake.root} has nothing of this day; nothing was touched")
+    if not has_raw and not for_good:
+        raise LakeError(
+            f"{day}: there is no raw archive of this day, so it could never be made again; say --for-good beside --yes "
+            "if it shall go all the same. Nothing was touched"
+        )
+    with opened(settings, clock, watcher) as run:
+        run.settle()
+        folder = forget_day(lake, day)
+        days = lake.tidy_dates()
+        if not days:
+            remove_all_builds(lake)
+            return Forgotten(folder, None, None)
+        result = _finished(run, _steps_from_tables(run, EVERYTHING), days[-1])
+    troubles = (*result.damaged_days, *([result.page_error] if result.page_error else []))
+    return Forgotten(folder, result.published, days[-1], troubles)
+
+
+class Compaction(NamedTuple):
+    """What became of each closed month; the days whose raw files were removed; those that keep them.
+
+    A day keeps them where it is needed to mend a damaged table.
+    """
+
+    months: list[CompactedMonth]
+    days_without_raw: list[date]
+    damaged_days: list[date]
+
+
+def compact(
+    settings: Settings, today: date, *, through: date | None = None, watcher: Watcher | None = None
+) -> Compaction:
+    """Write every closed month as one sorted file a table, and let go of what is older than the settings keep.
+
+    Args:
+        settings: what is kept.
+        today: the day that ages are counted to.
+        through: the last month to compact; None for all that are closed.
+        watcher: is told how it gets on.
+
+    Raises:
+        LakeError: when a day's file is damaged; what was compacted before it stands.
+        LakeBusy: when another run is writing.
+    """
+    lake = Lake(settings.lake.root)
+    if not lake.tidy_dates():
+        raise LakeError(f"{lake.root}: there are no tidy tables to compact; run `pulltasks snapshot` first")
+    watcher = watcher or Silent()
+    lake.prepare()
+    with lake.lock():
+        mend_manifests(lake)
+        clear_compacted_days(lake)
+        months = [month for month in months_to_compact(lake, settings.lake) if through is None or month <= through]
+        watcher.begin("compacting", len(months))
+        done = []
+        for month in months:
+            done.append(compact_month(lake, month))
+            watcher.advance(f"{month:%Y-%m}")
+        return Compaction(done, *remove_old_raw(lake, settings.lake, today))

@@ -1,0 +1,359 @@
+"""The steps of a run over a lake whose lock it holds, and what each of them finds.
+
+Lives here: one method for each step, what a run keeps for its end.
+Does not live here: their order (order), what they do (capture, lake, warehouse), what is said of it (report).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pulltasks.alerts.rules import CREDENTIAL_REFUSED, Failure
+from pulltasks.capture.targets import CLOCK_DISAGREES, CaptureResult, capture_targets
+from pulltasks.errors import LakeError, NoWarehouse
+from pulltasks.lake.audit import audit_days, mend_manifests
+from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, give_up_month
+from pulltasks.lake.error_reports import reporter
+from pulltasks.lake.lake import Lake, month_of
+from pulltasks.lake.manifests import read_if_valid, stale_dates
+from pulltasks.lake.normalise import normalise_days
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.plan import plan_build
+from pulltasks.warehouse.previous_captures import known_tasks
+from pulltasks.warehouse.publish import build_steps
+from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.status import read_day
+from pulltasks.warehouse.surprises import read_surprises
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from pulltasks.capture.targets import Clock
+    from pulltasks.errors import Reporter
+    from pulltasks.lake.manifests import Manifest
+    from pulltasks.settings import Settings
+    from pulltasks.warehouse.publish import Built, CrossChecked
+    from pulltasks.warehouse.status import Status
+
+
+class Watcher(Protocol):
+    """Is told how a run gets on."""
+
+    def begin(self, step: str, total: int) -> None:
+        """A step of so many parts begins."""
+
+    def advance(self, note: str) -> None:
+        """One part is done."""
+
+
+class Silent:
+    """A watcher that does not care."""
+
+    def begin(self, step: str, total: int) -> None:
+        """Nothing to do."""
+
+    def advance(self, note: str) -> None:
+        """Nothing to do."""
+
+
+# -- what is asked of a run, and what it answers -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaptureOptions:
+    """How a day is captured; see `capture_targets`."""
+
+    refresh: bool = False
+    only: Collection[tuple[str, str]] | None = None
+    accept_drop: Collection[tuple[str, str]] = ()
+    simulated: bool = False
+    began_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What of a run is done; the command line does everything but show models.
+
+    Attributes:
+        capture: ask the service.
+        tidy: write the tidy files of the day, and those of other days whose raw files have changed.
+        models: models to show with their checks; the last day is built again for them where nothing is new.
+        publish: build, and let readers see it.
+        page: write the page, where the settings ask for one.
+    """
+
+    capture: bool = True
+    tidy: bool = True
+    models: frozenset[str] = frozenset()
+    publish: bool = True
+    page: bool = True
+
+
+EVERYTHING = Parts()
+
+
+@dataclass(frozen=True)
+class Captured:
+    """The service was asked for a day."""
+
+    results: tuple[CaptureResult, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A past day keeps the raw files that it has."""
+
+    raw_files: int
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """The tidy files are up to date; `manifest` is None where those of the day could not be written."""
+
+    day: date
+    manifest: Manifest | None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """There is nothing to do for a day, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did.
+
+    Attributes:
+        captures: how each target that was asked for ended; empty for a rebuild.
+        built_days: the days whose tidy files were written.
+        days_without_raw: days that a rebuild was asked for and left as they are, as they have no raw files any more.
+        damaged_days: what is wrong with days that could not be written; the rest goes on without them.
+        published: the published file.
+        dashboard: the page, where the settings ask for one.
+        page_error: why the page could not be written; what was published stands.
+        status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
+        surprises: what the answers of that day held that was not expected, and what was found damaged and mended.
+        is_complete: whether every target is complete on the newest day, and no day is damaged.
+    """
+
+    captures: tuple[CaptureResult, ...]
+    built_days: tuple[date, ...]
+    damaged_days: tuple[str, ...]
+    published: Path
+    status: Status
+    surprises: tuple[str, ...]
+    is_complete: bool
+    days_without_raw: tuple[date, ...] = ()
+    dashboard: Path | None = None
+    page_error: str | None = None
+
+
+# -- the steps ---------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """One run over a lake whose lock it holds: its steps, and what they found. `opened` makes one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lake: Lake,
+        clock: Clock,
+        report: Reporter,
+        watcher: Watcher,
+        tell: Callable[[Failure], None],
+    ) -> None:
+        self.settings = settings
+        self.lake = lake
+        self.clock = clock
+        self.captures: tuple[CaptureResult, ...] = ()
+        self.built: list[date] = []  # days whose tidy files were written
+        self.troubles: list[str] = []  # days that cannot be written or used, months that cannot be closed
+        self.page: Path | None = None
+        self.page_error: str | None = None
+        self._report = report
+        self._watcher = watcher
+        self._tell = tell
+        self._noticed: list[str] = []
+        self._compacted: Collection[date] = ()
+        self._published: Path | None = None
+
+    def notice_damage(self) -> None:
+        """A published file that cannot be opened keeps no day from being captured, and is worth a word."""
+        try:
+            open_published(self.lake).close()
+        except NoWarehouse:
+            pass
+        except LakeError:
+            self._noticed.append(f"{self.lake.published} could not be opened; it was made anew from the tidy tables")
+
+    def capture(self, day: date, options: CaptureOptions) -> Captured:
+        """Ask the service for a day."""
+        self._watcher.begin("capturing", len(self.settings.targets))
+        with known_tasks(self.lake) as known:
+            self.captures = tuple(
+                asyncio.run(
+                    capture_targets(
+                        self.settings,
+                        self.lake,
+                        day,
+                        self.clock,
+                        known=known,
+                        refresh=options.refresh,
+                        only=options.only,
+                        accept_drop=options.accept_drop,
+                        simulated=options.simulated,
+                        began_at=options.began_at,
+                        report=self._report,
+                        on_result=lambda result: self._watcher.advance(result.target.label),
+                    )
+                )
+            )
+        failures = failures_of(self.captures)
+        for failure in failures:
+            self._tell(failure)
+        return Captured(self.captures, failures)
+
+    def settle(self) -> None:
+        """Mend what an earlier run left half done, before any table is written."""
+        self._noticed += mend_manifests(self.lake)
+        clear_compacted_days(self.lake)
+        self._compacted = self.lake.compacted_months()
+
+    def give_up_damaged_months(self, days: Sequence[date]) -> None:
+        """Let the days of damaged months be made again, of those months that some days lie in."""
+        for month in damaged_months(self.lake, sorted({month_of(day) for day in days})):
+            give_up_month(self.lake, month)
+
+    def normalise(self, day: date, days: Sequence[date]) -> Tidied:
+        """Write the tidy files of days; one that is damaged does not keep the others from being written."""
+        self._watcher.begin("normalising", len(days))
+        for made in normalise_days(self.lake, days, self._report):
+            self.built += [made.day] if made.manifest else []
+            self.troubles += made.troubles
+            self._watcher.advance(str(made.day))
+        return Tidied(day, read_if_valid(self.lake.manifest_file(day)))
+
+    def build(self, parts: Parts) -> Iterator[Built | CrossChecked]:
+        """Look at the days that the build adds, which it will rest on unseen afterwards; build, and publish."""
+        if self.troubles and not self.lake.tidy_dates():
+            raise LakeError("\n".join(self.troubles))
+        self._watcher.begin("building", 1)
+        models, settings = load_models(), self.settings.warehouse
+        audit = audit_days(self.lake, plan_build(self.lake, models, settings).days, self._report)
+        self.built += audit.rebuilt
+        self.troubles += audit.troubles
+        self._published = yield from build_steps(
+            self.lake,
+            models,
+            settings,
+            self.clock.now(),
+            on_day=lambda day: self._watcher.advance(str(day)),
+            left_out=audit.left_out,
+            shown=parts.models,
+            publish=parts.publish,
+        )
+
+    def write_page(self) -> None:
+        """Write the page; that it cannot be written takes nothing back."""
+        if not self.settings.dashboard.enabled:
+            return
+        from pulltasks.dashboard import PAGE_NOT_WRITTEN, write_dashboard
+
+        try:
+            self.page = write_dashboard(self.lake, self.settings)
+        except (LakeError, OSError) as error:
+            self.page_error = PAGE_NOT_WRITTEN.format(error=error)
+        except Exception as error:  # noqa: BLE001 - what was published stands
+            self.page_error = PAGE_NOT_WRITTEN.format(error=self._report(error, "writing the page"))
+
+    def close_months(self) -> None:
+        """Compact months that were opened for a day in them, unless a day of theirs could not be written.
+
+        A month that cannot be closed takes nothing back: what was published stands, and the next run finds its days.
+        """
+        stale = {month_of(day) for day in stale_dates(self.lake)}
+        with_days = {month_of(day) for day in self.lake.tidy_dates()}
+        for month in sorted((set(self._compacted) & with_days) - set(self.lake.compacted_months()) - stale):
+            try:
+                compact_month(self.lake, month)
+            except LakeError as error:
+                self.troubles.append(str(error))
+
+    def result(self, day: date) -> RunResult | None:
+        """What the run did; None where it neither published nor wrote the page."""
+        if self.troubles:
+            self._tell(Failure("damaged_days", "; ".join(self.troubles)))
+        if self.page_error:
+            self._tell(Failure("page_not_written", self.page_error))
+        published = self._published or (self.lake.published if self.page else None)
+        if published is None:
+            return None
+        # what a rebuild leaves is judged by the newest day
+        judged = day if self.captures else self.lake.tidy_dates()[-1]
+        with open_published(self.lake) as connection:
+            status, surprises = read_day(connection, judged), read_surprises(connection, judged)
+        is_covered = (
+            all(capture.verdict == "complete" for capture in self.captures)
+            and status.covers({target.key for target in self.settings.targets})
+            if self.captures
+            else status.is_complete
+        )
+        return RunResult(
+            captures=self.captures,
+            built_days=tuple(dict.fromkeys(self.built)),
+            damaged_days=tuple(self.troubles),
+            published=published,
+            status=status,
+            surprises=(*self._noticed, *surprises),
+            is_complete=is_covered and not self.troubles and not self.page_error,
+            dashboard=self.page,
+            page_error=self.page_error,
+        )
+
+
+@contextmanager
+def opened(
+    settings: Settings,
+    clock: Clock,
+    watcher: Watcher | None = None,
+    tell: Callable[[Failure], None] = lambda _: None,
+) -> Iterator[Run]:
+    """A run, for as long as it holds the lake's lock.
+
+    Args:
+        settings: the configuration.
+        clock: time and identifiers.
+        watcher: is told how the run gets on.
+        tell: is told what an alarm says beside how the targets stand, as soon as it is known.
+
+    Raises:
+        LakeBusy: when another run is writing.
+    """
+    lake = Lake(settings.lake.root)
+    lake.prepare()
+    with lake.lock():
+        run = Run(settings, lake, clock, reporter(lake), watcher or Silent(), tell)
+        run.notice_damage()
+        yield run
+
+
+def failures_of(captures: Sequence[CaptureResult]) -> tuple[Failure, ...]:
+    """What is told of an attempt whatever stands: a credential that was refused, a day that the service does not give.
+
+    A target that was complete before it keeps its coverage, so that nothing else would tell of it.
+    """
+    found = {
+        capture.reason: Failure(capture.reason, capture.message or capture.reason)
+        for capture in reversed(captures)
+        if capture.is_new and capture.reason in {CLOCK_DISAGREES, CREDENTIAL_REFUSED}
+    }
+    return tuple(found.values())

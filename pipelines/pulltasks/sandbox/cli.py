@@ -1,0 +1,85 @@
+"""`pulltasks sandbox`: the server in the foreground, with a word on how to use it.
+
+Lives here: made-up project ids, reading faults from the command line, the greeting.
+Does not live here: the server itself.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pulltasks.errors import ConfigError
+from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.server import FAULTS, AccessKey, Fault, Sandbox, loopback_socket, server_for
+
+REGIONS = ("cn-north-4", "cn-east-3", "ap-southeast-3")
+_NAMES = ("event-beijing", "event-shanghai", "event-singapore")
+
+
+def project_id_of(number: int) -> str:
+    """The id of the n-th made-up project."""
+    return f"{number:04x}" * 8
+
+
+def places_of(projects: int, tasks: int) -> tuple[Place, ...]:
+    """So many projects, spread over some regions, with about so many tasks each."""
+    return tuple(
+        Place(project_id_of(n + 1), REGIONS[n % len(REGIONS)], tasks, name=REGIONS[n % len(REGIONS)])
+        for n in range(projects)
+    )
+
+
+def targets_toml(places: tuple[Place, ...]) -> str:
+    """The `[[targets]]` tables for made-up projects."""
+    return "\n".join(
+        f'[[targets]]\nproject_id = "{place.project_id}"\nregion = "{place.region}"\n'
+        f'name = "{_NAMES[n] if n < len(_NAMES) else f"project-{n + 1}"}"\n'
+        for n, place in enumerate(places)
+    )
+
+
+def read_fault(text: str) -> tuple[tuple[str, date | None], Fault]:
+    """`PROJECT_ID[@DATE]=FAULT` as an entry of the sandbox's faults.
+
+    Raises:
+        ConfigError: saying what is wrong with it.
+    """
+    where, _, fault = text.rpartition("=")
+    project_id, at, day = where.partition("@")
+    if fault not in FAULTS or not project_id:
+        raise ConfigError([f"--fault {text}: write PROJECT_ID[@DATE]=FAULT; faults are {', '.join(FAULTS)}"])
+    try:
+        return (project_id, date.fromisoformat(day) if at else None), fault
+    except ValueError:
+        raise ConfigError([f"--fault {text}: {day!r} is no date"]) from None
+
+
+def serve(port: int, seed: int, projects: int, tasks: int, faults: list[str]) -> None:
+    """Serve until interrupted."""
+    places = places_of(projects, tasks)
+    sandbox = Sandbox(places, seed=seed, faults=dict(read_fault(text) for text in faults))
+    try:
+        listener = loopback_socket(port)
+    except OSError as error:
+        raise ConfigError([f"--port {port}: {error.strerror}; take another, or 0 for a free one"]) from None
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    key = AccessKey()
+    print(  # noqa: T201 - the greeting is what the verb is for
+        f"""sandbox at {url}; made-up data, nothing leaves this machine. Stop it with Ctrl-C.
+
+# pulltasks.toml
+[api]
+endpoint = "{url}"
+iam_endpoint = "{url}"
+requests_per_second = 100
+
+[dashboard]
+enabled = true
+
+{targets_toml(places)}
+# in the shell that runs pulltasks
+export HUAWEICLOUD_SDK_AK={key.ak} HUAWEICLOUD_SDK_SK={key.sk}
+""",
+        flush=True,
+    )
+    server_for(sandbox).run(sockets=[listener])

@@ -1,0 +1,88 @@
+"""Finishing a build: what is said about its tables, what it says of itself, and letting readers see it.
+
+Lives here: comments, the name of the file, the turn of the link, the database's words when the disk is full.
+Does not live here: what stands in the tables (working_copy), which builds may go (plan).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pulltasks.errors import LakeError
+from pulltasks.lake.lake import PRIVATE_FILE, PUBLIC_FILE
+from pulltasks.masking import scrub
+from pulltasks.sql_literals import quoted
+from pulltasks.warehouse.plan import EXPOSED, Plan, retire_builds, write_meta
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.warehouse.kinds import Model
+    from pulltasks.warehouse.models import Models
+
+# The database's words when the disk takes no more, whatever kind of error it makes of them.
+NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
+
+
+def not_written(error: duckdb.Error) -> LakeError:
+    """An error of the database that does not take what is written, in words that say what to do."""
+    words = scrub(str(error))
+    return LakeError(f"the warehouse cannot be written ({words}); nothing was published. Make room, then run again")
+
+
+def finish_file(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    path: Path,
+    models: Models,
+    plan: Plan,
+    now: datetime,
+    *,
+    exposes: bool,
+    has_words: Collection[str] = (),
+) -> Path:
+    """Write what is said about the tables into the file in the making, and let readers see it; returns its path.
+
+    Args:
+        connection: has the file attached as `warehouse`; it is let go.
+        lake: where builds lie.
+        path: the file in the making.
+        models: the tables' descriptions.
+        plan: what the file was made of.
+        now: the time.
+        exposes: whether the file shows secrets.
+        has_words: models whose tables have their comments already.
+    """
+    identity = f"{plan.sequence:06d}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    build_id = f"{EXPOSED}-{identity}" if exposes else identity
+    try:
+        connection.execute("begin")
+        for model in models.in_order:
+            if model.is_published and model.name not in has_words:
+                _write_comments(connection, model)
+        write_meta(connection, plan, build_id, now)
+        for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
+            connection.execute(statement)
+    except duckdb.Error as error:
+        raise not_written(error) from None
+    build = lake.build(build_id)
+    lake.put(path, build, mode=PRIVATE_FILE if exposes else PUBLIC_FILE)
+    lake.link(build.name, lake.published)
+    retire_builds(lake, plan)
+    return build
+
+
+def _write_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    text = f"{model.description} Grain: {model.grain}."
+    connection.execute(f"comment on {model.kind.noun} {model.place} is {quoted(text)}")
+    if model.kind.takes_arguments:
+        return  # the database keeps none for the columns of what is called
+    for column in model.columns:
+        connection.execute(f'comment on column {model.place}."{column.name}" is {quoted(column.description)}')

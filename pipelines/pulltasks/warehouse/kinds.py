@@ -1,0 +1,309 @@
+"""One model and its kind: how a model of that kind is built, loaded into its place, and checked.
+
+Lives here: what a model is; the kinds, with the statements that bring their rows to where they belong.
+Does not live here: reading models from sql/ (models), running their SQL (day_builder), looking for wrong rows (checks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from pulltasks.sql_literals import without_comments
+
+# Where the rows of a day lie before they are loaded, if the place holds rows of earlier days as well.
+MADE = "made"
+
+
+@dataclass(frozen=True)
+class ModelColumn:
+    """One column as the header declares it; `type` is DuckDB's."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL file.
+
+    Attributes:
+        kind: how it is built, loaded and checked.
+        key: the columns that tell rows apart.
+        replace: those of the key by which new rows push out old ones; all, unless the header says otherwise.
+        arguments: what a macro is called with.
+        checks: conditions that every row must meet.
+        in_parts: whether the rows of a project come of its own rows alone, so that it may be built for some projects
+            after the others (`-- parts: projects`).
+        example: a query that shows what the table is good for; None for what is not published.
+        depends_on: the models it reads.
+        reads_before: the models that it reads as they stood before the day.
+        sources: the tidy tables it reads.
+    """
+
+    name: str
+    layer: str
+    kind: Kind
+    description: str
+    grain: str
+    key: tuple[str, ...]
+    replace: tuple[str, ...]
+    arguments: tuple[str, ...]
+    columns: tuple[ModelColumn, ...]
+    checks: tuple[str, ...]
+    example: str | None
+    in_parts: bool
+    sql: str
+    depends_on: frozenset[str]
+    reads_before: frozenset[str]
+    sources: frozenset[str]
+
+    @property
+    def place(self) -> str:
+        """Where it stands in a build."""
+        return f"{self.kind.catalog}.main.{self.name}"
+
+    @property
+    def place_before(self) -> str:
+        """Where that stands which it held before the day."""
+        return f"before.main.{self.name}"
+
+    @property
+    def is_published(self) -> bool:
+        """Whether analysts see it."""
+        return self.kind.is_published
+
+    @property
+    def has_past(self) -> bool:
+        """Whether it holds rows of earlier days, which models may read as `before.<name>`."""
+        return self.kind.has_past
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether its key and conditions are looked at in a build."""
+        return self.kind.is_checked(self)
+
+    @property
+    def digest(self) -> str:
+        """Changes with whatever decides what rows it has and how they are checked; never with words about them."""
+        columns = [(column.name, column.type) for column in self.columns]
+        decisive = (self.kind.name, self.key, self.replace, self.arguments, columns, self.checks, self.in_parts)
+        return hash_of(self.name, without_comments(self.sql), repr(decisive))
+
+    @property
+    def words(self) -> str:
+        """What is said about it and its columns, as one text."""
+        return repr((self.description, self.grain, [column.description for column in self.columns]))
+
+
+def hash_of(*texts: str) -> str:
+    """A hash that changes with any of the texts."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+class Built(NamedTuple):
+    """How many rows a model holds after the build's last day, and how many that day gave."""
+
+    rows: int
+    day_rows: int
+
+
+class Builder(Protocol):
+    """What a kind builds with: the day that was entered, and the file in the making."""
+
+    @property
+    def adds_one_day(self) -> bool:
+        """Whether the file began as a copy of what stood before that day."""
+
+    def make(self, model: Model, place: str, sort: Literal["table", "temp table", "view"]) -> int:
+        """Run the model's select for the day, into a place; returns how many rows it gave."""
+
+    def execute(self, model: Model, statement: str) -> None:
+        """Run a statement on behalf of a model."""
+
+    def compare_columns(self, model: Model, rows: str) -> None:
+        """Make sure that rows have the columns of the model's header."""
+
+    def count(self, rows: str) -> int:
+        """How many rows there are."""
+
+    def is_read_once(self, model: Model) -> bool:
+        """Whether a single other model reads it."""
+
+
+class Kind(ABC):
+    """What models of one kind have in common.
+
+    Attributes:
+        name: what the header says.
+        noun: what the database calls what a model becomes.
+        catalog: where it stands in a build.
+        is_by_day: whether it is built for every day; if not, once after the last one.
+        has_past: whether it holds rows of earlier days.
+        only_adds: whether these stay as they are, so that they may be taken over with their table.
+        is_published: whether analysts see it.
+        takes_arguments: whether there is nothing to be seen of it before it is called.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str] = "table"
+    catalog: ClassVar[str] = "warehouse"
+    is_by_day: ClassVar[bool] = True
+    has_past: ClassVar[bool] = False
+    only_adds: ClassVar[bool] = False
+    is_published: ClassVar[bool] = True
+    takes_arguments: ClassVar[bool] = False
+
+    @abstractmethod
+    def build_day(self, builder: Builder, model: Model) -> None:
+        """Build a model for a day that is not the last: what it holds then is what the next day finds before it."""
+
+    @abstractmethod
+    def build_last_day(self, builder: Builder, model: Model) -> Built:
+        """Build a model for the last day, into its final place."""
+
+    def is_checked(self, model: Model) -> bool:
+        """Whether the rows of a model are counted and looked at in a build."""
+        return True
+
+    def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
+        """The rows that no build has looked at, and those of earlier days that must not share a key with them."""
+        return model.place, None
+
+
+class Staging(Kind):
+    """The day alone, for other models; gone after the build."""
+
+    name = "staging"
+    catalog = "staging"
+    is_published = False
+
+    def build_day(self, builder: Builder, model: Model) -> None:
+        """As on the last day."""
+        self.build_last_day(builder, model)
+
+    def build_last_day(self, builder: Builder, model: Model) -> Built:
+        """What is read once need not be kept."""
+        rows = builder.make(model, model.place, "view" if builder.is_read_once(model) else "table")
+        return Built(rows, rows)
+
+
+class _WithPast(Kind):
+    """Kinds of models that give the rows of a day and hold those of earlier days beside them."""
+
+    has_past = True
+
+    @abstractmethod
+    def _load(self, model: Model, place: str, *, holds_past: bool) -> str:
+        """The statement that brings what was made into a place, which holds the rows of earlier days or nothing."""
+
+    def build_day(self, builder: Builder, model: Model) -> None:
+        """Load the day's rows into what the next day finds before it."""
+        builder.make(model, MADE, "temp table")
+        builder.execute(model, self._load(model, model.place_before, holds_past=True))
+
+    def build_last_day(self, builder: Builder, model: Model) -> Built:
+        """Load the day's rows into the file."""
+        day_rows = builder.make(model, MADE, "temp table")
+        builder.execute(model, self._load(model, model.place, holds_past=builder.adds_one_day))
+        return Built(builder.count(model.place), day_rows)
+
+    def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
+        """One day's rows alone, where those before it were looked at when they came."""
+        return (MADE, None) if adds_one_day else (model.place, None)
+
+
+class Append(_WithPast):
+    """A day's rows are added to those that are there, which stay as they are."""
+
+    name = "append"
+    only_adds = True
+
+    def _load(self, model: Model, place: str, *, holds_past: bool) -> str:
+        if holds_past:
+            return f"insert into {place} by name from {MADE}"
+        return _table_of_both(model, place, "")
+
+    def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
+        """A row that shares its key with an earlier one is an error."""
+        return (MADE, model.place_before) if adds_one_day else (model.place, None)
+
+
+class Merge(_WithPast):
+    """A day's rows push out those of the same key."""
+
+    name = "merge"
+
+    def _load(self, model: Model, place: str, *, holds_past: bool) -> str:
+        same = " and ".join(f"held.{name} is not distinct from {MADE}.{name}" for name in model.replace)
+        return _table_of_both(model, place, f" anti join {MADE} on {same}")
+
+
+def _table_of_both(model: Model, place: str, joined: str) -> str:
+    """The statement that writes a table of what the model held before the day, joined, and of what the day made."""
+    names = ", ".join(f'"{column.name}"' for column in model.columns)
+    held = f"select {names} from {model.place_before} as held{joined}"
+    return f"create or replace table {place} as {held} union all select {names} from {MADE}"
+
+
+class _AtEnd(Kind):
+    """Kinds of models that are made once, after the last day."""
+
+    is_by_day = False
+
+    def build_day(self, builder: Builder, model: Model) -> None:
+        """There is nothing to do yet."""
+
+
+class Table(_AtEnd):
+    """Made afresh at the end of a build."""
+
+    name = "table"
+
+    def build_last_day(self, builder: Builder, model: Model) -> Built:
+        """Run its select once."""
+        rows = builder.make(model, model.place, "table")
+        return Built(rows, rows)
+
+
+class View(_AtEnd):
+    """Evaluated by the reader."""
+
+    name = "view"
+    noun = "view"
+
+    def build_last_day(self, builder: Builder, model: Model) -> Built:
+        """Write it into the file; it must work there as it stands."""
+        builder.execute(model, f"create view {model.place} as {without_comments(model.sql)}")
+        builder.compare_columns(model, f"(from {model.place})")
+        rows = builder.count(model.place) if self.is_checked(model) else 0
+        return Built(rows, rows)
+
+    def is_checked(self, model: Model) -> bool:
+        """Reports are; the others show the whole history, whose parts are checked where they are stored."""
+        return model.layer == "reports"
+
+
+class Macro(_AtEnd):
+    """Evaluated by the reader, with arguments."""
+
+    name = "macro"
+    noun = "macro table"
+    takes_arguments = True
+
+    def build_last_day(self, builder: Builder, model: Model) -> Built:
+        """Write it into the file; it must work there as it stands."""
+        head = f"create macro {model.place}({', '.join(model.arguments)})"
+        builder.execute(model, f"{head} as table {without_comments(model.sql)}")
+        builder.compare_columns(model, f"(from {model.place}({', '.join(['null'] * len(model.arguments))}))")
+        return Built(0, 0)
+
+    def is_checked(self, model: Model) -> bool:
+        """There are no rows before it is called."""
+        return False
+
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Staging(), Append(), Merge(), Table(), View(), Macro())}

@@ -1,0 +1,125 @@
+"""Publishing: the published file brought up to the tidy tables, if anything is new.
+
+Lives here: whether a build is needed, or only new words about its tables.
+Does not live here: building (working_copy), finishing a file (finish), what to build upon (plan).
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import duckdb
+
+from pulltasks.errors import ModelError
+from pulltasks.sql_literals import escaped
+from pulltasks.warehouse.finish import finish_file
+from pulltasks.warehouse.plan import Plan, plan_build, remove_builds_of_other_masks
+from pulltasks.warehouse.working_copy import working_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.settings import WarehouseSettings
+    from pulltasks.warehouse.checks import CheckResult
+    from pulltasks.warehouse.models import Models
+    from pulltasks.warehouse.preview import Preview
+    from pulltasks.warehouse.working_copy import ModelResult
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model that somebody wants to see, after the build's last day.
+
+    Attributes:
+        result: its rows and checks.
+        preview: its first rows.
+        days: all that the build holds.
+    """
+
+    result: ModelResult
+    preview: Preview
+    days: Collection[date]
+
+
+@dataclass(frozen=True)
+class CrossChecked:
+    """The checks over several models were made."""
+
+    checks: tuple[CheckResult, ...]
+
+
+def build_steps(
+    lake: Lake,
+    models: Models,
+    settings: WarehouseSettings,
+    now: datetime,
+    on_day: Callable[[date], None] = lambda _: None,
+    *,
+    left_out: Collection[date] = (),
+    shown: Collection[str] = (),
+    publish: bool = True,
+) -> Generator[Built | CrossChecked, None, Path | None]:
+    """Bring the published file up to the tidy tables; returns its path, the one that stands if nothing is new.
+
+    Args:
+        lake: tidy tables in, a build out; the caller holds its lock.
+        models: the SQL.
+        settings: the masking that is asked for, and what the build may take.
+        now: the time.
+        on_day: is told of each day but the last.
+        left_out: days whose tables cannot be used.
+        shown: models to show; the last day is built again for them where nothing is new.
+        publish: whether readers shall see the build; if not, there is no path.
+
+    Raises:
+        NoWarehouse: when there are no tidy tables.
+        ModelError: when SQL or a check fails; what was published before stays.
+    """
+    plan = plan_build(lake, models, settings, rebuild_last_day=bool(shown), left_out=left_out)
+    if not plan.is_nothing:
+        with working_copy(lake, models, settings, plan, on_day) as work:
+            for model in models.in_order:
+                if model.name in shown:
+                    yield Built(work.run(model.name), work.preview(model.name), plan.inputs)
+            if not publish:
+                return None
+            yield CrossChecked(work.cross_checks())
+            return work.publish(now)
+    if plan.base is None:
+        raise ModelError("there is nothing to build")
+    if not plan.has_words:
+        return _renew_words(lake, models, plan, plan.base, now, exposes=settings.expose_secrets)
+    if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
+        lake.link(plan.base.name, lake.published)
+    remove_builds_of_other_masks(lake, plan.rules)
+    return plan.base
+
+
+def build_and_publish(
+    lake: Lake,
+    models: Models,
+    settings: WarehouseSettings,
+    now: datetime,
+    on_day: Callable[[date], None] = lambda _: None,
+) -> Path:
+    """Take all steps of `build_steps` at once; returns the path of what is published."""
+    steps = build_steps(lake, models, settings, now, on_day)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast("Path", end.value)
+
+
+def _renew_words(lake: Lake, models: Models, plan: Plan, base: Path, now: datetime, *, exposes: bool) -> Path:
+    """Publish the base once more, with what is said about its tables now."""
+    path = lake.unfinished("warehouse.duckdb")
+    shutil.copyfile(base, path)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{escaped(path)}' as warehouse")
+        return finish_file(connection, lake, path, models, plan, now, exposes=exposes)

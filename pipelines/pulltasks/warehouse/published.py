@@ -1,0 +1,44 @@
+"""Opening the published warehouse.
+
+Lives here: read-only connections.
+Does not live here: building and publishing (working_copy, publish), the tidy tables behind it (lake.tidy).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pulltasks.errors import LakeError, NoWarehouse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+
+
+def open_published(lake: Lake) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the published file of this moment.
+
+    Raises:
+        NoWarehouse: when nothing has been published.
+    """
+    return open_file(lake.published)
+
+
+def open_file(path: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to a warehouse file.
+
+    Raises:
+        NoWarehouse: when there is none.
+    """
+    if not path.exists():
+        if path.is_symlink():
+            raise LakeError(f"{path}: the build that it points at is gone; run `pulltasks snapshot` to publish again")
+        raise NoWarehouse(f"{path}: nothing has been published yet; run `pulltasks snapshot` first")
+    try:
+        # The link is followed here: a connection to the link's own path would keep showing an older file that is open.
+        return duckdb.connect(str(path.resolve()), read_only=True)
+    except duckdb.Error as error:
+        raise LakeError(f"{path}: cannot be opened ({error}); remove it and run `pulltasks snapshot` again") from None

@@ -1,0 +1,62 @@
+"""What the answers of a day held that was not expected.
+
+Lives here: reading it out of a build, a sentence for each field and rule.
+Does not live here: how it is found (lake.rows, sql/reports/rpt_data_quality.sql), who is told (alerts.rules).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pulltasks.outside_text import fit
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import duckdb
+
+
+MAX_SURPRISES = 10
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """One field and rule that the answers of a day did not keep to; `since` is the first day ever."""
+
+    field: str
+    rule: str
+    tasks: int
+    targets: int
+    since: date
+
+    @property
+    def text(self) -> str:
+        """It in a sentence."""
+        noun = "target" if self.targets == 1 else "targets"
+        return (
+            f"{fit(self.field, 80)}: {self.rule} at {self.tasks} tasks of {self.targets} {noun}, since {self.since}; "
+            "kept, see rpt_data_quality"
+        )
+
+
+def read_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
+    """What the answers of a day held that was not expected, a line for each field and rule; the first ten of them."""
+    found = [surprise.text for surprise in find_surprises(connection, day)]
+    more = len(found) - MAX_SURPRISES
+    return [*found[:MAX_SURPRISES], *([f"and {more} more fields and rules; see rpt_data_quality"] if more > 0 else [])]
+
+
+def find_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[Surprise]:
+    """The same, with its parts."""
+    rows = connection.execute(
+        """
+        select field, rule, sum(last_occurrences), count(*), min(first_date)
+        from rpt_data_quality
+        where last_date = $1
+        group by field, rule
+        order by field, rule
+        """,
+        [day],
+    ).fetchall()
+    return [Surprise(*row) for row in rows]

@@ -1,0 +1,231 @@
+"""Building and publishing: SQL models over the tidy days into one read-only DuckDB file.
+
+Lives here: which days and models are built in which order, the checks over them, the publish.
+Does not live here: what to build upon (plan), where models find their tables (attach), running a model's SQL
+(day_builder), what becomes of its rows (kinds), checks, masking (masking), opening (published).
+
+A build starts from the newest earlier one that holds only days that are as they were (its base), and adds the days
+after it, one by one. The file that readers see is never touched: a new one is finished, then a link is turned.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pulltasks import masking
+from pulltasks.errors import ModelError
+from pulltasks.lake import redaction_key
+from pulltasks.warehouse.attach import open_catalogs
+from pulltasks.warehouse.checks import CheckResult, check_none, check_rows
+from pulltasks.warehouse.day_builder import DayBuilder
+from pulltasks.warehouse.finish import finish_file
+from pulltasks.warehouse.models import with_ancestors
+from pulltasks.warehouse.preview import Preview, first_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.settings import WarehouseSettings
+    from pulltasks.warehouse.kinds import Model
+    from pulltasks.warehouse.models import Models
+    from pulltasks.warehouse.plan import Plan
+
+
+# What DuckDB may hold; beyond it, it writes to the lake's folder for what is unfinished. Each thread holds blocks of
+# its own that cannot be written out: 300 MB are enough for 16 threads and not for 32.
+LEAST_MEMORY_MB = 300
+MEMORY_MB_PER_THREAD = 40
+# More threads than this gain nothing for models of this size.
+MOST_THREADS = 8
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What a model holds after the build's last day: all rows, and those that the day brought."""
+
+    model: Model
+    rows: int
+    day_rows: int
+    checks: tuple[CheckResult, ...]
+
+
+@contextmanager
+def working_copy(
+    lake: Lake,
+    models: Models,
+    settings: WarehouseSettings,
+    plan: Plan,
+    on_day: Callable[[date], None] = lambda _: None,
+) -> Iterator[WorkingCopy]:
+    """A warehouse in the making, with all days but the last; what is not published in the end is thrown away.
+
+    Args:
+        lake: tidy tables and earlier builds; the caller holds its lock.
+        models: the SQL.
+        settings: the masking that is asked for, and what the build may take.
+        plan: what to build upon, and the days to add.
+        on_day: is told of each day but the last.
+
+    Raises:
+        ModelError: when there is nothing to build, or SQL or a check fails on one of these days.
+        LakeError: when a day's tables are not what they were.
+    """
+    if plan.is_nothing:
+        raise ModelError("there is nothing to build")
+    path = lake.unfinished("warehouse.duckdb")
+    path.unlink(missing_ok=True)
+    threads, memory = room_of(settings, os.cpu_count() or 1)
+    # what does not fit into memory is as private as the tidy tables that it comes from
+    connection = duckdb.connect(
+        ":memory:",
+        config={"temp_directory": str(lake.unfinished("build")), "threads": threads, "memory_limit": memory},
+    )
+    try:
+        # before the catalogs are there: so the masks lie in the database's own memory
+        flags = {"mask_stream_names": settings.mask_stream_names, "expose_secrets": settings.expose_secrets}
+        masking.install(connection, **flags)
+        masking.set_key(connection, redaction_key.read_or_make_key(lake, may_make=False))
+        open_catalogs(connection, path, plan, models)
+        work = WorkingCopy(connection, path, lake, models, settings, plan)
+        work.build_to_last_day(on_day)
+        yield work
+    finally:
+        connection.close()
+        for leftover in path.parent.glob(f"{path.name}*"):
+            leftover.unlink()
+
+
+class WorkingCopy:
+    """A warehouse in the making; nobody sees it before `publish`. `working_copy` makes one."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        lake: Lake,
+        models: Models,
+        settings: WarehouseSettings,
+        plan: Plan,
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._lake = lake
+        self._models = models
+        self._settings = settings
+        self._plan = plan
+        self._results: dict[str, ModelResult] = {}
+        self._crossed: tuple[CheckResult, ...] | None = None
+        readers = Counter(name for model in models.in_order for name in model.depends_on)
+        read_once = {name for name, count in readers.items() if count == 1}
+        self._builder = DayBuilder(connection, lake, adds_one_day=plan.adds_one_day, read_once=read_once)
+
+    @property
+    def day(self) -> date:
+        """The last day of the build."""
+        return self._plan.days[-1]
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def build_to_last_day(self, on_day: Callable[[date], None]) -> None:
+        """Build all days but the last, and enter that one; `run` builds it, model by model.
+
+        Raises:
+            ModelError: when SQL or a check over several models fails.
+        """
+        for day in self._plan.days[:-1]:
+            self._builder.enter(day)
+            for model in self._models.in_order:
+                model.kind.build_day(self._builder, model)
+            _raise_if_failed([f"{day}: {text}" for text in _failures(self._check_across())])
+            on_day(day)
+        self._builder.enter(self.day)
+
+    def run(self, name: str) -> ModelResult:
+        """Build the last day of a model, and before it that of all models it reads; each once.
+
+        Raises:
+            ModelError: when the SQL fails or does not give the columns of its header.
+        """
+        for model in with_ancestors(self._models, [name]):
+            if model.name not in self._results:
+                built = model.kind.build_last_day(self._builder, model)
+                self._results[model.name] = ModelResult(model, built.rows, built.day_rows, self._checks_of(model))
+        return self._results[name]
+
+    def preview(self, name: str) -> Preview:
+        """The first rows of a model that was built; none of what is called, and none where rows show secrets."""
+        model = self._models[name]
+        is_shown = not (model.kind.takes_arguments or self._settings.expose_secrets)
+        return first_rows(self._connection, model, model.place if is_shown else None)
+
+    def cross_checks(self) -> tuple[CheckResult, ...]:
+        """The checks over several models, after all of them are built; made once."""
+        if self._crossed is None:
+            for model in self._models.in_order:
+                self.run(model.name)
+            self._crossed = self._check_across()
+        return self._crossed
+
+    def _check_across(self) -> tuple[CheckResult, ...]:
+        """The checks over several models, as these stand after the day that was entered."""
+        return tuple(
+            check_none(self._connection, check.name, f"select * from ({check.sql}\n)", f"check {check.name}")
+            for check in self._models.checks
+        )
+
+    def _checks_of(self, model: Model) -> tuple[CheckResult, ...]:
+        """The model's checks, over the rows that no build has looked at."""
+        if not model.is_checked:
+            return ()
+        rows, held = model.kind.unchecked(model, adds_one_day=self._plan.adds_one_day)
+        return check_rows(self._connection, model, rows, held)
+
+    # -- publishing ----------------------------------------------------------------------------------------------
+
+    def publish(self, now: datetime) -> Path:
+        """Check everything, finish the file, and let readers see it; returns its path.
+
+        Raises:
+            ModelError: when a check fails; what was published before stays.
+        """
+        cross_checks = self.cross_checks()
+        of_models = [
+            f"{result.model.name}: {text}" for result in self._results.values() for text in _failures(result.checks)
+        ]
+        _raise_if_failed([*of_models, *_failures(cross_checks)])
+        taken_over = self._plan.adds_one_day and self._plan.has_words
+        kept = {model.name for model in self._models.in_order if model.kind.only_adds} if taken_over else set()
+        return finish_file(
+            self._connection,
+            self._lake,
+            self._path,
+            self._models,
+            self._plan,
+            now,
+            exposes=self._settings.expose_secrets,
+            has_words=kept,
+        )
+
+
+def room_of(settings: WarehouseSettings, cores: int) -> tuple[int, str]:
+    """How many threads a build has, and how much memory: set together, as each thread needs some of its own."""
+    threads = settings.threads or min(cores, MOST_THREADS)
+    return threads, settings.memory or f"{max(LEAST_MEMORY_MB, MEMORY_MB_PER_THREAD * threads)}MB"
+
+
+def _failures(checks: Iterable[CheckResult]) -> list[str]:
+    return [f"{check.name} ({check.failed_rows} rows, such as {check.sample})" for check in checks if not check.passed]
+
+
+def _raise_if_failed(failures: list[str]) -> None:
+    if failures:
+        raise ModelError("nothing was published, these checks failed:\n" + "\n".join(f"  {line}" for line in failures))

@@ -1,0 +1,318 @@
+"""A day's run in Dagster: parts of it alone, past days, what fails it, and when it is tried again."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+import dagster as dg
+from conftest import BEIJING, SINGAPORE, Desk
+from dagster_runs import checks, definitions, failed_checks, failure_of, materialised, run_assets, run_day
+from pulltasks.errors import LakeBusy
+from pulltasks.lake.lake import Lake
+from pulltasks.run import steps
+from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.published import open_published
+from pulltasks_dagster.definitions import build_defs
+from pulltasks_dagster.partitions import FIRST_DATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pulltasks.warehouse.models import Models
+
+# Dagster's own code warns on its own.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+DAY = date(2026, 11, 22)
+TWICE = dg.RetryPolicy(max_retries=2, delay=0)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """Few tasks: what is tried here is no matter of size."""
+    sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=5)))
+    with serving(sandbox) as url:
+        yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+SIMULATED = {"ops": {"snapshot": {"config": {"simulated": True}}}}
+
+
+def job_of_the_workspace() -> dg.JobDefinition:
+    """As a process of its own finds it."""
+    return build_defs(retry=dg.RetryPolicy(max_retries=0)).resolve_job_def("daily_snapshot")
+
+
+def rows(desk: Desk, query: str) -> list[tuple]:
+    with open_published(desk.lake) as connection:
+        return connection.sql(query).fetchall()
+
+
+def attempts(result: dg.ExecuteInProcessResult) -> int:
+    return 1 + sum(event.event_type == dg.DagsterEventType.STEP_RESTARTED for event in result.all_events)
+
+
+def statuses(instance: dg.DagsterInstance, defs: dg.Definitions) -> set[str]:
+    """How the checks of a run are kept, those that it planned and did not make included."""
+    return {
+        record.status.value
+        for key in defs.resolve_asset_graph().asset_check_keys
+        for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+    }
+
+
+def test_a_target_that_is_not_complete_fails_the_run_after_publishing_and_is_named(desk: Desk) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    result = run_day(desk, DAY)
+    assert not result.success
+    assert "warehouse" in materialised(result)
+    assert failed_checks(result) == {"every_target_complete", "all_targets_complete"}
+    check = checks(result)["warehouse", "all_targets_complete"]
+    assert check.metadata["targets_complete"].value == 1
+    (row,) = check.metadata["not_complete"].value.records
+    assert (row.data["target"], row.data["reason"], row.data["known_from"]) == ("singapore", "forbidden", "never")
+    error = failure_of(result)
+    for text in (check.description, error.message, checks(result)["raw/captures", "every_target_complete"].description):
+        assert f"singapore ({SINGAPORE.project_id}/{SINGAPORE.region}): failed (forbidden): HTTP 403" in text
+        assert "grant live:stream:listPullTask" in text
+    assert error.message.startswith("2026-11-22: 1 of 2 targets complete\n")
+    assert (error.cls_name, error.stack, error.cause) == ("Failure", [], None)
+
+
+def test_a_target_that_missed_a_day_is_a_warning_and_one_beyond_its_limit_an_error(desk: Desk) -> None:
+    def severity(day: date) -> dg.AssetCheckSeverity:
+        return checks(run_day(desk, day))["warehouse", "all_targets_complete"].severity
+
+    assert run_day(desk, DAY).success
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    assert severity(DAY + timedelta(days=1)) == dg.AssetCheckSeverity.WARN
+    desk.extra = '[alerts]\nmax_target_age = "0m"\n'
+    assert severity(DAY + timedelta(days=2)) == dg.AssetCheckSeverity.ERROR
+
+
+def test_the_page_is_an_asset_that_a_day_with_gaps_has_as_well(desk: Desk) -> None:
+    desk.extra = "[dashboard]\nenabled = true\n"
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    result = run_day(desk, DAY)
+    assert not result.success
+    page = materialised(result)["dashboard"].metadata
+    assert page["page"].value == desk.lake.dashboard.as_uri()
+    assert page["bytes"].value == desk.lake.dashboard.stat().st_size
+    assert (page["targets_complete"].value, page["targets_expected"].value) == (1, 2)
+
+
+def test_a_run_again_from_the_failure_lists_what_is_missing_and_succeeds(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULLTASKS_CONFIG", str(desk.config_file))
+    today = datetime.now(UTC).date()
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    job = dg.reconstructable(job_of_the_workspace)
+    with dg.instance_for_test() as instance:
+        tags = {"dagster/partition": str(today)}
+        failed = dg.execute_job(job, instance, run_config=SIMULATED, tags=tags)
+        assert not failed.success
+        desk.sandbox.faults.clear()
+        desk.sandbox.log.clear()
+        options = dg.ReexecutionOptions.from_failure(failed.run_id, instance)
+        assert dg.execute_job(job, instance, reexecution_options=options, run_config=SIMULATED, tags=tags).success
+    listed = [path for _, path, _, _ in desk.sandbox.log if "pull" in path]
+    assert listed
+    assert all(SINGAPORE.project_id in path for path in listed)
+    assert rows(desk, "select count(*) from rpt_snapshot_coverage where coverage = 'complete'") == [(2,)]
+
+
+def test_a_passing_trouble_is_tried_again_and_the_lake_is_free_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = Lake.lock
+    seen: list[str] = []
+
+    @contextmanager
+    def watched(lake: Lake) -> Iterator[None]:
+        with lock(lake):
+            seen.append("held")
+            yield
+        seen.append("free")
+
+    monkeypatch.setattr(Lake, "lock", watched)
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "unavailable"
+    assert attempts(run_day(desk, DAY, retry=TWICE)) == 3
+    assert seen == ["held", "free"] * 3
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    assert attempts(run_day(desk, DAY, retry=TWICE)) == 1
+
+
+def test_a_refused_credential_is_never_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "unavailable"  # worth another attempt by itself
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "wrong")
+    result = run_day(desk, DAY, retry=TWICE)
+    assert attempts(result) == 1
+    assert "credential_refused" in failure_of(result).message
+    assert sum(status == 401 for *_, status in desk.sandbox.log) == 1
+
+
+def test_a_lake_that_is_busy_is_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lake.lock
+    busy = [True]
+
+    def once_busy(lake: Lake):
+        if busy.pop() if busy else False:
+            raise LakeBusy("another run is writing")
+        return lock(lake)
+
+    monkeypatch.setattr(Lake, "lock", once_busy)
+    result = run_day(desk, DAY, retry=TWICE)
+    assert (result.success, attempts(result)) == (True, 2)
+
+
+def test_one_tidy_table_is_made_alone(desk: Desk) -> None:
+    run_day(desk, DAY)
+    for path in desk.lake.tidy.rglob("*.parquet"):
+        path.unlink()
+    desk.lake.manifest_file(DAY).unlink()
+    built = desk.lake.published.resolve()
+    result = run_assets(desk, DAY, "tidy/pull_tasks")
+    assert result.success
+    assert set(materialised(result)) == {"tidy/pull_tasks"}
+    assert desk.lake.tidy_dates() == [DAY]
+    assert desk.lake.published.resolve() == built
+
+
+def test_one_model_is_made_alone_and_publishes_nothing(desk: Desk) -> None:
+    run_day(desk, DAY)
+    built = desk.lake.published.resolve()
+    result = run_assets(desk, DAY, "dim_targets")
+    assert result.success
+    assert set(materialised(result)) == {"dim_targets"}
+    assert {asset for asset, _ in checks(result)} == {"dim_targets"}
+    assert desk.lake.published.resolve() == built
+
+
+def test_a_check_asked_for_without_its_asset_does_nothing_and_says_what_to_do(desk: Desk) -> None:
+    selection = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("warehouse"), "all_targets_complete"))
+    job = dg.define_asset_job("check", selection=selection, executor_def=dg.in_process_executor)
+    defs = dg.Definitions.merge(definitions(desk), dg.Definitions(jobs=[job]))
+    with dg.instance_for_test() as instance:
+        result = defs.resolve_job_def("check").execute_in_process(instance=instance)
+        assert any(
+            "materialise the asset, for a day" in entry.user_message for entry in instance.all_logs(result.run_id)
+        )
+    assert (result.success, checks(result), desk.sandbox.log) == (True, {}, [])
+
+
+def test_the_page_is_made_alone_of_what_is_published(desk: Desk) -> None:
+    run_day(desk, DAY)
+    desk.extra = "[dashboard]\nenabled = true\n"
+    result = run_assets(desk, DAY, "dashboard")
+    assert result.success
+    assert desk.lake.dashboard.is_file()
+    assert set(materialised(result)) == {"dashboard"}
+
+
+def test_the_capture_is_made_alone_and_fails_where_a_target_does(desk: Desk) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    result = run_assets(desk, DAY, "raw/captures")
+    assert not result.success
+    assert failure_of(result).message.startswith(f"singapore ({SINGAPORE.project_id}/{SINGAPORE.region}): failed")
+    assert set(materialised(result)) == {"raw/captures"}
+    assert desk.lake.tidy_dates() == []
+
+
+def test_a_past_day_with_raw_files_is_rebuilt_from_them(desk: Desk) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    desk.run(yesterday)
+    before = rows(desk, "from fct_pull_task_days order by all")
+    for path in desk.lake.tidy.rglob("*.parquet"):
+        path.unlink()
+    desk.lake.manifest_file(yesterday).unlink()
+    desk.sandbox.log.clear()
+    result = run_day(desk, yesterday, simulated=False)
+    assert result.success
+    assert desk.sandbox.log == []
+    found = materialised(result)
+    assert {"raw/captures", "tidy/pull_tasks", "dim_targets", "warehouse"} <= set(found)
+    assert found["raw/captures"].metadata["raw_files"].value == 2
+    assert "every_target_complete" not in {name for _, name in checks(result)}  # nothing was asked
+    assert rows(desk, "from fct_pull_task_days order by all") == before
+
+
+@pytest.mark.parametrize("keys", [(), ("tidy/pull_tasks",), ("dim_targets",), ("raw/captures",)])
+def test_a_past_day_without_raw_files_turns_nothing_red_and_says_why(desk: Desk, keys: tuple[str, ...]) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    with dg.instance_for_test() as instance:
+        if keys:
+            result = run_assets(desk, yesterday, *keys, instance=instance, simulated=False)
+        else:
+            result = run_day(desk, yesterday, instance=instance, simulated=False)
+        said = [entry.user_message for entry in instance.all_logs(result.run_id)]
+        assert statuses(instance, definitions(desk)) <= {"PLANNED"}  # of a run that succeeds that means skipped
+    assert result.success
+    assert materialised(result) == {}
+    assert checks(result) == {}
+    assert desk.sandbox.log == []
+    assert any(f"{yesterday}: there " in text for text in said)
+
+
+def test_checks_that_a_failed_run_did_not_come_to_are_not_kept_as_failed(desk: Desk) -> None:
+    (desk.folder / "lake").mkdir()
+    (desk.folder / "lake" / "warehouse").write_text("in the way")
+    with dg.instance_for_test() as instance:
+        assert not run_day(desk, DAY, instance=instance).success
+        assert statuses(instance, definitions(desk)) == set()
+
+
+def test_partitions_begin_with_the_first_day_of_the_lake(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Lake) -> list[date]:
+        raise PermissionError
+
+    def first() -> str:
+        job = build_defs(desk.config_file).resolve_job_def("daily_snapshot")
+        return job.partitions_def.get_first_partition_key()
+
+    today = datetime.now(UTC).date()
+    assert first() == str(today)
+    desk.run(DAY)
+    assert first() == str(DAY)
+    monkeypatch.setattr(Lake, "raw_dates", refused)
+    assert first() == str(FIRST_DATE)
+
+
+def test_a_damaged_earlier_day_fails_the_run_after_publishing_and_is_named(desk: Desk) -> None:
+    before = DAY - timedelta(days=1)
+    desk.run(before)
+    raw = desk.lake.raw_file(before, BEIJING.project_id, BEIJING.region)
+    raw.write_bytes(raw.read_bytes()[:-9])
+    desk.lake.manifest_file(before).unlink()
+    result = run_day(desk, DAY)
+    assert not result.success
+    assert f"{before}: " in failure_of(result).message
+    assert "restore it from a backup" in failure_of(result).message
+    assert DAY in desk.lake.tidy_dates()
+    assert "warehouse" in materialised(result)
+    assert failed_checks(result) == set()
+
+
+def test_a_check_over_several_models_that_fails_is_shown_though_nothing_is_published(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(models: Models) -> Models:
+        first, *others = models.checks
+        return replace(models, checks=(replace(first, sql="select 1 as wrong"), *others))
+
+    monkeypatch.setattr(steps, "load_models", lambda: breaking(load_models()))
+    result = run_day(desk, DAY)
+    assert not result.success
+    assert failed_checks(result) == {load_models().checks[0].name}
+    assert "nothing was published, these checks failed" in failure_of(result).message
+    assert "warehouse" not in materialised(result)

@@ -1,0 +1,197 @@
+"""`doctor` and `init`: what they ask, what they say, and what they never show or overwrite."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks import config
+from pulltasks.cli import main as cli
+from pulltasks.doctor.targets import projects_of_regions
+from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
+from pulltasks.sandbox.server import AccessKey, Sandbox, User, serving
+
+MAX_REQUESTS = 8
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    def go(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["pulltasks", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        for secret in (PLANTED_STREAM_KEY, PLANTED_TOKEN, AccessKey().ak, AccessKey().sk, "hush-hush"):
+            assert secret not in out + err
+        return int(ended.value.code or 0), out + err
+
+    return go
+
+
+def reports(desk: Desk, run) -> tuple[int, dict[str, dict[str, tuple[str, str | None]]]]:
+    code, out = run("doctor", "--config", desk.config_file, "--format", "json")
+    return code, {
+        report["target"].split(" ")[0]: {f["question"]: (f["answer"], f["advice"]) for f in report["findings"]}
+        for report in json.loads(out)
+    }
+
+
+def test_a_healthy_account_gets_answers_to_every_question_in_few_requests(desk: Desk, run) -> None:
+    code, found = reports(desk, run)
+    assert code == 0
+    answers = {question: answer for question, (answer, _) in found["beijing"].items()}
+    status = answers.pop("status seen")
+    assert {word.split(" ")[0] for word in status.split(", ")} == {"enable", "suspend"}
+    assert answers.pop("latency").endswith(" ms")
+    assert answers.pop("not set is sent as").startswith('"" ')
+    assert answers == {
+        "credential": "default: environment (HUAWEICLOUD_SDK_AK or CLOUD_SDK_AK)",
+        "clock": "agrees with the service's",
+        "signature": "accepted",
+        "permission live:stream:listPullTask": "granted",
+        "limit 100": "accepted",
+        "total": answers["total"],
+        "offset counts": "rows",
+        "limit 101": "refused (400 LIVE.100011001)",
+        "offset past the end": "accepted, 0 rows came",
+        "without region": "the same total",
+        "answer to an unknown id": "404 LIVE.100011001",
+        "answer to a known id": "that task",
+        "sorted by (first page)": "create_time",
+        "zone of create_time": "Z",
+    }
+    assert len(desk.sandbox.log) <= MAX_REQUESTS * len(desk.places)
+    assert not desk.lake.root.exists()
+
+
+def test_each_trouble_gets_one_line_of_advice(desk: Desk, run) -> None:
+    desk.sandbox.faults[BEIJING.project_id, None] = "forbidden"
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "page_index"
+    code, found = reports(desk, run)
+    assert code == 3
+    assert found["beijing"]["signature"] == ("accepted", None)
+    assert found["beijing"]["listing"][0] == "refused: HTTP 403 APIGW.0302 (forbidden)"
+    assert "grant live:stream:listPullTask" in found["beijing"]["listing"][1]
+    assert found["singapore"]["offset counts"] == ("pages: listings are then proved by two sweeps that agree", None)
+
+
+@pytest.mark.parametrize("fault", ["page_index", "no_total"])
+def test_what_needs_nothing_to_be_done_is_no_trouble(desk: Desk, run, fault: str) -> None:
+    desk.sandbox.faults[BEIJING.project_id, None] = fault
+    code, found = reports(desk, run)
+    assert code == 0
+    assert not [question for question, (_, advice) in found["beijing"].items() if advice]
+    assert found["beijing"]["offset counts"][0].startswith("pages" if fault == "page_index" else "rows")
+
+
+@pytest.mark.parametrize("fault", ["html", "torn_json", "empty_object", "null_tasks", "short_page"])
+def test_an_answer_that_is_no_listing_is_a_trouble_with_advice(desk: Desk, run, fault: str) -> None:
+    desk.sandbox.faults[BEIJING.project_id, None] = fault
+    code, found = reports(desk, run)
+    assert code == 3
+    question = "page at offset 1" if fault == "short_page" else "first page"
+    assert found["beijing"][question][1]
+    assert found["singapore"]["offset counts"] == ("rows", None)
+
+
+def test_a_wrong_key_is_found_with_one_request(desk: Desk, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "hush-hush")
+    code, found = reports(desk, run)
+    assert (code, len(desk.sandbox.log)) == (3, 1)
+    assert found["beijing"]["signature"][0] == "refused: HTTP 401 APIGW.0301"
+    assert "check the access key" in found["beijing"]["signature"][1]
+
+
+def test_a_skewed_clock_is_named(desk: Desk, run) -> None:
+    desk.sandbox.now = lambda: datetime.now(UTC) + timedelta(minutes=3)
+    _, found = reports(desk, run)
+    assert found["beijing"]["clock"][1] == "set this machine's clock (NTP)"
+    assert found["beijing"]["clock"][0].startswith(("+180 s", "+179 s"))
+
+
+def test_a_list_of_one_page_does_not_tell_what_offsets_count(tmp_path: Path, run) -> None:
+    sandbox = Sandbox((replace(BEIJING, task_count=20),))
+    with serving(sandbox) as url:
+        _, found = reports(Desk(sandbox, url, tmp_path, sandbox.places), run)
+    assert found["beijing"]["offset counts"][0] == "unknown (the list fits on one page)"
+
+
+def test_the_report_for_maintainers_names_no_task_no_target_and_no_address(desk: Desk, run, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    run("doctor", "--config", desk.config_file, "--report", file)
+    text = file.read_text(encoding="utf-8")
+    beijing, singapore = json.loads(text)["targets"]
+    if "limit 100" not in beijing:
+        beijing, singapore = singapore, beijing
+    assert {"offset counts", "sorted by (first page)", "total", "offset past the end", "clock"} <= beijing.keys()
+    assert {"without region", "status seen", "not set is sent as", "answer to an unknown id"} <= beijing.keys()
+    assert singapore["listing"] == "refused: HTTP 403 APIGW.0302 (forbidden)"
+    for secret in (BEIJING.project_id, SINGAPORE.project_id, "beijing", "singapore", desk.url, "127.0.0.1"):
+        assert secret not in text
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", text)  # no id of a task
+
+
+def test_the_report_can_be_read_as_text(desk: Desk, run) -> None:
+    code, out = run("doctor", "--config", desk.config_file)
+    assert (code, "beijing" in out, "  offset counts: rows" in out) == (0, True, True)
+
+
+@pytest.mark.parametrize("method", ["chain", "password"])
+def test_init_writes_what_the_credential_may_see_and_never_overwrites(
+    tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    sub = Place("11112222333344445555666677778888", "cn-north-4", 5, name="cn-north-4_studio")
+    with serving(Sandbox((BEIJING, SINGAPORE, sub))) as url:
+        monkeypatch.setenv("PULLTASKS_API__IAM_ENDPOINT", url)
+        if method == "password":
+            for name, value in {
+                "METHOD": "password",
+                "USER": User().name,
+                "DOMAIN": User().domain,
+                "PASSWORD": User().password,
+            }.items():
+                monkeypatch.setenv(f"PULLTASKS_AUTH__{name}", value)
+        file = tmp_path / "pulltasks.toml"
+        code, out = run("init", "--config", file)
+        assert (code, "wrote" in out, "run `pulltasks doctor`" in out) == (0, True, True)
+        settings = config.load(file)
+        assert [(t.project_id, t.region, t.name) for t in settings.targets] == [
+            (SINGAPORE.project_id, "ap-southeast-3", "ap-southeast-3"),
+            (BEIJING.project_id, "cn-north-4", "cn-north-4"),
+            (sub.project_id, "cn-north-4", "cn-north-4_studio"),
+        ]
+        before = file.read_bytes()
+        code, out = run("init", "--config", file)
+    assert (code, "is there already" in out, file.read_bytes()) == (2, True, before)
+
+
+def test_init_with_a_wrong_key_writes_nothing(tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "hush-hush")
+    sandbox = Sandbox((BEIJING,))
+    with serving(sandbox) as url:
+        monkeypatch.setenv("PULLTASKS_API__IAM_ENDPOINT", url)
+        code, out = run("init", "--config", tmp_path / "pulltasks.toml")
+    assert (code, "check the access key" in out, len(sandbox.log)) == (1, True, 1)
+    assert not (tmp_path / "pulltasks.toml").exists()
+
+
+def test_pseudo_projects_and_disabled_ones_are_left_out() -> None:
+    projects = [
+        {"id": "a" * 32, "name": "MOS", "enabled": True},
+        {"id": "b" * 32, "name": "cn-north-4", "enabled": True},
+        {"id": "c" * 32, "name": "cn-north-4_x_y"},
+        {"id": "d" * 32, "name": "eu-west-101", "enabled": False},
+    ]
+    assert projects_of_regions(projects) == [
+        ("b" * 32, "cn-north-4", "cn-north-4"),
+        ("c" * 32, "cn-north-4", "cn-north-4_x_y"),
+    ]

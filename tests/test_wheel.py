@@ -1,0 +1,67 @@
+"""The built wheel works by itself, and puts nothing but its two packages beside others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from conftest import BEIJING, write_config
+from pulltasks.sandbox.server import Sandbox, serving
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_two_packages_with_their_sql_and_page(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert wheel.name.startswith("pulltasks-0.2.0-py3")
+    assert {name.split("/")[0] for name in names} == {"pulltasks", "pulltasks_dagster", "pulltasks-0.2.0.dist-info"}
+    for folder in ("pipelines/pulltasks", "assets/pulltasks_dagster"):
+        kept = [path.relative_to(ROOT / folder).as_posix() for path in (ROOT / folder).rglob("*") if path.is_file()]
+        assert {f"{Path(folder).name}/{name}" for name in kept if "__pycache__" not in name} <= set(names)
+    sql = {f"pulltasks/sql/{path.relative_to(ROOT / 'sql').as_posix()}" for path in (ROOT / "sql").rglob("*.sql")}
+    assert sql <= set(names)
+
+
+def test_what_the_wheel_holds_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
+    installed, folder = tmp_path / "installed", tmp_path / "empty"
+    zipfile.ZipFile(wheel).extractall(installed)
+    folder.mkdir()
+    variables = {**os.environ, "PYTHONPATH": str(installed), "DAGSTER_HOME": str(tmp_path)}
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-c", "from pulltasks.cli.main import command; command()", *arguments]
+        ended = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    where = "import pulltasks.sql_files as it, pulltasks_dagster as too; print(it.sql_folder(), too.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", where], cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
+    assert found.stdout.split() == [str(installed / "pulltasks/sql"), str(installed / "pulltasks_dagster/__init__.py")]
+    assert run("--version") == "pulltasks 0.2.0\n"
+    with serving(Sandbox((BEIJING,))) as url:
+        write_config(folder, url, BEIJING)
+        assert "beijing" in run("doctor")
+        assert "1 of 1 targets complete" in run("snapshot")
+    query = "select count(*) > 200 as is_there from dim_pull_tasks"
+    assert run("query", query, "--format", "csv").split() == ["is_there", "true"]
+    load = "from pulltasks_dagster.definitions import build_defs; print(build_defs().resolve_job_def('daily_snapshot').name)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", load], cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
+    assert loaded.stdout == "daily_snapshot\n", loaded.stderr

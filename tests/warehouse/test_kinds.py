@@ -1,0 +1,103 @@
+"""Kinds of models: what becomes of the rows of a day, on days that are passed and on the last one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pulltasks.lake.lake import Lake
+from pulltasks.warehouse.checks import check_rows
+from pulltasks.warehouse.day_builder import DayBuilder
+from pulltasks.warehouse.kinds import KINDS, Model, ModelColumn
+
+COLUMNS = (ModelColumn("k", "INTEGER", "A key."), ModelColumn("v", "VARCHAR", "A value."))
+
+
+def model(kind: str, layer: str = "marts", sql: str = "select k, v from today") -> Model:
+    return Model(
+        name="some", layer=layer, kind=KINDS[kind], description="", grain="", key=("k",), replace=("k",),
+        arguments=(), columns=COLUMNS, checks=(), example=None, in_parts=False, sql=sql,
+        depends_on=frozenset(), reads_before=frozenset(), sources=frozenset(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def connection():
+    with duckdb.connect() as connection:
+        for catalog in ("staging", "before", "warehouse"):
+            connection.execute(f"attach ':memory:' as {catalog}")
+        connection.execute("create table before.main.some as select 1 as k, 'old' as v union all select null, 'old'")
+        connection.execute("set search_path = 'warehouse.main,staging.main,before.main,memory.main'")
+        connection.execute(
+            "create table memory.main.today as select null::integer as k, 'new' as v union all select 2, 'new'"
+        )
+        yield connection
+
+
+def builder(connection: duckdb.DuckDBPyConnection, *, adds_one_day: bool = False, read_once=()) -> DayBuilder:
+    if adds_one_day:  # the file is a copy of what stood before
+        connection.execute("create table warehouse.main.some as from before.main.some")
+    return DayBuilder(connection, Lake(Path("nowhere")), adds_one_day=adds_one_day, read_once=read_once)
+
+
+def rows(connection: duckdb.DuckDBPyConnection, place: str) -> list[tuple]:
+    return sorted(connection.sql(f"from {place}").fetchall(), key=str)
+
+
+BOTH = [(1, "old"), (2, "new"), (None, "new"), (None, "old")]
+MERGED = [(1, "old"), (2, "new"), (None, "new")]
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("append", BOTH), ("merge", MERGED)])
+def test_a_day_that_is_passed_goes_into_what_the_next_one_finds_before_it(connection, kind, expected) -> None:
+    KINDS[kind].build_day(builder(connection), model(kind))
+    assert rows(connection, "before.main.some") == expected
+
+
+@pytest.mark.parametrize("adds_one_day", [False, True])
+@pytest.mark.parametrize(("kind", "expected"), [("append", BOTH), ("merge", MERGED)])
+def test_the_last_day_goes_into_the_file_whether_that_is_a_copy_or_new(
+    connection, kind, expected, adds_one_day
+) -> None:
+    before = rows(connection, "before.main.some")
+    built = KINDS[kind].build_last_day(builder(connection, adds_one_day=adds_one_day), model(kind))
+    assert rows(connection, "warehouse.main.some") == expected
+    assert built == (len(expected), 2)
+    assert rows(connection, "before.main.some") == before
+
+
+@pytest.mark.parametrize("adds_one_day", [False, True])
+@pytest.mark.parametrize(("kind", "broken"), [("append", 1), ("merge", 0)])
+def test_a_row_of_an_earlier_key_is_an_error_where_rows_are_only_added(connection, kind, broken, adds_one_day) -> None:
+    some = model(kind)
+    some.kind.build_last_day(builder(connection, adds_one_day=adds_one_day), some)
+    place, held = some.kind.unchecked(some, adds_one_day=adds_one_day)
+    assert [result.failed_rows for result in check_rows(connection, some, place, held)] == [broken]
+
+
+@pytest.mark.parametrize("kind", ["table", "view", "macro"])
+def test_what_is_made_at_the_end_leaves_no_trace_of_a_day_that_is_passed(connection, kind) -> None:
+    KINDS[kind].build_day(builder(connection), model(kind))
+    assert connection.sql("select * from duckdb_tables() where database_name = 'warehouse'").fetchall() == []
+
+
+@pytest.mark.parametrize(("read_once", "sort"), [(("some",), "VIEW"), ((), "BASE TABLE")])
+def test_what_is_read_once_is_not_kept(connection, read_once, sort) -> None:
+    assert KINDS["staging"].build_last_day(builder(connection, read_once=read_once), model("staging")) == (2, 2)
+    sorts = "select table_type from information_schema.tables where table_catalog = 'staging'"
+    assert connection.sql(sorts).fetchall() == [(sort,)]
+
+
+def test_a_view_is_looked_at_in_reports_only(connection) -> None:
+    sql = "select 1 as k, 'v' as v"
+    assert KINDS["view"].build_last_day(builder(connection), model("view", "reports", sql)) == (1, 1)
+    connection.execute("drop view warehouse.main.some")
+    assert KINDS["view"].build_last_day(builder(connection), model("view", "marts", sql)) == (0, 0)
+    assert (model("view", "reports").is_checked, model("view", "marts").is_checked) == (True, False)
+
+
+def test_only_staging_is_not_published_and_only_macros_are_called() -> None:
+    assert [name for name, kind in KINDS.items() if not kind.is_published] == ["staging"]
+    assert [name for name, kind in KINDS.items() if kind.takes_arguments] == ["macro"]

@@ -1,0 +1,191 @@
+"""What a build rests on: whatever decides its rows, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from conftest import Desk, copied, made_once
+from history import contents
+from pulltasks import masking, tables
+from pulltasks.sql_literals import without_comments
+from pulltasks.warehouse import publish as publishing
+from pulltasks.warehouse.models import SQL_FOLDER, load_models
+from pulltasks.warehouse.plan import plan_build
+from pulltasks.warehouse.publish import build_and_publish
+
+DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory):
+    with made_once(tmp_path_factory.mktemp("prepared"), *DAYS) as desk:
+        yield desk
+
+
+@pytest.fixture
+def desk(prepared: Desk, tmp_path: Path) -> Desk:
+    return copied(prepared, tmp_path)
+
+
+@pytest.fixture
+def sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A copy of sql/ whose masks are in force."""
+    folder = tmp_path / "sql"
+    shutil.copytree(SQL_FOLDER, folder)
+    monkeypatch.setattr(masking, "sql_folder", lambda: folder)
+    masking.masks_sql.cache_clear()
+    yield folder
+    masking.masks_sql.cache_clear()
+
+
+def change(file: Path, before: str, after: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert before in text
+    file.write_text(text.replace(before, after, 1), encoding="utf-8")
+    masking.masks_sql.cache_clear()
+
+
+def publish(desk: Desk, sql: Path = SQL_FOLDER) -> Path:
+    with desk.lake.lock():
+        return build_and_publish(desk.lake, load_models(sql), desk.settings.warehouse, datetime.now(UTC))
+
+
+def days_to_build(desk: Desk, sql: Path = SQL_FOLDER) -> int:
+    return len(plan_build(desk.lake, load_models(sql), desk.settings.warehouse).days)
+
+
+def comment_on(path: Path, table: str) -> str:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute("select comment from duckdb_tables() where table_name = $1", [table]).fetchall()[0][0]
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("masks/texts.sql", "-- What of names", "-- What of any names"),
+        ("masks/addresses.sql", "    -- blanks, quotes", "    -- /* blanks */ quotes"),
+        ("staging/stg_captures.sql", "-- What the capture that waits", "-- That which the capture that waits"),
+        ("marts/dim_targets.sql", "from stg_captures as today\n", "from stg_captures as today -- of the day\n\n"),
+        ("checks/assert_counts_agree.sql", "-- The tasks", "-- All tasks"),
+    ],
+)
+def test_a_comment_changes_nothing(desk: Desk, sql: Path, file: str, before: str, after: str) -> None:
+    published = desk.lake.published.resolve()
+    change(sql / file, before, after)
+    assert days_to_build(desk, sql) == 0
+    assert publish(desk, sql) == published
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("marts/dim_targets.sql", "-- Every target that was ever expected", "-- Each target that was ever expected"),
+        (
+            "marts/dim_pull_task_past_versions.sql",
+            "| Day on which its end was noticed",
+            "| The day on which its end was noticed",
+        ),
+        ("marts/dim_targets.sql", "-- grain: one row per target", "-- grain: a row per target"),
+    ],
+)
+def test_words_are_written_anew_and_nothing_is_built(desk: Desk, sql: Path, monkeypatch, file, before, after) -> None:
+    published = desk.lake.published.resolve()
+    held = contents(published)
+    change(sql / file, before, after)
+    monkeypatch.setattr(publishing, "working_copy", lambda *_: pytest.fail("nothing may be built"))
+    renewed = publish(desk, sql)
+    assert renewed == desk.lake.published.resolve() != published
+    assert contents(renewed) == held
+    with duckdb.connect(str(renewed), read_only=True) as connection:
+        words = connection.sql(
+            "select comment from duckdb_columns() union select comment from duckdb_tables() union select comment from duckdb_views()"
+        ).fetchall()
+        sequence, name = connection.sql("select sequence, build_id from meta_build").fetchall()[0]
+    assert any(after.partition(" ")[2].removeprefix("grain: ") in (word or "") for (word,) in words)
+    assert (renewed.name, sequence) == (f"pulltasks-{name}.duckdb", len(DAYS) + 1)
+    assert publish(desk, sql) == renewed
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("masks/texts.sql", "when value is not null then '***' end;", "when value is not null then '*****' end;"),
+        ("masks/fingerprints.sql", "1, 16)", "1, 15)"),
+        (
+            "marts/dim_targets.sql",
+            "coalesce(today.is_expected, false) as is_expected",
+            "today.is_expected is true as is_expected",
+        ),
+        ("marts/dim_targets.sql", "-- check: first_expected", "-- check: target_name <> ''\n-- check: first_expected"),
+        ("marts/dim_targets.sql", "-- key: project_id, region", "-- key: region, project_id"),
+    ],
+)
+def test_whatever_decides_the_rows_builds_every_day_anew(
+    desk: Desk, sql: Path, file: str, before: str, after: str
+) -> None:
+    change(sql / file, before, after)
+    assert days_to_build(desk, sql) == len(DAYS)
+
+
+def test_the_schema_version_and_the_key_are_among_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pulltasks.warehouse import models
+
+    monkeypatch.setattr(models, "SCHEMA_VERSION", tables.SCHEMA_VERSION + 1)
+    assert days_to_build(desk) == len(DAYS)
+    monkeypatch.undo()
+    assert days_to_build(desk) == 0
+    key = desk.lake.redaction_key.read_text()
+    desk.lake.redaction_key.write_text(f"  {key}\n")
+    assert days_to_build(desk) == 0  # the key's bytes, not the file's
+    desk.lake.redaction_key.write_text(("0" if key[0] != "0" else "1") + key[1:])
+    desk.lake.redaction_key_checksum.unlink()  # it is changed on purpose
+    assert days_to_build(desk) == len(DAYS)
+
+
+@pytest.mark.parametrize("setting", ["mask_stream_names", "expose_secrets"])
+def test_what_was_masked_otherwise_goes_once_the_new_build_stands(desk: Desk, setting: str) -> None:
+    before = {*desk.lake.builds(), *desk.lake.bases().values()}
+    assert len(before) > 3
+    desk.extra = f"[warehouse]\n{setting} = true\n"
+    first = publish(desk)
+    assert {*desk.lake.builds(), *desk.lake.bases().values()} == {first}
+    desk.extra = ""
+    second = publish(desk)
+    assert {*desk.lake.builds(), *desk.lake.bases().values()} == {second}
+
+
+def test_what_other_sql_made_under_the_same_masks_is_kept_like_any_build(desk: Desk, sql: Path) -> None:
+    before = desk.lake.builds()
+    change(sql / "marts/dim_targets.sql", "coalesce(today.is_expected, false) as", "today.is_expected is true as")
+    assert desk.lake.builds() == before
+    newest = publish(desk, sql)
+    assert desk.lake.builds() == [*before[1:], newest]
+
+
+def test_builds_count_on_from_those_of_versions_that_did_not_count(desk: Desk) -> None:
+    *others, newest = desk.lake.builds()
+    for build in others:
+        build.unlink()
+    old = newest.rename(newest.with_name("pulltasks-20991231T235959Z-abcdef.duckdb"))
+    desk.lake.link(old.name, desk.lake.published)
+    desk.extra = "[warehouse]\nmask_stream_names = true\n"
+    assert publish(desk).name.startswith("pulltasks-000001-")
+    assert desk.lake.builds()[-1] == desk.lake.published.resolve()
+
+
+@pytest.mark.parametrize(
+    ("sql", "bare"),
+    [
+        ("select 1 -- one\n,  2", "select 1 , 2"),
+        ("select '--  no', \"/* no */\" /* yes\n */ from a", "select '--  no', \"/* no */\" from a"),
+        ("select 'it''s -- no' -- it's", "select 'it''s -- no'"),
+    ],
+)
+def test_comments_are_no_part_of_sql_and_texts_are(sql: str, bare: str) -> None:
+    assert without_comments(sql) == bare

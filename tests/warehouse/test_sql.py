@@ -1,0 +1,118 @@
+"""Every case in tests/sql: the days that are given make the rows that are expected.
+
+A case is a folder `tests/sql/<model>/<case>/`; adding one needs no Python:
+
+- `captures.csv`, `pull_tasks.csv`, `pull_task_source_urls.csv`, `pull_task_callback_events.csv`, `data_quality.csv`:
+  the tidy tables of all its days. Every date in `captures.csv` is a day with a run. A column that is left out is null.
+- a folder in it (`2-refresh`, ...) with such files: tidy tables that take the place of the same dates later on, after
+  what was there has been built.
+- `expected.csv`: the rows of the model in the end, all of them, in the columns that the file names.
+
+`NULL` stands for null, `""` for empty text, `[a, b]` for a list.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import msgspec
+import pytest
+
+from pulltasks.config import from_environment
+from pulltasks.lake.lake import Lake, sha256_of
+from pulltasks.lake.manifests import FileEntry, Manifest
+from pulltasks.lake.redaction_key import KEY_BYTES
+from pulltasks.tables import SCHEMA_VERSION, TABLES
+from pulltasks.warehouse.models import Models, load_models
+from pulltasks.warehouse.publish import build_and_publish
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pulltasks.tables import Table
+
+FOLDER = Path(__file__).parent / "sql"
+CASES = sorted(path.parent for path in FOLDER.glob("*/*/expected.csv"))
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def read_csv(path: Path, types: dict[str, str]) -> str:
+    """A select over a file of a case, in which every column that it names is one of `types`."""
+    names = path.read_text(encoding="utf-8").splitlines()[0].split(",")
+    typed = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+    columns = ", ".join(f'cast("{name}" as {types[name]}) as "{name}"' for name in names)
+    return (
+        f"select {columns} from read_csv('{path}', header = true, auto_detect = false, nullstr = 'NULL', "
+        f"quote = '\"', escape = '\"', delim = ',', columns = {{{typed}}})"
+    )
+
+
+def tidy_rows(folder: Path, table: Table) -> str:
+    nothing = ", ".join(f'cast(null as {column.sql_type}) as "{column.name}"' for column in table.columns)
+    file = folder / f"{table.name}.csv"
+    given = read_csv(file, {c.name: c.sql_type for c in table.columns}) if file.is_file() else None
+    return f"select {nothing} where false" + (f" union all by name {given}" if given else "")
+
+
+def write_days(lake: Lake, folder: Path) -> None:
+    """Put the tidy tables of a folder into the lake, with their manifests."""
+    with duckdb.connect() as connection:
+        rows = f"select distinct snapshot_date from ({tidy_rows(folder, TABLES[3])}) order by all"
+        days: list[date] = [day for (day,) in connection.sql(rows).fetchall()]
+        for day in days:
+            entries = {}
+            for table in TABLES:
+                path = lake.tidy_file(table.name, day)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                of_day = f"select * from ({tidy_rows(folder, table)}) where snapshot_date = date '{day}' order by all"
+                connection.execute(f"copy ({of_day}) to '{path}' (format parquet)")
+                entries[table.name] = FileEntry(
+                    file=str(path.relative_to(lake.tidy)), rows=0, bytes=path.stat().st_size, sha256=sha256_of(path)
+                )
+            manifest = Manifest(snapshot_date=day, schema_version=SCHEMA_VERSION, tables=entries)
+            lake.manifest_file(day).parent.mkdir(parents=True, exist_ok=True)
+            lake.manifest_file(day).write_bytes(msgspec.json.encode(manifest))
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return load_models()
+
+
+def needed_for(name: str, models: Models) -> Models:
+    """The model and all that it reads, of the day or from before it: the others would be built for nothing."""
+    wanted, pending = set(), [name]
+    while pending:
+        one = pending.pop()
+        if one not in wanted:
+            wanted.add(one)
+            pending += models[one].depends_on | models[one].reads_before
+    return Models(tuple(model for model in models.in_order if model.name in wanted), ())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.relative_to(FOLDER)))
+def test_what_is_given_makes_what_is_expected(case: Path, models, tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.prepare()
+    lake.redaction_key.write_text("6b" * KEY_BYTES)
+    with lake.lock():
+        for folder in (case, *sorted(path for path in case.iterdir() if path.is_dir())):
+            write_days(lake, folder)
+            build_and_publish(lake, needed_for(case.parent.name, models), from_environment().warehouse, NOW)
+    model = models[case.parent.name]
+    expected = read_csv(case / "expected.csv", {column.name: column.type for column in model.columns})
+    with duckdb.connect(str(lake.published.resolve()), read_only=True) as connection:
+        columns = ", ".join(connection.sql(expected).columns)
+        missing = connection.sql(f"({expected}) except all (select {columns} from {model.name})").fetchall()
+        surplus = connection.sql(f"(select {columns} from {model.name}) except all ({expected})").fetchall()
+    assert (missing, surplus) == ([], []), columns
+
+
+@pytest.mark.parametrize(
+    "name", [model.name for model in load_models().in_order if model.is_checked and model.is_published]
+)
+def test_every_published_model_has_a_case(name: str) -> None:
+    assert list((FOLDER / name).glob("*/expected.csv"))
