@@ -41,9 +41,9 @@ test: $(INSTALLED) ## lint, types and tests
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2
 
-test-all: $(INSTALLED) ## the same with the long simulations
+test-all: $(INSTALLED) ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset'
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset' --cov --cov-report=term
 
 test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
 	@$(BIN)/python -m pytest -m compat
@@ -62,6 +62,7 @@ test-superset: $(INSTALLED) ## the bundle in a Superset of its own, in an enviro
 check: $(INSTALLED) ## lint and types
 	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/sqruff lint sql > /dev/null 2>&1 || $(BIN)/sqruff lint sql
 	@$(BIN)/mypy --no-error-summary
 
 format: $(INSTALLED) ## put the code into shape
