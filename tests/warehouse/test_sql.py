@@ -8,11 +8,13 @@ A case is a folder `tests/sql/<model>/<case>/`; adding one needs no Python:
   what was there has been built.
 - `expected.csv`: the rows of the model in the end, all of them, in the columns that the file names.
 
-`NULL` stands for null, `""` for empty text, `[a, b]` for a list.
+`NULL` stands for null, `""` for empty text, `[a, b]` for a list. Cases of several models that give the same days are
+built together.
 """
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ from pulltasks.warehouse.models import Models, load_models
 from pulltasks.warehouse.publish import build_and_publish
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from pulltasks.tables import Table
@@ -37,6 +40,24 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "sql"
 CASES = sorted(path.parent for path in FOLDER.glob("*/*/expected.csv"))
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def given_by(case: Path) -> str:
+    """A hash of all that a case gives."""
+    files = sorted(path for path in case.rglob("*.csv") if path.name != "expected.csv")
+    given = [f"{path.relative_to(case)}\n{path.read_text(encoding='utf-8')}" for path in files]
+    return hashlib.sha256("\0".join(given).encode()).hexdigest()
+
+
+def cases_by_what_is_given() -> list[list[Path]]:
+    together: dict[str, list[Path]] = {}
+    for case in CASES:
+        together.setdefault(given_by(case), []).append(case)
+    return list(together.values())
+
+
+def name_of(cases: list[Path]) -> str:
+    return "+".join(str(case.relative_to(FOLDER)) for case in cases)
 
 
 def read_csv(path: Path, types: dict[str, str]) -> str:
@@ -57,24 +78,23 @@ def tidy_rows(folder: Path, table: Table) -> str:
     return f"select {nothing} where false" + (f" union all by name {given}" if given else "")
 
 
-def write_days(lake: Lake, folder: Path) -> None:
+def write_days(connection: duckdb.DuckDBPyConnection, lake: Lake, folder: Path) -> None:
     """Put the tidy tables of a folder into the lake, with their manifests."""
-    with duckdb.connect() as connection:
-        rows = f"select distinct snapshot_date from ({tidy_rows(folder, TABLES[3])}) order by all"
-        days: list[date] = [day for (day,) in connection.sql(rows).fetchall()]
-        for day in days:
-            entries = {}
-            for table in TABLES:
-                path = lake.tidy_file(table.name, day)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                of_day = f"select * from ({tidy_rows(folder, table)}) where snapshot_date = date '{day}' order by all"
-                connection.execute(f"copy ({of_day}) to '{path}' (format parquet)")
-                entries[table.name] = FileEntry(
-                    file=str(path.relative_to(lake.tidy)), rows=0, bytes=path.stat().st_size, sha256=sha256_of(path)
-                )
-            manifest = Manifest(snapshot_date=day, schema_version=SCHEMA_VERSION, tables=entries)
-            lake.manifest_file(day).parent.mkdir(parents=True, exist_ok=True)
-            lake.manifest_file(day).write_bytes(msgspec.json.encode(manifest))
+    rows = f"select distinct snapshot_date from ({tidy_rows(folder, TABLES[3])}) order by all"
+    days: list[date] = [day for (day,) in connection.sql(rows).fetchall()]
+    for day in days:
+        entries = {}
+        for table in TABLES:
+            path = lake.tidy_file(table.name, day)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            of_day = f"select * from ({tidy_rows(folder, table)}) where snapshot_date = date '{day}' order by all"
+            connection.execute(f"copy ({of_day}) to '{path}' (format parquet)")
+            entries[table.name] = FileEntry(
+                file=str(path.relative_to(lake.tidy)), rows=0, bytes=path.stat().st_size, sha256=sha256_of(path)
+            )
+        manifest = Manifest(snapshot_date=day, schema_version=SCHEMA_VERSION, tables=entries)
+        lake.manifest_file(day).parent.mkdir(parents=True, exist_ok=True)
+        lake.manifest_file(day).write_bytes(msgspec.json.encode(manifest))
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +102,17 @@ def models() -> Models:
     return load_models()
 
 
-def needed_for(name: str, models: Models) -> Models:
-    """The model and all that it reads, of the day or from before it: the others would be built for nothing."""
-    wanted, pending = set(), [name]
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """One for all that the cases read and write."""
+    with duckdb.connect() as one:
+        yield one
+
+
+def needed_for(names: set[str], models: Models) -> Models:
+    """The models and all that they read, of the day or from before it: the others would be built for nothing."""
+    wanted: set[str] = set()
+    pending = [*names]
     while pending:
         one = pending.pop()
         if one not in wanted:
@@ -93,22 +121,34 @@ def needed_for(name: str, models: Models) -> Models:
     return Models(tuple(model for model in models.in_order if model.name in wanted), ())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.relative_to(FOLDER)))
-def test_what_is_given_makes_what_is_expected(case: Path, models, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cases", cases_by_what_is_given(), ids=name_of)
+def test_what_is_given_makes_what_is_expected(cases: list[Path], models, connection, tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     lake.prepare()
     lake.redaction_key.write_text("6b" * KEY_BYTES)
+    needed = needed_for({case.parent.name for case in cases}, models)
+    given = cases[0]
     with lake.lock():
-        for folder in (case, *sorted(path for path in case.iterdir() if path.is_dir())):
-            write_days(lake, folder)
-            build_and_publish(lake, needed_for(case.parent.name, models), from_environment().warehouse, NOW)
+        for folder in (given, *sorted(path for path in given.iterdir() if path.is_dir())):
+            write_days(connection, lake, folder)
+            build_and_publish(lake, needed, from_environment().warehouse, NOW)
+    connection.execute(f"attach '{lake.published.resolve()}' as published (read_only)")
+    try:
+        wrong = {str(case.relative_to(FOLDER)): differences(connection, case, models) for case in cases}
+    finally:
+        connection.execute("detach published")
+    assert {case: rows for case, rows in wrong.items() if any(rows)} == {}
+
+
+def differences(connection: duckdb.DuckDBPyConnection, case: Path, models: Models) -> tuple[list, list]:
+    """The rows that a case expects and that are missing, and those that are there beside them."""
     model = models[case.parent.name]
     expected = read_csv(case / "expected.csv", {column.name: column.type for column in model.columns})
-    with duckdb.connect(str(lake.published.resolve()), read_only=True) as connection:
-        columns = ", ".join(connection.sql(expected).columns)
-        missing = connection.sql(f"({expected}) except all (select {columns} from {model.name})").fetchall()
-        surplus = connection.sql(f"(select {columns} from {model.name}) except all ({expected})").fetchall()
-    assert (missing, surplus) == ([], []), columns
+    columns = ", ".join(connection.sql(expected).columns)
+    found = f"select {columns} from published.main.{model.name}"
+    missing = connection.sql(f"({expected}) except all ({found})").fetchall()
+    surplus = connection.sql(f"({found}) except all ({expected})").fetchall()
+    return missing, surplus
 
 
 @pytest.mark.parametrize(
