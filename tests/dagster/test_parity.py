@@ -130,15 +130,14 @@ def a_lock_that_is_held(situation: Situation) -> None:
     situation.stack.enter_context(situation.desk.lake.lock())
 
 
-SITUATIONS = [
+SITUATIONS = [refused, a_damaged_earlier_day, a_page_that_cannot_be_written]
+# Likewise, with the long simulations.
+OTHERS = [
     all_well,
-    refused,
     incomplete,
     held,
     out_of_time,
-    a_damaged_earlier_day,
     a_closed_month_reopened,
-    a_page_that_cannot_be_written,
     a_full_disk,
     a_lock_that_is_held,
 ]
@@ -260,7 +259,11 @@ def sentences(said: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "situation",
+    [*SITUATIONS, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)],
+    ids=lambda each: each.__name__,
+)
 def test_both_leave_the_same(
     situation: Callable[[Situation], None], prepared: Desk, late: Path, tmp_path: Path, capfd
 ) -> None:
