@@ -61,8 +61,10 @@ def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan,
 
 def _empty(connection: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
     """Drop all but `kept` of the copied base; the room is used again."""
-    for noun, query in _NAMED_THINGS.items():
-        for (name,) in connection.execute(query).fetchall():
-            if name not in kept:
-                connection.execute(f"drop {noun} warehouse.main.{name}")
-    connection.execute("checkpoint warehouse")
+    drops = [
+        f"drop {noun} warehouse.main.{name}"
+        for noun, query in _NAMED_THINGS.items()
+        for (name,) in connection.execute(query).fetchall()
+        if name not in kept
+    ]
+    connection.execute(";\n".join([*drops, "checkpoint warehouse"]))

@@ -19,7 +19,7 @@ from pulltasks.sql_literals import quoted
 from pulltasks.warehouse.plan import EXPOSED, Plan, retire_builds, write_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -64,9 +64,8 @@ def finish_file(
     build_id = f"{EXPOSED}-{identity}" if exposes else identity
     try:
         connection.execute("begin")
-        for model in models.in_order:
-            if model.is_published and model.name not in has_words:
-                _write_comments(connection, model)
+        without_words = [m for m in models.in_order if m.is_published and m.name not in has_words]
+        connection.execute(";\n".join(comment for model in without_words for comment in _comments(model)))
         write_meta(connection, plan, build_id, now)
         for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
             connection.execute(statement)
@@ -79,10 +78,10 @@ def finish_file(
     return build
 
 
-def _write_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+def _comments(model: Model) -> Iterator[str]:
+    """The statements that say what a table and its columns are."""
     text = f"{model.description} Grain: {model.grain}."
-    connection.execute(f"comment on {model.kind.noun} {model.place} is {quoted(text)}")
-    if model.kind.takes_arguments:
-        return  # the database keeps none for the columns of what is called
-    for column in model.columns:
-        connection.execute(f'comment on column {model.place}."{column.name}" is {quoted(column.description)}')
+    yield f"comment on {model.kind.noun} {model.place} is {quoted(text)}"
+    if not model.kind.takes_arguments:  # the database keeps none for the columns of what is called
+        for column in model.columns:
+            yield f'comment on column {model.place}."{column.name}" is {quoted(column.description)}'

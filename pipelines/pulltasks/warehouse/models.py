@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -75,11 +76,20 @@ class Models:
 
 
 def load_models(folder: Path = SQL_FOLDER) -> Models:
-    """Read and check all models.
+    """All models of a folder, checked; those of the installation are read once a process.
 
     Raises:
         ModelError: naming the file and what is wrong with it.
     """
+    return _installed_models() if folder == SQL_FOLDER else _read_models(folder)
+
+
+@cache
+def _installed_models() -> Models:
+    return _read_models(SQL_FOLDER)
+
+
+def _read_models(folder: Path) -> Models:
     headers: dict[str, _Header] = {}
     with duckdb.connect() as parser:
         models = [
