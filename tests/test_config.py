@@ -40,7 +40,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
         ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "less than or equal to 100"),
         ("[api]\npage_size = 5\n" + TARGET, "api.page_overlap", "not below api.page_size"),
         ("[alerts]\nmax_age = '26'\n" + TARGET, "alerts.max_age", "is no duration"),
-        ("[alerts]\nmax_age = '99999999999d'\n" + TARGET, "alerts.max_age", "longer than anything lasts"),
+        ("[alerts]\nmax_age = '99999999999d'\n" + TARGET, "alerts.max_age", "too long a duration"),
         ("[alerts]\nmax_age = 26\n" + TARGET, "alerts.max_age", "is no duration"),
         ("[alerts]\nwebhook = 'https://h/hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK_FILE"),
         ("[alerts]\nwebhook = 'hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK"),

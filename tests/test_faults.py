@@ -27,7 +27,7 @@ from pulltasks.sandbox.server import FAULTS, AccessKey, Sandbox, User, serving
 from pulltasks.warehouse.published import open_published
 
 ATTEMPTS = 2
-# Only those who stall are waited for in vain: a busy machine must not make others look like them.
+# Use a short timeout only where a timeout is expected: a busy machine must not look like one.
 STALLED_SECONDS, PATIENT_SECONDS = 0.3, 5
 SECRETS = (
     PLANTED_STREAM_KEY,

@@ -152,7 +152,7 @@ def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | No
 
 
 def _clean(secret: str, name: str) -> str:
-    """A secret as it may stand in a header: blanks around it are slips of the hand, other strange characters are not.
+    """A secret that fits into a header: strip surrounding whitespace, reject what is not ASCII.
 
     Raises:
         ConfigError: naming the variable, never the value.

@@ -99,7 +99,7 @@ class NotReadable(PulltasksError):
 
 
 @dataclass(frozen=True)
-class ServiceWords:
+class ServiceError:
     """What the service said when it refused; all None when there was no answer.
 
     Attributes:
@@ -115,7 +115,7 @@ class ServiceWords:
     request_id: str | None = None
 
 
-NOTHING_SAID = ServiceWords()
+NO_SERVICE_ERROR = ServiceError()
 
 
 class ApiError(PulltasksError):
@@ -126,7 +126,7 @@ class ApiError(PulltasksError):
         said: what the service said.
     """
 
-    def __init__(self, reason: str, text: str, said: ServiceWords = NOTHING_SAID) -> None:
+    def __init__(self, reason: str, text: str, said: ServiceError = NO_SERVICE_ERROR) -> None:
         self.reason = reason
         self.said = said
         super().__init__(text)
@@ -153,7 +153,7 @@ class TransientApiError(ApiError):
     """
 
     def __init__(
-        self, reason: str, text: str, said: ServiceWords = NOTHING_SAID, *, retry_after_seconds: float | None = None
+        self, reason: str, text: str, said: ServiceError = NO_SERVICE_ERROR, *, retry_after_seconds: float | None = None
     ) -> None:
         self.retry_after_seconds = retry_after_seconds
         super().__init__(reason, text, said)

@@ -11,7 +11,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Known:
+class PreviousCapture:
     """What the last complete capture of a target showed; `offset_unit` is a hint, never assumed."""
 
     task_ids: frozenset[str] = frozenset()
@@ -19,4 +19,4 @@ class Known:
     offset_unit: Literal["rows", "pages", "unknown"] = "unknown"
 
 
-NOTHING_KNOWN = Known()
+NO_PREVIOUS_CAPTURE = PreviousCapture()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
 PREFIX = "PULLTASKS_"
+# Longer ones cannot be counted.
+MAX_DURATION_DAYS = timedelta.max.days
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -99,7 +101,7 @@ def duration(text: Any) -> timedelta:
     try:
         return timedelta(**{units[text[-1]]: int(text[:-1])})
     except OverflowError:
-        raise ValueError(f"{text!r} is longer than anything lasts; write it like 90m, 26h or 2d") from None
+        raise ValueError(f"{text!r} is too long a duration; the longest allowed is {MAX_DURATION_DAYS}d") from None
 
 
 def _path(value: Any) -> Any:

@@ -21,8 +21,8 @@ from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
 from pulltasks.settings import Limits
+from pulltasks.warehouse.schema_drift import SchemaDrift
 from pulltasks.warehouse.status import Status, TargetStatus
-from pulltasks.warehouse.surprises import Surprise
 from webhook_server import GOOD, TOKEN, listening
 
 DAY = date(2026, 11, 22)
@@ -71,7 +71,7 @@ def test_a_target_that_is_not_complete_says_which_and_what_to_do(
 
 
 def test_what_is_worst_is_told_first() -> None:
-    surprise = Surprise("new_field", "unknown_field", 3, 1, DAY)
+    surprise = SchemaDrift("new_field", "unknown_field", 3, 1, DAY)
     targets = [target(each) for each in ("held", "missing", "incomplete", "failed")] + [target("failed", KINDS[2])]
     alerts = found(state(*targets, surprises=[surprise], captured_at=None), Failure("LakeError", "no room"))
     assert tuple(kind for kind, *_ in alerts) == KINDS
@@ -109,7 +109,7 @@ def test_a_text_is_one_line_of_bounded_length() -> None:
 
 
 def test_a_surprise_is_told_as_of_its_first_day_however_often_it_comes() -> None:
-    few, many = (Surprise("new_field", "unknown_field", n, 1, DAY) for n in (1, 500))
+    few, many = (SchemaDrift("new_field", "unknown_field", n, 1, DAY) for n in (1, 500))
     (one,), (other,) = (find_alerts(state(surprises=[each]), [], NOW, DAY, LIMITS) for each in (few, many))
     assert one.key == other.key
     assert one.text != other.text

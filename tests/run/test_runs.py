@@ -16,7 +16,7 @@ from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import may_try_again, rebuild, snapshot
 from pulltasks.sandbox.data import tasks_on
 from pulltasks.settings import Target
-from pulltasks.warehouse.previous_captures import known_tasks
+from pulltasks.warehouse.previous_captures import previous_captures
 from pulltasks.warehouse.published import open_published
 
 DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
@@ -251,12 +251,12 @@ def test_a_task_that_is_listed_after_all_makes_the_second_sweep_count(desk: Desk
 
 
 def test_what_is_known_is_what_the_last_complete_capture_listed(desk: Desk) -> None:
-    with known_tasks(desk.lake) as known:
+    with previous_captures(desk.lake) as known:
         assert known((BEIJING.project_id, BEIJING.region)).task_ids == frozenset()
     run(desk, DAYS[0])
     desk.sandbox.faults[BEIJING.project_id, DAYS[1]] = "forbidden"
     run(desk, DAYS[1])
-    with known_tasks(desk.lake) as known:
+    with previous_captures(desk.lake) as known:
         found = known((BEIJING.project_id, BEIJING.region))
     assert found.task_ids == {task["task_id"] for task in tasks_on(1, BEIJING, DAYS[0])}
     assert found.offset_unit == "rows"

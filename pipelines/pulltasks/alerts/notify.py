@@ -31,8 +31,8 @@ from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
 from pulltasks.masking import scrub
 from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.schema_drift import find_drift
 from pulltasks.warehouse.status import read_newest_day
-from pulltasks.warehouse.surprises import find_surprises
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +155,7 @@ def _state(lake: Lake) -> LakeState | None:
         return None
     with open_published(lake) as connection:
         status = read_newest_day(connection)
-        return LakeState(status, find_surprises(connection, status.day))
+        return LakeState(status, find_drift(connection, status.day))
 
 
 def _read_sent(lake: Lake) -> frozenset[AlertKey]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from pulltasks.settings import Limits
+    from pulltasks.warehouse.schema_drift import SchemaDrift
     from pulltasks.warehouse.status import Freshness, Status, TargetStatus
-    from pulltasks.warehouse.surprises import Surprise
 
 RUN_FAILED = "run_failed"
 NO_COMPLETE_DAY = "no_complete_day"
@@ -109,7 +109,7 @@ class LakeState:
     """What the published warehouse says: how targets stand on its newest day, what surprised on it."""
 
     status: Status
-    surprises: Sequence[Surprise]
+    surprises: Sequence[SchemaDrift]
 
 
 def find_alerts(

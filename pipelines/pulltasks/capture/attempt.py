@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pulltasks.huawei.client import LiveClient
     from pulltasks.huawei.pages import Outcome, Page, PageRequest
     from pulltasks.huawei.refusals import Answer
-    from pulltasks.previous import Known
+    from pulltasks.previous import PreviousCapture
     from pulltasks.settings import Settings, Target
 
 
@@ -53,7 +53,7 @@ ADVICE_IF_INCOMPLETE = {
 }
 
 
-class Tally:
+class CaptureCounts:
     """What a capture has sent and received; writes every answer to the raw file."""
 
     def __init__(self, writer: RawWriter) -> None:
@@ -99,7 +99,7 @@ class Tally:
 class _Recorder:
     """Hands what happens to the requests for one page (or one task) to the capture's tally."""
 
-    def __init__(self, tally: Tally, request: PageRequest | str) -> None:
+    def __init__(self, tally: CaptureCounts, request: PageRequest | str) -> None:
         self._tally = tally
         self._request = request
 
@@ -114,7 +114,9 @@ class _Recorder:
 class Attempt:
     """The listing of one target, with what is left to find out once it is complete."""
 
-    def __init__(self, client: LiveClient, settings: Settings, target: Target, known: Known, tally: Tally) -> None:
+    def __init__(
+        self, client: LiveClient, settings: Settings, target: Target, known: PreviousCapture, tally: CaptureCounts
+    ) -> None:
         self.error: ApiError | None = None
         self._client = client
         self._settings = settings

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from pulltasks.capture.attempt import Attempt, Tally
+from pulltasks.capture.attempt import Attempt, CaptureCounts
 from pulltasks.capture.day_gate import DayGate
 from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
 from pulltasks.huawei.client import LiveClient
@@ -37,7 +37,7 @@ from pulltasks.lake.raw import (
     read_capture,
     read_targets,
 )
-from pulltasks.previous import NOTHING_KNOWN, Known
+from pulltasks.previous import NO_PREVIOUS_CAPTURE, PreviousCapture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -101,7 +101,7 @@ async def capture_targets(
     day: date,
     clock: Clock,
     *,
-    known: Callable[[tuple[str, str]], Known] = lambda _: NOTHING_KNOWN,
+    known: Callable[[tuple[str, str]], PreviousCapture] = lambda _: NO_PREVIOUS_CAPTURE,
     refresh: bool = False,
     only: Collection[tuple[str, str]] | None = None,
     accept_drop: Collection[tuple[str, str]] = (),
@@ -310,7 +310,7 @@ async def _capture(
     lake: Lake,
     day: date,
     target: Target,
-    known: Known,
+    known: PreviousCapture,
     clock: Clock,
     report: Reporter,
     gate: DayGate,
@@ -327,7 +327,7 @@ async def _capture(
     path = lake.raw_file(day, *target.key)
     unfinished = lake.unfinished("--".join(path.parts[-3:]))
     writer = RawWriter(unfinished, line)
-    attempt = Attempt(client, settings, target, known, Tally(writer))
+    attempt = Attempt(client, settings, target, known, CaptureCounts(writer))
     try:
         try:
             async with asyncio.timeout_at(give_up_at) as limit:

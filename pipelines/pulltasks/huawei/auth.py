@@ -18,7 +18,7 @@ from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkcore.signer.signer import Signer
 
 from pulltasks.config import access_key_from_environment, read_secret
-from pulltasks.errors import ApiError, ConfigError, CredentialRefused, ServiceWords, TransientApiError
+from pulltasks.errors import ApiError, ConfigError, CredentialRefused, ServiceError, TransientApiError
 from pulltasks.huawei.reading import read_error, read_object, read_time
 from pulltasks.outside_text import fit
 
@@ -61,12 +61,12 @@ class Credential(Protocol):
     source: str
 
     def secrets(self) -> list[str]:
-        """What may stand in no text: keys, tokens, passwords."""
+        """Values to redact from every message: keys, tokens, passwords."""
 
     async def authorise(self, request: httpx.Request, project_id: str) -> None:
         """Put the proof into the request's headers."""
 
-    def mend(self, project_id: str, answer: httpx.Response) -> bool:
+    def refresh(self, project_id: str, answer: httpx.Response) -> bool:
         """After a 401: change what can be changed, and say whether another try makes sense."""
 
 
@@ -113,7 +113,7 @@ class SignedCredential:
         )
         request.headers.update(signed.header_params)
 
-    def mend(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002 - one key for all projects
+    def refresh(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002 - one key for all projects
         """Correct the clock by the answer's `Date`, once, when it is off by more than the service tolerates."""
         said = read_time(answer.headers.get("Date"))
         if said is None or self.clock_offset or abs(skew := said - self._now()) < timedelta(minutes=5):
@@ -138,7 +138,7 @@ class FixedToken:
         """Send the token."""
         request.headers["X-Auth-Token"] = self._token
 
-    def mend(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002
+    def refresh(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002
         """Nothing can be changed about it."""
         return False
 
@@ -178,7 +178,7 @@ class PasswordTokens:
                 self._tokens[project_id] = await self._fetch(project_id)
         request.headers["X-Auth-Token"] = self._tokens[project_id][0]
 
-    def mend(self, project_id: str, answer: httpx.Response) -> bool:
+    def refresh(self, project_id: str, answer: httpx.Response) -> bool:
         """Throw an expired token away, so that the next try fetches another."""
         code = read_error(answer.content)[0] or ""
         return code.endswith(".0307") and self._tokens.pop(project_id, None) is not None
@@ -204,7 +204,7 @@ class PasswordTokens:
             return token, issued_at + life * (1 - RENEW_AT_LIFE_LEFT)
         _, words = read_error(answer.content)
         text, request_id = (word and fit(word) for word in (words, answer.headers.get("X-Request-Id")))
-        said = ServiceWords(answer.status_code, None, text, request_id)
+        said = ServiceError(answer.status_code, None, text, request_id)
         message = f"no token for project {project_id}: IAM answered {answer.status_code} ({text or 'no reason given'})"
         if answer.status_code in {429, 500, 502, 503, 504}:
             raise TransientApiError("token_not_issued", message, said)

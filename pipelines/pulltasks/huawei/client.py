@@ -255,12 +255,12 @@ class LiveClient:
             answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=is_retry)
             if answer.status != UNAUTHORISED:
                 return answer
-            async with gate.mending:
+            async with gate.refreshing:
                 gate.raise_if_refused(target)
                 if gate.generation != generation:  # somebody has renewed the token or set the clock meanwhile
                     answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)
                 if answer.status == UNAUTHORISED and (
-                    gate.failures < MAX_FAILED_SIGNATURES and gate.credential.mend(target.project_id, response)
+                    gate.failures < MAX_FAILED_SIGNATURES and gate.credential.refresh(target.project_id, response)
                 ):
                     gate.generation += 1
                     answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)

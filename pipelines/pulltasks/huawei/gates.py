@@ -10,7 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from pulltasks.errors import ApiError, CredentialRefused, ServiceWords
+from pulltasks.errors import ApiError, CredentialRefused, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ class Gate:
         self.is_proven = False
         self.generation = 0
         self.failures = 0
-        self.mending = asyncio.Lock()
+        self.refreshing = asyncio.Lock()
         self._refusal: CredentialRefused | None = None
         self._alone = asyncio.Lock()
         self._slots = asyncio.Semaphore(max_concurrency)
@@ -47,7 +47,7 @@ class Gate:
             texts = [
                 text and text.replace(secret, "***") for text in (said.error_code, said.error_message, said.request_id)
             ]
-            error.said = ServiceWords(said.status, *texts)
+            error.said = ServiceError(said.status, *texts)
         return error
 
     @asynccontextmanager
@@ -64,7 +64,7 @@ class Gate:
                     yield
                     return
         async with self._slots:
-            async with self.mending:  # nothing new leaves while a refusal is being looked into
+            async with self.refreshing:  # nothing new leaves while a refusal is being looked into
                 self.raise_if_refused(target)
             yield
 

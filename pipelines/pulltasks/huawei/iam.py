@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from pulltasks.errors import ApiError, CredentialRefused, ServiceWords
+from pulltasks.errors import ApiError, CredentialRefused, ServiceError
 from pulltasks.huawei.auth import HuaweiAuth, credential_from
 from pulltasks.huawei.client import HEADERS, bounds_of
 from pulltasks.huawei.reading import read_error, read_object
@@ -45,7 +45,7 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
             ) from None
     code, message = read_error(answer.content)
     code, message, request_id = (word and fit(word) for word in (code, message, answer.headers.get("X-Request-Id")))
-    said = ServiceWords(answer.status_code, code, message, request_id)
+    said = ServiceError(answer.status_code, code, message, request_id)
     if answer.status_code == OK:
         projects = (read_object(answer.content) or {}).get("projects")
         if isinstance(projects, list) and all(isinstance(project, dict) for project in projects):

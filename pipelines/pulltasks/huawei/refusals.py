@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from pulltasks.errors import ApiError, ServiceWords, TransientApiError
+from pulltasks.errors import ApiError, ServiceError, TransientApiError
 from pulltasks.huawei.reading import read_error, read_time
 from pulltasks.outside_text import fit
 
@@ -117,11 +117,11 @@ class Answer:
     old_encoding: str | None = None
 
 
-def said_by(answer: Answer) -> ServiceWords:
+def said_by(answer: Answer) -> ServiceError:
     """What the service said in an answer that is a refusal."""
     code, message = read_error(answer.content)
     texts = (code, message, answer.request_id)
-    return ServiceWords(answer.status, *(None if text is None else fit(text) for text in texts))
+    return ServiceError(answer.status, *(None if text is None else fit(text) for text in texts))
 
 
 def api_error(target: Target, answer: Answer) -> ApiError:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pulltasks import tables
 from pulltasks.errors import LakeError
-from pulltasks.lake.compaction import check_file, damaged_months, give_up_month, write_json
+from pulltasks.lake.compaction import check_file, damaged_months, discard_damaged_month, write_json
 from pulltasks.lake.lake import month_of, sha256_of
 from pulltasks.lake.manifests import FileEntry, Manifest, MonthManifest, read_if_valid, read_month_if_valid
 from pulltasks.lake.normalise import normalise_days
@@ -45,7 +45,7 @@ class Audit:
     troubles: tuple[str, ...] = ()
 
 
-def mend_manifests(lake: Lake) -> list[str]:
+def repair_manifests(lake: Lake) -> list[str]:
     """Write manifests that cannot be read again, from the files that they stood for; returns a line for each.
 
     A day that has raw files is left to whoever makes stale days again, as is a month whose days all have them.
@@ -95,7 +95,7 @@ def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
     to_make = [day for day in days if day in with_raw and (day in damaged or day in differing)]
     for month in damaged_months(lake, sorted({month_of(day) for day in damaged})):
         try:
-            to_make = sorted({*to_make, *give_up_month(lake, month)})
+            to_make = sorted({*to_make, *discard_damaged_month(lake, month)})
         except LakeError as error:
             troubles.append(str(error))
             to_make = [day for day in to_make if month_of(day) != month]

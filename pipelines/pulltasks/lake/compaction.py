@@ -150,7 +150,7 @@ def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
     return found
 
 
-def give_up_month(lake: Lake, month: date) -> list[date]:
+def discard_damaged_month(lake: Lake, month: date) -> list[date]:
     """Let go of a damaged month, so that its days can be made again from their raw files; returns the days.
 
     Raises:

@@ -13,7 +13,7 @@ from pulltasks.alerts.rules import CREDENTIAL_REFUSED
 from pulltasks.capture.targets import check_date
 from pulltasks.errors import DateRefused, LakeError
 from pulltasks.huawei.refusals import PERSISTENT
-from pulltasks.lake.audit import mend_manifests
+from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import (
     clear_compacted_days,
     compact_month,
@@ -57,7 +57,7 @@ def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = 
 def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> Iterator[Step]:
     """Write the tidy files of days again from their raw files, then bring warehouse and page up to them."""
     run.settle()
-    run.give_up_damaged_months(days)  # then all their days are stale
+    run.discard_damaged_months(days)  # then all their days are stale
     yield run.normalise(days[-1], sorted({*days, *stale_dates(run.lake)}))
     yield from _steps_from_tables(run, parts)
 
@@ -260,7 +260,7 @@ def compact(
     watcher = watcher or Silent()
     lake.prepare()
     with lake.lock():
-        mend_manifests(lake)
+        repair_manifests(lake)
         clear_compacted_days(lake)
         months = [month for month in months_to_compact(lake, settings.lake) if through is None or month <= through]
         watcher.begin("compacting", len(months))

@@ -24,7 +24,7 @@ _REQUEST = re.compile(r", request [^;]*;")
 
 
 @dataclass(frozen=True)
-class Judged:
+class AttemptOutcome:
     """How an attempt to list a target ended, and how it counts."""
 
     capture: CaptureResult
@@ -38,20 +38,20 @@ class Judged:
         return self.capture.target.label
 
 
-def judged(captures: Sequence[CaptureResult], status: Status) -> list[Judged]:
+def judged(captures: Sequence[CaptureResult], status: Status) -> list[AttemptOutcome]:
     """How each attempt counts: what is published may think worse of a listing, when it is held or its rows differ."""
     worse = {target.key: target for target in status.targets if target.coverage not in {"complete", "missing"}}
     found = []
     for capture in captures:
         known = worse.get(capture.target.key) if capture.verdict == "complete" else None
         if known:
-            found.append(Judged(capture, known.coverage, known.reason, known.message))
+            found.append(AttemptOutcome(capture, known.coverage, known.reason, known.message))
         else:
-            found.append(Judged(capture, capture.verdict, capture.reason, capture.message))
+            found.append(AttemptOutcome(capture, capture.verdict, capture.reason, capture.message))
     return found
 
 
-def count_of_complete(day: date, attempts: Sequence[Judged], status: Status, timezone: str) -> str:
+def count_of_complete(day: date, attempts: Sequence[AttemptOutcome], status: Status, timezone: str) -> str:
     """How many targets are complete: by this attempt, and by what stands where that differs."""
     complete = sum(attempt.verdict == "complete" for attempt in attempts)
     stands = f"{status.complete} of {len(status.targets)} targets complete"
@@ -102,7 +102,7 @@ def _grouped(messages: Sequence[tuple[str, str | None]]) -> list[tuple[str, list
     return [(text, labels[text], found[text]) for text in labels]
 
 
-def not_complete(status: Status, attempts: Sequence[Judged] = ()) -> list[str]:
+def not_complete(status: Status, attempts: Sequence[AttemptOutcome] = ()) -> list[str]:
     """Each target that is not complete with its reason and what to do; those with the same trouble in one line.
 
     An attempt that failed is named even where an earlier capture of the day stands.

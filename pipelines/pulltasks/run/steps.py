@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Protocol
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED, Failure
 from pulltasks.capture.targets import CLOCK_DISAGREES, CaptureResult, capture_targets
 from pulltasks.errors import LakeError, NoWarehouse
-from pulltasks.lake.audit import audit_days, mend_manifests
-from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, give_up_month
+from pulltasks.lake.audit import audit_days, repair_manifests
+from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, discard_damaged_month
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake, month_of
 from pulltasks.lake.manifests import read_if_valid, stale_dates
 from pulltasks.lake.normalise import normalise_days
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.plan import plan_build
-from pulltasks.warehouse.previous_captures import known_tasks
+from pulltasks.warehouse.previous_captures import previous_captures
 from pulltasks.warehouse.publish import build_steps
 from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.schema_drift import read_drift
 from pulltasks.warehouse.status import read_day
-from pulltasks.warehouse.surprises import read_surprises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -198,7 +198,7 @@ class Run:
     def capture(self, day: date, options: CaptureOptions) -> Captured:
         """Ask the service for a day."""
         self._watcher.begin("capturing", len(self.settings.targets))
-        with known_tasks(self.lake) as known:
+        with previous_captures(self.lake) as known:
             self.captures = tuple(
                 asyncio.run(
                     capture_targets(
@@ -224,14 +224,14 @@ class Run:
 
     def settle(self) -> None:
         """Mend what an earlier run left half done, before any table is written."""
-        self._noticed += mend_manifests(self.lake)
+        self._noticed += repair_manifests(self.lake)
         clear_compacted_days(self.lake)
         self._compacted = self.lake.compacted_months()
 
-    def give_up_damaged_months(self, days: Sequence[date]) -> None:
+    def discard_damaged_months(self, days: Sequence[date]) -> None:
         """Let the days of damaged months be made again, of those months that some days lie in."""
         for month in damaged_months(self.lake, sorted({month_of(day) for day in days})):
-            give_up_month(self.lake, month)
+            discard_damaged_month(self.lake, month)
 
     def normalise(self, day: date, days: Sequence[date]) -> Tidied:
         """Write the tidy files of days; one that is damaged does not keep the others from being written."""
@@ -300,7 +300,7 @@ class Run:
         # what a rebuild leaves is judged by the newest day
         judged = day if self.captures else self.lake.tidy_dates()[-1]
         with open_published(self.lake) as connection:
-            status, surprises = read_day(connection, judged), read_surprises(connection, judged)
+            status, surprises = read_day(connection, judged), read_drift(connection, judged)
         is_covered = (
             all(capture.verdict == "complete" for capture in self.captures)
             and status.covers({target.key for target in self.settings.targets})

@@ -78,7 +78,7 @@ class Plan:
     sequence: int = 1
 
     @property
-    def is_nothing(self) -> bool:
+    def is_up_to_date(self) -> bool:
         """Whether the published file is built from just these inputs and rules."""
         return not self.days
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pulltasks.errors import LakeError
-from pulltasks.previous import NOTHING_KNOWN, Known
+from pulltasks.previous import NO_PREVIOUS_CAPTURE, PreviousCapture
 from pulltasks.warehouse.published import open_file
 from pulltasks.warehouse.status import build_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
+def previous_captures(lake: Lake) -> Iterator[Callable[[tuple[str, str]], PreviousCapture]]:
     """What the last complete capture of each target showed, asked of the newest build that can be read.
 
     A build that is damaged must not keep a day from being captured: it can be made again, the day cannot.
@@ -31,10 +31,10 @@ def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
     with ExitStack() as stack:
         connection = next((stack.enter_context(found) for found in _readable_builds(lake)), None)
         if connection is None:
-            yield lambda _: NOTHING_KNOWN
+            yield lambda _: NO_PREVIOUS_CAPTURE
             return
 
-        def known(target: tuple[str, str]) -> Known:
+        def known(target: tuple[str, str]) -> PreviousCapture:
             try:
                 tasks = connection.execute(
                     "select task_id, task_region from dim_pull_tasks "
@@ -45,8 +45,8 @@ def known_tasks(lake: Lake) -> Iterator[Callable[[tuple[str, str]], Known]]:
                     "select offset_unit from dim_targets where project_id = $1 and region = $2", target
                 ).fetchone()
             except duckdb.Error:
-                return NOTHING_KNOWN
-            return Known(
+                return NO_PREVIOUS_CAPTURE
+            return PreviousCapture(
                 frozenset(task_id for task_id, _ in tasks),
                 frozenset(region for _, region in tasks if region is not None),
                 unit[0] if unit else "unknown",

@@ -81,7 +81,7 @@ def build_steps(
         ModelError: when SQL or a check fails; what was published before stays.
     """
     plan = plan_build(lake, models, settings, rebuild_last_day=bool(shown), left_out=left_out)
-    if not plan.is_nothing:
+    if not plan.is_up_to_date:
         with working_copy(lake, models, settings, plan, on_day) as work:
             for model in models.in_order:
                 if model.name in shown:

@@ -79,7 +79,7 @@ def working_copy(
         ModelError: when there is nothing to build, or SQL or a check fails on one of these days.
         LakeError: when a day's tables are not what they were.
     """
-    if plan.is_nothing:
+    if plan.is_up_to_date:
         raise ModelError("there is nothing to build")
     path = lake.unfinished("warehouse.duckdb")
     path.unlink(missing_ok=True)

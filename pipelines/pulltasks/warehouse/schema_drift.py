@@ -21,7 +21,7 @@ MAX_SURPRISES = 10
 
 
 @dataclass(frozen=True)
-class Surprise:
+class SchemaDrift:
     """One field and rule that the answers of a day did not keep to; `since` is the first day ever."""
 
     field: str
@@ -40,14 +40,14 @@ class Surprise:
         )
 
 
-def read_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
+def read_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
     """What the answers of a day held that was not expected, a line for each field and rule; the first ten of them."""
-    found = [surprise.text for surprise in find_surprises(connection, day)]
+    found = [surprise.text for surprise in find_drift(connection, day)]
     more = len(found) - MAX_SURPRISES
     return [*found[:MAX_SURPRISES], *([f"and {more} more fields and rules; see rpt_data_quality"] if more > 0 else [])]
 
 
-def find_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[Surprise]:
+def find_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[SchemaDrift]:
     """The same, with its parts."""
     rows = connection.execute(
         """
@@ -59,4 +59,4 @@ def find_surprises(connection: duckdb.DuckDBPyConnection, day: date) -> list[Sur
         """,
         [day],
     ).fetchall()
-    return [Surprise(*row) for row in rows]
+    return [SchemaDrift(*row) for row in rows]
