@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FIRST = date(2026, 1, 1)
 ONCE = dg.RetryPolicy(max_retries=0)
+# What a run says is kept by the instance; on the terminal nobody reads it.
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
 def definitions(desk: Desk, retry: dg.RetryPolicy = ONCE) -> dg.Definitions:
@@ -35,7 +37,7 @@ def run_day(
         .resolve_job_def(JOB)
         .execute_in_process(
             partition_key=str(day),
-            run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}},
+            run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}, "loggers": QUIET},
             raise_on_error=False,
             instance=instance,
         )
@@ -49,7 +51,7 @@ def run_assets(desk: Desk, day: date, *keys: str, instance: dg.DagsterInstance |
     defs = dg.Definitions.merge(definitions(desk), dg.Definitions(jobs=[job]))
     return defs.resolve_job_def("some").execute_in_process(
         partition_key=str(day),
-        run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}},
+        run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}, "loggers": QUIET},
         raise_on_error=False,
         instance=instance,
     )

@@ -11,7 +11,7 @@ import pytest
 
 import dagster as dg
 from conftest import BEIJING, SINGAPORE, Desk
-from dagster_runs import checks, definitions, failed_checks, failure_of, materialised, run_assets, run_day
+from dagster_runs import QUIET, checks, definitions, failed_checks, failure_of, materialised, run_assets, run_day
 from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.run import steps
@@ -45,7 +45,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(sandbox, url, tmp_path, sandbox.places)
 
 
-SIMULATED = {"ops": {"snapshot": {"config": {"simulated": True}}}}
+SIMULATED = {"ops": {"snapshot": {"config": {"simulated": True}}}, "loggers": QUIET}
 
 
 def job_of_the_workspace() -> dg.JobDefinition:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 import dagster as dg
-from conftest import SINGAPORE, Desk
+from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import checks, definitions, run_day
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
-from pulltasks.sandbox.server import AccessKey
+from pulltasks.sandbox.server import AccessKey, Sandbox
 from pulltasks_dagster.definitions import JOB, MONTHLY_JOB
 from webhook_server import TOKEN
 
@@ -21,6 +22,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 DAY = date(2026, 11, 22)
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    """Few tasks: what is tried here is no matter of size."""
+    return Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=5)))
+
+
 NAMES = ["alert_on_age", "alert_on_failure", "alert_on_success"]
 
 
