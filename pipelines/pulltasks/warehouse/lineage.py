@@ -6,7 +6,7 @@ Does not live here: dependencies between models (models), how lineage is shown (
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pulltasks.tables import TABLES
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.models import Models
 
 
+@cache
 def column_lineage(model: Model, models: Models) -> Mapping[str, tuple[tuple[str, str], ...]]:
     """For each column the `(table, column)` pairs one step up that it is made of; counts have none.
 
-    A model that sqlglot cannot follow has no lineage; whether it is right is checked elsewhere.
+    Found once a process. A model that sqlglot cannot follow has no lineage; whether it is right is checked elsewhere.
     """
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
