@@ -86,4 +86,4 @@ lock: ## write the lock files afresh from pyproject.toml (needs uv)
 	$(COMPILE) --group browser --constraint requirements.lock --output-file requirements-browser.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) .venv-compat .venv-superset .venv-bench .browser .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-newer .venv-superset .venv-bench .browser .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
