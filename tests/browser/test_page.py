@@ -418,7 +418,7 @@ def test_an_empty_day_shows_true_zeros(visit) -> None:
     page, _ = visit("empty")
     assert "All 3 targets are complete" in page.locator("#truth").inner_text()
     assert {tile(page, name) for name in TILES} == {"0"}
-    assert "None. PreviousCapture for all 3 targets" in page.locator("#conflicts").inner_text()
+    assert "None. Known for all 3 targets" in page.locator("#conflicts").inner_text()
 
 
 def test_a_first_listing_has_no_known_changes(visit) -> None:
@@ -455,7 +455,7 @@ def test_a_filter_that_shows_nobody_says_nothing_about_anybody(visit) -> None:
     assert page.locator("[data-chart=load]").inner_text() == "No target matches the filter."
     after(page, lambda: page.click("[type=reset]"))
     assert page.locator("[data-chart=load] svg").count() == 1
-    assert "PreviousCapture for all 3 targets shown" in page.locator("#load .cover").inner_text()
+    assert "Known for all 3 targets shown" in page.locator("#load .cover").inner_text()
 
 
 def test_only_what_is_complete_counts_as_known_on_each_day(visit) -> None:
