@@ -41,11 +41,38 @@ from pulltasks.huawei.sweep import Measures, Sweep
 READS_OF_A_DOUBTFUL_PAGE = 3
 
 
+# What is known of the unit that `offset` counts; see `Listing`.
+OffsetTest = Literal["untested", "probing", "rows", "pages", "unclear"]
+
+
 class Listing:
     """One listing: sweeps until one is proved.
 
     `next` names the next page to be read now, or None; `receive` tells what a page showed, in any order and with any
     number under way. `outcome` is set when nothing more is wanted.
+
+    Three things change while a listing is read, each in its own way.
+
+    The unit of `offset` (`_offset_test`). The probe is a page at offset 1: it shares rows with the first page only
+    where `offset` counts rows.
+
+        untested --neighbours share rows----------------> rows
+        untested --a gap, a doubtful page, or a hint----> probing
+        probing --its page shares rows------------------> rows
+        probing --its page has other rows---------------> pages: proof by agreement, and a new sweep
+        probing --its page is empty---------------------> unclear --neighbours share rows--> rows
+
+    The proof that is wanted (`_wanted_proof`). It never changes back.
+
+        by_chain --one row a page, offset counts pages, totals contradict, order is unstable--> by_agreement
+
+    The sweep under way (`_end_if_idle`, `_end_sweep`), once no page is wanted and none is under way.
+
+        reading --chain whole, but totals made a step--> the pages before the step are read again, once a sweep
+        reading --chain broken, repairs are left-------> the gaps are bridged
+        reading --no flaw, by_chain is wanted----------> complete
+        reading --no flaw, agrees with the one before--> complete
+        reading --anything else------------------------> the next sweep; after the last one, incomplete
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -55,9 +82,8 @@ class Listing:
         self.seen: set[str] = set()
         self._order = Order()  # of all sweeps
         self._measures = Measures(rules.limit, min(rules.overlap, rules.limit - 1))
-        self._offset_unit: OffsetUnit = "unknown"
-        self._probe: Literal["not_asked", "asked", "answered"] = "not_asked"
-        self._needs_agreement = rules.limit == 1
+        self._offset_test: OffsetTest = "untested"
+        self._wanted_proof: Proof = "by_agreement" if rules.limit == 1 else "by_chain"
         self._before: Sweep | None = None  # the sweep that the next one may agree with
         # the first sweep is all there is so far
         self._sweep = Sweep(rules.first_sweep, "unknown", self._measures, order=self._order)
@@ -67,8 +93,6 @@ class Listing:
     def sweep(self) -> int:
         """The number of the sweep under way."""
         return self._sweep.number
-
-    # -- asking --------------------------------------------------------------------------------------------------
 
     def next(self) -> PageRequest | None:
         """The next page to be read, if one is wanted now; each is named once."""
@@ -96,14 +120,12 @@ class Listing:
         return self._sweep.rows_before(request.offset) + request.limit > TOTAL_CEILING
 
     def _is_more_beyond(self) -> bool:
-        return self._probe != "asked" and self._sweep.is_more_beyond()
+        return self._offset_test != "probing" and self._sweep.is_more_beyond()
 
     def _ask_again(self, offset: int, *, is_doubtful: bool = False) -> None:
         self._sweep.repairs += 1
         self.repairs += 1
         self._sweep.ask(offset, is_doubtful=is_doubtful)
-
-    # -- hearing -------------------------------------------------------------------------------------------------
 
     def receive(self, request: PageRequest, page: Page) -> None:
         """Take in what a page showed; pages of a sweep that was given up change nothing but what was seen."""
@@ -124,7 +146,7 @@ class Listing:
         if request.is_probe:
             for offset in sweep.held:
                 self._ask_again(offset)
-        if not self._is_waiting_for_probe():
+        if self._offset_test != "probing":
             self._look_for_gaps(request.offset)
         self._end_if_idle()
 
@@ -152,7 +174,7 @@ class Listing:
             doubt = "pages_repeat"
         if doubt is None:
             return False
-        if offset and self._probe != "answered" and self._offset_unit == "unknown" and 0 in sweep.pages:
+        if offset and self._offset_test in {"untested", "probing"} and 0 in sweep.pages:
             self._send_probe()  # an offset that counts pages looks just like this
             sweep.held.append(offset)
             return True
@@ -167,34 +189,32 @@ class Listing:
         is_surprise = self.rules.expects_rows or page.total is None
         return offset == 0 and not page.ids and not page.total and is_surprise
 
-    # -- what offset counts --------------------------------------------------------------------------------------
+    @property
+    def _offset_unit(self) -> OffsetUnit:
+        return self._offset_test if self._offset_test in {"rows", "pages"} else "unknown"
 
     def _send_probe(self) -> None:
-        if self._probe == "not_asked":
-            self._probe = "asked"
+        if self._offset_test == "untested":
+            self._offset_test = "probing"
             self._sweep.ask(1, is_probe=True)
 
-    def _is_waiting_for_probe(self) -> bool:
-        return self._probe == "asked"
-
     def _hear_probe(self, page: Page) -> None:
-        """Rows shared with what was read mean that `offset` counts rows; none shared, though there are some, pages."""
-        self._probe = "answered"
         if not self._sweep.groups.ids.keys().isdisjoint(page.ids):
-            self._offset_unit = "rows"
+            self._offset_test = "rows"
         elif page.ids:
-            self._offset_unit = "pages"
-            self._needs_agreement = True
+            self._offset_test = "pages"
+            self._wanted_proof = "by_agreement"
             self._begin_sweep()
-
-    # -- gaps ----------------------------------------------------------------------------------------------------
+        else:
+            self._offset_test = "unclear"
 
     def _look_for_gaps(self, offset: int) -> None:
         """Bridge the gaps beside a page that has just been read."""
         sweep = self._sweep
         if not sweep.can_overlap:
             return
-        if self.rules.hinted_unit == "pages" and offset == 0 and self._is_more_beyond():
+        is_hinted = self.rules.hinted_unit == "pages" and self._offset_test == "untested"
+        if is_hinted and offset == 0 and self._is_more_beyond():
             self._send_probe()
             return
         before = bisect_left(sweep.offsets, offset) - 1
@@ -208,13 +228,13 @@ class Listing:
         if left not in sweep.pages or right not in sweep.pages or sweep.under_way[left] or sweep.under_way[right]:
             return
         one = sweep.pages[left]
-        if sweep.note_movement(left, right) and self._offset_unit == "unknown":
-            self._offset_unit = "rows"
+        if sweep.note_movement(left, right) and self._offset_test != "pages":
+            self._offset_test = "rows"
         if sweep.reaches_end(left, one) or sweep.groups.are_joined(sweep.numbers[left], sweep.numbers[right]):
             return
         if sweep.groups.reach_from_head_to_tail():
             return
-        if self._offset_unit == "unknown" and self._probe == "not_asked":
+        if self._offset_test == "untested":
             self._send_probe()
             return
         if sweep.repairs >= self.rules.max_repairs:
@@ -223,8 +243,6 @@ class Listing:
             self._ask_again((left + right) // 2)
         else:  # what lay between has slid away: the older of the two pages is out of date
             self._ask_again(left if sweep.numbers[left] < sweep.numbers[right] else right)
-
-    # -- ending --------------------------------------------------------------------------------------------------
 
     def _end_if_idle(self) -> None:
         sweep = self._sweep
@@ -267,14 +285,14 @@ class Listing:
         if sweep.has_too_few_or_many():
             return "ids_differ_from_total"
         if totals.contradict(sweep.totals):
-            self._needs_agreement = True
+            self._wanted_proof = "by_agreement"
             return "totals_contradict"
         if sweep.order.is_contradicted():
-            self._needs_agreement = True
+            self._wanted_proof = "by_agreement"
             return "order_unstable"
         if self._order is not sweep.order and self._order.is_contradicted():
-            self._needs_agreement = True
-        must_agree = self._needs_agreement and len(sweep.pages) > 1
+            self._wanted_proof = "by_agreement"
+        must_agree = self._wanted_proof == "by_agreement" and len(sweep.pages) > 1
         return "list_moved_unproved" if must_agree and sweep.has_changed() else None
 
     def _agrees_with_before(self) -> bool:
@@ -288,7 +306,7 @@ class Listing:
 
     def _end_sweep(self, flaw: str | None) -> None:
         sweep = self._sweep
-        if flaw is None and (not self._needs_agreement or len(sweep.pages) == 1):
+        if flaw is None and (self._wanted_proof == "by_chain" or len(sweep.pages) == 1):
             self._finish("by_chain", sweep.remark())
         elif flaw is None and self._agrees_with_before():
             self._finish("by_agreement", sweep.remark())
@@ -301,7 +319,7 @@ class Listing:
             self._begin_sweep()
 
     def _begin_sweep(self) -> None:
-        unit: OffsetUnit = "pages" if self._offset_unit == "pages" else "unknown"
+        unit: OffsetUnit = "pages" if self._offset_test == "pages" else "unknown"
         self._sweep = Sweep(self._sweep.number + 1, unit, self._measures)
         self._sweep.ask(0)
 

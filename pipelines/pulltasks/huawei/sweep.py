@@ -62,8 +62,6 @@ class Sweep:
     empty_reads: int = 0
     has_moved: bool = False
 
-    # -- asking --------------------------------------------------------------------------------------------------
-
     def ask(self, offset: int, *, is_probe: bool = False, is_doubtful: bool = False) -> None:
         """Let a page be read."""
         if offset not in self.offsets:
@@ -127,8 +125,6 @@ class Sweep:
     def rows_before(self, offset: int) -> int:
         """How many rows of the list lie before a page."""
         return offset * self.measures.limit if self.unit == "pages" else offset
-
-    # -- hearing -------------------------------------------------------------------------------------------------
 
     def keep(self, offset: int, page: Page) -> None:
         """Take in a page that is what it should be."""
@@ -201,8 +197,6 @@ class Sweep:
                 half = max(self.measures.limit // 2, 1)
                 self.measures.overlap = max(self.measures.overlap, min(lost + 2, half))
         return shared
-
-    # -- ending --------------------------------------------------------------------------------------------------
 
     def is_joined(self) -> bool:
         """Whether its pages hang together from the head to the end, or need not."""
