@@ -260,9 +260,6 @@ def _shape(task: Mapping[str, object], name: str) -> str:
     return {"None": "null", "": '""', "[]": "[]"}.get(str(task[name]), "")
 
 
-# -- init --------------------------------------------------------------------------------------------------------
-
-
 def projects_of_regions(projects: Sequence[Mapping[str, object]]) -> list[tuple[str, str, str]]:
     """`(project_id, region, name)` of the projects that belong to a region; pseudo-projects such as MOS are left out.
 

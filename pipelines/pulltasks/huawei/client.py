@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
@@ -76,6 +77,16 @@ class Recorder(Protocol):
 
     def received(self, answer: Answer) -> None:
         """An answer has come, good or bad."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One page that is asked for, however often it must be sent."""
+
+    target: Target
+    url: httpx.URL
+    extensions: dict[str, Any]
+    recorder: Recorder
 
 
 class LiveClient:
@@ -186,6 +197,13 @@ class LiveClient:
     ) -> Answer:
         """Send one `GET /v1/{project_id}/pull/stream/task`, again while that makes sense; return the answer 200.
 
+        Four layers, each around the next:
+
+            _with_retries            again after what may pass, within the run's time
+              _in_turn               at the project's pace
+                _with_refresh        once more after a 401, with another token or a corrected clock
+                  _send              one request, signed, recorded, held against the day
+
         Args:
             target: what is listed.
             query: the parameters; they are sent in the order in which they are signed.
@@ -201,15 +219,15 @@ class LiveClient:
         pairs = sorted((name, str(value)) for name, value in query.items())
         text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
         url = httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
-        extensions = {POOL: target.key, NEW_CONNECTION: over_new_connection}
+        call = _Call(target, url, {POOL: target.key, NEW_CONNECTION: over_new_connection}, recorder)
         try:
-            return await self._get(target, url, extensions, recorder)
+            return await self._with_retries(call)
         except ApiError as error:
             raise self._gate(target).without_secrets(error) from None
 
-    async def _get(self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder) -> Answer:
+    async def _with_retries(self, call: _Call) -> Answer:
         try:
-            return await self._try_once(target, url, extensions, recorder, is_retry=False)
+            return await self._in_turn(call, is_retry=False)
         except TransientApiError as error:
             first_error = error
         async for attempt in stamina.retry_context(
@@ -222,20 +240,8 @@ class LiveClient:
             with attempt:
                 if attempt.num == 1:
                     raise first_error  # made above: the loop costs as much as signing, and few requests need it
-                return await self._try_once(target, url, extensions, recorder, is_retry=True)
+                return await self._in_turn(call, is_retry=True)
         raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
-
-    async def _try_once(
-        self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
-    ) -> Answer:
-        pacer = self._pacers.setdefault(target.project_id, Pacer(self._settings.api.requests_per_second))
-        await pacer.turn()
-        answer = await self._try(target, url, extensions, recorder, is_retry=is_retry)
-        if answer.status == THROTTLED:
-            pacer.slow_down(seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
-        self._check(target, answer)
-        pacer.speed_up()
-        return answer
 
     def _wait_before_retry(self, error: Exception) -> bool | float:
         """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
@@ -246,54 +252,53 @@ class LiveClient:
             return False
         return True if error.retry_after_seconds is None else error.retry_after_seconds
 
-    async def _try(
-        self, target: Target, url: httpx.URL, extensions: dict[str, Any], recorder: Recorder, *, is_retry: bool
-    ) -> Answer:
-        gate = self._gate(target)
-        async with gate.passing(target):
+    async def _in_turn(self, call: _Call, *, is_retry: bool) -> Answer:
+        project_id = call.target.project_id
+        pacer = self._pacers.setdefault(project_id, Pacer(self._settings.api.requests_per_second))
+        await pacer.turn()
+        answer = await self._with_refresh(call, is_retry=is_retry)
+        if answer.status == THROTTLED:
+            pacer.slow_down(seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
+        self._check(call.target, answer)
+        pacer.speed_up()
+        return answer
+
+    async def _with_refresh(self, call: _Call, *, is_retry: bool) -> Answer:
+        gate, project_id = self._gate(call.target), call.target.project_id
+        async with gate.passing(call.target):
             generation = gate.generation
-            answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=is_retry)
+            answer, response = await self._send(gate, call, is_retry=is_retry)
             if answer.status != UNAUTHORISED:
                 return answer
             async with gate.refreshing:
-                gate.raise_if_refused(target)
-                if gate.generation != generation:  # somebody has renewed the token or set the clock meanwhile
-                    answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)
-                if answer.status == UNAUTHORISED and (
-                    gate.failures < MAX_FAILED_SIGNATURES and gate.credential.refresh(target.project_id, response)
-                ):
+                gate.raise_if_refused(call.target)
+                if gate.generation != generation:  # another request has refreshed the credential meanwhile
+                    answer, response = await self._send(gate, call, is_retry=True)
+                may_refresh = answer.status == UNAUTHORISED and gate.failures < MAX_FAILED_SIGNATURES
+                if may_refresh and gate.credential.refresh(project_id, response):
                     gate.generation += 1
-                    answer, response = await self._send(gate, target, url, extensions, recorder, is_retry=True)
+                    answer, response = await self._send(gate, call, is_retry=True)
                 if answer.status == UNAUTHORISED:
-                    error = api_error(target, answer)
+                    error = api_error(call.target, answer)
                     raise gate.refuse(CredentialRefused(error.reason, str(error), error.said))
                 return answer
 
-    async def _send(
-        self,
-        gate: Gate,
-        target: Target,
-        url: httpx.URL,
-        extensions: dict[str, Any],
-        recorder: Recorder,
-        *,
-        is_retry: bool,
-    ) -> tuple[Answer, httpx.Response]:
+    async def _send(self, gate: Gate, call: _Call, *, is_retry: bool) -> tuple[Answer, httpx.Response]:
         simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
         # while a first request goes alone, the others wait for it: no longer than one timeout
         alone = {} if gate.is_proven else {"answer_seconds": self._settings.api.timeout_seconds}
-        request = httpx.Request("GET", url, headers=HEADERS | simulated, extensions=extensions | alone)
+        request = httpx.Request("GET", call.url, headers=HEADERS | simulated, extensions=call.extensions | alone)
         try:
-            await gate.credential.authorise(request, target.project_id)
+            await gate.credential.authorise(request, call.target.project_id)
             sent_at = self._now()
-            recorder.sent(is_retry=is_retry)
+            call.recorder.sent(is_retry=is_retry)
             response = await self._transport.handle_async_request(request)
         except AnswerTooLarge as error:
             bound = f"api.max_answer_mb = {self._settings.api.max_answer_mb}"
-            text = f"{target.label}: {error} ({bound}); {ADVICE['answer_too_large']}"
+            text = f"{call.target.label}: {error} ({bound}); {ADVICE['answer_too_large']}"
             raise ApiError("answer_too_large", text) from None
         except httpx.RequestError as error:
-            raise no_answer(target, url, error) from None
+            raise no_answer(call.target, call.url, error) from None
         except CredentialRefused as error:
             raise gate.refuse(error) from None
         answer = Answer(
@@ -307,8 +312,8 @@ class LiveClient:
             sent_at=sent_at,
             received_at=self._now(),
         )
-        recorder.received(answer)
-        await self._check_day(gate, target, url, answer, recorder)
+        call.recorder.received(answer)
+        await self._check_day(gate, call, answer)
         if answer.status == UNAUTHORISED:
             gate.failures += 1
         elif answer.status != THROTTLED and answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
@@ -316,7 +321,7 @@ class LiveClient:
             gate.is_proven = True
         return answer, response
 
-    async def _check_day(self, gate: Gate, target: Target, url: httpx.URL, answer: Answer, recorder: Recorder) -> None:
+    async def _check_day(self, gate: Gate, call: _Call, answer: Answer) -> None:
         """Refuse the target if the service gives the run another day, and says so on a second connection as well.
 
         An answer 401 is not judged: it may be one to a signature that was dated by a wrong clock, and the next one will
@@ -325,24 +330,24 @@ class LiveClient:
         Raises:
             ClockDisagrees: when it does.
         """
-        if self._begin is None or answer.status == UNAUTHORISED or target.key in self._with_odd_dates:
+        if self._begin is None or answer.status == UNAUTHORISED or call.target.key in self._with_odd_dates:
             return
         judgement = self._begin.judge(read_time(answer.date), answer.received_at, self._monotonic())
         if judgement == "agrees":
             self._on_day_confirmed()
         if judgement != "disagrees":
             return
-        request = httpx.Request("GET", url, headers=HEADERS, extensions={NEW_CONNECTION: True})
-        await gate.credential.authorise(request, target.project_id)
-        recorder.sent(is_retry=True)
+        request = httpx.Request("GET", call.url, headers=HEADERS, extensions={NEW_CONNECTION: True})
+        await gate.credential.authorise(request, call.target.project_id)
+        call.recorder.sent(is_retry=True)
         try:
             response = await self._transport.handle_async_request(request)
         except httpx.RequestError as error:
-            raise no_answer(target, url, error) from None
+            raise no_answer(call.target, call.url, error) from None
         said, monotonic_s = read_time(response.headers.get("Date")), self._monotonic()
         if said is not None and self._begin.judge(said, self._now(), monotonic_s) == "disagrees":
-            raise ClockDisagrees(f"{target.label}: {self._begin.disagreement(said, monotonic_s)}")
-        self._with_odd_dates.add(target.key)
+            raise ClockDisagrees(f"{call.target.label}: {self._begin.disagreement(said, monotonic_s)}")
+        self._with_odd_dates.add(call.target.key)
 
     def _check(self, target: Target, answer: Answer) -> None:
         if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():

@@ -55,8 +55,6 @@ class Lake:
         # One folder for everything unfinished: what a killed run leaves is found in one place.
         self._unfinished = root / ".unfinished"
 
-    # -- paths ---------------------------------------------------------------------------------------------------
-
     def targets_file(self, day: date) -> Path:
         """What was to be listed on `day`."""
         return self.raw / f"{_DATE}{day}" / "targets.json"
@@ -153,8 +151,6 @@ class Lake:
         folders = (self.raw, self.tidy, self.root / "bases", self.alerts, self.errors, self.forgotten)
         return [*folders, self.root / "dashboard", self._unfinished]
 
-    # -- dates ---------------------------------------------------------------------------------------------------
-
     def raw_dates(self) -> list[date]:
         """Dates on which something was to be listed, in order; a folder with nothing in it is no such date."""
         found = _dates(path.name for path in _entries(self.raw) if path.is_dir())
@@ -168,8 +164,6 @@ class Lake:
         """Months whose files stand for those of their days, in order."""
         names = [path.stem.removeprefix(_MONTH) for path in _entries(self.tidy / "manifests") if _MONTH in path.name]
         return _dates(f"{name}-01" for name in names)
-
-    # -- writing -------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Make the folders with their modes.

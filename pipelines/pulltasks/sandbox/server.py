@@ -113,8 +113,6 @@ class Sandbox:
         self._churned: dict[tuple[str, date], list[_Row]] = {}
         self._rows = lru_cache(maxsize=max(64, len(self.places)))(self._rendered_rows)
 
-    # -- application ---------------------------------------------------------------------------------------------
-
     def app(self) -> Starlette:
         """The ASGI application."""
         return Starlette(
@@ -193,8 +191,6 @@ class Sandbox:
         named = request.headers.get(DATE_HEADER)
         return date.fromisoformat(named) if named else self.now().date()
 
-    # -- who asks ------------------------------------------------------------------------------------------------
-
     async def _refusal(self, request: Request, project_id: str | None) -> Reply | None:
         token = request.headers.get("x-auth-token")
         if token is not None:
@@ -253,8 +249,6 @@ class Sandbox:
             return None
         text = f"The throttling threshold has been reached: limit:{self.requests_per_second:g},time:1 second"
         return _error(429, "APIGW.0308", text, {"Retry-After": str(self.retry_after_seconds)})
-
-    # -- IAM -----------------------------------------------------------------------------------------------------
 
     async def _create_token(self, request: Request) -> Response:
         try:

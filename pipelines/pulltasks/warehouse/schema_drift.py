@@ -1,7 +1,7 @@
 """What the answers of a day held that was not expected.
 
 Lives here: reading it out of a build, a sentence for each field and rule.
-Does not live here: how it is found (lake.rows, sql/reports/rpt_data_quality.sql), who is told (alerts.rules).
+Does not live here: how it is found (lake.tasks, sql/reports/rpt_data_quality.sql), who is told (alerts.rules).
 """
 
 from __future__ import annotations

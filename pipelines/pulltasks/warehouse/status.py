@@ -91,9 +91,6 @@ class Status:
         return set(targets) <= {target.key for target in self.targets if target.is_complete}
 
 
-# -- how old it is -----------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Freshness:
     """How a lake stands at a moment, held against limits.
@@ -148,9 +145,6 @@ def words_of_a_day_ahead(day: date, today: date) -> str:
         f"the newest day, {day}, lies after today, {today}: a run worked under a wrong clock. Set this machine's "
         f"clock; `pulltasks forget --date {day}` takes a wrong day out"
     )
-
-
-# -- reading -----------------------------------------------------------------------------------------------------
 
 
 def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:

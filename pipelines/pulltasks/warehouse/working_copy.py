@@ -133,8 +133,6 @@ class WorkingCopy:
         """The last day of the build."""
         return self._plan.days[-1]
 
-    # -- building ------------------------------------------------------------------------------------------------
-
     def build_to_last_day(self, on_day: Callable[[date], None]) -> None:
         """Build all days but the last, and enter that one; `run` builds it, model by model.
 
@@ -188,8 +186,6 @@ class WorkingCopy:
             return ()
         rows, held = model.kind.unchecked(model, adds_one_day=self._plan.adds_one_day)
         return check_rows(self._connection, model, rows, held)
-
-    # -- publishing ----------------------------------------------------------------------------------------------
 
     def publish(self, now: datetime) -> Path:
         """Check everything, finish the file, and let readers see it; returns its path.

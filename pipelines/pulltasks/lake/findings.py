@@ -1,0 +1,62 @@
+"""Findings: what of a target's day is not as documented, as rows of data_quality.
+
+Lives here: gathering them, each once; their order.
+Does not live here: what is a finding (huawei.reading, lake.tasks, lake.rows), the table's columns (tables).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from pulltasks.huawei.reading import Oddity
+
+canonical_json = msgspec.json.Encoder(order="deterministic").encode
+
+FindingRow = tuple[str | None, str, str, int | None, str, int]  # task, field, rule, position, raw text, tasks
+
+
+@dataclass
+class Findings:
+    """Rows of data_quality for one target, in the making."""
+
+    rows: list[FindingRow] = field(default_factory=list)
+    told: set[tuple[str | None, str, int | None]] = field(default_factory=set)  # task, field, position
+    unknown: dict[str, tuple[str, bytes, int]] = field(default_factory=dict)  # field -> first task, value, tasks
+
+    def add(self, task_id: str | None, name: str, rule: str, value: object, position: int | None = None) -> None:
+        """A value of a task that was replaced by null."""
+        self.told.add((task_id, name, position))
+        self.rows.append((task_id, name, rule, position, canonical_json(value).decode(), 1))
+
+    def add_oddity(self, task_id: str | None, oddity: Oddity) -> None:
+        """What the reading of the answer found in a task."""
+        self.told.add((task_id, oddity.field, oddity.position))
+        self.rows.append((task_id, oddity.field, oddity.rule, oddity.position, oddity.raw_text, 1))
+
+    def add_of_answers(self, oddities: Counter[Oddity]) -> None:
+        """What was odd about answers as a whole, each once with the number of answers."""
+        for oddity, answers in oddities.items():
+            self.rows.append((None, oddity.field, oddity.rule, oddity.position, oddity.raw_text, answers))
+
+    def add_null(self, task_id: str, name: str, position: int) -> None:
+        """A null in a list, unless it stands there for a value that was told already."""
+        if (task_id, name, position) not in self.told:
+            self.add(task_id, name, "null_element", None, position)
+
+    def add_unknown(self, task_id: str, name: str, value: object) -> None:
+        """An undocumented field: one row for the field, with its first task and value, and how many tasks have it."""
+        first = self.unknown.get(name)
+        self.unknown[name] = (first[0], first[1], first[2] + 1) if first else (task_id, canonical_json(value), 1)
+
+    def all_rows(self) -> list[FindingRow]:
+        """The rows, in the order of the table's key."""
+        unknown: list[FindingRow] = [
+            (task, name, "unknown_field", None, v.decode(), n) for name, (task, v, n) in self.unknown.items()
+        ]
+        return sorted(self.rows + unknown, key=lambda row: (row[0] or "", row[1], row[2], row[3] or 0))
