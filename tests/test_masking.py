@@ -317,3 +317,14 @@ def test_no_stream_address_shows_a_key_wherever_it_is_planted(connection) -> Non
     assert not leaks, (len(leaks), leaks[:20])
     places = sum("h.example.com" in row[1] or "10.0.0.1" in row[1] or "2001" in row[1] for row in shown)
     assert places > len(shown) / 4  # not because everything is hidden
+
+
+def test_the_table_at_the_head_of_the_masks_is_what_they_do(connection):
+    text = (Path(__file__).parent.parent / "sql" / "masks" / "addresses.sql").read_text(encoding="utf-8")
+    rows = [re.split(r" {2,}", line.removeprefix("--").strip()) for line in text.splitlines() if "***" in line]
+    table = [row for row in rows if len(row) == 4]
+    assert len(table) == 5
+    for value, *shown in table:
+        masked = [apply(connection, macro, value) for macro in ("mask_stream_url", "mask_url", "mask_place")]
+        masked[2] = apply(connection, "hide_stream_path", masked[2])
+        assert [shown[0] if word == "the same" else word for word in shown] == masked

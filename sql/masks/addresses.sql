@@ -1,6 +1,19 @@
 -- What of an address may be seen: scheme, host, path and names of parameters stay; userinfo, values, fragments, and
 -- whatever does not look like an address, go. All of them give null for null.
 
+--
+-- The way of an address: mask_address takes out user, arguments and what is foreign, by a short way where the address
+-- is ordinary (mask_usual_arguments) and by all rules where it is not (mask_any_address). mask_place replaces what does
+-- not look like a place. The columns call one of three, which differ in the path:
+--
+--                              mask_stream_url (sources)     mask_url (callbacks)        mask_place, hide_stream_path
+--                                                                                        (destinations)
+--   rtmp://h/live/key?t=1      rtmp://h/live/***?t=***       rtmp://h/live/***?t=***     rtmp://h/live/***?t=***
+--   rtmp://u:p@h/live/key      rtmp://***@h/live/***         rtmp://***@h/live/***       rtmp://***@h/live/***
+--   https://h/a.flv?t=1#x      https://h/a.flv?t=***#***     the same                    the same
+--   h.example/live/key         h.example/live/***            h.example/live/key          h.example/live/***
+--   sk_live_1234               ***                           ***                         ***
+
 -- Pieces of patterns. RE2 reads them. A sign counts however often it was encoded, and in its wide form.
 create macro at_sign() as '(?:[@＠﹫]|%(25)*40)';
 create macro scheme() as '[A-Za-z][A-Za-z0-9+.-]*:/{1,2}';
