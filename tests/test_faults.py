@@ -25,6 +25,7 @@ from pulltasks.lake.raw import read_capture
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import FAULTS, AccessKey, Sandbox, User, serving
 from pulltasks.warehouse.published import open_published
+from sampling import sampled
 
 ATTEMPTS = 2
 # Use a short timeout only where a timeout is expected: a busy machine must not look like one.
@@ -80,19 +81,24 @@ def with_bad_target(folder: Path, good_url: str, bad_url: str, timeout_seconds: 
 
 @pytest.mark.parametrize(
     ("manner", "verdict", "reason", "code", "requests"),
-    [
-        (fault_server.reset, "failed", "answer_damaged", None, ATTEMPTS),
-        (fault_server.silence, "failed", "answer_damaged", None, ATTEMPTS),
-        (fault_server.junk, "failed", "answer_damaged", None, ATTEMPTS),
-        (fault_server.stalled_headers, "failed", "timed_out", None, ATTEMPTS),
-        (fault_server.stalled_body, "failed", "timed_out", None, ATTEMPTS),
-        (fault_server.truncated_body, "failed", "answer_damaged", None, ATTEMPTS),
-        (fault_server.bad_gzip, "failed", "answer_damaged", None, ATTEMPTS),
-        (fault_server.redirect, "failed", "redirected", None, 1),
-        (fault_server.throttled_until_a_date, "failed", "throttled", "APIGW.0308", 1),
-        (fault_server.wrong_type, "incomplete", "answer_not_json_object", None, 3),
-        (fault_server.good_gzip, "complete", None, None, 1),
-    ],
+    sampled(
+        [
+            (fault_server.reset, "failed", "answer_damaged", None, ATTEMPTS),
+            (fault_server.silence, "failed", "answer_damaged", None, ATTEMPTS),
+            (fault_server.junk, "failed", "answer_damaged", None, ATTEMPTS),
+            (fault_server.stalled_headers, "failed", "timed_out", None, ATTEMPTS),
+            (fault_server.stalled_body, "failed", "timed_out", None, ATTEMPTS),
+            (fault_server.truncated_body, "failed", "answer_damaged", None, ATTEMPTS),
+            (fault_server.bad_gzip, "failed", "answer_damaged", None, ATTEMPTS),
+            (fault_server.redirect, "failed", "redirected", None, 1),
+            (fault_server.throttled_until_a_date, "failed", "throttled", "APIGW.0308", 1),
+            (fault_server.wrong_type, "incomplete", "answer_not_json_object", None, 3),
+            (fault_server.good_gzip, "complete", None, None, 1),
+        ],
+        0,
+        4,
+        10,
+    ),
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_a_broken_connection(tmp_path, capfd, monkeypatch, manner, verdict, reason, code, requests) -> None:
@@ -129,25 +135,31 @@ def test_nobody_at_the_address(tmp_path, capfd, monkeypatch, address: str, reaso
 
 @pytest.mark.parametrize(
     ("fault", "verdict", "reason", "code", "requests"),
-    [
-        ("forbidden", "failed", "forbidden", "APIGW.0302", 1),
-        ("project_unavailable", "failed", "project_unavailable", "APIGW.0310", 1),
-        ("region_not_allowed", "failed", "region_not_allowed", "APIGW.0802", 1),
-        ("unavailable", "failed", "service_unavailable", "APIGW.0613", ATTEMPTS),
-        ("maintenance", "failed", "service_unavailable", "LIVE.100011008", ATTEMPTS),
-        ("throttled", "failed", "throttled", "APIGW.0308", ATTEMPTS),
-        ("empty_object", "incomplete", "answer_not_recognised", None, 3),
-        ("html", "incomplete", "answer_not_json_object", None, 3),
-        ("torn_json", "incomplete", "answer_not_json_object", None, 3),
-        ("null_tasks", "incomplete", "tasks_null_beside_total", None, 3),
-        ("short_page", "incomplete", "page_contradicts_total", None, None),
-        ("capped", "incomplete", "page_contradicts_total", None, None),
-        ("page_index", "complete", None, None, None),
-        ("no_total", "complete", "total_missing", None, 3),
-        ("churn", "complete", None, None, None),
-        ("shuffled", "incomplete", None, None, None),
-        ("lost", "complete", None, None, 2),
-    ],
+    sampled(
+        [
+            ("forbidden", "failed", "forbidden", "APIGW.0302", 1),
+            ("project_unavailable", "failed", "project_unavailable", "APIGW.0310", 1),
+            ("region_not_allowed", "failed", "region_not_allowed", "APIGW.0802", 1),
+            ("unavailable", "failed", "service_unavailable", "APIGW.0613", ATTEMPTS),
+            ("maintenance", "failed", "service_unavailable", "LIVE.100011008", ATTEMPTS),
+            ("throttled", "failed", "throttled", "APIGW.0308", ATTEMPTS),
+            ("empty_object", "incomplete", "answer_not_recognised", None, 3),
+            ("html", "incomplete", "answer_not_json_object", None, 3),
+            ("torn_json", "incomplete", "answer_not_json_object", None, 3),
+            ("null_tasks", "incomplete", "tasks_null_beside_total", None, 3),
+            ("short_page", "incomplete", "page_contradicts_total", None, None),
+            ("capped", "incomplete", "page_contradicts_total", None, None),
+            ("page_index", "complete", None, None, None),
+            ("no_total", "complete", "total_missing", None, 3),
+            ("churn", "complete", None, None, None),
+            ("shuffled", "incomplete", None, None, None),
+            ("lost", "complete", None, None, 2),
+        ],
+        0,
+        6,
+        9,
+        15,
+    ),
 )
 def test_a_service_that_answers_wrongly(tmp_path, capfd, monkeypatch, fault, verdict, reason, code, requests) -> None:
     sandbox = Sandbox((BEIJING, SINGAPORE), faults={(SINGAPORE.project_id, None): fault})

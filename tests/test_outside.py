@@ -26,6 +26,7 @@ from pulltasks.lake.compaction import compact_month
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import Sandbox, serving
+from sampling import sampled
 
 PULLTASKS = Path(sys.executable).parent / "pulltasks"
 GOOD, SLOW = (Place(f"{n}" * 32, "cn-north-4", 3, name=f"p{n}") for n in (1, 2))
@@ -83,7 +84,7 @@ def test_a_webhook_on_this_machine_is_sent_past_any_proxy(monkeypatch: pytest.Mo
 # -- signals ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), sampled([(signal.SIGINT, 130), (signal.SIGTERM, 143)], 0))
 def test_a_run_that_is_stopped_says_so_in_a_line_and_keeps_what_was_whole(
     tmp_path: Path, number: int, code: int
 ) -> None:

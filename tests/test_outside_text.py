@@ -23,6 +23,7 @@ from pulltasks.masking import mask_text
 from pulltasks.outside_text import MAX_CHARACTERS, fit, visible
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
+from sampling import sampled
 
 DAY = date(2026, 11, 22)
 EVIL = "no\x1b]0;owned\x07\x1b[2J\n2026-11-22: 2 of 2 targets complete\u202e\u2028\x9b31m[/b] rtmp://h/live/s3cr3t?token=s3cr3t"
@@ -150,7 +151,7 @@ def test_what_an_output_cannot_show_is_escaped(desk: Desk, encoding: str) -> Non
         assert b"Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("output", [">&-", "> /dev/full", "| true", "2>&-"])
+@pytest.mark.parametrize("output", sampled([">&-", "> /dev/full", "| true", "2>&-"], 0, 2))
 def test_an_output_that_nobody_reads_changes_no_exit_code_after_publishing(tmp_path: Path, output: str) -> None:
     service = PlainService()
     body = json.dumps({"request_id": "r", "total": 1, "task_infos": [{"task_id": "a"}]}).encode()

@@ -10,6 +10,7 @@ import os
 import tomllib
 import warnings
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
@@ -251,6 +252,7 @@ def _keys_instead(location: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kind.model_fields))}"
 
 
+@cache
 def _is_known_to_the_database(zone: str) -> bool:
     """Python takes names that DuckDB does not: `localtime`, `posix/…`, `right/…`."""
     import duckdb

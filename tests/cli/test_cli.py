@@ -19,6 +19,7 @@ from pulltasks.run.report import once
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import FAULTS, AccessKey, Sandbox, serving
 from pulltasks.tables import TABLES
+from sampling import sampled
 
 PULLTASKS = Path(sys.executable).with_name("pulltasks")
 
@@ -263,7 +264,7 @@ def test_dashboard_writes_the_page_of_what_is_published_and_prints_where(desk: D
     assert (code, "another run is writing" in err) == (1, True)
 
 
-@pytest.mark.parametrize(("ending", "code"), [("exit 0", 0), ("exit 1", 1)])
+@pytest.mark.parametrize(("ending", "code"), sampled([("exit 0", 0), ("exit 1", 1)], 1))
 def test_dashboard_opens_the_page_or_says_that_it_cannot(desk: Desk, run, tmp_path, ending: str, code: int) -> None:
     run("snapshot", "--config", desk.config_file)
     browser = tmp_path / "browser"
@@ -291,7 +292,7 @@ def test_a_damaged_published_file_keeps_no_day_from_being_captured(desk: Desk, r
     assert run("status", "--config", desk.config_file)[0] == 0
 
 
-@pytest.mark.parametrize("bytes_a_file", [1_000, 20_000, 100_000, 400_000, 700_000])
+@pytest.mark.parametrize("bytes_a_file", sampled([1_000, 20_000, 100_000, 400_000, 700_000], 1, 3))
 def test_a_disk_that_takes_no_more_is_one_message_and_the_next_run_goes_on(desk: Desk, run, bytes_a_file: int) -> None:
     config_file = desk.config_file
     done = subprocess.run(

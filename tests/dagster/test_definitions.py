@@ -24,6 +24,7 @@ from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import AccessKey, Sandbox
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.models import load_models
+from sampling import sampled
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -151,7 +152,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "DAGSTER_HOME": str(folder), "PULLTASKS_LAKE__ROOT": str(folder / "lake")}
 
 
-@pytest.mark.parametrize("configured", [False, True])
+@pytest.mark.parametrize("configured", sampled([False, True], 1))
 def test_the_workspace_is_valid(tmp_path: Path, desk: Desk, configured: bool) -> None:
     variables = environment(tmp_path) | ({"PULLTASKS_CONFIG": str(desk.config_file)} if configured else {})
     answer = subprocess.run(
@@ -169,6 +170,7 @@ def test_the_workspace_is_valid(tmp_path: Path, desk: Desk, configured: bool) ->
 LOCATIONS = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError { __typename ... on RepositoryLocation { repositories { schedules { name } assetNodes { assetKey { path } } } } ... on PythonError { message } } } } } }"
 
 
+@pytest.mark.slow
 def test_dagster_dev_loads_the_location(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -74,7 +74,7 @@ def finish_file(
     build = lake.build(build_id)
     lake.put(path, build, mode=PRIVATE_FILE if exposes else PUBLIC_FILE)
     lake.link(build.name, lake.published)
-    retire_builds(lake, plan)
+    retire_builds(connection, lake, plan)
     return build
 
 

@@ -185,33 +185,30 @@ def remove_all_builds(lake: Lake) -> None:
         build.unlink()
 
 
-def remove_builds_of_other_masks(lake: Lake, rules: str) -> None:
+def remove_builds_of_other_masks(reader: duckdb.DuckDBPyConnection, lake: Lake, rules: str) -> None:
     """What was masked by other rules or another key goes, once what stands is masked by these."""
     published = lake.published.resolve()
-    with duckdb.connect() as reader:
-        for build in (*lake.builds(), *lake.bases().values()):
-            made_by = _says(reader, build, "rules")
-            if build != published and made_by is not None and _masks_in(made_by) != _masks_in(rules):
-                build.unlink()
+    for build in (*lake.builds(), *lake.bases().values()):
+        made_by = _says(reader, build, "rules") if build != published else None
+        if made_by is not None and _masks_in(made_by) != _masks_in(rules):
+            build.unlink()
 
 
 def _masks_in(rules: str) -> str:
     return rules.rpartition("|")[2]
 
 
-def retire_builds(lake: Lake, plan: Plan) -> None:
+def retire_builds(reader: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) -> None:
     """Keep the newest three builds; of those before them, some to build upon when an older day changes.
 
     The farther back a base ends, the fewer are kept: one that ends 1 day before the last, one of 2 to 3, one of 4 to 7,
     and so on. So a build that begins at an older day never adds many more days than lie after it.
     """
-    remove_builds_of_other_masks(lake, plan.rules)
+    remove_builds_of_other_masks(reader, lake, plan.rules)
     builds, published, last = lake.builds(), lake.published.resolve(), list(plan.inputs)[-1]
-    with duckdb.connect() as reader:
-        held = {
-            build: _days_held(reader, build, plan.inputs, plan.rules)
-            for build in set(builds[:-KEPT_BUILDS]) - {published}
-        }
+    held = {
+        build: _days_held(reader, build, plan.inputs, plan.rules) for build in set(builds[:-KEPT_BUILDS]) - {published}
+    }
     for build, count in held.items():
         through = list(plan.inputs)[count - 1]
         if count and through < last and EXPOSED not in build.name:

@@ -96,7 +96,8 @@ def build_steps(
         return _renew_words(lake, models, plan, plan.base, now, exposes=settings.expose_secrets)
     if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
         lake.link(plan.base.name, lake.published)
-    remove_builds_of_other_masks(lake, plan.rules)
+    with duckdb.connect() as reader:
+        remove_builds_of_other_masks(reader, lake, plan.rules)
     return plan.base
 
 
