@@ -76,5 +76,5 @@ def kept(step: Kept) -> dg.MaterializeResult:
 
 
 def told(failures: tuple[Failure, ...]) -> dg.JsonMetadataValue:
-    """What an alarm is to tell, for the sensors."""
+    """The events of a run that the sensors turn into alarms."""
     return dg.MetadataValue.json([asdict(failure) for failure in failures])

@@ -56,7 +56,7 @@ def daily_assets(
     clock: Clock,
     retry: dg.RetryPolicy,
 ) -> dg.AssetsDefinition:
-    """All assets of a day, made in one step: a step of its own for each costs more than most of them."""
+    """All assets of a day, made in one step; a step per asset costs more than most assets."""
     limits = settings.alerts.limits
 
     @dg.multi_asset(
@@ -118,7 +118,7 @@ def _parts(selected: set[dg.AssetKey], models: Models) -> Parts:
 
 
 def _events(steps: Iterator[Step], day: date, lake: Lake, log: dg.DagsterLogManager) -> Iterator[Event]:
-    """What Dagster is told of each step; a model that does not hold the day is no model of that day."""
+    """The Dagster events of each step; a model that does not hold the day gets none."""
     for step in steps:
         match step:
             case Captured():
@@ -181,7 +181,7 @@ def _key(check: dg.AssetCheckResult) -> dg.AssetCheckKey:
 
 
 def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> list[str]:
-    """Why the step fails, if it does: as the command line's exit code says that not all is complete."""
+    """Why the step fails, if it does, by the rules of the command line's exit code."""
     if result and parts.publish:
         return [] if result.is_complete else what_is_wrong(result, timezone)
     return [*failed_attempts(run.captures), *run.troubles, *([run.page_error] if run.page_error else [])]

@@ -53,7 +53,7 @@ def asset_key(table: str) -> dg.AssetKey:
 
 
 def freshness(age: timedelta) -> dg.FreshnessPolicy:
-    """Stale once an asset was not materialised for longer."""
+    """A freshness policy: stale once the last materialisation is older."""
     return dg.FreshnessPolicy.time_window(fail_window=max(age, SHORTEST_AGE))
 
 

@@ -19,7 +19,7 @@ MONTHLY_DAY, MONTHLY_MINUTE = 2, 30
 
 
 def _status(settings: Settings) -> dg.DefaultScheduleStatus:
-    """On from the beginning where there is something to list: a day that nobody asked for cannot be asked for again."""
+    """Running by default where there is a target: a missed day cannot be captured later."""
     return dg.DefaultScheduleStatus.RUNNING if settings.targets else dg.DefaultScheduleStatus.STOPPED
 
 

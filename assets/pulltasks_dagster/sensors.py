@@ -67,7 +67,7 @@ def alert_sensors(settings: Settings, clock: Clock, daily_job: Any, monthly_job:
 
 
 def _made(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMaterialization | None:
-    """What a run made of an asset, if it went as far."""
+    """The materialisation of an asset in a run, if it went as far."""
     records = context.instance.get_records_for_run(
         context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     ).records
@@ -76,7 +76,7 @@ def _made(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMater
 
 
 def _told(context: dg.RunStatusSensorContext) -> Iterator[Failure]:
-    """What the run has to tell beside how the targets stand, as far as it went."""
+    """The failures of a run beside its targets, as far as it went."""
     for key in (RAW_CAPTURES, WAREHOUSE):
         made = _made(context, key)
         told = made.metadata.get(TOLD) if made else None

@@ -38,7 +38,7 @@ class Warehouse:
         return self.connection.sql(query).to_arrow_table()
 
     def tables(self) -> pd.DataFrame:
-        """What there is to ask: `name` and `description` of every table and view, in order of their names."""
+        """The tables and views that can be queried: `name` and `description`, ordered by name."""
         return self.df(
             """
             select table_name as name, comment as description from duckdb_tables() where not internal

@@ -31,7 +31,7 @@ UNEXPECTED = "unexpected_error"
 
 
 def reraise(error: BaseException, doing: str) -> Never:  # noqa: ARG001 - a Reporter
-    """The reporter of whoever wants to see such an error itself."""
+    """The reporter that raises the error again."""
     raise error
 
 
@@ -91,7 +91,7 @@ class ModelError(PulltasksError):
 
 
 class Unforeseen(PulltasksError):
-    """An error that nobody foresaw; its text says where its report lies."""
+    """An unexpected error; its text says where its report lies."""
 
 
 class NotReadable(PulltasksError):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class _Sent(msgspec.Struct):
-    """What was sent and has not ended since."""
+    """Alarms that were sent and have not ended."""
 
     sent: frozenset[AlertKey] = frozenset()
 
@@ -50,7 +50,7 @@ class _Sent(msgspec.Struct):
 def announce(
     settings: Settings, now: datetime, failures: Sequence[Failure] = (), *, has_run: bool = True
 ) -> str | None:
-    """Send what is wrong and was not told before; without a webhook do nothing.
+    """Send the alarms that were not sent before; without a webhook do nothing.
 
     Args:
         settings: the webhook, the lake, how old the newest complete day may be.
@@ -134,7 +134,7 @@ def _tell(
 
 
 def _may_go_on(key: AlertKey, state: LakeState | None, *, has_run: bool) -> bool:
-    """Whether what was told may still be so, though nothing says it now: then it is not told again later."""
+    """Whether an alarm that was sent may still hold although this run cannot tell; it stays remembered then."""
     if key.kind == RUN_FAILED:
         return not has_run
     if state is None:
@@ -150,7 +150,7 @@ def _message(state: LakeState | None, new: Sequence[Alert], now: datetime) -> Me
 
 
 def _state(lake: Lake) -> LakeState | None:
-    """What is published; None when nothing ever was."""
+    """The published state; None when nothing was ever published."""
     if not lake.published.is_symlink():
         return None
     with open_published(lake) as connection:
@@ -159,7 +159,7 @@ def _state(lake: Lake) -> LakeState | None:
 
 
 def _read_sent(lake: Lake) -> frozenset[AlertKey]:
-    """What was sent; a file that is missing or damaged says nothing, so everything is told once more."""
+    """The alarms sent before; a missing or damaged file counts as none, so all are sent once more."""
     try:
         return decode_file(lake.alerts_sent.read_bytes(), _Sent).sent
     except (OSError, NotReadable):
@@ -167,7 +167,7 @@ def _read_sent(lake: Lake) -> frozenset[AlertKey]:
 
 
 def _remember(lake: Lake, before: frozenset[AlertKey], sent: set[AlertKey] | frozenset[AlertKey]) -> str | None:
-    """Let the file name what was sent, if it does not; returns a warning when that cannot be done."""
+    """Write the alarms sent into the file if it differs; returns a warning when it cannot be written."""
     if sent == before:
         return None
     unfinished = lake.alerts_sent.with_suffix(".unfinished")

@@ -48,7 +48,7 @@ MAX_TEXT_BYTES = 450
 
 
 class AlertKey(msgspec.Struct, frozen=True):
-    """What tells alarms apart: one with the same key was told before, whatever its text says now."""
+    """Identity of the alarm: one with the same key counts as sent, whatever its text."""
 
     kind: str
     target: str | None
@@ -98,7 +98,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Failure:
-    """What failed beside the listings: a word for it, and a message that says what to do."""
+    """A failure beside the listings: a word for it, and a message that says what to do."""
 
     reason: str
     text: str
@@ -115,7 +115,7 @@ class LakeState:
 def find_alerts(
     state: LakeState | None, failures: Sequence[Failure], now: datetime, today: date, limits: Limits
 ) -> tuple[Alert, ...]:
-    """All that is wrong now, in the order in which it is told.
+    """All alarms of now, in the order in which they are sent.
 
     Args:
         state: None when nothing was published yet.

@@ -55,7 +55,7 @@ ADVICE_BY_CODE: dict[tuple[str, int | str], str] = {
 
 @dataclass(frozen=True)
 class Message:
-    """What is told at once.
+    """The alarms of one message.
 
     Attributes:
         sent_at: when, UTC.
@@ -71,7 +71,7 @@ class Message:
 
     @property
     def heading(self) -> str:
-        """How the lake stands, in one line."""
+        """The state of the lake, in one line."""
         if self.snapshot_date is None:
             return "pulltasks: nothing that is published can be read"
         return f"pulltasks: {self.snapshot_date}, {self.targets_complete} of {self.targets_expected} targets complete"
@@ -175,10 +175,10 @@ def _may_pass(error: Exception) -> bool:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Whoever answers elsewhere is not who was meant."""
+    """A redirect leads to another receiver than the configured one."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow nowhere: the answer counts as it came."""
+        """Follow no redirect; the answer counts as it came."""
 
 
 def _try(address: str, body: bytes, shape: str, timeout_seconds: float) -> None:

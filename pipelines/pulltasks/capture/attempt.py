@@ -97,7 +97,7 @@ class CaptureCounts:
 
 
 class _Recorder:
-    """Hands what happens to the requests for one page (or one task) to the capture's tally."""
+    """Reports the requests for one page (or one task) to the capture."""
 
     def __init__(self, tally: CaptureCounts, request: PageRequest | str) -> None:
         self._tally = tally

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class DayGate:
-    """Lets raw files through to the lake once it is known that the run works under the right day.
+    """Holds raw files back until the service confirms the run's day.
 
     The first service that confirms the day opens it. If none says anything of the day it is opened at the end; if some
     say that it is another one, and none that it is right, nothing of the run is kept.
@@ -28,7 +28,7 @@ class DayGate:
         self._waiting: list[tuple[Path, Callable[[], None]]] = []
 
     def open(self) -> None:
-        """Keep what waits, and all that comes."""
+        """Release the files that wait, and all later ones."""
         if self._is_open:
             return
         self._write_targets()
@@ -46,7 +46,7 @@ class DayGate:
             self._waiting.append((unfinished, keep))
 
     def end(self, disagreements: Sequence[str]) -> None:
-        """Open at last, unless the run works under a wrong day.
+        """Release at the end of the run, unless it works under a wrong day.
 
         Args:
             disagreements: what is said of each target whose service gives the run another day.

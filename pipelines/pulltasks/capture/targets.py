@@ -71,7 +71,7 @@ class CaptureResult:
 
 @dataclass(frozen=True)
 class Clock:
-    """What a capture takes from the outside world beside the network."""
+    """Time and identifiers, passed in so that tests can set them."""
 
     now: Callable[[], datetime]
     new_id: Callable[[], str]
@@ -228,12 +228,12 @@ async def _isolated(
 
 
 def _may_begin(settings: Settings, day: date, now: datetime) -> bool:
-    """No capture begins more than half an hour into the next day: it would show that day."""
+    """Refuse to begin a capture more than half an hour into the next day; it would show that day."""
     return settings.today(now - GRACE_AFTER_MIDNIGHT) <= day
 
 
 def _check_endpoints(settings: Settings, targets: Sequence[Target]) -> None:
-    """One endpoint that does not resolve fails its target; if none does, nothing is worth beginning."""
+    """An endpoint that does not resolve fails its target; if none resolves, the run is refused."""
     if getproxies():
         return  # then names are the proxy's to resolve
     hosts = {urlsplit(settings.endpoint(target)).hostname or "" for target in targets}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _UnderWay:
-    """What is known of the command under way, for the moment that it ends in an error that nobody foresaw."""
+    """The command under way, for the report of an unexpected error."""
 
     settings: Settings | None = None
     has_published: bool = False
@@ -41,7 +41,7 @@ _UNDER_WAY = _UnderWay()
 
 
 class Stopped(BaseException):
-    """Somebody asked the process to end; no handler of errors may keep it from that."""
+    """The process was asked to end; no error handler catches this."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -64,7 +64,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def end(command: Callable[[], object]) -> None:
-    """Run a command; no mistake and no error ends in a traceback, unless there is no lake for a report."""
+    """Run a command; an error ends in one message, and in a traceback only if there is no lake for a report."""
     _UNDER_WAY.settings, _UNDER_WAY.has_published = None, False
     sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
@@ -87,7 +87,7 @@ def end(command: Callable[[], object]) -> None:
 
 
 def _nowhere() -> TextIO:
-    """What is said where an output is closed from the beginning."""
+    """The message for an output that is closed from the beginning."""
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
@@ -97,7 +97,7 @@ def _warn(message: Warning | str, *_: object) -> None:
 
 @contextmanager
 def told_after_publishing(exit_code: int) -> Iterator[None]:
-    """Say what there is to say and end with the code; output that nobody reads any more changes nothing about it."""
+    """Flush the output and end with the code; a closed output does not change it."""
     try:
         yield
         sys.stdout.flush()
@@ -114,7 +114,7 @@ def fail(message: str, exit_code: int) -> NoReturn:
 
 
 def remembered(settings: Settings) -> Settings:
-    """The settings, whose lake takes the report of an error that nobody foresaw."""
+    """The settings; their lake takes the report of an unexpected error."""
     _UNDER_WAY.settings = settings
     return settings
 
@@ -136,7 +136,7 @@ def _message(error: PulltasksError | OSError) -> str:
 
 @contextmanager
 def alarms(settings: Settings) -> Iterator[list[Failure]]:
-    """Once the run has ended, well or with an error, send what is wrong; that changes nothing about how it ended.
+    """Send alarms once the run has ended, well or with an error; sending does not change its exit code.
 
     What a run has to tell beside its listings is put into the list that is given.
     """

@@ -11,12 +11,12 @@ from importlib.abc import MetaPathFinder
 
 
 def hide_what_no_verb_needs() -> None:
-    """From now on this process finds neither pandas nor what else would be imported for nothing."""
+    """Hide pandas and other unneeded packages from this process."""
     sys.meta_path.insert(0, _Hidden())
 
 
 class _Hidden(MetaPathFinder):
-    """Hides what libraries import if they find it and no verb needs: with it a small snapshot takes twice as long.
+    """Hides packages that libraries import if present and no verb needs; they double the time of a small snapshot.
 
     pyarrow imports pandas with the first array that it makes; httpx imports a command line of its own.
     """
@@ -24,6 +24,6 @@ class _Hidden(MetaPathFinder):
     names = frozenset({"pandas", "httpx._main"})
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - as it is called
-        """Nothing but these is looked for here."""
+        """Find none but the hidden packages here."""
         if fullname in self.names:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)

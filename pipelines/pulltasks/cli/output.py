@@ -32,7 +32,7 @@ NOT_COMPLETE = 3
 
 
 class Format(StrEnum):
-    """How `query` shows rows."""
+    """Formats of `query`."""
 
     TABLE = "table"
     CSV = "csv"
@@ -138,7 +138,7 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
     rows = [tuple(visible(cell) for cell in row) for row in rows]
 
     class Plain(Console):
-        """Rich's own would end the process, with 1, when nobody reads any more."""
+        """Leave a closed output to `ending`; Rich would end the process with code 1."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError

@@ -58,18 +58,18 @@ class Report:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether nothing needs to be done."""
+        """Whether nothing has to be done."""
         return not any(finding.advice for finding in self.findings)
 
 
 @dataclass
 class _Heard:
-    """Remembers the answers, good and bad."""
+    """Keeps every answer, good or bad."""
 
     answers: list[Answer] = field(default_factory=list)
 
     def sent(self, *, is_retry: bool) -> None:
-        """Nothing to count."""
+        """Count nothing."""
 
     def received(self, answer: Answer) -> None:
         self.answers.append(answer)

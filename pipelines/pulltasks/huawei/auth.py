@@ -50,7 +50,7 @@ class PlainKeyPair:
 
 
 class Credential(Protocol):
-    """One way to prove who asks.
+    """One way to authenticate.
 
     Attributes:
         name: how the configuration calls it.
@@ -114,7 +114,7 @@ class SignedCredential:
         request.headers.update(signed.header_params)
 
     def refresh(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002 - one key for all projects
-        """Correct the clock by the answer's `Date`, once, when it is off by more than the service tolerates."""
+        """Correct the clock by the answer's `Date`, once, if it is off by more than the service tolerates."""
         said = read_time(answer.headers.get("Date"))
         if said is None or self.clock_offset or abs(skew := said - self._now()) < timedelta(minutes=5):
             return False
@@ -123,7 +123,7 @@ class SignedCredential:
 
 
 class FixedToken:
-    """A token that somebody else renews."""
+    """A token that is renewed outside pulltasks."""
 
     def __init__(self, name: str, source: str, token: str) -> None:
         self.name = name
@@ -139,7 +139,7 @@ class FixedToken:
         request.headers["X-Auth-Token"] = self._token
 
     def refresh(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002
-        """Nothing can be changed about it."""
+        """It cannot be refreshed."""
         return False
 
 

@@ -70,7 +70,7 @@ def bounds_of(api: ApiSettings) -> Bounds:
 
 
 class Recorder(Protocol):
-    """Is told of everything that is sent and received for a target."""
+    """Records every request and answer of a target."""
 
     def sent(self, *, is_retry: bool) -> None:
         """A request leaves."""

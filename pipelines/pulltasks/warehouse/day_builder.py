@@ -35,7 +35,7 @@ TASKS_PER_PART = 50_000
 
 
 class DayBuilder:
-    """What kinds build with, over a connection that has the catalogs of a build."""
+    """The builder that kinds use, over a connection with the catalogs of a build."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, lake: Lake, *, adds_one_day: bool, read_once: Collection[str]

@@ -63,12 +63,12 @@ class Model:
 
     @property
     def place(self) -> str:
-        """Where it stands in a build."""
+        """Its qualified name in a build."""
         return f"{self.kind.catalog}.main.{self.name}"
 
     @property
     def place_before(self) -> str:
-        """Where that stands which it held before the day."""
+        """The qualified name of its rows from before the day."""
         return f"before.main.{self.name}"
 
     @property
@@ -186,7 +186,7 @@ class Staging(Kind):
         self.build_last_day(builder, model)
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """What is read once need not be kept."""
+        """A view if one model reads it, else a table."""
         rows = builder.make(model, model.place, "view" if builder.is_read_once(model) else "table")
         return Built(rows, rows)
 
@@ -233,7 +233,7 @@ class Append(_WithPast):
 
 
 class Merge(_WithPast):
-    """A day's rows push out those of the same key."""
+    """A day's rows replace those of the same key."""
 
     name = "merge"
 
@@ -283,7 +283,7 @@ class View(_AtEnd):
         return Built(rows, rows)
 
     def is_checked(self, model: Model) -> bool:
-        """Reports are; the others show the whole history, whose parts are checked where they are stored."""
+        """Only reports are checked; other views show history whose parts were checked when stored."""
         return model.layer == "reports"
 
 

@@ -59,7 +59,7 @@ META_COMMENTS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build does: add `days`, in order, to `base` (None: to nothing).
+    """What a build does: add `days`, in order, to `base` (None: start empty).
 
     Attributes:
         inputs: the days that the build will hold, with the hashes of their manifests.
@@ -96,7 +96,7 @@ def plan_build(
     rebuild_last_day: bool = False,
     left_out: Collection[date] = (),
 ) -> Plan:
-    """Find out what must be built; the lake's redaction key is made, if nothing was ever published.
+    """Decide what must be built; the redaction key is made if nothing was ever published.
 
     Args:
         lake: tidy tables and earlier builds.
@@ -151,7 +151,7 @@ def _inputs_of(reader: duckdb.DuckDBPyConnection, build: Path, rules: str) -> di
 
 
 def _says(reader: duckdb.DuckDBPyConnection, build: Path, column: str) -> str | None:
-    """What a build says of itself; None where it says nothing, as it is damaged or of another version."""
+    """A value of the build's `meta_build`; None where it is damaged or of another version."""
     with _attached(reader, build) as is_open:
         return _one(reader, column) if is_open else None
 
@@ -179,14 +179,14 @@ def _one(reader: duckdb.DuckDBPyConnection, column: str) -> str | None:
 
 
 def remove_all_builds(lake: Lake) -> None:
-    """Once no day is left, nothing is published."""
+    """Remove all builds and the link, once no day is left."""
     lake.published.unlink(missing_ok=True)
     for build in (*lake.builds(), *lake.bases().values()):
         build.unlink()
 
 
 def remove_builds_of_other_masks(reader: duckdb.DuckDBPyConnection, lake: Lake, rules: str) -> None:
-    """What was masked by other rules or another key goes, once what stands is masked by these."""
+    """Remove builds that were masked by other rules or another key; the published one stays."""
     published = lake.published.resolve()
     for build in (*lake.builds(), *lake.bases().values()):
         made_by = _says(reader, build, "rules") if build != published else None
@@ -227,7 +227,7 @@ def retire_builds(reader: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) -> 
 
 
 def write_meta(connection: duckdb.DuckDBPyConnection, plan: Plan, build_id: str, now: datetime) -> None:
-    """Let the file in the making, attached as `warehouse`, say what it is and what it was made of."""
+    """Write `meta_build` and `meta_inputs` into the unfinished file, attached as `warehouse`."""
     connection.execute(
         f"create or replace table warehouse.main.{META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
         "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, $7 as rules, "

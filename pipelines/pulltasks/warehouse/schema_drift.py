@@ -22,7 +22,7 @@ MAX_SURPRISES = 10
 
 @dataclass(frozen=True)
 class SchemaDrift:
-    """One field and rule that the answers of a day did not keep to; `since` is the first day ever."""
+    """One field and rule that the answers of a day broke; `since` is the first day it was ever seen."""
 
     field: str
     rule: str
@@ -32,7 +32,7 @@ class SchemaDrift:
 
     @property
     def text(self) -> str:
-        """It in a sentence."""
+        """The drift in one sentence."""
         noun = "target" if self.targets == 1 else "targets"
         return (
             f"{fit(self.field, 80)}: {self.rule} at {self.tasks} tasks of {self.targets} {noun}, since {self.since}; "
@@ -41,14 +41,14 @@ class SchemaDrift:
 
 
 def read_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
-    """What the answers of a day held that was not expected, a line for each field and rule; the first ten of them."""
+    """The schema drift of a day, one line per field and rule; the first ten of them."""
     found = [surprise.text for surprise in find_drift(connection, day)]
     more = len(found) - MAX_SURPRISES
     return [*found[:MAX_SURPRISES], *([f"and {more} more fields and rules; see rpt_data_quality"] if more > 0 else [])]
 
 
 def find_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[SchemaDrift]:
-    """The same, with its parts."""
+    """The same as data."""
     rows = connection.execute(
         """
         select field, rule, sum(last_occurrences), count(*), min(first_date)

@@ -58,7 +58,7 @@ class TargetStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """How the lake stands.
+    """The state of the lake.
 
     Attributes:
         day: the newest expected day.
@@ -93,7 +93,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How a lake stands at a moment, held against limits.
+    """The state of a lake at a moment, compared with limits.
 
     Attributes:
         lake_age: since the newest capture that is published; None when there is none.
@@ -116,7 +116,7 @@ class Freshness:
 
 
 def judge(status: Status, now: datetime, limits: Limits) -> Freshness:
-    """Hold how a lake stands against limits."""
+    """Compare the lake's state with limits."""
     lake_age = now - status.captured_at if status.captured_at else None
     is_lake_beyond = status.is_ahead or is_beyond(lake_age, limits.lake)
     beyond = tuple(target for target in status.targets if is_beyond(age_of(target, now), limits.target))
@@ -130,12 +130,12 @@ def age_of(target: TargetStatus, now: datetime) -> timedelta | None:
 
 
 def is_beyond(age: timedelta | None, limit: timedelta) -> bool:
-    """Whether something is too old, or never was, or lies after now."""
+    """Whether a time is too old, missing, or after now."""
     return age is None or is_ahead(age) or age > limit
 
 
 def is_ahead(age: timedelta) -> bool:
-    """Whether something lies after now: never fresh, whatever it says."""
+    """Whether a time lies after now; it never counts as fresh."""
     return age < -CLOCK_TOLERANCE
 
 

@@ -50,7 +50,7 @@ MOST_THREADS = 8
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What a model holds after the build's last day: all rows, and those that the day brought."""
+    """Row counts of a model after the build's last day: all rows, and those of that day."""
 
     model: Model
     rows: int
@@ -66,7 +66,7 @@ def working_copy(
     plan: Plan,
     on_day: Callable[[date], None] = lambda _: None,
 ) -> Iterator[WorkingCopy]:
-    """A warehouse in the making, with all days but the last; what is not published in the end is thrown away.
+    """An unfinished warehouse with all days but the last; it is removed unless it is published.
 
     Args:
         lake: tidy tables and earlier builds; the caller holds its lock.
@@ -105,7 +105,7 @@ def working_copy(
 
 
 class WorkingCopy:
-    """A warehouse in the making; nobody sees it before `publish`. `working_copy` makes one."""
+    """An unfinished warehouse, invisible to readers until `publish`; `working_copy` makes one."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class WorkingCopy:
         return self._results[name]
 
     def preview(self, name: str) -> Preview:
-        """The first rows of a model that was built; none of what is called, and none where rows show secrets."""
+        """The first rows of a built model; none of a macro, and none where rows show secrets."""
         model = self._models[name]
         is_shown = not (model.kind.takes_arguments or self._settings.expose_secrets)
         return first_rows(self._connection, model, model.place if is_shown else None)
@@ -213,7 +213,7 @@ class WorkingCopy:
 
 
 def room_of(settings: WarehouseSettings, cores: int) -> tuple[int, str]:
-    """How many threads a build has, and how much memory: set together, as each thread needs some of its own."""
+    """Threads and memory of a build; set together, as each thread needs memory of its own."""
     threads = settings.threads or min(cores, MOST_THREADS)
     return threads, settings.memory or f"{max(LEAST_MEMORY_MB, MEMORY_MB_PER_THREAD * threads)}MB"
 
