@@ -152,7 +152,7 @@ def _rebuilt(
     listed: Callable[[list[Any]], Any],
     named: Callable[[list[str], list[Any]], Any],
 ) -> Any:
-    """Something made of a value from its leaves up; without recursion, whose bound depends on the caller."""
+    """Fold a value from its leaves up, without recursion, whose bound depends on the caller."""
     done: list[Any] = []
     pending: list[tuple[Any, bool]] = [(value, False)]
     while pending:

@@ -225,7 +225,7 @@ class DashboardSettings(_Section):
 
 @dataclass(frozen=True)
 class Limits:
-    """How old what is known may be.
+    """The greatest allowed ages.
 
     Attributes:
         lake: since the newest capture that is published ended.

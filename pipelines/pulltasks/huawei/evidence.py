@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tested:
-    """What of the premises was held against the answers of a complete listing.
+    """The premises of the proof that the answers of a complete listing tested.
 
     Attributes:
         pages: of the sweep that counts.

@@ -40,7 +40,7 @@ class Gate:
         self._slots = asyncio.Semaphore(max_concurrency)
 
     def without_secrets(self, error: ApiError) -> ApiError:
-        """The error with the credential's own secrets taken out of its texts: a service may echo what it was sent."""
+        """The error without the credential's secrets; a service may echo what it was sent."""
         for secret in sorted(self.credential.secrets(), key=len, reverse=True):
             error.args = tuple(str(text).replace(secret, "***") for text in error.args)
             said = error.said
@@ -97,10 +97,10 @@ class Pacer:
             await asyncio.sleep(earliest - now)
 
     def slow_down(self, pause_seconds: float) -> None:
-        """The service has had enough: half the rate from now on, and nothing before the pause is over."""
+        """The service throttles: halve the rate, and send nothing before the pause is over."""
         self.rate = max(self.rate / 2, self.full_rate * LOWEST_SHARE_OF_RATE)
         self._next = max(self._next, asyncio.get_running_loop().time() + pause_seconds)
 
     def speed_up(self) -> None:
-        """A request went well: a little faster again."""
+        """A request succeeded: raise the rate a little."""
         self.rate = min(self.full_rate, self.rate + self.full_rate * SHARE_OF_RATE_REGAINED)

@@ -265,7 +265,7 @@ class Listing:
         self._end_sweep("pages_not_joined")
 
     def _read_end_again(self) -> bool:
-        """Where the end is not said and slid away before the read that was to confirm it: begin at the page before."""
+        """Read again from the page before the end, where the unstated end moved before it was confirmed."""
         sweep = self._sweep
         newest = sweep.newest
         if sweep.frontier is None or not newest or not sweep.is_end_unsaid(sweep.frontier, newest.total):

@@ -19,7 +19,7 @@ WITNESSES = ("create_time", "task_id")
 
 
 class Order:
-    """Is told pages; says whether they contradict each other and which immutable field they are sorted by.
+    """Finds whether pages contradict each other, and which immutable field they are sorted by.
 
     Rows of one page stand in the order of the list. If the list has one order, all pages are parts of it and the
     arrows "stands before" of all pages together run in no circle. A circle, or a task twice in one page, proves that

@@ -171,7 +171,7 @@ class Shown:
 
 
 def read_shown(content: bytes) -> Shown:
-    """What an answer shows, at a third of the cost of `read_answer`, and for all bytes the same as that says.
+    """What an answer shows; equal to `read_answer` for all bytes, at a third of its cost.
 
     What is passed over is well-formed, may hold only numbers and texts that `parse` cleans, and is not too deep.
     """
@@ -292,7 +292,7 @@ def _read_tasks(rows: list[dict[str, Any]], total: int | None, oddities: list[Od
 
 
 def _flaw_of_id(task_id: object) -> str | None:
-    """Two ids that are no valid text could become one, so such an answer does not say which tasks there are."""
+    """The flaw of an id that is missing or no valid text; cleaning could make two such ids equal."""
     if not isinstance(task_id, str) or not task_id:
         return "task_without_id"
     return "task_id_not_unicode" if rules_broken(task_id) else None

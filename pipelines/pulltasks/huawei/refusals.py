@@ -152,7 +152,7 @@ def no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> Tran
 
 
 def _reason_of(error: httpx.RequestError) -> str:
-    """Which kind of trouble it was; httpx keeps the operating system's own error as the cause."""
+    """The kind of a connection error; httpx keeps the operating system's error as the cause."""
     if isinstance(error, httpx.TimeoutException):
         return "timed_out"
     if isinstance(error, httpx.DecodingError | httpx.RemoteProtocolError | httpx.ReadError):

@@ -37,7 +37,7 @@ class RunBegin:
     monotonic_s: float
 
     def by_service(self, said: datetime, monotonic_s: float) -> datetime:
-        """When the run began by a service that says a time now."""
+        """When the run began by the service's clock."""
         return (said - timedelta(seconds=monotonic_s - self.monotonic_s)).astimezone(self.zone)
 
     def judge(self, said: datetime | None, received_at: datetime, monotonic_s: float) -> Judgement:

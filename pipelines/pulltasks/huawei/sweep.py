@@ -72,7 +72,7 @@ class Sweep:
         self.waiting.append(PageRequest(self.number, offset, self.measures.limit, is_probe, is_doubtful))
 
     def is_more_beyond(self) -> bool:
-        """Whether the newest word on where the list ends lies beyond the last page that was asked for."""
+        """Whether the list goes on behind the last page asked for, by the newest answer."""
         newest, limit = self.newest, self.measures.limit
         if self.frontier is None or newest is None or 0 not in self.pages:
             return False
@@ -93,7 +93,7 @@ class Sweep:
         return bool(last.ids) and (len(last.ids) == self.measures.limit or not self.reaches_end(offset, last))
 
     def next_offset(self) -> int:
-        """Where the next page begins: a step on, or at the last rows where the end is still to be borne out.
+        """Where the next page begins: a step on, or at the last rows where the end is still unconfirmed.
 
         A service may refuse what reaches beyond row 10,000: unless a total says that there is more, a page ends there.
         """
@@ -242,7 +242,7 @@ class Sweep:
         return total is not None and not self.is_at_ceiling and len(self.groups.ids) != total
 
     def remark(self) -> str | None:
-        """What is worth knowing of it once it is believed."""
+        """The remark beside a complete listing, if there is one."""
         if self.kept_totals == {None}:
             return "total_missing"
         return "total_at_ceiling" if self.is_at_ceiling and not self.ends_below_ceiling else None

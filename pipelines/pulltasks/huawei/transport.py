@@ -72,7 +72,7 @@ class Bounds:
 
 
 class _Protocol(ResponseHandler):
-    """A connection that is closed when something comes that nobody asked for.
+    """A connection that closes when it receives unrequested bytes.
 
     A second or late answer that a proxy sends on a kept connection would else be taken for that to the next request.
     """
@@ -193,7 +193,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise AnswerTooLarge("the headers of the answer are too large", request=request)
 
     async def _read(self, stream: aiohttp.StreamReader, request: httpx.Request) -> bytes:
-        """The body as it came; whoever turns out to be large waits until there is room for that."""
+        """The body as it came; a large answer waits until there is room for it."""
         pieces: list[bytes] = []
         size = 0
         is_large = False
@@ -235,7 +235,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return self._proxies.get(url.scheme) or self._proxies.get("all")
 
     def _certificates(self) -> ssl.SSLContext:
-        """Reading all certificates takes longer than a hundred requests: it waits for the first that needs them."""
+        """The TLS context, made at the first request that needs it: reading all certificates is slow."""
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
         return self._tls
@@ -284,7 +284,7 @@ def _inflated(body: bytes, window_bits: int, limit_bytes: int, request: httpx.Re
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
-    """As httpx has them; the length of the body is the engine's to say."""
+    """The headers as httpx has them, without the length of the body."""
     return [
         (name.decode("ascii"), value.decode("latin-1"))
         for name, value in request.headers.raw

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found of some days.
+    """The findings about some days.
 
     Attributes:
         rebuilt: days that were made again from their raw files.

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompactedMonth:
-    """What became of a month: rows and bytes of all its tables."""
+    """The result of compacting a month: rows and bytes of all its tables."""
 
     month: date
     days: int
@@ -119,7 +119,7 @@ def open_month(lake: Lake, month: date) -> bool:
 
 
 def clear_compacted_days(lake: Lake) -> None:
-    """Take away the files of days for which an earlier run let their month's files stand.
+    """Remove days' files that an earlier run has replaced by their month's.
 
     Where a month's file was damaged meanwhile, its days stand again instead.
     """
@@ -151,7 +151,7 @@ def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
 
 
 def discard_damaged_month(lake: Lake, month: date) -> list[date]:
-    """Let go of a damaged month, so that its days can be made again from their raw files; returns the days.
+    """Remove a damaged month, so that its days are made again from their raw files; returns the days.
 
     Raises:
         LakeError: when a day has no raw files any more; nothing is changed then.
@@ -174,7 +174,7 @@ def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
 
 
 def remove_old_raw(lake: Lake, settings: LakeSettings, today: date) -> tuple[list[date], list[date]]:
-    """Take away raw files older than `keep_raw_days`, of days whose tables are sound.
+    """Remove raw files older than `keep_raw_days`, of days whose tables are sound.
 
     Age is counted from the newest day that has come: a day that a wrong clock wrote makes nothing old.
 
@@ -304,7 +304,7 @@ def write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
 
 
 def _take_away(lake: Lake, folder: Path) -> None:
-    """Remove a folder in one step, as far as anybody can see."""
+    """Remove a folder, in one step for readers."""
     doomed = lake.unfinished("--".join(folder.parts[-3:]))
     folder.rename(doomed)
     sync(folder.parent)

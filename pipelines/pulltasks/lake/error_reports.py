@@ -24,7 +24,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def reporter(lake: Lake | None) -> Reporter:
-    """What is told of an error that nobody foresaw, and where its report lies: in the lake, else on standard error."""
+    """The message of an unexpected error, with the place of its report: in the lake, else on standard error."""
 
     def report(error: BaseException, doing: str) -> str:
         text = _masked_traceback(error, doing)

@@ -75,7 +75,7 @@ class Lake:
         ]
 
     def strays(self) -> list[Path]:
-        """What lies in `raw/` and is none of ours, in order; nothing reads it, and nothing removes it."""
+        """Foreign files in `raw/`, in order; they are neither read nor removed."""
         found = []
         for folder in _entries(self.raw):
             if not (folder.is_dir() and _dates([folder.name])):
@@ -198,7 +198,7 @@ class Lake:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the lake's only writer; what an earlier writer left unfinished is cleared away.
+        """Hold the lake's lock as its only writer; removes unfinished files of earlier writers.
 
         Raises:
             LakeBusy: at once, when another process is writing.
@@ -219,7 +219,7 @@ class Lake:
 
     @contextmanager
     def alerts_lock(self) -> Iterator[None]:
-        """Be the only one that sends alarms: a lock of its own, so that a slow webhook keeps no run from writing.
+        """Hold the lock for sending alarms; it is separate, so that a slow webhook delays no run.
 
         Raises:
             OSError: when there is no such folder and none can be made, or somebody else holds it for too long.
@@ -260,7 +260,7 @@ class Lake:
         sync(path.parent)
 
     def link(self, name: str, path: Path) -> None:
-        """Let `path` point at its neighbour `name`, in one step."""
+        """Point the link `path` at its neighbour `name`, in one step."""
         unfinished = self.unfinished(f"link--{path.name}")
         unfinished.unlink(missing_ok=True)
         unfinished.symlink_to(name)
@@ -277,7 +277,7 @@ class Lake:
 
 
 def sequence_of(build: Path) -> int:
-    """Where a build stands in the order in which they were made; 0 for those of versions that did not count."""
+    """The sequence number of a build; 0 for builds of versions that did not count."""
     match = _SEQUENCE.search(build.name)
     return int(match[1]) if match else 0
 
@@ -288,7 +288,7 @@ def month_of(day: date) -> date:
 
 
 def sync(path: Path) -> None:
-    """Have the disk hold what was written to a file or a folder."""
+    """Sync a file or a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

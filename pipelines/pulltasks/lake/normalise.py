@@ -211,7 +211,7 @@ def _says_the_same(path: Path, manifest: Manifest) -> bool:
 
 @contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
-    """Decoded JSON holds no cycles; the collector's search for them would cost as much as the decoding."""
+    """Pause the garbage collector; JSON holds no cycles, and the search would cost as much as decoding."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -222,7 +222,7 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 
 def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path]) -> None:
-    """Move the files into place; while they do not fit together there is no manifest, so nobody reads them."""
+    """Move the files into place; meanwhile there is no manifest, so no reader takes them."""
     path = lake.manifest_file(day)
     if path.is_file() and not _says_the_same(path, manifest):
         path.unlink()

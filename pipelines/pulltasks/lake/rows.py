@@ -79,7 +79,7 @@ def _are_same(ids: list[str], verdict: VerdictLine) -> bool:
 
 @dataclass(frozen=True)
 class _Place:
-    """The columns that all rows of a target share."""
+    """The values that all rows of a target share."""
 
     day: date
     project_id: str

@@ -72,7 +72,7 @@ def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
 
 
 def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) -> Iterator[Step]:
-    """What there is to do for a day and some parts: today is captured, a past day is rebuilt from its raw files."""
+    """The steps for a day: today is captured, a past day is rebuilt from its raw files."""
     if parts.capture and (options.simulated or _is_present(run, day, options)):
         yield from snapshot_steps(run, day, options, parts)
     elif parts.capture or parts.tidy:
@@ -182,7 +182,7 @@ def _finished(run: Run, steps: Iterable[Step], day: date) -> RunResult:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What became of a day that was taken out.
+    """The result of forgetting a day.
 
     Attributes:
         folder: where its files went.

@@ -39,7 +39,7 @@ class AttemptOutcome:
 
 
 def judged(captures: Sequence[CaptureResult], status: Status) -> list[AttemptOutcome]:
-    """How each attempt counts: what is published may think worse of a listing, when it is held or its rows differ."""
+    """How each attempt counts; the published state is worse where a listing is held or its rows differ."""
     worse = {target.key: target for target in status.targets if target.coverage not in {"complete", "missing"}}
     found = []
     for capture in captures:
@@ -83,7 +83,7 @@ def once(messages: Sequence[tuple[str, str | None]]) -> list[str]:
 
 
 def _named(messages: Sequence[tuple[str, str]]) -> list[str]:
-    """Likewise, with the targets' names in the place of their number."""
+    """The same, with the targets' names instead of their number."""
     return [
         f"{labels[0]}: {messages_of[0]}" if len(labels) == 1 else f"{', '.join(labels)}: {text}"
         for text, labels, messages_of in _grouped(messages)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """Is told how a run gets on."""
+    """Receives the progress of a run."""
 
     def begin(self, step: str, total: int) -> None:
         """A step of so many parts begins."""
@@ -52,7 +52,7 @@ class Watcher(Protocol):
 
 
 class Silent:
-    """A watcher that does not care."""
+    """Ignores the progress."""
 
     def begin(self, step: str, total: int) -> None:
         """Nothing to do."""
@@ -77,7 +77,7 @@ class CaptureOptions:
 
 @dataclass(frozen=True)
 class Parts:
-    """What of a run is done; the command line does everything but show models.
+    """Which parts of a run are wanted; the command line wants all but the previews of models.
 
     Attributes:
         capture: ask the service.
@@ -187,7 +187,7 @@ class Run:
         self._published: Path | None = None
 
     def notice_damage(self) -> None:
-        """A published file that cannot be opened keeps no day from being captured, and is worth a word."""
+        """Warn of a published file that cannot be opened; the day is captured all the same."""
         try:
             open_published(self.lake).close()
         except NoWarehouse:
@@ -223,7 +223,7 @@ class Run:
         return Captured(self.captures, failures)
 
     def settle(self) -> None:
-        """Mend what an earlier run left half done, before any table is written."""
+        """Complete what an earlier run left unfinished, before any table is written."""
         self._noticed += repair_manifests(self.lake)
         clear_compacted_days(self.lake)
         self._compacted = self.lake.compacted_months()
@@ -347,7 +347,7 @@ def opened(
 
 
 def failures_of(captures: Sequence[CaptureResult]) -> tuple[Failure, ...]:
-    """What is told of an attempt whatever stands: a credential that was refused, a day that the service does not give.
+    """Failures of an attempt that are told even if the day is complete: a refused credential, a wrong day.
 
     A target that was complete before it keeps its coverage, so that nothing else would tell of it.
     """

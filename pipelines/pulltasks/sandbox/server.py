@@ -291,7 +291,7 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer in the making; `%s` in the body stands for the request id."""
+    """An unsent answer; `%s` in the body stands for the request id."""
 
     status: int
     body: bytes
