@@ -1,7 +1,7 @@
 """Errors of the library as failures that Dagster shows without a stack trace of ours.
 
 Lives here: one context manager around what an asset calls.
-Does not live here: what went wrong (pulltasks.errors), reports of errors that nobody foresaw (pulltasks.lake).
+Does not live here: what went wrong (pulltasks.errors), reports of unexpected errors (pulltasks.lake).
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def told_as_failure(report: Reporter, doing: Callable[[], str], *, may_retry: bo
     """Let a step fail with sentences that say what to do.
 
     Args:
-        report: is told of an error that nobody foresaw.
+        report: is told of an unexpected error.
         doing: what was being done when it happened.
         may_retry: whether the step has an attempt left.
     """
@@ -46,7 +46,7 @@ def told_as_failure(report: Reporter, doing: Callable[[], str], *, may_retry: bo
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror or error}; what was published stands. Mend that, then run again", may_pass=False)
-    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+    except Exception as error:  # noqa: BLE001 - unexpected errors are reported
         fail(report(error, doing()), may_pass=False)
 
 

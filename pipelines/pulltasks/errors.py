@@ -8,7 +8,7 @@ PulltasksError
 │   └── NoWarehouse        nothing has been published yet
 ├── AlertNotSent           a webhook could not be reached, or did not take an alarm
 ├── ModelError             a SQL model cannot be used, or a check failed
-├── Unforeseen             an error that nobody foresaw, which has been reported
+├── Unforeseen             an unexpected error, which has been reported
 ├── NotReadable            bytes from outside are not what they should be; whoever reads them says what that means
 └── ApiError               the API refused, failed or could not be reached
     ├── ClockDisagrees     the service gives the run another day than this machine: nothing is written
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Never
 
-# What is told of an error that nobody foresaw, and what was being done; it says where the error is reported.
+# What is told of an unexpected error, and what was being done; it says where the error is reported.
 Reporter = Callable[[BaseException, str], str]
 # The reason of a target or a day that such an error cost.
 UNEXPECTED = "unexpected_error"

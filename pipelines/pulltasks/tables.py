@@ -55,6 +55,7 @@ class ApiField:
         return self.column or self.name
 
 
+# https://support.huaweicloud.com/intl/en-us/api-live/ListPullTasks.html, table LivePullTaskInfo
 API_FIELDS = (
     ApiField("task_id", "text", "The task's identifier; unique within a target."),
     ApiField("status", "text", "State of the task in the service's own words; the vocabulary is open."),

@@ -1,4 +1,4 @@
-"""An error that nobody foresaw costs one target, one day or one step, is told in a line, and leaves a report."""
+"""An unexpected error costs one target, one day or one step, is told in a line, and leaves a report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECRET = "s3cr3t"
 
 
 class Strange(RuntimeError):
-    """An error of a kind that nobody foresaw; its text quotes what it should not."""
+    """An error of an unexpected kind; its text quotes what it should not."""
 
 
 def raise_strange(*_: object, **__: object) -> None:

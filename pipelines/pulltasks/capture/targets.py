@@ -123,7 +123,7 @@ async def capture_targets(
         accept_drop: targets whose listing counts today however much it lacks, by `(project_id, region)`.
         simulated: `day` is the sandbox's, not today's; any server that is no sandbox is refused.
         began_at: when the run began, if that was before now; it keeps its date past midnight.
-        report: is told of an error that nobody foresaw, and says in a sentence where it is reported; it costs its
+        report: is told of an unexpected error, and says in a sentence where it is reported; it costs its
             target the day and no other target anything.
         on_result: is told of each target as it ends.
 
@@ -222,7 +222,7 @@ async def _isolated(
         on_not_written(error)
         words = f"{target.label}: its raw file cannot be written ({error.strerror or error}); {_MAKE_ROOM}"
         return CaptureResult(target, "failed", "raw_not_written", words, 0, 0)
-    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+    except Exception as error:  # noqa: BLE001 - unexpected errors are reported
         words = f"{target.label}: {report(error, f'capturing {target.label}')}"
         return CaptureResult(target, "failed", UNEXPECTED, words, 0, 0)
 

@@ -1,6 +1,6 @@
 """How a command ends: what of an error is said, with which exit code, and who is told of it.
 
-Lives here: errors as messages, reports of those that nobody foresaw, the alarms after a run.
+Lives here: errors as messages, reports of unexpected ones, the alarms after a run.
 Does not live here: verbs (main), what an alarm is (alerts.rules), what a report holds (lake.error_reports).
 """
 
@@ -82,7 +82,7 @@ def end(command: Callable[[], object]) -> None:
             "for what is missing",
             128 + stopped.signal,
         )
-    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+    except Exception as error:  # noqa: BLE001 - unexpected errors are reported
         fail(_report(error), NOT_COMPLETE if _UNDER_WAY.has_published else 1)
 
 
@@ -149,7 +149,7 @@ def alarms(settings: Settings) -> Iterator[list[Failure]]:
         reason = getattr(error, "reason", type(error).__name__)
         _send(settings, [*failures, Failure(reason, RUN_ENDED.format(text=_message(error)))])
         raise
-    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+    except Exception as error:  # noqa: BLE001 - unexpected errors are reported
         text = _report(error)
         _send(settings, [*failures, Failure(type(error).__name__, RUN_ENDED.format(text=text))])
         raise Unforeseen(text) from None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pulltasks.settings import CredentialSettings
 
+# https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html: a token is valid for 24 hours.
 # A token is renewed when this share of its life is left: one hour and a half of a day's token.
 RENEW_AT_LIFE_LEFT = 1 / 16
 LIFE_OF_A_TOKEN = timedelta(hours=24)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pulltasks.huawei.auth import Credential
     from pulltasks.settings import Target
 
-# More consecutive failures than this lock an access key for five minutes (signing guide).
+# More consecutive failures than this lock an access key for five minutes
+# (API request signing guide, https://support.huaweicloud.com/devg-apisign).
 MAX_FAILED_SIGNATURES = 5
 
 # How a project's rate recovers: this share of it with each request that goes well; and how low it may fall.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pulltasks.huawei.evidence import Tested
 
-# The documented maximum of `total`. Said so, it may stand for more; a larger one is an ordinary total.
+# The documented maximum of `total` (https://support.huaweicloud.com/intl/en-us/api-live/ListPullTasks.html).
+# Said so, it may stand for more; a larger one is an ordinary total.
 TOTAL_CEILING = 10_000
 OffsetUnit = Literal["rows", "pages", "unknown"]
 Proof = Literal["by_chain", "by_agreement"]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pulltasks.settings import Target
 
 # HTTP 400 for the service's own passing troubles: in maintenance, in maintenance, database not reached.
+# https://support.huaweicloud.com/intl/en-us/api-live/ErrorCode.html
 TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021"})
 
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
@@ -73,6 +74,8 @@ PERSISTENT = frozenset(
     }
 )
 
+# The ends of codes APIGW.* and their like: error codes of the API request signing guide,
+# https://support.huaweicloud.com/devg-apisign
 _REASONS_BY_CODE = {
     ".0310": "project_unavailable",
     ".0801": "region_not_allowed",

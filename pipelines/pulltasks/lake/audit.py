@@ -81,7 +81,7 @@ def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
     Args:
         lake: the caller holds its lock.
         days: in order.
-        report: is told of an error that nobody foresaw.
+        report: is told of an unexpected error.
     """
     damaged = _damaged(lake, days)
     differing = _differing(lake, [day for day in days if day not in damaged])

@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw: one line for the user, and a report for whoever mends the program.
+"""Unexpected errors: one line for the user, and a report for whoever mends the program.
 
 Lives here: what of such an error may be told, the reports in the lake.
 Does not live here: what goes on without what failed (capture, normalise, run), errors that were foreseen (errors).

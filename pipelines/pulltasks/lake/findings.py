@@ -23,7 +23,7 @@ FindingRow = tuple[str | None, str, str, int | None, str, int]  # task, field, r
 
 @dataclass
 class Findings:
-    """Rows of data_quality for one target, in the making."""
+    """Rows of data_quality for one target."""
 
     rows: list[FindingRow] = field(default_factory=list)
     told: set[tuple[str | None, str, int | None]] = field(default_factory=set)  # task, field, position

@@ -230,7 +230,7 @@ class Lake:
             yield
 
     def unfinished(self, name: str) -> Path:
-        """A path for a file in the making; the next writer removes it if it stays."""
+        """A path for an unfinished file; the next writer removes it if it stays."""
         return self._unfinished / f"{name}.{os.getpid()}"
 
     @contextmanager

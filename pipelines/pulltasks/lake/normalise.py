@@ -61,7 +61,7 @@ def normalise_day(
     Args:
         lake: raw files in, tidy files out; the caller holds its lock.
         day: the snapshot date.
-        report: is told of an error that nobody foresaw, and says in a sentence where it is reported.
+        report: is told of an unexpected error, and says in a sentence where it is reported.
         on_target: is called after each target.
 
     Raises:
@@ -188,7 +188,7 @@ def normalise_days(lake: Lake, days: Iterable[date], report: Reporter = reraise)
     Args:
         lake: raw files in, tidy files out; the caller holds its lock.
         days: the snapshot dates.
-        report: is told of an error that nobody foresaw, and says in a sentence where it is reported.
+        report: is told of an unexpected error, and says in a sentence where it is reported.
 
     Raises:
         OSError: when the disk does not take the files.

@@ -4,7 +4,7 @@ Lives here: attaching them, what of the base is taken over.
 Does not live here: which base that is (plan), running models (working_copy).
 
 `tidy` is the day that is entered; `staging` its staging models; `before` what models held before that day; `warehouse`
-the file in the making. Where there is but one day to add, `before` is the base itself and the file begins as a copy of
+the unfinished file. Where there is but one day to add, `before` is the base itself and the file begins as a copy of
 it, in which what is only appended to stays as it is: so a day's work does not grow with what lies behind it.
 """
 
@@ -35,7 +35,7 @@ _NAMED_THINGS = {
 
 
 def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan, models: Models) -> None:
-    """Attach all four; `path` is the file in the making and not there yet."""
+    """Attach all four; `path` is the unfinished file and not there yet."""
     if plan.base is not None and plan.adds_one_day:
         shutil.copyfile(plan.base, path)
         connection.execute(f"attach '{escaped(path)}' as warehouse")

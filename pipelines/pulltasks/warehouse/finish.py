@@ -48,12 +48,12 @@ def finish_file(
     exposes: bool,
     has_words: Collection[str] = (),
 ) -> Path:
-    """Write what is said about the tables into the file in the making, and let readers see it; returns its path.
+    """Write what is said about the tables into the unfinished file, and let readers see it; returns its path.
 
     Args:
         connection: has the file attached as `warehouse`; it is let go.
         lake: where builds lie.
-        path: the file in the making.
+        path: the unfinished file.
         models: the tables' descriptions.
         plan: what the file was made of.
         now: the time.

@@ -112,7 +112,7 @@ class Built(NamedTuple):
 
 
 class Builder(Protocol):
-    """What a kind builds with: the day that was entered, and the file in the making."""
+    """What a kind builds with: the day that was entered, and the unfinished file."""
 
     @property
     def adds_one_day(self) -> bool:
