@@ -16,7 +16,7 @@ from dagster_runs import materialised, run_day
 from pulltasks import masking
 from pulltasks.capture import targets as capture
 from pulltasks.huawei import pull_tasks, reading
-from pulltasks.lake import rows
+from pulltasks.lake import tasks
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.sandbox.data import Place
@@ -62,7 +62,7 @@ def test_a_quiet_list_costs_its_pages_and_each_answer_is_read_once_for_its_proof
 def test_answers_as_documented_are_decoded_once_and_no_task_is_converted_by_itself(big: Desk, monkeypatch) -> None:
     requests = sum(result.requests for result in big.capture(DAY))
     decoded = counted(monkeypatch, reading, "_decode_answer")
-    converted = counted(monkeypatch, rows, "_typed")
+    converted = counted(monkeypatch, tasks, "_typed_task")
     normalise_day(big.lake, DAY)
     assert len(decoded) == requests
     assert converted == []

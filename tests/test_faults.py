@@ -179,7 +179,7 @@ def test_a_service_that_answers_wrongly(tmp_path, capfd, monkeypatch, fault, ver
 
 def test_every_fault_of_the_sandbox_is_in_the_matrix() -> None:
     (mark,) = test_a_service_that_answers_wrongly.pytestmark
-    assert {case[0] for case in mark.args[1]} == set(FAULTS)
+    assert {getattr(case, "values", case)[0] for case in mark.args[1]} == set(FAULTS)
 
 
 @pytest.mark.parametrize(
