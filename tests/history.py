@@ -84,5 +84,7 @@ def contents(path: Path) -> dict[str, list[tuple]]:
     with duckdb.connect(str(path), read_only=True) as connection:
         names = [name for (name,) in connection.sql("select table_name from duckdb_tables()").fetchall()]
         return {
-            name: sorted(connection.sql(f"from {name}").fetchall(), key=str) for name in names if name != "meta_build"
+            name: sorted(connection.sql(f"from {name}").fetchall(), key=str)
+            for name in names
+            if name not in {"meta_build", "meta_runs"}
         }

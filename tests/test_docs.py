@@ -103,9 +103,6 @@ def commands() -> list[tuple[Block, str]]:
     return [(block, command) for block, command in lines if command and not command.startswith("#")]
 
 
-# -- a made-up week ----------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with `pulltasks.toml` and the lake of a week like the demo's, whose sandbox is still there."""
@@ -133,9 +130,6 @@ def shell(week: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(week, folder, symlinks=True)
     (folder / ".demo").symlink_to(".")
     return folder
-
-
-# -- queries and examples ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", blocks("sql"), ids=str)
@@ -195,9 +189,6 @@ def test_both_readmes_show_the_same_commands_queries_and_tables() -> None:
     assert links[0] == links[1]
 
 
-# -- commands ----------------------------------------------------------------------------------------------------
-
-
 def runnable() -> list[tuple[Block, str]]:
     return [(b, c) for b, c in commands() if not c.startswith(("make ", *NOT_RUN))]
 
@@ -229,9 +220,6 @@ def test_what_make_is_asked_for_is_there_and_is_tested() -> None:
         assert name in targets, command
         file, _, test = MADE[name].partition("::")
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), MADE[name]
-
-
-# -- what a lake holds -------------------------------------------------------------------------------------------
 
 
 SECURITY = (DOCS / "security.md").read_text(encoding="utf-8")

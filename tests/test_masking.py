@@ -328,3 +328,32 @@ def test_the_table_at_the_head_of_the_masks_is_what_they_do(connection):
         masked = [apply(connection, macro, value) for macro in ("mask_stream_url", "mask_url", "mask_place")]
         masked[2] = apply(connection, "hide_stream_path", masked[2])
         assert [shown[0] if word == "the same" else word for word in shown] == masked
+
+
+@pytest.mark.parametrize(
+    ("masked", "host"),
+    [
+        ("rtmp://Push.example.com:1935/live/***?sign=***", "push.example.com"),
+        ("rtmp://***@push.example.com/live/***", "push.example.com"),
+        ("push.example.com/live/x", "push.example.com"),
+        ("https://[2001:db8::1]:443/x", "[2001:db8::1]"),
+        ("1.2.3.4:80", "1.2.3.4"),
+        ("srt://h:9000?***#***", "h"),
+        ("***", None),
+        ("%***", None),
+        ("h%***", None),
+        ("/live/x", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_host_is_what_a_masked_address_shows_of_it(connection, masked: str | None, host: str | None):
+    assert apply(connection, "host_of", masked) == host
+
+
+@given(value=st.text(max_size=60))
+def test_a_host_shows_nothing_that_the_masked_address_hides(connection, value: str):
+    for macro in ("mask_stream_url", "mask_url"):
+        masked = apply(connection, macro, value)
+        host = apply(connection, "host_of", masked)
+        assert host is None or (host in masked.lower() and "*" not in host)

@@ -35,9 +35,6 @@ def parsed(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-# -- messages ----------------------------------------------------------------------------------------------------
-
-
 def messages(path: Path) -> Iterator[tuple[int, str]]:
     """`(line, piece)` of every message that a module can give; the piece is the same whatever it is about."""
     for function in parsed(path):
@@ -103,8 +100,6 @@ def test_every_message_is_explained() -> None:
     ]
     assert not missing, "docs/troubleshooting.md does not explain\n" + "\n".join(missing)
 
-
-# -- reasons -----------------------------------------------------------------------------------------------------
 
 LIBRARY = ROOT / "pipelines" / "pulltasks"
 REASON_MODULES = (

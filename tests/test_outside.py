@@ -33,9 +33,6 @@ GOOD, SLOW = (Place(f"{n}" * 32, "cn-north-4", 3, name=f"p{n}") for n in (1, 2))
 DAYS = [date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 1)]
 
 
-# -- proxies -----------------------------------------------------------------------------------------------------------
-
-
 def proxy_for(monkeypatch: pytest.MonkeyPatch, value: str, address: str) -> str | None:
     monkeypatch.setenv("HTTPS_PROXY", value)
 
@@ -81,9 +78,6 @@ def test_a_webhook_on_this_machine_is_sent_past_any_proxy(monkeypatch: pytest.Mo
     assert webhook.bodies == [b"{}"]
 
 
-# -- signals ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("number", "code"), sampled([(signal.SIGINT, 130), (signal.SIGTERM, 143)], 0))
 def test_a_run_that_is_stopped_says_so_in_a_line_and_keeps_what_was_whole(
     tmp_path: Path, number: int, code: int
@@ -124,9 +118,6 @@ def test_a_run_that_is_stopped_says_so_in_a_line_and_keeps_what_was_whole(
         assert service.requests[GOOD.project_id] == asked[GOOD.project_id]  # what was kept is not asked for again
 
 
-# -- files of another user -----------------------------------------------------------------------------------------------
-
-
 def test_a_raw_file_that_may_not_be_read_is_no_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
     with serving(sandbox) as url:
@@ -150,9 +141,6 @@ def test_a_raw_file_that_may_not_be_read_is_no_damaged_one(tmp_path: Path, monke
         )
         assert raw.read_bytes() == content
         assert [path.name for path in raw.parent.iterdir()] == [raw.name]
-
-
-# -- readers of the tidy tables -----------------------------------------------------------------------------------------
 
 
 def test_the_files_of_a_table_are_read_alike_by_every_reader(tmp_path: Path) -> None:

@@ -164,9 +164,6 @@ def test_an_output_that_nobody_reads_changes_no_exit_code_after_publishing(tmp_p
     assert desk.lake.published.exists()
 
 
-# -- init ----------------------------------------------------------------------------------------------------------
-
-
 NAMES = ["cn-north-4", "cn-north-4_a\x7fb", 'cn-north-4_"\n[api]', "cn-north-4_\\u0022", "cn-north-4_频道\x1b[2J"]
 
 

@@ -82,7 +82,7 @@ def daily_assets(
         may_retry = context.retry_number < retry.max_retries
         parts = _parts(context.selected_asset_keys, models)
         with told_as_failure(reporter(lake), lambda: progress.step, may_retry=may_retry) as fail:
-            with opened(settings, clock, progress, told.append) as run:
+            with opened(settings, clock, "dagster", progress, told.append) as run:
                 steps = partition_steps(run, day, _options(context, config), parts)
                 yield from _asked_for(context, _events(steps, day, lake, context.log))
                 result = run.result(day)

@@ -134,7 +134,8 @@ def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settin
     mistakes += _cross_checks(settings, need_targets=need_targets)
     if mistakes:
         raise ConfigError(mistakes, source)
-    return settings
+    zone = settings.warehouse.display_timezone or settings.timezone
+    return settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"display_timezone": zone})})
 
 
 def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | None:
@@ -276,11 +277,13 @@ def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
             "dashboard.enabled: the page is for everybody and would show what warehouse.expose_secrets leaves in "
             "clear; switch one of them off"
         )
-    if settings.timezone != "UTC" and not _is_known_to_the_database(settings.timezone):
-        yield (
-            f"timezone: {settings.timezone!r} is no time zone that the database knows; write an IANA name such as "
-            "'UTC' or 'Asia/Shanghai'"
-        )
+    zones = {"timezone": settings.timezone, "warehouse.display_timezone": settings.warehouse.display_timezone}
+    for key, zone in zones.items():
+        if zone and zone != "UTC" and not _is_known_to_the_database(zone):
+            yield (
+                f"{key}: {zone!r} is no time zone that the database knows; write an IANA name such as 'UTC' or "
+                "'Asia/Shanghai'"
+            )
     if need_targets and not settings.targets:
         yield "targets: there is none; add a [[targets]] table with project_id and region"
     seen: dict[tuple[str, str], int] = {}

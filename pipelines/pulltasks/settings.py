@@ -44,6 +44,10 @@ def _timezone(name: str) -> str:
     return name
 
 
+def _timezone_or_none(name: str | None) -> str | None:
+    return name and _timezone(name)
+
+
 def _endpoint(template: str) -> str:
     try:
         parts = urlsplit(template.format(region="region"))
@@ -209,8 +213,12 @@ class ScheduleSettings(_Section):
 
 
 class WarehouseSettings(_Section):
-    """What the published file shows; and what a build may take, by default as much as the machine lets expect."""
+    """What the published file shows; and what a build may take, by default as much as the machine lets expect.
 
+    `display_timezone` is the zone of the columns that end in `_local`; by default the one that dates are counted in.
+    """
+
+    display_timezone: Annotated[str | None, AfterValidator(_timezone_or_none)] = None
     mask_stream_names: bool = False
     expose_secrets: bool = False
     threads: int | None = Field(default=None, ge=1)

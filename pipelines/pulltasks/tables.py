@@ -13,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 
 # Raised when a column is added, renamed or retyped; stands in the metadata of every file.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 DATE = pa.date32()
 TEXT = pa.string()
@@ -220,6 +220,7 @@ CAPTURES = Table(
         Column("sweeps", COUNT, "Passes over the pages.", "passes"),
         Column("requests", COUNT, "Requests that were sent.", "requests"),
         Column("retries", COUNT, "Of these, the ones sent again after a fault.", "requests"),
+        Column("answer_bytes", COUNT, "Size of all answers that were kept, decompressed.", "bytes"),
         Column("started_at", TIME, "When the capture began.", "UTC"),
         Column("finished_at", TIME, "When the capture ended.", "UTC"),
         Column("clock_skew_seconds", COUNT, "By how much this machine's clock was corrected.", "seconds"),

@@ -12,11 +12,18 @@
 -- column: region VARCHAR | Region of the target.
 -- column: target_name VARCHAR | Name of the target on that day.
 -- column: task_id VARCHAR | The task's identifier.
+-- column: destination VARCHAR | Where the stream goes after the change, masked; of a removed task, where it went.
 -- column: change VARCHAR | added, removed, returned or changed.
 -- column: reason VARCHAR | Of a removed task: gone, unlisted or unchecked; else null.
 -- column: field VARCHAR | The field that changed; other, where no column shows it; null when the task as a whole came or went.
 -- column: value_before VARCHAR | Its value before, masked, lists as JSON; of addresses those that only this side has, unless just the order changed.
 -- column: value_after VARCHAR | Its value after, likewise; equal to the one before where only masked parts differ.
+-- column: status_before VARCHAR | The task's status before, whatever changed; null for an added task.
+-- column: status_after VARCHAR | Its status after; null for a removed task.
+-- column: start_time_before TIMESTAMP | When it was scheduled to start before, UTC.
+-- column: start_time_after TIMESTAMP | When it is scheduled to start after, UTC.
+-- column: end_time_before TIMESTAMP | When it was scheduled to end before, UTC.
+-- column: end_time_after TIMESTAMP | When it is scheduled to end after, UTC.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets that were to be captured on that day.
 -- check: change in ('added', 'removed', 'returned', 'changed')
@@ -74,6 +81,13 @@ pairs as (
         complete.*,
         keys.task_id,
         keys.change,
+        case when keys.change = 'removed' then known.destination else today.destination end as destination,
+        known.status as status_before,
+        today.status as status_after,
+        known.start_time as start_time_before,
+        today.start_time as start_time_after,
+        known.end_time as end_time_before,
+        today.end_time as end_time_after,
         known,
         today,
     from keys
@@ -217,6 +231,7 @@ select
     region,
     target_name,
     task_id,
+    destination,
     change,
     case
         when change <> 'removed' then null
@@ -227,6 +242,12 @@ select
     field,
     value_before,
     value_after,
+    status_before,
+    status_after,
+    start_time_before,
+    start_time_after,
+    end_time_before,
+    end_time_after,
     targets_complete,
     targets_expected,
 from together

@@ -114,3 +114,12 @@ create macro mask_url(value) as list_transform(
     [mask_place(value)],
     lambda address: case when regexp_matches(address, '^' || scheme()) then hide_stream_path(address) else address end
 )[1];
+
+-- The host that a masked address shows, in lower case, without its port; null where it shows none. It takes what is
+-- masked already, so it can show nothing more.
+create macro host_of(masked) as nullif(regexp_extract(
+    lower(masked), '^(?:[a-z][a-z0-9+.-]*:/{1,2}|//)?(?:[*]{3}@)?(\[[0-9a-f:.]+\]|[^/?#;:@%*\s]+)(?:[/?#;:\s]|$)', 1
+), '');
+create macro hosts_of(masked) as list_sort(list_distinct(list_filter(
+    list_transform(masked, lambda address: host_of(address)), lambda host: host is not null
+)));

@@ -1,6 +1,6 @@
 -- Listed tasks whose end is near or has passed, counted from when the last capture began (observed_at).
 -- A task past its end that is still listed need not be running: only its times are compared.
--- kind: view
+-- kind: table
 -- grain: one row per target and task
 -- example: select ends, count(*) as tasks from rpt_expiring_tasks group by all order by all
 -- key: project_id, region, task_id
@@ -10,21 +10,17 @@
 -- column: task_id VARCHAR | The task's identifier.
 -- column: ends VARCHAR | past_end, within_24_hours or within_7_days.
 -- column: end_time TIMESTAMP | When the task is scheduled to end, UTC.
+-- column: end_time_local TIMESTAMP | The same in warehouse.display_timezone.
 -- column: hours_to_end DOUBLE | Hours from observed_at to the end; negative when it has passed.
 -- column: status VARCHAR | State of the task in the service's own words.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
 -- column: destination VARCHAR | Where the stream goes, masked.
+-- column: destination_host VARCHAR | Host that the stream is pushed to; null where none can be shown.
 -- column: observed_at TIMESTAMP | When the day's last capture began, UTC.
 -- column: state_date DATE | Day of the capture that the task is known from.
 -- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
 -- column: targets_expected BIGINT | Targets that were to be captured on the last day.
 -- check: (ends = 'past_end') = (hours_to_end <= 0)
-with build as (
-    select snapshot_date, observed_at, targets_complete, targets_expected
-    from dim_dates
-    order by snapshot_date desc
-    limit 1
-)
 select
     tasks.project_id,
     tasks.region,
@@ -36,14 +32,16 @@ select
         else 'within_7_days'
     end as ends,
     tasks.end_time,
+    timezone(build.display_timezone, timezone('UTC', tasks.end_time)) as end_time_local,
     (epoch_us(tasks.end_time) - epoch_us(build.observed_at)) / 3600000000.0 as hours_to_end,
     tasks.status,
     tasks.source_type,
     tasks.destination,
+    tasks.destination_host,
     build.observed_at,
     tasks.state_date,
     build.targets_complete,
     build.targets_expected,
 from dim_pull_tasks as tasks
-cross join build
+cross join stg_build as build
 where tasks.is_current and tasks.end_time <= build.observed_at + interval 7 day

@@ -9,6 +9,7 @@
 -- column: region VARCHAR | Region of the target.
 -- column: target_name VARCHAR | Name of the target.
 -- column: hour_start TIMESTAMP | Begin of the hour, UTC.
+-- column: hour_start_local TIMESTAMP | The same in warehouse.display_timezone.
 -- column: is_forecast BOOLEAN | Whether the hour lies after the last snapshot's day.
 -- column: tasks_scheduled BIGINT | Tasks whose scheduled time touches the hour.
 -- column: tasks_open_ended BIGINT | Of these, the ones without a scheduled end.
@@ -99,6 +100,7 @@ select
     hours.region,
     targets.target_name,
     hours.hour_start,
+    timezone(build.display_timezone, timezone('UTC', hours.hour_start)) as hour_start_local,
     hours.hour_start >= span.starts_at + interval 1 day as is_forecast,
     hours.tasks_scheduled,
     hours.tasks_open_ended,
@@ -107,6 +109,7 @@ select
     days.targets_expected,
 from hours
 cross join span
+cross join stg_build as build
 inner join dim_targets as targets
     on hours.project_id = targets.project_id and hours.region = targets.region
 inner join days

@@ -6,6 +6,7 @@
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets that were to be captured on that day.
 -- column: observed_at TIMESTAMP | When the day's last capture began, UTC; the day's own midnight where the day is made up.
+-- column: display_timezone VARCHAR | Zone of the columns that end in _local.
 -- check: targets_complete <= targets_expected
 with captures as (
     select
@@ -24,5 +25,6 @@ select
             then captures.started_at
         else cast(build.snapshot_date as timestamp)
     end as observed_at,
+    build.display_timezone,
 from tidy.build as build
 cross join captures

@@ -26,6 +26,7 @@
 -- column: accepted_task_ids VARCHAR[] | Tasks known before, where an operator accepted that none of them is listed; else null.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
+-- column: answer_bytes BIGINT | Size of all answers, decompressed; null without a capture and for days of earlier versions.
 -- column: sweeps BIGINT | Passes over the pages.
 -- column: drift_repairs BIGINT | Pages that were read only to bridge gaps or to settle doubts.
 -- column: offset_unit VARCHAR | What the offset parameter was found to count: rows, pages or unknown.
@@ -154,6 +155,7 @@ select
     accepted_task_ids,
     requests,
     retries,
+    answer_bytes,
     sweeps,
     drift_repairs,
     offset_unit,

@@ -12,7 +12,7 @@
 -- column: create_time_raw VARCHAR | Not null where create_time held no time; the text is masked.
 -- column: task_region VARCHAR | Region in which the task runs, as the answer names it.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
--- column: domain VARCHAR | Ingest domain that the stream is pushed to.
+-- column: domain VARCHAR | Ingest domain that the stream is pushed to; null or empty where destination_url is used: destination_host has both.
 -- column: app_name VARCHAR | Application name at the destination.
 -- column: stream_name VARCHAR | Stream name at the destination.
 -- column: push_args VARCHAR | Arguments appended to the push address, values masked.
@@ -20,6 +20,7 @@
 -- column: destination_url VARCHAR | Full destination, masked; empty or null when domain, app and stream are used.
 -- column: destination_url_fingerprint VARCHAR | Keyed fingerprint of destination_url where it is set.
 -- column: destination VARCHAR | Where the stream goes, from either form: host/application/stream, masked.
+-- column: destination_host VARCHAR | Host that the stream is pushed to, from either form; null where none can be shown.
 -- column: destination_fingerprint VARCHAR | Keyed fingerprint of that place: equal for tasks that push to one stream.
 -- column: start_time TIMESTAMP | When the task is scheduled to start, UTC.
 -- column: start_time_raw VARCHAR | Not null where start_time held no time; the text is masked.
@@ -28,11 +29,14 @@
 -- column: callback_events_specified BOOLEAN | False when callback_events was absent or null: all events then.
 -- column: callback_events VARCHAR[] | Events that are called back; null or empty means all.
 -- column: callback_url VARCHAR | Receiver of the callbacks, masked.
+-- column: callback_host VARCHAR | Host of the receiver; null where none can be shown.
 -- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url where it is set.
 -- column: backup_source_type VARCHAR | Type of the backup source.
 -- column: source_urls VARCHAR[] | Source addresses in order, masked.
+-- column: source_hosts VARCHAR[] | Hosts of the source addresses, each once, in order of their names.
 -- column: source_fingerprints VARCHAR[] | Keyed fingerprints of the source addresses: equal for equal addresses.
 -- column: backup_source_urls VARCHAR[] | Backup addresses in order, masked.
+-- column: backup_source_hosts VARCHAR[] | Hosts of the backup addresses, likewise.
 -- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of the backup addresses, in order.
 -- column: vod_loop_time VARCHAR | Rounds that the file list is played: -1 without end, N rounds, empty default.
 -- column: vod_start_video_index BIGINT | Position in source_urls that playing starts at, from 0.
@@ -71,6 +75,7 @@ named as (
         task_id,
         coalesce(destination_url, '') <> '' as is_by_url,
         mask_place(destination_url) as shown_url,
+        mask_url(callback_url) as shown_callback_url,
         regexp_replace(trim(destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
         destination_url ilike 'srt:%' as is_srt,
         case
@@ -87,6 +92,7 @@ addressed as (
         task_id,
         is_by_url,
         shown_url,
+        shown_callback_url,
         case
             -- of srt the arguments name the stream
             when is_by_url and is_srt then regexp_replace(without_scheme, '^[^/]*@', '')
@@ -102,6 +108,7 @@ destinations as (
         task_id,
         is_by_url,
         shown_url,
+        shown_callback_url,
         rtrim(regexp_replace(lower(host), ':(1935|443)$', ''), '.')
         || rtrim(case when contains(path, '//') then regexp_replace(path, '/+', '/', 'g') else path end, '/') as place,
     from (
@@ -145,6 +152,7 @@ select
             then mask_name(lower(coalesce(tasks.domain, ''))) || '/' || mask_name(coalesce(tasks.app_name, '')) || '/'
                 || mask_stream_name(coalesce(tasks.stream_name, ''))
     end as destination,
+    host_of(destination) as destination_host,
     fingerprint(destinations.place) as destination_fingerprint,
     tasks.start_time,
     mask_raw(tasks.start_time_raw) as start_time_raw,
@@ -154,12 +162,15 @@ select
     case
         when tasks.callback_events_specified then coalesce(events.callback_events, [])
     end as callback_events,
-    mask_url(tasks.callback_url) as callback_url,
+    destinations.shown_callback_url as callback_url,
+    host_of(destinations.shown_callback_url) as callback_host,
     fingerprint(nullif(tasks.callback_url, '')) as callback_url_fingerprint,
     mask_name(tasks.backup_source_type) as backup_source_type,
     coalesce(sources.urls, []) as source_urls,
+    coalesce(hosts_of(sources.urls), []) as source_hosts,
     coalesce(sources.fingerprints, []) as source_fingerprints,
     coalesce(backups.urls, []) as backup_source_urls,
+    coalesce(hosts_of(backups.urls), []) as backup_source_hosts,
     coalesce(backups.fingerprints, []) as backup_source_fingerprints,
     mask_name(tasks.vod_loop_time) as vod_loop_time,
     tasks.vod_start_video_index,

@@ -28,6 +28,8 @@
 -- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows and does not list.
 -- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not asked for.
 -- column: clock_skew_seconds BIGINT | By how much this machine's clock was corrected, in seconds.
+-- column: answer_bytes BIGINT | Size of all answers, decompressed; null without a capture and for days of earlier versions.
+-- column: duration_seconds DOUBLE | From the begin of the capture to its end.
 -- column: started_at TIMESTAMP | When the capture began, UTC.
 -- column: finished_at TIMESTAMP | When the capture ended, UTC.
 select
@@ -56,6 +58,8 @@ select
     cast(null as bigint) as unlisted_count,
     cast(null as bigint) as unchecked_count,
     cast(null as bigint) as clock_skew_seconds,
+    cast(null as bigint) as answer_bytes,
+    cast(null as double) as duration_seconds,
     cast(null as timestamp) as started_at,
     cast(null as timestamp) as finished_at,
 from stg_days as days
@@ -88,6 +92,8 @@ select
     today.unlisted_count,
     today.unchecked_count,
     today.clock_skew_seconds,
+    today.answer_bytes,
+    (epoch_us(today.finished_at) - epoch_us(today.started_at)) / 1000000.0 as duration_seconds,
     today.started_at,
     today.finished_at,
 from stg_captures as today

@@ -196,8 +196,6 @@ def bars(page: Page) -> int:
     return page.locator("[data-chart=history] .layer_0_marks path").count()
 
 
-# -- what it says ------------------------------------------------------------------------------------------------------
-
 TILES = {
     "tasks": "select count(*) from dim_pull_tasks where is_current {and_}",
     "changes": "select count(distinct (project_id, region, task_id)) from fct_pull_task_changes "
@@ -311,9 +309,6 @@ def test_a_text_that_a_spreadsheet_would_run_is_copied_as_a_text(visit, text: st
     assert cell.strip('"').startswith("'")
     assert page.evaluate("csvCell({kind: 'number'}, -1)") == "-1"
     assert page.evaluate("""csvCell({kind: 'text'}, 'a "b", c')""") == '"a ""b"", c"'
-
-
-# -- never a wrong zero ------------------------------------------------------------------------------------------------
 
 
 def test_what_is_not_complete_is_said_first_and_cannot_be_overlooked(visit) -> None:
@@ -468,9 +463,6 @@ def test_only_what_is_complete_counts_as_known_on_each_day(visit) -> None:
     assert page.locator("[data-chart=history] .layer_1_marks text").all_text_contents() == ["?", "?"]
 
 
-# -- charts ------------------------------------------------------------------------------------------------------------
-
-
 def test_every_chart_is_drawn_and_its_numbers_are_there_as_a_table(visit) -> None:
     page, shown = visit("good")
     kinds = shown.one("select count(*) from (select distinct snapshot_date, status from fct_daily_task_counts)")
@@ -543,9 +535,6 @@ def test_hours_are_those_of_the_lakes_time_zone(visit) -> None:
     page, _ = visit("good")
     assert page.evaluate("time(1795305600)") == "2026-11-22 00:00"
     assert page.evaluate("speech.timezone = 'Asia/Shanghai', time(1795305600)") == "2026-11-22 08:00"
-
-
-# -- for everybody -----------------------------------------------------------------------------------------------------
 
 
 def test_a_hostile_name_is_only_text(visit) -> None:

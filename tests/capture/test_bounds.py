@@ -175,8 +175,6 @@ def test_a_target_whose_answers_grow_beyond_all_measure_is_given_up(service, tmp
     assert bad.requests <= 12
 
 
-# -- decompression ------------------------------------------------------------------------------------------------------
-
 REQUEST = httpx.Request("GET", "http://h/")
 LIMIT = 100_000
 
@@ -257,9 +255,6 @@ def test_large_answers_are_read_a_few_at_a_time(tmp_path: Path) -> None:
     assert most[0] == 2
 
 
-# -- the rest -----------------------------------------------------------------------------------------------------------
-
-
 def test_a_webhook_that_drips_has_one_deadline() -> None:
     service = PlainService()
     service.streams["x"] = drip_headers
@@ -272,9 +267,6 @@ def test_a_webhook_that_drips_has_one_deadline() -> None:
 )
 def test_masking_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
     assert len(mask_text(text)) <= 2 * len(text)
-
-
-# -- memory and threads of a build ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

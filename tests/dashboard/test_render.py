@@ -129,9 +129,6 @@ def test_a_warehouse_that_shows_secrets_gets_no_page(desk: Desk) -> None:
         _ = desk.settings
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
 def test_every_text_is_there_in_each_language_and_names_the_same_values() -> None:
     for key, texts in read_words().items():
         assert set(texts) == set(LANGUAGES), key

@@ -168,9 +168,6 @@ def test_how_often_an_order_that_moves_ends_wrongly_complete(manner: str) -> Non
     assert ends["wrongly complete"] <= MOVING_MANY * 0.2
 
 
-# -- answers that are old ----------------------------------------------------------------------------------------
-
-
 def contradict(totals: list[int]) -> bool:
     """The rule of the design, word by word."""
     return any(
@@ -238,9 +235,6 @@ def test_one_answer_that_is_fifty_births_old_is_never_believed(manner: str) -> N
         assert outcome.verdict != "complete" or outcome.ids >= server.throughout, seed
 
 
-# -- honest services that look like it ---------------------------------------------------------------------------
-
-
 class Bursting(ModelServer):
     """After the third answer so many tasks appear, or end, in the middle at once."""
 
@@ -270,9 +264,6 @@ def test_an_honest_list_that_changes_much_at_once_ends_complete(server_of: type[
         assert outcome.verdict == "complete", (seed, outcome.reason)
         assert outcome.ids >= server.throughout
         assert outcome.sweeps <= 2
-
-
-# -- machines without one of their checks ------------------------------------------------------------------------
 
 
 def believes_pages(monkeypatch: pytest.MonkeyPatch) -> None:

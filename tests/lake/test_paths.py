@@ -84,9 +84,6 @@ def test_strays_beside_raw_files_and_folders_that_hold_no_day_are_left_alone(des
     assert desk.lake.raw_dates() == list(DAYS)
 
 
-# -- paths of the configuration ------------------------------------------------------------------------------------
-
-
 def load(tmp_path: Path, text: str):
     (tmp_path / "conf").mkdir(exist_ok=True)
     file = tmp_path / "conf" / "pulltasks.toml"

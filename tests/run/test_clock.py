@@ -188,8 +188,6 @@ def command(desk: Desk, monkeypatch) -> int:
     return int(ended.value.code or 0)
 
 
-# -- the law itself ------------------------------------------------------------------------------------------------
-
 MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))
 SECONDS = st.integers(-119, 119)
 
@@ -250,8 +248,6 @@ def test_a_message_names_both_times_and_near_midnight_another_hour(hour: int, is
     assert f"2026-11-24 {hour:02}:30" in text
     assert ("distance from midnight" in text) == is_near
 
-
-# -- what was written under a wrong date all the same -----------------------------------------------------------------
 
 SANDBOX_DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(3)]
 AHEAD = date(2027, 1, 5)
@@ -378,9 +374,6 @@ def test_forget_says_what_it_would_do_and_does_it_when_told(wronged: Desk, monke
         True,
         False,
     )
-
-
-# -- zones and times --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("zone", ["localtime", "posix/Asia/Shanghai", "right/UTC", "posixrules", "Nowhere/Land"])

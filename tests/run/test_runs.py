@@ -189,9 +189,6 @@ def test_without_targets_nothing_is_begun(desk: Desk) -> None:
     assert not desk.lake.root.exists()
 
 
-# -- what is gone ------------------------------------------------------------------------------------------------
-
-
 def gone_of(desk: Desk, day: date) -> tuple:
     verdict = read_capture(desk.lake.raw_file(day, BEIJING.project_id, BEIJING.region)).verdict
     return verdict.verdict, set(verdict.gone), set(verdict.unlisted), set(verdict.unchecked)

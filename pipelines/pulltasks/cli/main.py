@@ -392,9 +392,6 @@ def sandbox(
     serve(port, seed, projects, tasks, fault or [])
 
 
-# -- the outside world -------------------------------------------------------------------------------------------
-
-
 def _clock() -> _Clock:
     import uuid
 

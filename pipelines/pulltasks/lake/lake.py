@@ -47,6 +47,7 @@ class Lake:
         self.published = self.warehouse / "pulltasks.duckdb"
         self.dashboard = self.warehouse / "dashboard.html"
         self.redaction_key = root / "redaction.key"
+        self.run_log = root / "runs.ndjson"
         self.redaction_key_checksum = root / "redaction.key.sha256"
         self.alerts = root / "alerts"
         self.alerts_sent = self.alerts / "sent.json"

@@ -109,6 +109,12 @@ class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", ta
         return readable if isinstance(readable, bytes) else readable.encode()
 
     @property
+    def size(self) -> int:
+        """Bytes of the body as received, decompressed."""
+        readable = self.readable
+        return len(readable if isinstance(readable, bytes) or readable.isascii() else readable.encode())
+
+    @property
     def readable(self) -> str | bytes:
         """The body as a decoder takes it: text where it is text, which saves encoding it first."""
         return base64.b64decode(self.body_base64) if self.body_base64 is not None else self.body or ""

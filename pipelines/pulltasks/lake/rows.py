@@ -162,6 +162,7 @@ def _of_capture(capture: RawCapture, tasks: Tasks) -> dict[str, Any]:
     return {name: value for name, value in verdict.items() if name in tables.CAPTURES.schema.names} | {
         "capture_id": capture.capture.capture_id,
         "changed_while_listing": tasks.changed,
+        "answer_bytes": sum(answer.size for answer in capture.answers),
         "started_at": capture.capture.started_at.astimezone(UTC).replace(tzinfo=None),
         "finished_at": capture.verdict.finished_at.astimezone(UTC).replace(tzinfo=None),
     }

@@ -114,9 +114,6 @@ def may_try_again(captures: Sequence[CaptureResult]) -> bool:
     return CREDENTIAL_REFUSED not in reasons and bool(reasons - PERSISTENT)
 
 
-# -- whole runs --------------------------------------------------------------------------------------------------
-
-
 def snapshot(
     settings: Settings,
     day: date,
@@ -140,7 +137,7 @@ def snapshot(
     if not simulated:
         check_date(settings, day, began_at)
     options = CaptureOptions(refresh, only, accept_drop, simulated, began_at)
-    with opened(settings, clock, watcher, tell) as run:
+    with opened(settings, clock, "snapshot", watcher, tell) as run:
         return _finished(run, snapshot_steps(run, day, options), day)
 
 
@@ -168,7 +165,7 @@ def rebuild(
             f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched: without it a day's "
             "tables cannot be made again, those that are there stay"
         )
-    with opened(settings, clock, watcher, tell) as run:
+    with opened(settings, clock, "rebuild", watcher, tell) as run:
         result = _finished(run, rebuild_steps(run, days), days[-1])
     without_raw = tuple(day for day in lake.tidy_dates() if first <= day <= last and day not in days)
     return replace(result, days_without_raw=without_raw)
@@ -216,7 +213,7 @@ def forget(
             f"{day}: there is no raw archive of this day, so it could never be made again; say --for-good beside --yes "
             "if it shall go all the same. Nothing was touched"
         )
-    with opened(settings, clock, watcher) as run:
+    with opened(settings, clock, "forget", watcher) as run:
         run.settle()
         folder = forget_day(lake, day)
         days = lake.tidy_dates()

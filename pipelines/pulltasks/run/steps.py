@@ -7,8 +7,10 @@ Does not live here: their order (order), what they do (capture, lake, warehouse)
 from __future__ import annotations
 
 import asyncio
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED, Failure
@@ -20,6 +22,7 @@ from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake, month_of
 from pulltasks.lake.manifests import read_if_valid, stale_dates
 from pulltasks.lake.normalise import normalise_days
+from pulltasks.lake.run_log import RunLine, add_run
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.plan import plan_build
 from pulltasks.warehouse.previous_captures import previous_captures
@@ -59,9 +62,6 @@ class Silent:
 
     def advance(self, note: str) -> None:
         """Nothing to do."""
-
-
-# -- what is asked of a run, and what it answers -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,6 @@ class RunResult:
     page_error: str | None = None
 
 
-# -- the steps ---------------------------------------------------------------------------------------------------
-
-
 class Run:
     """One run over a lake whose lock it holds: its steps, and what they found. `opened` makes one."""
 
@@ -185,6 +182,8 @@ class Run:
         self._noticed: list[str] = []
         self._compacted: Collection[date] = ()
         self._published: Path | None = None
+        self._status: Status | None = None
+        self._is_complete = False
 
     def notice_damage(self) -> None:
         """Warn of a published file that cannot be opened; the day is captured all the same."""
@@ -288,6 +287,29 @@ class Run:
             except LakeError as error:
                 self.troubles.append(str(error))
 
+    def log(self, verb: str, began_at: datetime, error: str | None) -> None:
+        """Add the run to the lake's log; that it cannot be written takes nothing back."""
+        asked = [capture for capture in self.captures if capture.is_new]
+        coverage = [target.coverage for target in self._status.targets] if self._status else None
+        line = RunLine(
+            run_id=self.clock.new_id(),
+            verb=verb,
+            outcome="complete" if self._is_complete else "not_complete" if self._status else "failed",
+            began_at=began_at,
+            ended_at=self.clock.now(),
+            software_version=version("pulltasks"),
+            error=error,
+            snapshot_date=self._status.day if self._status else None,
+            targets_complete=None if coverage is None else coverage.count("complete"),
+            targets_expected=None if coverage is None else len(coverage),
+            targets_asked=len(asked),
+            requests=sum(capture.requests for capture in asked),
+        )
+        try:
+            add_run(self.lake, line)
+        except OSError as not_written:
+            warnings.warn(f"{self.lake.run_log}: cannot be written ({not_written.strerror})", stacklevel=2)
+
     def result(self, day: date) -> RunResult | None:
         """What the run did; None where it neither published nor wrote the page."""
         if self.troubles:
@@ -307,6 +329,7 @@ class Run:
             if self.captures
             else status.is_complete
         )
+        self._status, self._is_complete = status, is_covered and not self.troubles and not self.page_error
         return RunResult(
             captures=self.captures,
             built_days=tuple(dict.fromkeys(self.built)),
@@ -314,7 +337,7 @@ class Run:
             published=published,
             status=status,
             surprises=(*self._noticed, *surprises),
-            is_complete=is_covered and not self.troubles and not self.page_error,
+            is_complete=self._is_complete,
             dashboard=self.page,
             page_error=self.page_error,
         )
@@ -324,14 +347,16 @@ class Run:
 def opened(
     settings: Settings,
     clock: Clock,
+    verb: str,
     watcher: Watcher | None = None,
     tell: Callable[[Failure], None] = lambda _: None,
 ) -> Iterator[Run]:
-    """A run, for as long as it holds the lake's lock.
+    """A run, for as long as it holds the lake's lock; the lake's log of runs says how it ended.
 
     Args:
         settings: the configuration.
         clock: time and identifiers.
+        verb: what the log calls the run.
         watcher: is told how the run gets on.
         tell: is told what an alarm says beside how the targets stand, as soon as it is known.
 
@@ -343,7 +368,14 @@ def opened(
     with lake.lock():
         run = Run(settings, lake, clock, reporter(lake), watcher or Silent(), tell)
         run.notice_damage()
-        yield run
+        began_at, error = clock.now(), None
+        try:
+            yield run
+        except BaseException as caught:
+            error = type(caught).__name__
+            raise
+        finally:
+            run.log(verb, began_at, error)
 
 
 def failures_of(captures: Sequence[CaptureResult]) -> tuple[Failure, ...]:

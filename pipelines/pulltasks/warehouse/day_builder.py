@@ -38,12 +38,19 @@ class DayBuilder:
     """The builder that kinds use, over a connection with the catalogs of a build."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, lake: Lake, *, adds_one_day: bool, read_once: Collection[str]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        lake: Lake,
+        *,
+        adds_one_day: bool,
+        read_once: Collection[str],
+        display_timezone: str = "UTC",
     ) -> None:
         self.adds_one_day = adds_one_day
         self._connection = connection
         self._lake = lake
         self._read_once = read_once
+        self._display_timezone = display_timezone
         self._checked: set[Path] = set()
 
     def enter(self, day: date) -> None:
@@ -60,8 +67,9 @@ class DayBuilder:
             rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
             con.execute(f"create or replace view whole_day.main.{table.name} as {rows}")
         con.execute(
-            "create or replace table tidy.main.build as select $1::date as snapshot_date, $2::varchar as timezone",
-            [day, self._timezone()],
+            "create or replace table tidy.main.build as select $1::date as snapshot_date, $2::varchar as timezone, "
+            "$3::varchar as display_timezone",
+            [day, self._timezone(), self._display_timezone],
         )
         self._show()
 

@@ -14,6 +14,7 @@ import duckdb
 
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import PRIVATE_FILE, PUBLIC_FILE
+from pulltasks.lake.run_log import read_runs
 from pulltasks.masking import scrub
 from pulltasks.sql_literals import quoted
 from pulltasks.warehouse.plan import EXPOSED, Plan, retire_builds, write_meta
@@ -66,7 +67,7 @@ def finish_file(
         connection.execute("begin")
         without_words = [m for m in models.in_order if m.is_published and m.name not in has_words]
         connection.execute(";\n".join(comment for model in without_words for comment in _comments(model)))
-        write_meta(connection, plan, build_id, now)
+        write_meta(connection, plan, build_id, now, read_runs(lake))
         for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
             connection.execute(statement)
     except duckdb.Error as error:

@@ -52,7 +52,7 @@ def _schema_of(models: Models) -> Schema:
     known: dict[str, object] = {
         "main": of_models,
         "before": of_models,
-        "tidy": {**of_tidy, "build": {"snapshot_date": "DATE", "timezone": "VARCHAR"}},
+        "tidy": {**of_tidy, "build": {"snapshot_date": "DATE", "timezone": "VARCHAR", "display_timezone": "VARCHAR"}},
     }
     return MappingSchema(known, dialect="duckdb")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,12 @@ from pulltasks.masking import masks_digest
 from pulltasks.sql_literals import escaped, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from datetime import date, datetime
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import date
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
+    from pulltasks.lake.run_log import RunLine
     from pulltasks.settings import WarehouseSettings
     from pulltasks.warehouse.models import Models
 
@@ -32,6 +34,7 @@ KEPT_BUILDS = 3
 EXPOSED = "exposed"  # in the file name of a build that shows secrets
 META_BUILD = "meta_build"
 META_INPUTS = "meta_inputs"
+META_RUNS = "meta_runs"
 META_COMMENTS = {
     META_BUILD: (
         "When and from what this file was built. Grain: one row.",
@@ -52,6 +55,23 @@ META_COMMENTS = {
         {
             "snapshot_date": "The date.",
             "manifest_sha256": "SHA-256 of the manifest that names the date's tidy files.",
+        },
+    ),
+    META_RUNS: (
+        "The runs of the last 90 days that ended before this file was built. Grain: one row per run.",
+        {
+            "run_id": "Identifier of the run.",
+            "verb": "snapshot, rebuild, forget or dagster.",
+            "outcome": "complete, when every target of the day is; not_complete; failed, when nothing was published.",
+            "error": "Kind of the error that ended it; null otherwise.",
+            "snapshot_date": "The day that it worked on; null where it ended before it published.",
+            "began_at": "When it began, UTC.",
+            "ended_at": "When it ended, UTC.",
+            "targets_complete": "Complete targets of the day after the run.",
+            "targets_expected": "Expected targets of the day.",
+            "targets_asked": "Targets that it listed.",
+            "requests": "Requests that it sent.",
+            "software_version": "Version of pulltasks.",
         },
     ),
 }
@@ -115,7 +135,8 @@ def plan_build(
     builds = lake.builds()
     key = read_or_make_key(lake, may_make=not builds)
     masks = masks_digest(key, mask_stream_names=settings.mask_stream_names, expose_secrets=settings.expose_secrets)
-    rules, words = f"{models.digest()}|{masks}", models.words_digest()
+    zone = settings.display_timezone or "UTC"
+    rules, words = f"{models.digest()}|{zone}|{masks}", models.words_digest()
     base, held = None, 0
     with duckdb.connect() as reader:
         for build in builds:
@@ -226,7 +247,20 @@ def retire_builds(reader: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) -> 
             by_age[age] = day
 
 
-def write_meta(connection: duckdb.DuckDBPyConnection, plan: Plan, build_id: str, now: datetime) -> None:
+_RUN_TYPES = {
+    "snapshot_date": "date",
+    "began_at": "timestamp",
+    "ended_at": "timestamp",
+    "targets_complete": "bigint",
+    "targets_expected": "bigint",
+    "targets_asked": "bigint",
+    "requests": "bigint",
+}
+
+
+def write_meta(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, build_id: str, now: datetime, runs: Sequence[RunLine]
+) -> None:
     """Write `meta_build` and `meta_inputs` into the unfinished file, attached as `warehouse`."""
     connection.execute(
         f"create or replace table warehouse.main.{META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
@@ -249,7 +283,17 @@ def write_meta(connection: duckdb.DuckDBPyConnection, plan: Plan, build_id: str,
         "select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
         [list(plan.inputs), list(plan.inputs.values())],
     )
+    names = META_COMMENTS[META_RUNS][1]
+    of_runs = ", ".join(f"unnest(?::{_RUN_TYPES.get(name, 'varchar')}[]) as {name}" for name in names)
+    connection.execute(
+        f"create or replace table warehouse.main.{META_RUNS} as select {of_runs}",
+        [[_without_zone(getattr(run, name)) for run in runs] for name in names],
+    )
     for name, (text, columns) in META_COMMENTS.items():
         connection.execute(f"comment on table warehouse.main.{name} is {quoted(text)}")
         for column, description in columns.items():
             connection.execute(f"comment on column warehouse.main.{name}.{column} is {quoted(description)}")
+
+
+def _without_zone(value: object) -> object:
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value

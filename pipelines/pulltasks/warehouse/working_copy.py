@@ -126,7 +126,13 @@ class WorkingCopy:
         self._crossed: tuple[CheckResult, ...] | None = None
         readers = Counter(name for model in models.in_order for name in model.depends_on)
         read_once = {name for name, count in readers.items() if count == 1}
-        self._builder = DayBuilder(connection, lake, adds_one_day=plan.adds_one_day, read_once=read_once)
+        self._builder = DayBuilder(
+            connection,
+            lake,
+            adds_one_day=plan.adds_one_day,
+            read_once=read_once,
+            display_timezone=settings.display_timezone or "UTC",
+        )
 
     @property
     def day(self) -> date:

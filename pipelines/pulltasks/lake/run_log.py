@@ -1,0 +1,79 @@
+"""The log of runs: one line for each run of the last 90 days, whatever became of it.
+
+Lives here: the file `runs.ndjson` of a lake: reading it, adding a run.
+Does not live here: what a run did (run.steps), the table `meta_runs` (warehouse.plan), what is printed (cli).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pulltasks.lake.lake import Lake
+
+KEPT = timedelta(days=90)
+Outcome = Literal["complete", "not_complete", "failed"]
+
+
+class RunLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One run.
+
+    Attributes:
+        run_id: identifier of the run.
+        verb: snapshot, rebuild, forget or dagster.
+        outcome: complete, when every target of the day is; not_complete; failed, when nothing was published.
+        error: the kind of the error that ended it; None otherwise.
+        snapshot_date: the day that it worked on; None where it ended before it had one.
+        began_at: UTC.
+        ended_at: UTC.
+        targets_complete: complete targets of the day after the run.
+        targets_expected: expected targets of the day.
+        targets_asked: targets that the run listed.
+        requests: sent to the service.
+        software_version: of pulltasks.
+    """
+
+    run_id: str
+    verb: str
+    outcome: Outcome
+    began_at: datetime
+    ended_at: datetime
+    software_version: str
+    error: str | None = None
+    snapshot_date: date | None = None
+    targets_complete: int | None = None
+    targets_expected: int | None = None
+    targets_asked: int = 0
+    requests: int = 0
+
+
+_decode = msgspec.json.Decoder(RunLine).decode
+
+
+def read_runs(lake: Lake) -> list[RunLine]:
+    """The runs of the log, oldest first; a line that cannot be read is left out, as nothing rests on it."""
+    try:
+        lines = lake.run_log.read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(_decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return found
+
+
+def add_run(lake: Lake, run: RunLine) -> None:
+    """Add a run to the log, and leave out those that ended more than 90 days before it. Under the lake's lock.
+
+    Raises:
+        OSError: when the log cannot be written; it stays as it was.
+    """
+    kept = [line for line in read_runs(lake) if line.ended_at >= run.ended_at - KEPT]
+    with lake.writing(lake.run_log) as path:
+        path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (*kept, run)))

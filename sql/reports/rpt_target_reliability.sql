@@ -1,0 +1,71 @@
+-- How reliably each target was captured: complete days of expected ones in the last 7, 30 and 90 days, and what went wrong.
+-- kind: table
+-- grain: one row per expected target
+-- example: select target_name, days_complete_30, days_expected_30, longest_gap_days, last_error_reason from rpt_target_reliability order by days_expected_30 - days_complete_30 desc
+-- key: project_id, region
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: target_name VARCHAR | Name of the target in the configuration.
+-- column: days_complete_7 BIGINT | Days of the last 7 on which its capture is complete.
+-- column: days_expected_7 BIGINT | Days of the last 7 on which it was to be listed.
+-- column: days_complete_30 BIGINT | Days of the last 30 on which its capture is complete.
+-- column: days_expected_30 BIGINT | Days of the last 30 on which it was to be listed.
+-- column: days_complete_90 BIGINT | Days of the last 90 on which its capture is complete.
+-- column: days_expected_90 BIGINT | Days of the last 90 on which it was to be listed.
+-- column: longest_gap_days BIGINT | Most days of the last 90 in a row that are not complete; 0 when all are.
+-- column: last_complete_date DATE | Its newest complete day; null when there is none.
+-- column: last_error_date DATE | Its newest day of the last 90 that is not complete; null when all are.
+-- column: last_error_coverage VARCHAR | How that day ended: held, incomplete, failed or missing.
+-- column: last_error_reason VARCHAR | Why, in the words of verdict_reason.
+-- column: targets_complete BIGINT | Targets captured completely on the last day.
+-- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- check: days_complete_7 <= days_expected_7 and days_complete_30 <= days_expected_30 and days_complete_90 <= days_expected_90
+-- check: (longest_gap_days = 0) = (last_error_date is null)
+with days as (
+    select
+        days.*,
+        build.snapshot_date - days.snapshot_date as age_days,
+        days.coverage = 'complete' as is_complete,
+        -- Days in a row that are not complete have the same number of complete days before them.
+        count(*) filter (days.coverage = 'complete') over (
+            partition by days.project_id, days.region order by days.snapshot_date
+        ) as complete_before,
+    from fct_target_days as days
+    cross join stg_build as build
+    where days.is_expected and days.snapshot_date > build.snapshot_date - 90
+),
+gaps as (
+    select project_id, region, complete_before, count(*) filter (not is_complete) as gap_days
+    from days
+    group by project_id, region, complete_before
+),
+longest as (
+    select project_id, region, max(gap_days) as longest_gap_days
+    from gaps
+    group by project_id, region
+)
+select
+    targets.project_id,
+    targets.region,
+    targets.target_name,
+    count(*) filter (days.is_complete and days.age_days < 7) as days_complete_7,
+    count(*) filter (days.age_days < 7) as days_expected_7,
+    count(*) filter (days.is_complete and days.age_days < 30) as days_complete_30,
+    count(*) filter (days.age_days < 30) as days_expected_30,
+    count(*) filter (days.is_complete) as days_complete_90,
+    count(*) as days_expected_90,
+    longest.longest_gap_days,
+    targets.last_complete_date,
+    max(days.snapshot_date) filter (not days.is_complete) as last_error_date,
+    arg_max(days.coverage, days.snapshot_date) filter (not days.is_complete) as last_error_coverage,
+    arg_max(days.verdict_reason, days.snapshot_date) filter (not days.is_complete) as last_error_reason,
+    build.targets_complete,
+    build.targets_expected,
+from dim_targets as targets
+inner join days
+    on targets.project_id = days.project_id and targets.region = days.region
+inner join longest
+    on targets.project_id = longest.project_id and targets.region = longest.region
+cross join stg_build as build
+where targets.is_expected
+group by all
