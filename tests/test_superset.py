@@ -28,6 +28,14 @@ TALISMAN_ENABLED = False  # it lets the cookie of the CSRF token travel over htt
 """
 # One number of each chart, and the same from other tables where they have it: (column to sum, or None for the rows; SQL).
 NUMBERS = {
+    "Tasks listed": ("tasks", "select sum(last_complete_task_count) from dim_targets where is_expected"),
+    "Targets complete": (
+        "complete",
+        "select count(*) from dim_targets where is_expected and last_coverage = 'complete'",
+    ),
+    "Targets expected": ("expected", "select count(*) from dim_targets where is_expected"),
+    "Streams in conflict now": ("streams", "select count(*) from rpt_stream_conflicts where timing <> 'over'"),
+    "Tasks that end soon": ("tasks", "select count(*) from rpt_expiring_tasks where ends = 'within_24_hours'"),
     "Coverage, newest day first": (
         "targets_complete",
         "select count(*) from rpt_snapshot_coverage where coverage = 'complete'",
@@ -44,7 +52,7 @@ NUMBERS = {
         "select count(*) from fct_pull_task_changes where snapshot_date = (select max(snapshot_date) from dim_dates)",
     ),
     "Scheduled load per hour": ("tasks", "select sum(tasks_scheduled) from rpt_schedule_load"),
-    "Destination conflicts": (None, "select count(*) from rpt_destination_conflicts"),
+    "Streams in conflict": (None, "select count(*) from rpt_stream_conflicts"),
     "Tasks that end within a week": (None, "select count(*) from rpt_expiring_tasks where hours_to_end > 0"),
     "Tasks without backup": ("tasks", "select count(*) from rpt_tasks_without_backup"),
     "Most used sources": ("task_count", "select sum(task_count) from rpt_source_reuse"),

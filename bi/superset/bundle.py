@@ -38,6 +38,7 @@ FORMATS = {
     "DATE": {"d3TimeFormat": "%Y-%m-%d"},
     "TIMESTAMP": {"d3TimeFormat": "%Y-%m-%d %H:%M"},
     "DOUBLE": {"d3NumberFormat": ",.1f"},
+    "BIGINT": {"d3NumberFormat": ",d"},
 }
 # All rows in one list that scrolls; no bars behind numbers, which would make 2 of 3 targets look like plenty.
 TABLE = {"page_length": 0, "show_cell_bars": False, "color_pn": False}
@@ -137,6 +138,7 @@ def _dataset(
         "columns": [
             {
                 "column_name": column.name,
+                "verbose_name": _in_words(column.name),
                 "type": column.type,
                 "description": column.description,
                 "is_dttm": column.type in {"DATE", "TIMESTAMP"},
@@ -157,6 +159,11 @@ def _dataset(
             for metric, its in {**coverage, **metrics}.items()
         ],
     }
+
+
+def _in_words(name: str) -> str:
+    """The heading of a column: `overlap_start_time` is Overlap start time; hours and days in UTC say so elsewhere."""
+    return name.replace("_", " ").capitalize()
 
 
 def _chart(name: str, document: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,11 +226,11 @@ def _query(form: Mapping[str, Any], suffix: str) -> dict[str, Any]:
     filters = form.get(f"adhoc_filters{suffix}", [])
     return {
         "columns": columns,
-        "metrics": form.get(f"metrics{suffix}", []),
+        "metrics": form.get(f"metrics{suffix}", [form["metric"]] if "metric" in form else []),
         "filters": [],
         "extras": {"where": " and ".join(f"({its['sqlExpression']})" for its in filters), "having": ""},
         "orderby": order,
-        "row_limit": form[f"row_limit{suffix}"],
+        "row_limit": form.get(f"row_limit{suffix}", 1),
     }
 
 

@@ -21,6 +21,7 @@
 -- column: task_ids VARCHAR[] | These tasks, in order of their starts.
 -- column: statuses VARCHAR[] | Their states in the service's own words, in the same order.
 -- column: target_names VARCHAR[] | The targets that they belong to, each once, in order of the names.
+-- column: target_keys VARCHAR[] | The same targets as project_id/region, in order.
 -- column: state_date DATE | Oldest day that one of the tasks is known from.
 -- column: observed_at TIMESTAMP | When the day's last capture began, UTC.
 -- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
@@ -37,6 +38,7 @@ with listed as (
         min(destination) as destination,
         min(destination_host) as destination_host,
         min(target_name) as target_name,
+        min(project_id || '/' || region) as target_key,
         min(status) as status,
         min(coalesce(start_time, timestamp '0001-01-01')) as starts,
         max(coalesce(end_time, timestamp '9999-12-31')) as ends,
@@ -132,6 +134,7 @@ select
     list(tasks.task_id order by tasks.starts, tasks.project_id, tasks.task_id) as task_ids,
     list(tasks.status order by tasks.starts, tasks.project_id, tasks.task_id) as statuses,
     list(distinct tasks.target_name order by tasks.target_name) as target_names,
+    list(distinct tasks.target_key order by tasks.target_key) as target_keys,
     min(tasks.state_date) as state_date,
     shown.observed_at,
     shown.targets_complete,

@@ -16,6 +16,8 @@ from pulltasks.dashboard.tables import TABLES
 from pulltasks.warehouse.status import read_newest_complete
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
 
     from pulltasks.dashboard.tables import Table
@@ -113,17 +115,16 @@ where epoch(load.hour_start) >= $begins_at and epoch(load.hour_start) < $begins_
 group by all
 order by all
 """
-# The numbers at a glance: (target, other target or the same, how many), so that they are whole under any filter.
+# The numbers at a glance: (targets as project_id/region, how many), so that they are whole under any filter.
 _TALLIES = {
-    "changes": "select project_id, region, project_id, region, count(distinct task_id) from fct_pull_task_changes "
+    "changes": "select [project_id || '/' || region], count(distinct task_id) from fct_pull_task_changes "
     "where snapshot_date = (select through_date from meta_build) group by all",
-    "conflicts": "select project_id, region, other_project_id, other_region, count(*) "
-    "from rpt_destination_conflicts group by all",
-    "past_end": "select project_id, region, project_id, region, count(*) from rpt_expiring_tasks "
+    "conflicts": "select target_keys, count(*) from rpt_stream_conflicts where timing <> 'over' group by all",
+    "past_end": "select [project_id || '/' || region], count(*) from rpt_expiring_tasks "
     "where ends = 'past_end' group by all",
-    "ends_soon": "select project_id, region, project_id, region, count(*) from rpt_expiring_tasks "
+    "ends_soon": "select [project_id || '/' || region], count(*) from rpt_expiring_tasks "
     "where ends = 'within_24_hours' group by all",
-    "no_backup": "select project_id, region, project_id, region, count(*) from rpt_tasks_without_backup group by all",
+    "no_backup": "select [project_id || '/' || region], count(*) from rpt_tasks_without_backup group by all",
 }
 
 
@@ -137,6 +138,7 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: 
     """
     con = connection
     targets = _with_labels(_rows(con, _TARGETS))
+    positions = {f"{row['project_id']}/{row['region']}": place for place, row in enumerate(targets)}
     con.execute(
         "create or replace temp table shown_targets as "
         "select unnest($1::varchar[]) as project_id, unnest($2::varchar[]) as region, "
@@ -175,8 +177,8 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: 
             "hours": HOURS,
             "targets": con.execute(_LOAD, {"begins_at": begins_at, "hours": HOURS}).fetchall(),
         },
-        "tallies": {name: _tally(con, query) for name, query in _TALLIES.items()},
-        "tables": {table.name: _table(con, table) for table in TABLES},
+        "tallies": {name: _tally(con, query, positions) for name, query in _TALLIES.items()},
+        "tables": {table.name: _table(con, table, positions) for table in TABLES},
     }
 
 
@@ -198,17 +200,15 @@ def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | 
     return {"day": found.day, "finished_at": round(found.finished_at.timestamp())} if found else None
 
 
-def _tally(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[int, int, int]]:
-    return connection.execute(
-        f"with counted(project_id, region, other_project_id, other_region, tasks) as ({query}) "
-        "select one.position, other.position, counted.tasks from counted "
-        "inner join shown_targets as one on counted.project_id = one.project_id and counted.region = one.region "
-        "inner join shown_targets as other "
-        "on counted.other_project_id = other.project_id and counted.other_region = other.region order by all"
-    ).fetchall()
+def _tally(
+    connection: duckdb.DuckDBPyConnection, query: str, positions: Mapping[str, int]
+) -> list[tuple[list[int], int]]:
+    """How many there are of each set of targets, which stand as their places in the page's list."""
+    rows = connection.execute(f"select * from ({query}) order by all").fetchall()
+    return [([positions[key] for key in keys if key in positions], count) for keys, count in rows]
 
 
-def _table(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:
+def _table(connection: duckdb.DuckDBPyConnection, table: Table, positions: Mapping[str, int]) -> dict[str, Any]:
     """The first rows of a table, column by column, and how many there are in all."""
     joins, selected = "", []
     for name, kind in table.columns.items():
@@ -234,6 +234,8 @@ def _table(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any
         f"named as (select place, total, {', '.join(selected)} from shown_rows{joins}) "
         f"select {lists}, coalesce(max(total), 0) as total from named",
     )[0]
+    for name in [name for name, kind in table.columns.items() if kind == "targets"]:
+        found[name] = [[positions[key] for key in keys if key in positions] for keys in found[name] or []]
     described = connection.execute(
         "select column_name, comment from duckdb_columns() "
         "where table_name = $1 and database_name = current_database()",

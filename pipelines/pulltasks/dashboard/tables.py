@@ -19,7 +19,8 @@ class Table:
         covers: what a reader must know of it: the `state` of targets as last known, `changes` since their complete
             listing before, `all` targets whatever the filter, or a `record` whose rows say it themselves.
         columns: its columns with the kind that tells how they are shown and sorted; `target` stands for project_id,
-            region and target_name together, and so does `other_target`.
+            region and target_name together, `targets` for a list of
+            `project_id/region`.
         query: gives these columns, in an order in which the most important rows come first.
     """
 
@@ -50,22 +51,21 @@ TABLES = (
     ),
     Table(
         "conflicts",
-        "rpt_destination_conflicts",
+        "rpt_stream_conflicts",
         "state",
         {
             "destination": "text",
-            "target": "target",
-            "task_id": "id",
-            "start_time": "time",
-            "end_time": "time",
-            "other_target": "target",
-            "other_task_id": "id",
+            "timing": "word",
             "overlap_start_time": "time",
             "overlap_end_time": "time",
+            "task_count": "number",
+            "tasks_enabled": "number",
+            "target_keys": "targets",
+            "task_ids": "list",
             "state_date": "day",
         },
-        "from rpt_destination_conflicts "
-        "order by overlap_start_time desc nulls first, destination, task_id, other_task_id",
+        "from rpt_stream_conflicts order by case timing when 'now' then 0 when 'coming' then 1 else 2 end, "
+        "overlap_start_time nulls first, destination",
     ),
     Table(
         "expiring",

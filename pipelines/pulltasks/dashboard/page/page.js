@@ -79,8 +79,8 @@ function knowledge(shown) {
 function drawTiles(shown) {
   const known = knowledge(shown);
   const isUnknown = known.count === known.never;
-  const tally = (name) => data.tallies[name].reduce((sum, [one, other, count]) =>
-    sum + (shown.has(one) || shown.has(other) ? count : 0), 0);
+  const tally = (name) => data.tallies[name].reduce((sum, [targets, count]) =>
+    sum + (targets.some((target) => shown.has(target)) ? count : 0), 0);
   const tiles = [
     ["tasks", [...shown].reduce((sum, i) => sum + (data.targets[i].task_count ?? 0), 0)],
     ...["changes", "conflicts", "past_end", "ends_soon", "no_backup"].map((name) => [name, tally(name)]),
@@ -106,9 +106,9 @@ function drawTiles(shown) {
 
 function rowsOf(name, shown) {
   const { columns, values } = data.tables[name];
-  const targets = columns.flatMap((column, i) => (column.kind === "target" ? [i] : []));
+  const targets = columns.flatMap((column, i) => (["target", "targets"].includes(column.kind) ? [i] : []));
   return values[0].map((_, row) => values.map((column) => column[row]))
-    .filter((row) => !targets.length || targets.some((i) => shown.has(row[i])));
+    .filter((row) => !targets.length || targets.some((i) => [row[i]].flat().some((target) => shown.has(target))));
 }
 
 function column({ name, kind, description }) {
@@ -116,6 +116,7 @@ function column({ name, kind, description }) {
 }
 
 function makeTables() {
+  kinds.targets = { show: (value) => (value ?? []).map((target) => data.targets[target].label).join(", ") };
   kinds.target = { show: (value) => (value === null ? "" : data.targets[value].label) };
   for (const [name, { columns }] of Object.entries(data.tables)) {
     tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column));
