@@ -6,6 +6,7 @@ PulltasksError
 ├── LakeError              the lake's files are missing, busy or cannot be written
 │   ├── LakeBusy           another run holds the lake
 │   └── NoWarehouse        nothing has been published yet
+├── QueryRefused           a query is empty, several, or would do more than read
 ├── AlertNotSent           a webhook could not be reached, or did not take an alarm
 ├── ModelError             a SQL model cannot be used, or a check failed
 ├── Unforeseen             an unexpected error, which has been reported
@@ -72,6 +73,12 @@ class LakeBusy(LakeError):
 
 class NoWarehouse(LakeError):
     """Nothing has been published in this lake yet."""
+
+
+class QueryRefused(PulltasksError):
+    """A query of `pulltasks query` is no single statement that reads."""
+
+    exit_code = 2
 
 
 class AlertNotSent(PulltasksError):

@@ -8,6 +8,7 @@ Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 pub
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +29,6 @@ from pulltasks.cli.output import (
     print_reports,
     print_status,
     print_status_json,
-    show,
     spans,
 )
 from pulltasks.outside_text import visible
@@ -283,28 +283,59 @@ def dashboard(
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="SQL that reads; `show tables` lists what there is.")],
+    sql: Annotated[
+        str | None,
+        typer.Argument(help="SQL that reads; `show tables` lists what there is; - reads standard input."),
+    ] = None,
     config: ConfigOption = None,
-    output_format: Annotated[Format, typer.Option("--format", help="How rows are shown.")] = Format.TABLE,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the SQL from a file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the rows to a file; .csv, .json and .parquet say how.")
+    ] = None,
+    output_format: Annotated[Format | None, typer.Option("--format", help="How rows are shown.")] = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="CSV for a spreadsheet: it shows every character and runs no cell.")
+    ] = False,
+    all_rows: Annotated[
+        bool, typer.Option("--all", help="On a terminal show all rows, columns and cells whole.")
+    ] = False,
     unredacted: Annotated[
         bool,
         typer.Option("--unredacted", help="Read the tidy tables instead, secrets included; the lake's owner only."),
     ] = False,
 ) -> None:
-    """Ask the warehouse."""
+    """Ask the warehouse.
+
+    Example: pulltasks query "select target_name, count(*) from dim_pull_tasks where is_current group by all"
+    """
     import duckdb
 
     from pulltasks import config as configuration
+    from pulltasks.cli.query import answer, format_of, text_of_query
     from pulltasks.lake.lake import Lake
-    from pulltasks.lake.tidy import open_tidy
-    from pulltasks.warehouse.published import open_published
 
+    if excel and output_format:
+        fail("--excel and --format: name one of them", 2)
     lake = Lake(remembered(configuration.load(config, need_targets=False)).lake.root)
-    with open_tidy(lake) if unredacted else open_published(lake) as connection:
-        try:
-            show(connection, sql, output_format)
-        except duckdb.Error as error:
-            fail(f"the query failed: {error}", 2)
+    wanted = Format.EXCEL if excel else format_of(output_format, output)
+    try:
+        answer(lake, text_of_query(sql, file), wanted, unredacted=unredacted, output=output, all_rows=all_rows)
+    except duckdb.Error as error:
+        fail(f"the query failed: {error}", 2)
+
+
+@app.command()
+def shell(config: ConfigOption = None) -> None:
+    """Open DuckDB's own shell on the published file, read-only.
+
+    Example: pulltasks shell
+    """
+    from pulltasks import config as configuration
+    from pulltasks.cli.query import shell_command
+    from pulltasks.lake.lake import Lake
+
+    command = shell_command(Lake(remembered(configuration.load(config, need_targets=False)).lake.root))
+    os.execv(command[0], command)  # noqa: S606 - the user asked for that program, and no shell reads its arguments
 
 
 @app.command()

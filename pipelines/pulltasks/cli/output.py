@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from datetime import UTC
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date, datetime, timedelta
     from types import TracebackType
-
-    import duckdb
 
     from pulltasks.doctor.targets import Report
     from pulltasks.run.steps import RunResult
@@ -38,6 +35,7 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+    EXCEL = "excel"
 
 
 class Progress:
@@ -158,42 +156,6 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
         table.add_row(*(Text(cell) for cell in row))
     width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
     Plain(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
-
-
-MAX_TABLE_ROWS = 1000
-
-
-def show(connection: duckdb.DuckDBPyConnection, sql: str, output_format: Format) -> None:
-    """The rows of a query, in the format that was asked for.
-
-    Raises:
-        duckdb.Error: when the query fails.
-    """
-    import shutil
-    import tempfile
-
-    import duckdb
-
-    from pulltasks.sql_literals import escaped
-
-    relation = connection.sql(sql)
-    if relation is None:
-        return
-    if output_format is Format.TABLE:
-        rows = relation.limit(MAX_TABLE_ROWS + 1).fetchall()
-        print_table(tuple(relation.columns), [tuple(text(cell) for cell in row) for row in rows[:MAX_TABLE_ROWS]])
-        if len(rows) > MAX_TABLE_ROWS:
-            typer.echo(f"the first {MAX_TABLE_ROWS} rows; --format csv, json or parquet gives all", err=True)
-        return
-    options = {Format.CSV: "format csv, header", Format.JSON: "format json, array", Format.PARQUET: "format parquet"}
-    statement = sql.strip().rstrip(";")
-    if output_format is Format.PARQUET and sys.stdout.isatty():
-        raise duckdb.Error("parquet is not for a terminal; send it to a file: … > rows.parquet")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "rows")
-        connection.execute(f"copy ({statement}\n) to '{escaped(file)}' ({options[output_format]})")
-        with file.open("rb") as answer:
-            shutil.copyfileobj(answer, sys.stdout.buffer)
 
 
 def text(cell: object) -> str:

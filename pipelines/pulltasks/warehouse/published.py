@@ -32,13 +32,29 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
 
     Raises:
         NoWarehouse: when there is none.
+        LakeError: when it cannot be opened.
     """
-    if not path.exists():
-        if path.is_symlink():
-            raise LakeError(f"{path}: the build that it points at is gone; run `pulltasks snapshot` to publish again")
-        raise NoWarehouse(f"{path}: nothing has been published yet; run `pulltasks snapshot` first")
+    file = published_file(path)
     try:
-        # The link is followed here: a connection to the link's own path would keep showing an older file that is open.
-        return duckdb.connect(str(path.resolve()), read_only=True)
+        return duckdb.connect(str(file), read_only=True)
     except duckdb.Error as error:
-        raise LakeError(f"{path}: cannot be opened ({error}); remove it and run `pulltasks snapshot` again") from None
+        raise not_opened(path, error) from None
+
+
+def published_file(path: Path) -> Path:
+    """The file behind the link: a connection to the link's own path would keep showing an older file that is open.
+
+    Raises:
+        NoWarehouse: when there is none.
+        LakeError: when the link points at nothing.
+    """
+    if path.exists():
+        return path.resolve()
+    if path.is_symlink():
+        raise LakeError(f"{path}: the build that it points at is gone; run `pulltasks snapshot` to publish again")
+    raise NoWarehouse(f"{path}: nothing has been published yet; run `pulltasks snapshot` first")
+
+
+def not_opened(path: Path, error: duckdb.Error) -> LakeError:
+    """The error of a file that is there and cannot be opened."""
+    return LakeError(f"{path}: cannot be opened ({error}); remove it and run `pulltasks snapshot` again")

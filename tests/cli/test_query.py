@@ -1,0 +1,223 @@
+"""`pulltasks query`: one statement that reads, shown as a terminal can hold it, written whole to wherever it shall go."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.cells import cell_len
+
+from conftest import Desk, made_once
+from pulltasks.cli.query import columns_that_fit, table_lines
+from pulltasks.errors import QueryRefused
+from pulltasks.warehouse.confined import one_select, open_confined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAYS = [date(2026, 11, 17) + timedelta(days=n) for n in range(3)]
+PULLTASKS = Path(sys.executable).parent / "pulltasks"
+WIDE = (
+    "select range as number, "
+    + ", ".join(f"'a text 频道 {n}' || range as c{n}" for n in range(49))
+    + " from range(21000)"
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Iterator[Desk]:
+    with made_once(tmp_path_factory.mktemp("query"), *DAYS) as desk:
+        yield desk
+
+
+def ask(desk: Desk, *arguments: object, said: str = "") -> subprocess.CompletedProcess[str]:
+    command = [str(PULLTASKS), "query", *map(str, arguments), "--config", str(desk.config_file)]
+    return subprocess.run(command, input=said, capture_output=True, text=True, check=False)
+
+
+def on_terminal(desk: Desk, columns: int, *arguments: str) -> list[str]:
+    child, terminal = pty.fork()
+    if not child:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        os.execv(PULLTASKS, [str(PULLTASKS), "query", *arguments, "--config", str(desk.config_file)])
+    said = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+    os.waitpid(child, 0)
+    os.close(terminal)
+    return said.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize("columns", [60, 120, 200])
+def test_on_a_terminal_it_fits(made: Desk, columns: int) -> None:
+    lines = on_terminal(made, columns, WIDE)
+    assert len(lines) <= 60
+    assert max(map(cell_len, lines)) <= columns
+    assert "21,000 rows (40 shown), 50 columns" in lines[-1] + lines[-2]
+    assert "--all" in lines[-1] + lines[-2]
+    assert "number" in lines[0]
+    assert "c48" in lines[0]
+
+
+def test_a_small_answer_is_shown_whole_and_a_number_stands_to_the_right(made: Desk) -> None:
+    lines = on_terminal(made, 80, "select 'a' as word, 5 as number union all select 'bcd', 12345")
+    assert lines[2:4] == ["a          5", "bcd    12345"]
+    assert lines[-1] == "2 rows, 2 columns"
+
+
+def test_all_shows_everything_on_a_terminal(made: Desk) -> None:
+    lines = on_terminal(made, 60, "--all", "select range as n, repeat('x', 200) as x from range(100)")
+    assert len(lines) == 102
+    assert "x" * 200 in lines[2]
+
+
+def test_off_a_terminal_all_rows_are_there(made: Desk) -> None:
+    assert len(ask(made, "select range as n from range(5000)").stdout.splitlines()) == 5002
+
+
+def test_the_text_comes_from_a_file_or_from_standard_input(made: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "question.sql"
+    file.write_text("\ufeff-- how many\nselect 41 + 1 as n;\n", encoding="utf-8")
+    for answer in (ask(made, "-f", file), ask(made, "-", said=file.read_text(encoding="utf-8-sig"))):
+        assert (answer.returncode, answer.stdout.split()[-1]) == (0, "42")
+    for arguments in (("select 1", "-f", file), (), ("-f", tmp_path / "none.sql")):
+        answer = ask(made, *arguments)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.startswith("pulltasks: ")
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.parquet", "rows.txt"])
+def test_the_rows_go_to_a_file_whose_name_says_how(made: Desk, tmp_path: Path, name: str) -> None:
+    output = tmp_path / name
+    answer = ask(made, "from dim_targets", "-o", output)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+    kind = {"rows.csv": b"project_id,", "rows.json": b"[", "rows.parquet": b"PAR1", "rows.txt": b"project_id "}[name]
+    assert output.read_bytes().startswith(kind)
+
+
+def test_a_query_that_fails_leaves_the_file_as_it_was(made: Desk, tmp_path: Path) -> None:
+    output = tmp_path / "rows.csv"
+    output.write_text("before")
+    assert ask(made, "select * from nothing", "-o", output).returncode == 2
+    assert output.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_spreadsheet_gets_every_character_and_runs_no_cell(made: Desk) -> None:
+    sql = "select '频道' as a, '=1+1' as b, '-2' as c, -2 as d, ['x', '@y'] as e, null as f, '@z' as g, date '2026-11-17' as h"
+    answer = subprocess.run(
+        [PULLTASKS, "query", sql, "--excel", "--config", made.config_file], capture_output=True, check=True
+    )
+    header, row = answer.stdout.decode("utf-8-sig").splitlines()
+    assert answer.stdout.startswith(b"\xef\xbb\xbf")
+    assert header == "a,b,c,d,e,f,g,h"
+    assert row == '频道,\'=1+1,\'-2,-2,"[""x"", ""@y""]",,\'@z,2026-11-17'
+
+
+def test_plain_csv_is_what_the_database_writes(made: Desk) -> None:
+    assert ask(made, "select '=1+1' as a, ['x'] as b", "--format", "csv").stdout == "a,b\n=1+1,[x]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "there is no query"),
+        ("  -- only a comment\n", "there is no query"),
+        ("select 1; select 2", "there are 2 statements"),
+        ("selekt 1", "cannot be read"),
+    ],
+)
+def test_what_is_no_single_statement_is_said_to_be_so(text: str, words: str) -> None:
+    with pytest.raises(QueryRefused, match=words):
+        one_select(text)
+
+
+READS = ("select 1", "from dim_targets", "show tables", "describe dim_targets", "summarize dim_targets",
+         "explain select 1", "explain analyze select 1", "with a as (select 1) select * from a", "values (1)")  # fmt: skip
+# What would write, read other files, reach the network, or change a setting.
+REFUSED = (
+    "create table x as select 1", "create view x as select 1", "create macro x() as 1", "drop table dim_targets",
+    "insert into dim_targets select * from dim_targets", "update dim_targets set region = 'x'", "delete from dim_targets",
+    "alter table dim_targets add column x int", "truncate dim_targets", "comment on table dim_targets is 'x'",
+    "copy (select 1) to '{file}'", "copy dim_targets from '{file}'", "export database '{file}'", "import database '{file}'",
+    "explain analyze copy (select 1) to '{file}'", "attach '{file}' as x", "detach pulltasks", "use memory",
+    "set enable_external_access = true", "set memory_limit = '1GB'", "reset lock_configuration", "pragma database_list",
+    "install httpfs", "load httpfs", "call pragma_version()", "prepare p as select 1", "execute p", "checkpoint", "vacuum",
+    "begin", "create secret (type s3)",
+    "select * from read_csv('{file}')", "select * from read_text('{file}')", "select * from read_blob('/etc/*')",
+    "select * from read_parquet('{file}')", "from '{file}'", "from 'https://127.0.0.1/x.parquet'",
+    "select * from glob('/etc/*')", "select * from read_json('{file}')", "select * from query('copy (select 1) to ''{file}''')",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unredacted", [False, True])
+def test_a_query_reads_the_lake_and_nothing_else(made: Desk, tmp_path: Path, unredacted: bool) -> None:
+    import duckdb
+
+    file = tmp_path / "secret.csv"
+    file.write_text("a\nsecret\n")
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    with open_confined(made.lake, spill, unredacted=unredacted) as connection:
+        for sql in REFUSED:
+            with pytest.raises((QueryRefused, duckdb.Error)):
+                connection.execute(one_select(sql.format(file=file))).fetchall()
+        assert connection.execute("select current_database()").fetchall() == [("pulltasks",)]
+    assert file.read_text() == "a\nsecret\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"secret.csv", "spill"}
+
+
+def test_what_reads_is_let_through(made: Desk, tmp_path: Path) -> None:
+    with open_confined(made.lake, tmp_path) as connection:
+        for sql in READS:
+            assert connection.execute(one_select(sql)).fetchall()
+
+
+def test_the_tidy_tables_cannot_be_written_where_they_may_be_read(made: Desk, tmp_path: Path) -> None:
+    file = next(made.lake.tidy.rglob("*.parquet"))
+    before = file.read_bytes()
+    answer = ask(made, f"copy (select 1) to '{file}'", "--unredacted")
+    assert (answer.returncode, file.read_bytes()) == (2, before)
+    assert json.loads(ask(made, "select count(*) as n from pull_tasks", "--unredacted", "--format", "json").stdout)[0][
+        "n"
+    ]
+
+
+def test_every_width_is_kept_whatever_the_cells_hold() -> None:
+    header, row = ["a" * 30, "频道" * 20, "n", "x"], ["", "字" * 100, "1", "y" * 500]
+    for width in range(12, 200):
+        shown = columns_that_fit(header, [row], width)
+        lines = table_lines(
+            [header[n] for n in shown], ["VARCHAR"] * len(shown), [[row[n] for n in shown]], width,
+            None if len(shown) == 4 else 1,
+        )  # fmt: skip
+        assert max(map(cell_len, lines)) <= width
+
+
+def test_the_shell_opens_the_published_file_or_says_what_is_missing(made: Desk, monkeypatch, tmp_path: Path) -> None:
+    program = tmp_path / "duckdb"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    command = [str(PULLTASKS), "shell", "--config", str(made.config_file)]
+    found = subprocess.run(
+        command, env=os.environ | {"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert f"attach '{made.lake.published.resolve()}' as pulltasks (read_only)" in found.stdout
+    missing = subprocess.run(command, env=os.environ | {"PATH": "/none"}, capture_output=True, text=True, check=False)
+    assert (missing.returncode, "pulltasks[shell]" in missing.stderr) == (2, True)
