@@ -44,8 +44,14 @@ def listening() -> Iterator[Webhook]:
     webhook = Webhook()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # a heartbeat; a redirect that is followed would arrive here as well
+            self.answer()
+
         def do_POST(self) -> None:
             webhook.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.answer()
+
+        def answer(self) -> None:
             webhook.paths.append(self.path)
             webhook.types.append(self.headers["Content-Type"])
             if webhook.stalls:
@@ -57,8 +63,6 @@ def listening() -> Iterator[Webhook]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-        do_GET = do_POST  # noqa: N815 - the name is http.server's; a redirect that is followed would arrive here
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -39,10 +39,14 @@ SECRET_KEYS = frozenset(
         "security_token",
         "access_key_id",
         "webhook",
+        "urls",
+        "heartbeat",
     }
 )
 # Those of them that have a variable of their own, by section.
-_VARIABLES = frozenset({("auth", "token"), ("auth", "password"), ("alerts", "webhook")})
+_VARIABLES = frozenset(
+    {("auth", "token"), ("auth", "password"), ("alerts", "webhook"), ("alerts", "urls"), ("alerts", "heartbeat")}
+)
 
 
 def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
@@ -79,7 +83,8 @@ def _with_whole_paths(settings: Settings, folder: Path) -> Settings:
     """The settings with paths that are relative to the file's folder, and `~` for what it stands for."""
     root = settings.lake.root.expanduser()
     lake = settings.lake.model_copy(update={"root": folder / root})
-    alerts = settings.alerts.model_copy(update={"webhook_file": _whole(settings.alerts.webhook_file, folder)})
+    files = ("webhook_file", "urls_file", "heartbeat_file")
+    alerts = settings.alerts.model_copy(update={name: _whole(getattr(settings.alerts, name), folder) for name in files})
     named = {name: _with_whole_files(each, folder) for name, each in settings.auth.named.items()}
     auth = _with_whole_files(settings.auth, folder).model_copy(update={"named": named})
     return settings.model_copy(update={"lake": lake, "alerts": alerts, "auth": auth})
@@ -194,11 +199,35 @@ def read_webhook(alerts: AlertSettings) -> str:
     Raises:
         ConfigError: when the file cannot be read, or holds no address that may be used.
     """
-    address = read_secret(alerts.webhook or None, alerts.webhook_file, "alerts.webhook")
+    return _read_address(alerts.webhook, alerts.webhook_file, "alerts.webhook")
+
+
+def read_heartbeat(alerts: AlertSettings) -> str:
+    """The address that is asked for after a good run.
+
+    Raises:
+        ConfigError: when the file cannot be read, or holds no address that may be used.
+    """
+    return _read_address(alerts.heartbeat, alerts.heartbeat_file, "alerts.heartbeat")
+
+
+def read_services(alerts: AlertSettings) -> list[str]:
+    """The addresses of services, as apprise writes them; none where none is set.
+
+    Raises:
+        ConfigError: when the file cannot be read or is empty.
+    """
+    if not (alerts.urls or alerts.urls_file):
+        return []
+    return read_secret(alerts.urls or None, alerts.urls_file, "alerts.urls", is_header=False).split()
+
+
+def _read_address(value: SecretStr | None, file: Path | None, key: str) -> str:
+    address = read_secret(value or None, file, key)
     try:
         return check_webhook(SecretStr(address)).get_secret_value()
     except ValueError as error:
-        raise ConfigError([f"alerts.webhook: {error}"]) from None
+        raise ConfigError([f"{key}: {error}"]) from None
 
 
 def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:

@@ -245,10 +245,24 @@ class Limits:
 
 
 class AlertSettings(_Section):
-    """Where alarms are sent and in which shape; when something is called too old. Without a webhook nothing is sent."""
+    """Where alarms are sent and how; when something is called too old. Without an address nothing is sent.
+
+    Attributes:
+        webhook: the address that takes the body of `format`.
+        urls: addresses of services as apprise writes them, separated by blanks or line ends.
+        heartbeat: an address that is asked for after each run that leaves every target complete.
+        resolved: whether the end of what was told is told as well.
+        language: of the words around a message; the service's own words stay as they came.
+    """
 
     webhook: Webhook | None = None
     webhook_file: SomePath | None = None
+    urls: SecretStr | None = None
+    urls_file: SomePath | None = None
+    heartbeat: Webhook | None = None
+    heartbeat_file: SomePath | None = None
+    resolved: bool = False
+    language: Literal["en", "zh"] = "en"
     format: Literal["json", "slack", "feishu", "dingtalk"] = "json"
     max_age: Duration = timedelta(hours=26)
     max_target_age: Duration = timedelta(hours=50)
@@ -260,8 +274,13 @@ class AlertSettings(_Section):
 
     @property
     def are_sent(self) -> bool:
-        """Whether there is a webhook to send them to."""
-        return bool(self.webhook or self.webhook_file)
+        """Whether there is somebody to send them to."""
+        return bool(self.webhook or self.webhook_file or self.urls or self.urls_file or self.has_heartbeat)
+
+    @property
+    def has_heartbeat(self) -> bool:
+        """Whether a good run is told."""
+        return bool(self.heartbeat or self.heartbeat_file)
 
 
 class Target(_Section):

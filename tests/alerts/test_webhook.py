@@ -41,6 +41,7 @@ def test_a_monitor_gets_one_json_object() -> None:
         "snapshot_date": "2026-11-22",
         "targets_complete": 999,
         "targets_expected": 1000,
+        "severity": "warning",
         "alerts_total": 1,
         "alerts": [
             {
@@ -49,8 +50,11 @@ def test_a_monitor_gets_one_json_object() -> None:
                 "snapshot_date": "2026-11-22",
                 "reason": "forbidden",
                 "text": "it <!channel> & *fails*",
+                "severity": "warning",
+                "link": "docs/troubleshooting.md#network-and-service",
             }
         ],
+        "resolved": [],
     }
 
 

@@ -23,8 +23,8 @@ from pulltasks.alerts.rules import (
     find_alerts,
     one_line,
 )
-from pulltasks.alerts.webhook import Message, body_of, post
-from pulltasks.config import read_webhook
+from pulltasks.alerts.webhook import Message, body_of, ping, post
+from pulltasks.config import read_heartbeat, read_services, read_webhook
 from pulltasks.errors import AlertNotSent, ConfigError, LakeError, NotReadable
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.error_reports import reporter
@@ -35,16 +35,17 @@ from pulltasks.warehouse.schema_drift import find_drift
 from pulltasks.warehouse.status import read_newest_day
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from pulltasks.settings import AlertSettings, Settings
 
 
 class _Sent(msgspec.Struct):
-    """Alarms that were sent and have not ended."""
+    """Alarms that were sent and have not ended: to the webhook, and to services."""
 
     sent: frozenset[AlertKey] = frozenset()
+    services: frozenset[AlertKey] = frozenset()
 
 
 def announce(
@@ -79,17 +80,34 @@ def send_test(settings: Settings, now: datetime) -> None:
         AlertNotSent: when it could not be sent.
     """
     if not settings.alerts.are_sent:
-        raise ConfigError(["alerts.webhook: none is set, so no alarm is ever sent; see docs/alerts.md"])
+        raise ConfigError(["alerts: no address is set, so no alarm is ever sent; see docs/alerts.md"])
     try:
         state = _state(Lake(settings.lake.root))
     except (LakeError, duckdb.Error, OSError):
         state = None  # the test is of the webhook, and the message says that nothing can be read
     alert = Alert(TEST, "asked for with `pulltasks doctor --test-alarm`; nothing needs to be done", settings.today(now))
-    post(
-        read_webhook(settings.alerts),
-        body_of(_message(state, [alert], now), settings.alerts.format),
-        settings.alerts.format,
-    )
+    message = _message(settings.alerts, state, [alert], (), now)
+    for send in _channels(settings.alerts).values():
+        send(message)
+    if settings.alerts.has_heartbeat:
+        ping(read_heartbeat(settings.alerts))
+
+
+def _channels(alerts: AlertSettings) -> dict[str, Callable[[Message], None]]:
+    """Who is told, by the name under which the memory keeps what was sent there.
+
+    Raises:
+        ConfigError: when an address cannot be read or used.
+    """
+    channels: dict[str, Callable[[Message], None]] = {}
+    if alerts.webhook or alerts.webhook_file:
+        address = read_webhook(alerts)
+        channels["sent"] = lambda message: post(address, body_of(message, alerts.format), alerts.format)
+    if services := read_services(alerts):
+        from pulltasks.alerts.services import send_to_services  # importing apprise takes as long as a small run
+
+        channels["services"] = lambda message: send_to_services(services, message)
+    return channels
 
 
 def _announce(
@@ -101,10 +119,22 @@ def _announce(
     except (LakeError, duckdb.Error, OSError) as error:
         failures = failures or [Failure(type(error).__name__, f"what is published cannot be read: {scrub(str(error))}")]
     alerts = find_alerts(state, failures, now, settings.today(now), settings.alerts.limits)
+    warnings = []
     with ExitStack() as held:
         with suppress(OSError):  # a disk that is full or not there: told twice is better than not told
             held.enter_context(lake.alerts_lock())
-        return _tell(settings.alerts, lake, state, alerts, now, has_run=has_run)
+        warnings.append(_tell(settings.alerts, lake, state, alerts, now, has_run=has_run))
+    if has_run and not failures and state and state.status.is_complete and settings.alerts.has_heartbeat:
+        warnings.append(_beat(settings.alerts))
+    return ". ".join(warning for warning in warnings if warning) or None
+
+
+def _beat(settings: AlertSettings) -> str | None:
+    try:
+        ping(read_heartbeat(settings))
+    except (AlertNotSent, ConfigError) as error:
+        return f"the heartbeat could not be sent: {one_line(str(error))}"
+    return None
 
 
 def _tell(
@@ -116,21 +146,41 @@ def _tell(
     *,
     has_run: bool,
 ) -> str | None:
-    before = _read_sent(lake)
-    current = {alert.key for alert in alerts} | {key for key in before if _may_go_on(key, state, has_run=has_run)}
-    new = [alert for alert in alerts if alert.key not in before]
+    """Tell each channel what it was not told, and what is over; each has a memory of its own."""
+    memory = _read_sent(lake)
     try:
-        if new:
-            post(read_webhook(settings), body_of(_message(state, new, now), settings.format), settings.format)
-    except (AlertNotSent, ConfigError) as error:
-        # what was not sent is not remembered, so that the next run tries again
-        noun = "alarm" if len(new) == 1 else "alarms"
-        warnings = (
-            f"{len(new)} {noun} could not be sent: {one_line(str(error))}",
-            _remember(lake, before, current & before),
-        )
-        return ". ".join(warning for warning in warnings if warning)
-    return _remember(lake, before, current)
+        channels = _channels(settings)
+    except ConfigError as error:
+        return f"{_count(alerts)} could not be sent: {one_line(str(error))}" if alerts else None
+    warnings = []
+    kept = {}
+    for name, send in channels.items():
+        before: frozenset[AlertKey] = getattr(memory, name)
+        may_go_on = {key for key in before if _may_go_on(key, state, has_run=has_run)}
+        current = {alert.key for alert in alerts} | may_go_on
+        new = [alert for alert in alerts if alert.key not in before]
+        over = _over(before, current) if settings.resolved else ()
+        kept[name] = frozenset(current)
+        try:
+            if new or over:
+                send(_message(settings, state, new, over, now))
+        except (AlertNotSent, ConfigError) as error:
+            # what was not sent is not remembered, so that the next run tries again
+            kept[name] = before if over else frozenset(current & before)
+            warnings.append(f"{_count(new or over)} could not be sent: {one_line(str(error))}")
+    warnings.append(_remember(lake, memory, msgspec.structs.replace(memory, **kept)) or "")
+    return ". ".join(warning for warning in warnings if warning) or None
+
+
+def _count(alerts: Sequence[object]) -> str:
+    return f"{len(alerts)} {'alarm' if len(alerts) == 1 else 'alarms'}"
+
+
+def _over(before: frozenset[AlertKey], current: set[AlertKey]) -> tuple[AlertKey, ...]:
+    """What was told and is over: of a kind and target that nothing is told of any more, each once."""
+    goes_on = {(key.kind, key.target) for key in current}
+    over = {(key.kind, key.target): key for key in before if (key.kind, key.target) not in goes_on}
+    return tuple(over[name] for name in sorted(over, key=lambda name: (name[0], name[1] or "")))
 
 
 def _may_go_on(key: AlertKey, state: LakeState | None, *, has_run: bool) -> bool:
@@ -143,10 +193,17 @@ def _may_go_on(key: AlertKey, state: LakeState | None, *, has_run: bool) -> bool
     return key.kind == SCHEMA_SURPRISE and not state.status.is_complete
 
 
-def _message(state: LakeState | None, new: Sequence[Alert], now: datetime) -> Message:
-    if state is None:
-        return Message(now, None, None, None, new)
-    return Message(now, state.status.day, state.status.complete, len(state.status.targets), new)
+def _message(
+    settings: AlertSettings,
+    state: LakeState | None,
+    new: Sequence[Alert],
+    over: Sequence[AlertKey],
+    now: datetime,
+) -> Message:
+    day, complete, expected = (
+        (state.status.day, state.status.complete, len(state.status.targets)) if state else (None, None, None)
+    )
+    return Message(now, day, complete, expected, new, over, settings.language)
 
 
 def _state(lake: Lake) -> LakeState | None:
@@ -158,21 +215,23 @@ def _state(lake: Lake) -> LakeState | None:
         return LakeState(status, find_drift(connection, status.day))
 
 
-def _read_sent(lake: Lake) -> frozenset[AlertKey]:
+def _read_sent(lake: Lake) -> _Sent:
     """The alarms sent before; a missing or damaged file counts as none, so all are sent once more."""
     try:
-        return decode_file(lake.alerts_sent.read_bytes(), _Sent).sent
+        return decode_file(lake.alerts_sent.read_bytes(), _Sent)
     except (OSError, NotReadable):
-        return frozenset()
+        return _Sent()
 
 
-def _remember(lake: Lake, before: frozenset[AlertKey], sent: set[AlertKey] | frozenset[AlertKey]) -> str | None:
+def _remember(lake: Lake, before: _Sent, sent: _Sent) -> str | None:
     """Write the alarms sent into the file if it differs; returns a warning when it cannot be written."""
     if sent == before:
         return None
     unfinished = lake.alerts_sent.with_suffix(".unfinished")
+    named = {"sent": sent.sent, **({"services": sent.services} if sent.services else {})}
+    in_order = {name: sorted(keys, key=msgspec.json.encode) for name, keys in named.items()}
     try:
-        unfinished.write_bytes(msgspec.json.encode({"sent": sorted(sent, key=msgspec.json.encode)}))
+        unfinished.write_bytes(msgspec.json.encode(in_order))
         lake.put(unfinished, lake.alerts_sent)
     except OSError as error:
         return f"{lake.alerts_sent} cannot be written ({error.strerror}); alarms that were sent will be sent again"

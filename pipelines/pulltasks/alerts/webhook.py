@@ -21,14 +21,15 @@ from urllib.parse import urlsplit
 import msgspec
 import stamina
 
+from pulltasks.alerts.words import SEVERITIES, kind_in, link_of, said_in, text_in
 from pulltasks.errors import AlertNotSent, NotReadable
 from pulltasks.json_reading import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date, datetime
 
-    from pulltasks.alerts.rules import Alert
+    from pulltasks.alerts.rules import Alert, AlertKey
 
 # What went wrong is told once, at the end; the default hook would print every try.
 stamina.instrumentation.set_on_retry_hooks([])
@@ -61,6 +62,8 @@ class Message:
         sent_at: when, UTC.
         snapshot_date: the newest day that is published, None when nothing is; `targets_*` are of that day.
         alerts: all that is new, in the order in which it is told.
+        resolved: what was told before and is over.
+        language: of the words around the texts, `en` or `zh`.
     """
 
     sent_at: datetime
@@ -68,20 +71,34 @@ class Message:
     targets_complete: int | None
     targets_expected: int | None
     alerts: Sequence[Alert]
+    resolved: Sequence[AlertKey] = ()
+    language: str = "en"
 
     @property
     def heading(self) -> str:
         """The state of the lake, in one line."""
         if self.snapshot_date is None:
-            return "pulltasks: nothing that is published can be read"
-        return f"pulltasks: {self.snapshot_date}, {self.targets_complete} of {self.targets_expected} targets complete"
+            return text_in(self.language, "unreadable")
+        counts = {"complete": self.targets_complete, "expected": self.targets_expected}
+        return text_in(self.language, "heading", day=self.snapshot_date, **counts)
 
     @property
     def lines(self) -> list[str]:
         """The heading, a line for each of the first alarms, and how many more there are."""
-        lines = [f"{alert.kind.replace('_', ' ')}: {alert.text}" for alert in self.alerts[:MAX_ALERTS]]
+        lines = [said_in(self.language, alert) for alert in self.alerts[:MAX_ALERTS]]
         more = len(self.alerts) - len(lines)
-        return [self.heading, *lines, *([f"and {more} more; run `pulltasks status` to see all"] if more else [])]
+        if more:
+            lines.append(text_in(self.language, "more", count=more))
+        for key in self.resolved[:MAX_ALERTS]:
+            which = "resolved" if key.target else "resolved_alone"
+            lines.append(text_in(self.language, which, kind=kind_in(self.language, key.kind), target=key.target))
+        return [self.heading, *lines]
+
+    @property
+    def severity(self) -> str:
+        """The worst of its alarms: critical, warning or info; resolved where it has none."""
+        found = [SEVERITIES[alert.kind] for alert in self.alerts]
+        return next((each for each in ("critical", "warning", "info") if each in found), "resolved")
 
 
 def body_of(message: Message, shape: str) -> bytes:
@@ -97,6 +114,7 @@ def _json(message: Message) -> dict[str, Any]:
         "snapshot_date": message.snapshot_date,
         "targets_complete": message.targets_complete,
         "targets_expected": message.targets_expected,
+        "severity": message.severity,
         "alerts_total": len(message.alerts),
         "alerts": [
             {
@@ -105,8 +123,14 @@ def _json(message: Message) -> dict[str, Any]:
                 "snapshot_date": alert.snapshot_date,
                 "reason": alert.reason,
                 "text": alert.text,
+                "severity": SEVERITIES[alert.kind],
+                "link": link_of(alert),
             }
             for alert in message.alerts[:MAX_ALERTS]
+        ],
+        "resolved": [
+            {"kind": key.kind, "target": key.target, "snapshot_date": key.snapshot_date, "reason": key.reason}
+            for key in message.resolved[:MAX_ALERTS]
         ],
     }
 
@@ -141,11 +165,29 @@ def post(
     Raises:
         AlertNotSent: naming the host and the status only, with what to do.
     """
+    within(deadline_seconds, urlsplit(address).hostname, lambda: _post(address, body, shape, timeout_seconds))
+
+
+def ping(address: str, *, timeout_seconds: float = TIMEOUT_SECONDS, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    """Ask for an address that counts who asks, as monitors of schedules do.
+
+    Raises:
+        AlertNotSent: naming the host and the status only, with what to do.
+    """
+    within(deadline_seconds, urlsplit(address).hostname, lambda: _post(address, None, "json", timeout_seconds))
+
+
+def within(deadline_seconds: float, host: str | None, act: Callable[[], None]) -> None:
+    """Do something that may wait for ever, and leave it behind after a time.
+
+    Raises:
+        AlertNotSent: when the time is over.
+    """
     ended: Queue[BaseException | None] = Queue()
 
     def send() -> None:
         try:
-            _post(address, body, shape, timeout_seconds)
+            act()
         except Exception as error:  # noqa: BLE001 - raised again by whoever waits
             ended.put(error)
         else:
@@ -156,7 +198,6 @@ def post(
     try:
         error = ended.get(timeout=deadline_seconds)
     except Empty:
-        host = urlsplit(address).hostname
         raise AlertNotSent(
             f"{host} did not answer within {deadline_seconds:g} s; check the network, the proxy and the address"
         ) from None
@@ -164,7 +205,7 @@ def post(
         raise error
 
 
-def _post(address: str, body: bytes, shape: str, timeout_seconds: float) -> None:
+def _post(address: str, body: bytes | None, shape: str, timeout_seconds: float) -> None:
     for attempt in stamina.retry_context(on=_may_pass, attempts=TRIES, timeout=None, wait_initial=1, wait_max=5):
         with attempt:
             _try(address, body, shape, timeout_seconds)
@@ -181,7 +222,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Follow no redirect; the answer counts as it came."""
 
 
-def _try(address: str, body: bytes, shape: str, timeout_seconds: float) -> None:
+def _try(address: str, body: bytes | None, shape: str, timeout_seconds: float) -> None:
     host = urlsplit(address).hostname
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "pulltasks"}
     request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310 - config lets http and https pass
