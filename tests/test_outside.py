@@ -105,7 +105,7 @@ def test_a_run_that_is_stopped_says_so_in_a_line_and_keeps_what_was_whole(
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
         assert process.returncode == code
-        (line,) = err.splitlines()
+        *_, line = err.splitlines()  # what stands before it are the lines of the log
         assert line.startswith(
             f"pulltasks: stopped ({signal.Signals(number).name}). Raw files that were whole are kept"
         )

@@ -196,10 +196,13 @@ class _Progress:
         self._total = 0
         self._done = 0
 
+    def started(self, run_id: str) -> None:
+        self._log(f"run {run_id}")
+
     def begin(self, step: str, total: int) -> None:
         self.step, self._total, self._done = step, total, 0
 
-    def advance(self, note: str) -> None:
+    def advance(self, note: str, *, is_good: bool = True) -> None:  # noqa: ARG002 - the end of the run tells
         before, self._done = self._done, self._done + 1
         if self._total and self._done * 10 // self._total > before * 10 // self._total:
             self._log(f"{self.step}: {self._done} of {self._total}, {note}")

@@ -36,6 +36,7 @@ from pulltasks.outside_text import visible
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from pulltasks.cli.log import LogFormat
     from pulltasks.settings import Settings
 
 # Written out here, as importing the sandbox would slow down `--help`; a test holds it to the sandbox's own list.
@@ -81,6 +82,31 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
+class StatusFormat(StrEnum):
+    """How `status` reports."""
+
+    TEXT = "text"
+    JSON = "json"
+    PROMETHEUS = "prometheus"
+
+
+class LogForm(StrEnum):
+    """How a run logs where no terminal shows its progress."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LogOption = Annotated[
+    LogForm | None,
+    typer.Option("--log-format", help="Log to standard error as text or json, also on a terminal; else text off it."),
+]
+
+
+def _form(log_format: LogForm | None) -> LogFormat | None:
+    return None if log_format is None else log_format.value
+
+
 def command() -> None:
     """What the installed `pulltasks` calls: `main` in a process of its own."""
     hide_what_no_verb_needs()
@@ -111,6 +137,7 @@ def snapshot(
         bool,
         typer.Option("--accept-drop", help="Let the listing of --target count today, however many tasks it lost."),
     ] = False,
+    log_format: LogOption = None,
 ) -> None:
     """Capture all targets today, build the tables, publish the warehouse."""
     from pulltasks import config as configuration
@@ -126,7 +153,7 @@ def snapshot(
     clock = _clock()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
-    with alarms(settings) as failures, Progress() as progress:
+    with alarms(settings) as failures, Progress(_form(log_format)) as progress:
         result = run_snapshot(
             settings,
             wanted,
@@ -148,6 +175,7 @@ def rebuild(
     first: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First date, included.")],
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last date, included.")],
     config: ConfigOption = None,
+    log_format: LogOption = None,
 ) -> None:
     """Write past dates again from the raw archive alone, and publish."""
     from pulltasks import config as configuration
@@ -157,7 +185,7 @@ def rebuild(
     if begin is None or end is None or begin > end:
         fail(f"--from {first} lies after --to {last}", 2)
     settings = remembered(configuration.load(config, need_targets=False))
-    with alarms(settings) as failures, Progress() as progress:
+    with alarms(settings) as failures, Progress(_form(log_format)) as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress, tell=failures.append)
     with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
         typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
@@ -233,8 +261,8 @@ def status(
         ),
     ] = None,
     output_format: Annotated[
-        ReportFormat, typer.Option("--format", help="text, or json for monitors.")
-    ] = ReportFormat.TEXT,
+        StatusFormat, typer.Option("--format", help="text, or json or prometheus for monitors.")
+    ] = StatusFormat.TEXT,
 ) -> None:
     """Show which targets are complete on the newest day; the exit code says whether all are."""
     from pulltasks import config as configuration
@@ -246,15 +274,24 @@ def status(
     allowed = _duration(max_age, "--max-age")
     settings = remembered(configuration.load(config, need_targets=False))
     now = datetime.now(UTC)
-    with open_published(Lake(settings.lake.root)) as connection:
+    limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
+    lake = Lake(settings.lake.root)
+    with open_published(lake) as connection:
         found = read_status(connection, settings.today(now))
         newest = read_newest_complete(connection)
-    limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
-    freshness = judge(found, now, limits)
+        freshness = judge(found, now, limits)
+        if output_format is StatusFormat.PROMETHEUS:
+            from pulltasks.cli.prometheus import metrics, size_of
+            from pulltasks.lake.run_log import read_runs
+
+            last_run = next(reversed(read_runs(lake)), None)
+            text = metrics(connection, found, freshness, now, last_run, size_of(lake.root))
     is_good = found.is_complete if allowed is None else freshness.level != "red"
     if found.is_ahead:
         typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
-    if output_format is ReportFormat.JSON:
+    if output_format is StatusFormat.PROMETHEUS:
+        typer.echo(text, nl=False)
+    elif output_format is StatusFormat.JSON:
         print_status_json(found, freshness, newest, now, is_good=is_good)
     elif allowed is None:
         print_status(found, freshness, now, limits)

@@ -7,7 +7,7 @@ Does not live here: verbs and options (main), what is shown (run, warehouse).
 from __future__ import annotations
 
 import sys
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,10 @@ from pulltasks.outside_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date, datetime, timedelta
+    from datetime import date, timedelta
     from types import TracebackType
 
+    from pulltasks.cli.log import Log, LogFormat
     from pulltasks.doctor.targets import Report
     from pulltasks.run.steps import RunResult
     from pulltasks.settings import Limits
@@ -39,13 +40,19 @@ class Format(StrEnum):
 
 
 class Progress:
-    """A progress bar on a terminal, nothing elsewhere."""
+    """A progress bar on a terminal; elsewhere, and where JSON is asked for, lines of a log on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, log_format: LogFormat | None = None) -> None:
         self._bar: object = None
+        self._form = log_format
+        self._log: Log | None = None
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        if self._form or not sys.stderr.isatty():
+            from pulltasks.cli.log import Log
+
+            self._log = Log(sys.stderr, self._form or "text", lambda: datetime.now(UTC))
+        else:
             import rich.progress
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -64,15 +71,26 @@ class Progress:
         if self._bar is not None:
             self._stop()
 
+    def started(self, run_id: str) -> None:
+        """Let the lines of the log name the run."""
+        if self._log:
+            self._log.started(run_id)
+
     def begin(self, step: str, total: int) -> None:
         """Show a bar for a step of so many parts."""
+        if self._log:
+            self._log.begin(step, total)
+            return
         import rich.progress
 
         if isinstance(self._bar, rich.progress.Progress) and total:
             self._task = self._bar.add_task(step, total=total, note="")
 
-    def advance(self, note: str) -> None:
+    def advance(self, note: str, *, is_good: bool = True) -> None:
         """Move the bar on by one part."""
+        if self._log:
+            self._log.advance(note, is_good=is_good)
+            return
         import rich.progress
 
         if isinstance(self._bar, rich.progress.Progress):

@@ -100,7 +100,7 @@ def answer(
         rows = Path(folder, "rows")
         with open_confined(lake, Path(folder), unredacted=unredacted, writes=rows) as connection:
             if to_terminal and wanted is Format.TABLE and not all_rows:
-                _show_what_fits(connection.execute(statement), os.get_terminal_size(sys.stdout.fileno()).columns)
+                _show_what_fits(connection.execute(statement), os.get_terminal_size(sys.stdout.fileno()).columns or 80)
                 return
             if wanted in _COPY:
                 connection.execute(f"copy ({statement}\n) to '{escaped(rows)}' ({_COPY[wanted]})")

@@ -47,20 +47,26 @@ if TYPE_CHECKING:
 class Watcher(Protocol):
     """Receives the progress of a run."""
 
+    def started(self, run_id: str) -> None:
+        """The run has its id, which the log of runs names it by."""
+
     def begin(self, step: str, total: int) -> None:
         """A step of so many parts begins."""
 
-    def advance(self, note: str) -> None:
-        """One part is done."""
+    def advance(self, note: str, *, is_good: bool = True) -> None:
+        """One part is done, and how."""
 
 
 class Silent:
     """Ignores the progress."""
 
+    def started(self, run_id: str) -> None:
+        """Nothing to do."""
+
     def begin(self, step: str, total: int) -> None:
         """Nothing to do."""
 
-    def advance(self, note: str) -> None:
+    def advance(self, note: str, *, is_good: bool = True) -> None:
         """Nothing to do."""
 
 
@@ -171,6 +177,7 @@ class Run:
         self.settings = settings
         self.lake = lake
         self.clock = clock
+        self.run_id = clock.new_id()
         self.captures: tuple[CaptureResult, ...] = ()
         self.built: list[date] = []  # days whose tidy files were written
         self.troubles: list[str] = []  # days that cannot be written or used, months that cannot be closed
@@ -212,7 +219,9 @@ class Run:
                         simulated=options.simulated,
                         began_at=options.began_at,
                         report=self._report,
-                        on_result=lambda result: self._watcher.advance(result.target.label),
+                        on_result=lambda result: self._watcher.advance(
+                            _words_of(result), is_good=result.verdict == "complete"
+                        ),
                     )
                 )
             )
@@ -292,7 +301,7 @@ class Run:
         asked = [capture for capture in self.captures if capture.is_new]
         coverage = [target.coverage for target in self._status.targets] if self._status else None
         line = RunLine(
-            run_id=self.clock.new_id(),
+            run_id=self.run_id,
             verb=verb,
             outcome="complete" if self._is_complete else "not_complete" if self._status else "failed",
             began_at=began_at,
@@ -343,6 +352,15 @@ class Run:
         )
 
 
+def _words_of(result: CaptureResult) -> str:
+    """How a target ended, in a line for the log."""
+    counts = f"{result.task_count} tasks, {result.requests} requests"
+    if not result.is_new:
+        return f"{result.target.label}: complete since an earlier run of the day"
+    reason = f" ({result.reason})" if result.reason else ""
+    return f"{result.target.label}: {result.verdict}{reason}, {counts}"
+
+
 @contextmanager
 def opened(
     settings: Settings,
@@ -366,7 +384,9 @@ def opened(
     lake = Lake(settings.lake.root)
     lake.prepare()
     with lake.lock():
-        run = Run(settings, lake, clock, reporter(lake), watcher or Silent(), tell)
+        watcher = watcher or Silent()
+        run = Run(settings, lake, clock, reporter(lake), watcher, tell)
+        watcher.started(run.run_id)
         run.notice_damage()
         began_at, error = clock.now(), None
         try:

@@ -1,0 +1,112 @@
+"""The state of a lake in the text format that Prometheus reads (version 0.0.4).
+
+Lives here: names, help and values of the metrics.
+Does not live here: the state itself (warehouse.status), ages and limits (alerts), the verb (main).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pulltasks.warehouse.status import age_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
+
+    from pulltasks.lake.run_log import RunLine
+    from pulltasks.warehouse.status import Freshness, Status
+
+_COLUMNS = ("task_count", "requests", "retries", "duration_seconds", "answer_bytes")
+_OF_TARGETS = {
+    "complete": "1 if the target is complete on the newest day, else 0.",
+    "age_seconds": "Seconds since the target's last complete capture ended.",
+    "tasks": "Tasks that the target listed on the newest published day.",
+    "requests": "Requests that its capture of that day sent.",
+    "retries": "Of these, the ones sent again after a fault.",
+    "duration_seconds": "Seconds from the begin of that capture to its end.",
+    "answer_bytes": "Bytes of the answers of that capture.",
+}
+_OF_THE_LAKE = {
+    "lake_age_seconds": "Seconds since the newest published capture ended.",
+    "lake_bytes": "Bytes of all files of the lake.",
+    "targets_complete": "Targets that are complete on the newest day.",
+    "targets_expected": "Targets that were to be captured on it.",
+    "last_run_timestamp_seconds": "When the last run ended, in seconds since 1970.",
+    "last_run_success": "1 if the last run left every target complete, else 0.",
+}
+
+
+def metrics(
+    connection: duckdb.DuckDBPyConnection,
+    found: Status,
+    freshness: Freshness,
+    now: datetime,
+    last_run: RunLine | None,
+    lake_bytes: int,
+) -> str:
+    """All metrics as text; one without a value is left out.
+
+    Args:
+        connection: the published file.
+        found: how the targets stand.
+        freshness: how old the lake is.
+        now: the time that ages are counted to.
+        last_run: the newest line of the log of runs, if there is one.
+        lake_bytes: the size of the lake.
+    """
+    rows = connection.execute(
+        f"select project_id, region, {', '.join(_COLUMNS)} from fct_target_days "  # noqa: S608 - names of ours
+        "where snapshot_date = (select through_date from meta_build)"
+    ).fetchall()
+    of_days = {tuple(row[:2]): row[2:] for row in rows}
+    of_targets: dict[str, list[tuple[str, float | None]]] = {name: [] for name in _OF_TARGETS}
+    for target in found.targets:
+        age = age_of(target, now)
+        values = (int(target.is_complete), age.total_seconds() if age else None, *of_days.get(target.key, ()))
+        labels = ",".join(
+            f'{name}="{_escaped(value or "")}"'
+            for name, value in (("project_id", target.project_id), ("region", target.region), ("name", target.name))
+        )
+        for name, value in zip(of_targets, values, strict=False):
+            of_targets[name].append((f"{{{labels}}}", value))
+    age = freshness.lake_age
+    of_lake: dict[str, float | None] = {
+        "lake_age_seconds": age.total_seconds() if age else None,
+        "lake_bytes": lake_bytes,
+        "targets_complete": found.complete,
+        "targets_expected": len(found.targets),
+        "last_run_timestamp_seconds": last_run.ended_at.timestamp() if last_run else None,
+        "last_run_success": int(last_run.outcome == "complete") if last_run else None,
+    }
+    lines = [
+        line for name, samples in of_targets.items() for line in _metric(f"target_{name}", _OF_TARGETS[name], samples)
+    ]
+    lines += [line for name, value in of_lake.items() for line in _metric(name, _OF_THE_LAKE[name], [("", value)])]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _metric(name: str, explanation: str, samples: list[tuple[str, float | None]]) -> Iterator[str]:
+    yield f"# HELP pulltasks_{name} {explanation}"
+    yield f"# TYPE pulltasks_{name} gauge"
+    yield from (f"pulltasks_{name}{labels} {value}" for labels, value in samples if value is not None)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def size_of(root: Path) -> int:
+    """Bytes of all files below a folder; one that goes meanwhile counts nothing."""
+    size = 0
+    for folder, _, names in os.walk(root):
+        for name in names:
+            try:
+                size += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - twice as fast over many files
+            except OSError:
+                continue
+    return size
