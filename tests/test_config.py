@@ -37,7 +37,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
         ("[auth.other]\npassword = 'hush-hush'\n" + TARGET, "auth.other.password", "PULLTASKS_AUTH__OTHER__PASSWORD"),
         (TARGET + "sk = 'hush-hush'\n", "targets.0.sk", "a secret may not stand in the file"),
         ("timezone = 'Mars/Base'\n" + TARGET, "timezone", "no time zone"),
-        ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "less than or equal to 100"),
+        ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "above the most, 100"),
         ("[api]\npage_size = 5\n" + TARGET, "api.page_overlap", "not below api.page_size"),
         ("[alerts]\nmax_age = '26'\n" + TARGET, "alerts.max_age", "is no duration"),
         ("[alerts]\nmax_age = '99999999999d'\n" + TARGET, "alerts.max_age", "too long a duration"),
@@ -69,7 +69,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such file; copy pulltasks.example.toml"):
+    with pytest.raises(ConfigError, match=r"no such file; `pulltasks init` writes one"):
         config.load(tmp_path / "nowhere.toml")
 
 
@@ -196,3 +196,41 @@ def test_both_families_of_key_variables_are_read(monkeypatch: pytest.MonkeyPatch
 def test_the_example_configuration_is_valid() -> None:
     example = Path(__file__).parent.parent / "pulltasks.example.toml"
     assert config.load(example).targets
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("timezone = 5", "timezone: is no text; write it between quotes"),
+        ("[lake]\nroot = [1]", "lake.root: is no path; write it between quotes"),
+        ('[api]\npage_size = "x"', "api.page_size: is no whole number"),
+        ("[api]\npage_size = 1.5", "api.page_size: is no whole number"),
+        ("[api]\nmax_concurrency = 0", "api.max_concurrency: is below the least, 1"),
+        ("[api]\nrequests_per_second = -1", "api.requests_per_second: must be above 0"),
+        ('[dashboard]\nenabled = "maybe"', "dashboard.enabled: is neither true nor false"),
+        ('[alerts]\nformat = "xml"', "alerts.format: is none of 'json', 'slack', 'feishu' or 'dingtalk'"),
+        ('[[targets]]\nregion = "cn-north-4"', "targets.0.project_id: is missing; add it"),
+        ("targets = 5", "targets: is no list; write [[targets]] above each"),
+        ("api = 5", "api: is no section; write it as [section] with keys below"),
+        (
+            '[warehouse]\ndisplay_timezone = "Mars/Olympus"',
+            "warehouse.display_timezone: 'Mars/Olympus' is no time zone",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_words_of_ours(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "pulltasks.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, need_targets=False)
+    assert words in str(caught.value)
+    assert "Input should" not in str(caught.value)
+
+
+def test_times_are_shown_in_the_zone_that_dates_are_counted_in_unless_another_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "pulltasks.toml"
+    for text, zone in (("", "UTC"), ('timezone = "Asia/Shanghai"\n', "Asia/Shanghai")):
+        file.write_text(text, encoding="utf-8")
+        assert config.load(file, need_targets=False).warehouse.display_timezone == zone
+    file.write_text('timezone = "Asia/Shanghai"\n[warehouse]\ndisplay_timezone = "Europe/Paris"\n', encoding="utf-8")
+    assert config.load(file, need_targets=False).warehouse.display_timezone == "Europe/Paris"

@@ -65,7 +65,7 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
     if not file.is_file():
         if named or need_targets:
             raise ConfigError(
-                [f"{file}: there is no such file; copy pulltasks.example.toml, or name one with --config"], source
+                [f"{file}: there is no such file; `pulltasks init` writes one, or name one with --config"], source
             )
         data: dict[str, Any] = {}
     else:
@@ -77,6 +77,18 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
             raise ConfigError([f"{file}: cannot be read: {error.strerror}"], source) from None
 
     return _with_whole_paths(_checked(data, source, need_targets=need_targets), file.absolute().parent)
+
+
+def require_some(path: Path | None) -> None:
+    """Refuse to go on with nothing but defaults: no file, and nothing of ours in the environment.
+
+    Raises:
+        ConfigError: when nothing says which lake is meant.
+    """
+    is_set = any(name.startswith(PREFIX) for name in os.environ)
+    if path is None and not is_set and not DEFAULT_FILE.is_file():
+        text = f"{DEFAULT_FILE}: there is no such file; `pulltasks init` writes one, or name one with --config"
+        raise ConfigError([text], str(DEFAULT_FILE))
 
 
 def _with_whole_paths(settings: Settings, folder: Path) -> Settings:
@@ -262,13 +274,45 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _texts(error: ValidationError) -> Iterator[str]:
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    for item in error.errors(include_url=False, include_input=False):
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if item["type"] == "extra_forbidden":
             yield f"{key}: there is no such key; {_keys_instead(location)}"
         else:
-            yield f"{key}: {item['msg'].removeprefix('Value error, ')}"
+            yield f"{key}: {_in_words(item)}"
+
+
+# What the kinds of mistakes that the settings' types find are called here; all others are written beside the types.
+_WORDS = {
+    "missing": "is missing; add it",
+    "string_type": "is no text; write it between quotes",
+    "int_parsing": "is no whole number",
+    "int_type": "is no whole number",
+    "int_from_float": "is no whole number",
+    "float_parsing": "is no number",
+    "float_type": "is no number",
+    "finite_number": "is no number",
+    "bool_parsing": "is neither true nor false",
+    "bool_type": "is neither true nor false",
+    "path_type": "is no path; write it between quotes",
+    "list_type": "is no list; write [[targets]] above each",
+    "model_type": "is no section; write it as [section] with keys below",
+    "dict_type": "is no section; write it as [section] with keys below",
+    "model_attributes_type": "is no section; write it as [section] with keys below",
+    "greater_than_equal": "is below the least, {ge}",
+    "greater_than": "must be above {gt}",
+    "less_than_equal": "is above the most, {le}",
+    "less_than": "must be below {lt}",
+    "literal_error": "is none of {expected}",
+}
+
+
+def _in_words(item: Mapping[str, Any]) -> str:
+    words = _WORDS.get(item["type"])
+    if words is None:
+        return str(item["msg"]).removeprefix("Value error, ")
+    return words.format(**item.get("ctx", {}))
 
 
 def _keys_instead(location: list[str]) -> str:
@@ -293,6 +337,17 @@ def _is_known_to_the_database(zone: str) -> bool:
         except duckdb.Error:
             return False
     return True
+
+
+def zone_of_this_machine() -> str:
+    """The time zone that the machine is set to; UTC where that has no name that the database knows."""
+    from tzlocal import get_localzone_name
+
+    try:
+        name = get_localzone_name()
+    except (LookupError, OSError, ValueError):
+        return "UTC"
+    return name if name and _is_known_to_the_database(name) else "UTC"
 
 
 def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:

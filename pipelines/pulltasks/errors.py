@@ -6,7 +6,8 @@ PulltasksError
 ├── LakeError              the lake's files are missing, busy or cannot be written
 │   ├── LakeBusy           another run holds the lake
 │   └── NoWarehouse        nothing has been published yet
-├── QueryRefused           a query is empty, several, or would do more than read
+├── UsageError             the command line cannot be used as it was typed
+│   └── QueryRefused       a query is empty, several, or would do more than read
 ├── AlertNotSent           a webhook could not be reached, or did not take an alarm
 ├── ModelError             a SQL model cannot be used, or a check failed
 ├── Unforeseen             an unexpected error, which has been reported
@@ -75,10 +76,14 @@ class NoWarehouse(LakeError):
     """Nothing has been published in this lake yet."""
 
 
-class QueryRefused(PulltasksError):
-    """A query of `pulltasks query` is no single statement that reads."""
+class UsageError(PulltasksError):
+    """The command line cannot be used as it was typed."""
 
     exit_code = 2
+
+
+class QueryRefused(UsageError):
+    """A query of `pulltasks query` is no single statement that reads."""
 
 
 class AlertNotSent(PulltasksError):

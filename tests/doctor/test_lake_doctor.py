@@ -190,4 +190,4 @@ def test_a_test_alarm_that_cannot_be_sent_is_an_error_that_says_so(desk: Desk, w
 
 def test_without_a_webhook_a_test_alarm_says_what_is_missing(desk: Desk) -> None:
     ended = doctor(desk, "--test-alarm")
-    assert (ended.returncode, ended.stderr.count("alerts.webhook: none is set")) == (2, 1)
+    assert (ended.returncode, ended.stderr.count("alerts: no address is set")) == (2, 1)

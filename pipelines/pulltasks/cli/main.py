@@ -12,9 +12,10 @@ import os
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pulltasks.cli.ending import alarms, end, fail, remembered, stop_on_signals, told_after_publishing
 from pulltasks.cli.lazy_imports import hide_what_no_verb_needs
@@ -45,12 +46,27 @@ SANDBOX_FAULTS = (
     "torn_json, null_tasks, short_page, capped, page_index, no_total, churn, shuffled, lost"
 )
 
+# The verbs in the order in which they are needed.
+ORDER = (
+    "init", "doctor", "snapshot", "status", "query", "shell", "dashboard", "rebuild", "compact", "forget", "sandbox",
+)  # fmt: skip
+
+
+class _InOrder(TyperGroup):
+    """Lists the verbs in the order of use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is click's
+        """The names of the verbs."""
+        return sorted(self.commands, key=ORDER.index)
+
+
 app = typer.Typer(
     name="pulltasks",
+    cls=_InOrder,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 ConfigOption = Annotated[
@@ -139,8 +155,10 @@ def snapshot(
     ] = False,
     log_format: LogOption = None,
 ) -> None:
-    """Capture all targets today, build the tables, publish the warehouse."""
-    from pulltasks import config as configuration
+    """Capture all targets today, build the tables, publish the warehouse.
+
+    Example: pulltasks snapshot --target event-beijing
+    """
     from pulltasks.run.order import snapshot as run_snapshot
 
     if day and simulated_date:
@@ -149,11 +167,11 @@ def snapshot(
         fail("--accept-drop: name the target whose drop is right, with --target", 2)
     asked = _date(day, "--date")
     simulated = _date(simulated_date, "--simulated-date")
-    settings = remembered(configuration.load(config))
+    settings = _settings(config)
     clock = _clock()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
-    with alarms(settings) as failures, Progress(_form(log_format)) as progress:
+    with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
         result = run_snapshot(
             settings,
             wanted,
@@ -177,15 +195,17 @@ def rebuild(
     config: ConfigOption = None,
     log_format: LogOption = None,
 ) -> None:
-    """Write past dates again from the raw archive alone, and publish."""
-    from pulltasks import config as configuration
+    """Write past dates again from the raw archive alone, and publish.
+
+    Example: pulltasks rebuild --from 2026-11-01 --to 2026-11-07
+    """
     from pulltasks.run.order import rebuild as run_rebuild
 
     begin, end = _date(first, "--from"), _date(last, "--to")
     if begin is None or end is None or begin > end:
         fail(f"--from {first} lies after --to {last}", 2)
-    settings = remembered(configuration.load(config, need_targets=False))
-    with alarms(settings) as failures, Progress(_form(log_format)) as progress:
+    settings = _settings(config, need_targets=False)
+    with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
         result = run_rebuild(settings, begin, end, _clock(), watcher=progress, tell=failures.append)
     with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
         typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
@@ -204,19 +224,21 @@ def forget(
         bool, typer.Option("--for-good", help="Even if there is no raw archive of the day to make it again from.")
     ] = False,
 ) -> None:
-    """Take a wrong day out of the lake; its files go into lake/forgotten/."""
-    from pulltasks import config as configuration
+    """Take a wrong day out of the lake; its files go into lake/forgotten/.
+
+    Example: pulltasks forget --date 2026-11-22 --yes
+    """
     from pulltasks.run.order import forget as run_forget
 
     wanted = _date(day, "--date")
-    settings = remembered(configuration.load(config, need_targets=False))
+    settings = _settings(config, need_targets=False)
     if wanted is None or not yes:
         fail(
             f"{wanted} would be taken out of {settings.lake.root} and of all history; its files would go into "
             "forgotten/ there. Say --yes to do it",
             2,
         )
-    with Progress() as progress:
+    with Progress(lambda: datetime.now(UTC)) as progress:
         found = run_forget(settings, wanted, _clock(), for_good=for_good, watcher=progress)
     with told_after_publishing(NOT_COMPLETE if found.troubles else 0):
         typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
@@ -229,13 +251,15 @@ def forget(
 
 @app.command()
 def compact(config: ConfigOption = None) -> None:
-    """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set."""
-    from pulltasks import config as configuration
+    """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set.
+
+    Example: pulltasks compact
+    """
     from pulltasks.run.order import compact as run_compact
     from pulltasks.run.report import words_of_needed_raw
 
-    settings = remembered(configuration.load(config, need_targets=False))
-    with Progress() as progress:
+    settings = _settings(config, need_targets=False)
+    with Progress(lambda: datetime.now(UTC)) as progress:
         months, without_raw, needed = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
     for month in months:
         typer.echo(
@@ -264,15 +288,17 @@ def status(
         StatusFormat, typer.Option("--format", help="text, or json or prometheus for monitors.")
     ] = StatusFormat.TEXT,
 ) -> None:
-    """Show which targets are complete on the newest day; the exit code says whether all are."""
-    from pulltasks import config as configuration
+    """Show which targets are complete on the newest day; the exit code says whether all are.
+
+    Example: pulltasks status --max-age 26h --format json
+    """
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import Limits
     from pulltasks.warehouse.published import open_published
     from pulltasks.warehouse.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
 
     allowed = _duration(max_age, "--max-age")
-    settings = remembered(configuration.load(config, need_targets=False))
+    settings = _settings(config, need_targets=False)
     now = datetime.now(UTC)
     limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
     lake = Lake(settings.lake.root)
@@ -305,17 +331,19 @@ def dashboard(
     config: ConfigOption = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Write the page of what is published, one file that works from disk; print its path."""
-    from pulltasks import config as configuration
+    """Write the page of what is published, one file that works from disk; print its path.
+
+    Example: pulltasks dashboard --open
+    """
     from pulltasks.dashboard import write_dashboard_alone
 
-    page = write_dashboard_alone(remembered(configuration.load(config, need_targets=False)))
+    page = write_dashboard_alone(_settings(config, need_targets=False))
     typer.echo(page)
     if open_it:
         import webbrowser
 
         if not webbrowser.open(page.absolute().as_uri()):
-            fail(f"no browser could be started; open {page} in one", 1)
+            typer.echo("no browser could be started; open the page in one", err=True)
 
 
 @app.command()
@@ -347,13 +375,12 @@ def query(
     """
     import duckdb
 
-    from pulltasks import config as configuration
     from pulltasks.cli.query import answer, format_of, text_of_query
     from pulltasks.lake.lake import Lake
 
     if excel and output_format:
         fail("--excel and --format: name one of them", 2)
-    lake = Lake(remembered(configuration.load(config, need_targets=False)).lake.root)
+    lake = Lake(_settings(config, need_targets=False).lake.root)
     wanted = Format.EXCEL if excel else format_of(output_format, output)
     try:
         answer(lake, text_of_query(sql, file), wanted, unredacted=unredacted, output=output, all_rows=all_rows)
@@ -367,11 +394,10 @@ def shell(config: ConfigOption = None) -> None:
 
     Example: pulltasks shell
     """
-    from pulltasks import config as configuration
     from pulltasks.cli.query import shell_command
     from pulltasks.lake.lake import Lake
 
-    command = shell_command(Lake(remembered(configuration.load(config, need_targets=False)).lake.root))
+    command = shell_command(Lake(_settings(config, need_targets=False).lake.root))
     os.execv(command[0], command)  # noqa: S606 - the user asked for that program, and no shell reads its arguments
 
 
@@ -387,17 +413,19 @@ def doctor(
         typer.Option(help="Write what the service answered to a file, without ids, names and addresses."),
     ] = None,
 ) -> None:
-    """Look at the lake, and ask each target what it allows and how it answers; nothing is changed."""
+    """Look at the lake, and ask each target what it allows and how it answers; nothing is changed.
+
+    Example: pulltasks doctor --test-alarm
+    """
     import asyncio
     import json
     from dataclasses import asdict
     from importlib.metadata import version
 
-    from pulltasks import config as configuration
     from pulltasks.doctor.lake import examine_lake
     from pulltasks.doctor.targets import examine, report_for_maintainers
 
-    settings = remembered(configuration.load(config))
+    settings = _settings(config)
     now = datetime.now(UTC)
     if test_alarm:
         from pulltasks.alerts.notify import send_test
@@ -420,7 +448,10 @@ def init(
     config: ConfigOption = None,
     region: Annotated[str, typer.Option(help="The region whose IAM is asked.")] = "cn-north-4",
 ) -> None:
-    """Write pulltasks.toml from the projects that the credential may see; never over one that is there."""
+    """Write pulltasks.toml from the projects that the credential may see; never over one that is there.
+
+    Example: pulltasks init --region cn-east-3
+    """
     import asyncio
 
     from pulltasks import config as configuration
@@ -435,7 +466,7 @@ def init(
     if not projects:
         fail("the credential sees no project of a region; let an administrator give it access to one", 1)
     with file.open("x", encoding="utf-8") as stream:
-        stream.write(first_configuration(projects))
+        stream.write(first_configuration(projects, configuration.zone_of_this_machine()))
     for project_id, place, name in projects:
         typer.echo(f"{project_id}  {place}  {visible(name)}")
     typer.echo(f"wrote {file} with {len(projects)} targets; look it over, then run `pulltasks doctor`")
@@ -447,6 +478,7 @@ def sandbox(
     seed: Annotated[int, typer.Option(help="Other seeds make other data.")] = 1,
     projects: Annotated[int, typer.Option(min=1, max=1000, help="Made-up projects.")] = 3,
     tasks: Annotated[int, typer.Option(min=0, max=10_000, help="About so many tasks in each.")] = 250,
+    latency_ms: Annotated[int, typer.Option(min=0, max=60_000, help="How long each answer takes.")] = 0,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -454,10 +486,20 @@ def sandbox(
         ),
     ] = None,
 ) -> None:
-    """Serve a made-up ListPullTasks API on this machine, to try everything without an account."""
+    """Serve a made-up ListPullTasks API on this machine, to try everything without an account.
+
+    Example: pulltasks sandbox --projects 5 --tasks 1000 --latency-ms 20
+    """
     from pulltasks.sandbox.cli import serve
 
-    serve(port, seed, projects, tasks, fault or [])
+    serve(port, seed, projects, tasks, fault or [], latency_ms)
+
+
+def _settings(config: Path | None, *, need_targets: bool = True) -> Settings:
+    from pulltasks import config as configuration
+
+    configuration.require_some(config)
+    return remembered(configuration.load(config, need_targets=need_targets))
 
 
 def _clock() -> _Clock:

@@ -7,7 +7,7 @@ Does not live here: verbs and options (main), what is shown (run, warehouse).
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from pulltasks.outside_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date, timedelta
+    from datetime import date, datetime, timedelta
     from types import TracebackType
 
     from pulltasks.cli.log import Log, LogFormat
@@ -42,7 +42,8 @@ class Format(StrEnum):
 class Progress:
     """A progress bar on a terminal; elsewhere, and where JSON is asked for, lines of a log on standard error."""
 
-    def __init__(self, log_format: LogFormat | None = None) -> None:
+    def __init__(self, now: Callable[[], datetime], log_format: LogFormat | None = None) -> None:
+        self._now = now
         self._bar: object = None
         self._form = log_format
         self._log: Log | None = None
@@ -51,7 +52,7 @@ class Progress:
         if self._form or not sys.stderr.isatty():
             from pulltasks.cli.log import Log
 
-            self._log = Log(sys.stderr, self._form or "text", lambda: datetime.now(UTC))
+            self._log = Log(sys.stderr, self._form or "text", self._now)
         else:
             import rich.progress
             from rich.console import Console
@@ -143,6 +144,16 @@ def print_end(result: RunResult) -> None:
         typer.echo(result.page_error, err=True)
 
 
+# Of what a target's day may be called; NO_COLOR and whatever is no terminal get none.
+COLOURS = {
+    "complete": "green",
+    "held": "yellow",
+    "incomplete": "dark_orange",
+    "failed": "red",
+    "missing": "bright_black",
+}
+
+
 def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Rows under a header; where the terminal is too narrow for that, each row as lines of its own."""
     from rich import box
@@ -171,7 +182,7 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
         return
     table = Table(*(Column(Text(name)) for name in header), box=box.SIMPLE_HEAD)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
     width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
     Plain(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
 

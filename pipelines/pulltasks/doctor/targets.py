@@ -280,8 +280,8 @@ def _toml_text(text: str) -> str:
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
-def first_configuration(projects: Sequence[tuple[str, str, str]]) -> str:
-    """A commented `pulltasks.toml` that names the projects."""
+def first_configuration(projects: Sequence[tuple[str, str, str]], zone: str = "UTC") -> str:
+    """A commented `pulltasks.toml` that names the projects, with times shown in `zone`."""
     targets = "\n".join(
         f'[[targets]]\nproject_id = "{project_id}"\nregion = "{region}"\nname = {_toml_text(name)}\n'
         for project_id, region, name in projects
@@ -297,7 +297,13 @@ root = "lake"                     # relative to this file
 [auth]
 method = "chain"                  # chain (HUAWEICLOUD_SDK_AK/_SK, profile, cloud metadata) | token | password
 
+[warehouse]
+display_timezone = "{zone}"  # of the columns that end in _local: this machine's zone
+
 [dashboard]
 enabled = true                    # each publish also writes lake/warehouse/dashboard.html
+
+[alerts]
+resolved = true                   # also tell what is over; where to: PULLTASKS_ALERTS__URLS, see docs/alerts.md
 
 {targets}"""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pulltasks.errors import ConfigError
+from pulltasks.errors import UsageError
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import FAULTS, AccessKey, Fault, Sandbox, loopback_socket, server_for
 
@@ -42,26 +42,34 @@ def read_fault(text: str) -> tuple[tuple[str, date | None], Fault]:
     """`PROJECT_ID[@DATE]=FAULT` as an entry of the sandbox's faults.
 
     Raises:
-        ConfigError: saying what is wrong with it.
+        UsageError: saying what is wrong with it.
     """
     where, _, fault = text.rpartition("=")
     project_id, at, day = where.partition("@")
     if fault not in FAULTS or not project_id:
-        raise ConfigError([f"--fault {text}: write PROJECT_ID[@DATE]=FAULT; faults are {', '.join(FAULTS)}"])
+        raise UsageError(f"--fault {text}: write PROJECT_ID[@DATE]=FAULT; faults are {', '.join(FAULTS)}")
     try:
         return (project_id, date.fromisoformat(day) if at else None), fault
     except ValueError:
-        raise ConfigError([f"--fault {text}: {day!r} is no date"]) from None
+        raise UsageError(f"--fault {text}: {day!r} is no date") from None
 
 
-def serve(port: int, seed: int, projects: int, tasks: int, faults: list[str]) -> None:
-    """Serve until interrupted."""
+def serve(port: int, seed: int, projects: int, tasks: int, faults: list[str], latency_ms: int = 0) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        UsageError: when a fault or the port cannot be used.
+    """
     places = places_of(projects, tasks)
-    sandbox = Sandbox(places, seed=seed, faults=dict(read_fault(text) for text in faults))
+    found = dict(read_fault(text) for text in faults)
+    served = {place.project_id for place in places}
+    if strange := [project_id for project_id, _ in found if project_id not in served]:
+        raise UsageError(f"--fault {strange[0]}: no such project is served; there are {', '.join(sorted(served)[:20])}")
+    sandbox = Sandbox(places, seed=seed, faults=found, latency_seconds=latency_ms / 1000)
     try:
         listener = loopback_socket(port)
     except OSError as error:
-        raise ConfigError([f"--port {port}: {error.strerror}; take another, or 0 for a free one"]) from None
+        raise UsageError(f"--port {port}: {error.strerror}; take another, or 0 for a free one") from None
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     key = AccessKey()
     print(  # noqa: T201 - the greeting is what the verb is for
