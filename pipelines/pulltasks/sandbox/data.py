@@ -22,9 +22,15 @@ _NAMES = ("news", "sport", "频道-一", "café", "教育直播", "канал", 
 _LIVE_EVENTS = ("TaskStart", "TaskExit", "TaskAlarm")
 _VOD_EVENTS = (*_LIVE_EVENTS, "VodSourceFileStart", "VodSourceFileFinish", "ResetTaskConfig")
 _MAX_URLS = 30
-# What several of a place's first tasks share, so that there are conflicts and reuse to be found.
+# The first tasks of every place share streams in pairs, and some of the first ones a backup: conflicts and reuse.
+_PAIRED_SLOTS = 6
 _SHARING_SLOTS = 256
-_SHARED_STREAM = "main-stage"
+# Applications, the first by far the largest.
+_APPS = ("live", "event", "radio")
+_APP_WEIGHTS = (12, 4, 1)
+# Hours after midnight UTC at which tasks start: evenings in Asia; and days of the week, Monday first: weekends.
+_START_HOURS = (8, 9, 10, 11, 12, 13, 14)
+_DAY_WEIGHTS = (2, 2, 2, 3, 5, 7, 6)
 _SHARED_BACKUP = f"https://backup.example.com/live/slate.m3u8?token={PLANTED_TOKEN}"
 
 
@@ -32,7 +38,7 @@ _SHARED_BACKUP = f"https://backup.example.com/live/slate.m3u8?token={PLANTED_TOK
 class Place:
     """One project in one region, and about how many tasks it has on any day.
 
-    `pace` is by how much slower than usual its tasks change: at 1 about 3 in 10 a day, at 30 about 1 in 100.
+    `pace` is by how much slower than usual its tasks change: at 1 about 1 in 7 a day, at 30 about 1 in 200.
     """
 
     project_id: str
@@ -55,10 +61,20 @@ def _task(seed: int, place: Place, slot: int, day: date) -> dict[str, Any] | Non
     generation, age_days = divmod(day.toordinal() + shift_days, life_days)
     born = day - timedelta(days=age_days)
     steps = age_days // (3 * place.pace), age_days // (7 * place.pace)
-    goes_away, task = _state(root, generation, place.region, born, *steps)
+    goes_away, task, start, end = _state(root, generation, place.region, born, life_days, *steps)
     if goes_away and age_days == life_days // 2:
         return None  # away for one day, back on the next
-    return dict(task)
+    return task | {"status": _status(f"{root}|{generation}|{steps[0]}", day, start, end)}
+
+
+def _status(root: str, day: date, start: datetime, end: datetime | None) -> str:
+    """What a task is at noon by its times, unless somebody suspended it."""
+    noon = datetime.combine(day, time(12), UTC)
+    if random.Random(root).random() < 0.08:  # noqa: PLR2004, S311
+        return "suspend"
+    if noon < start:
+        return "wait"
+    return "enable" if end is None or noon < end else "finish"
 
 
 @lru_cache(maxsize=100_000)
@@ -71,21 +87,26 @@ def _fate(root: str, pace: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=100_000)
 def _state(
-    root: str, generation: int, region: str, born: date, status_step: int, list_step: int
-) -> tuple[bool, dict[str, Any]]:
-    """Whether the task goes away for a day, and its fields; the same for as long as neither step moves on."""
+    root: str, generation: int, region: str, born: date, life_days: int, _status_step: int, list_step: int
+) -> tuple[bool, dict[str, Any], datetime, datetime | None]:
+    """Whether the task goes away for a day, its fields and its times; the same for as long as neither step moves on."""
     dice = random.Random(f"{root}|{generation}")  # noqa: S311
-    may_share = int(root.rpartition("|")[2]) < _SHARING_SLOTS
+    slot = int(root.rpartition("|")[2])
+    may_share = slot < _SHARING_SLOTS
     goes_away = dice.random() < 0.1  # noqa: PLR2004
     task_id = str(uuid.uuid5(_NAMESPACE, f"{root}|{generation}"))
     created = datetime.combine(born, time(dice.randrange(24), dice.randrange(60), dice.randrange(60)), UTC)
-    start = created + timedelta(hours=dice.randrange(1, 48))
-    end = start + timedelta(hours=dice.randrange(1, 160))
+    days = range(1, 8)
+    weights = [_DAY_WEIGHTS[(born + timedelta(days=n)).weekday()] for n in days]
+    first = born + timedelta(days=dice.choices(days, weights)[0] if life_days > len(days) else 1)
+    start = datetime.combine(first, time(dice.choice(_START_HOURS), dice.choice((0, 0, 0, 30))), UTC)
+    # most tasks go when they end; some are left behind for a day or two
+    last = max(first, born + timedelta(days=life_days - dice.choice((0, 0, 1, 2))))
+    end = datetime.combine(last, time(dice.randrange(15, 24), dice.choice((0, 30))), UTC)
     is_live = dice.random() < 0.6  # noqa: PLR2004
     name = f"{dice.choice(_NAMES)}-{task_id[:4]}"
     task: dict[str, Any] = {
         "task_id": task_id,
-        "status": ("enable", "enable", "suspend")[(status_step + dice.randrange(3)) % 3],
         "create_time": _text(created),
         "region": region,
         "source_type": "PullLivePushLive" if is_live else "PullVodPushLive",
@@ -94,8 +115,10 @@ def _state(
     }
     _put_any_of(dice, task, "end_time", _text(end), _text(end), _text(end), "")
     if dice.random() < 0.7:  # noqa: PLR2004
-        stream = _SHARED_STREAM if may_share and task_id[0] == "0" else name
-        task |= {"domain": "publish.example.com", "app_name": "live", "stream_name": stream, "destination_url": ""}
+        app, stream = dice.choices(_APPS, _APP_WEIGHTS)[0], name
+        if slot < _PAIRED_SLOTS:
+            app, stream = "live", f"main-stage-{slot // 2 + 1}"
+        task |= {"domain": "publish.example.com", "app_name": app, "stream_name": stream, "destination_url": ""}
         _put_any_of(dice, task, "push_args", f"auth_key={PLANTED_STREAM_KEY}&arg1=value1", "arg1=value1", "", _ABSENT)
     else:
         task["destination_url"] = f"rtmp://push{dice.randrange(9)}.example.com/live/{PLANTED_STREAM_KEY}-{name}"
@@ -115,7 +138,7 @@ def _state(
         task["vod_start_video_index"] = dice.randrange(max(1, len(task["source_urls"])))
         task["vod_start_video_time"] = dice.randrange(600)
         _put_any_of(dice, task, "vod_refresh_type", "immediate_new_source", "continue_from_break_point")
-    return goes_away, task
+    return goes_away, task, start, end if task.get("end_time") else None
 
 
 _ABSENT = object()
