@@ -42,6 +42,9 @@ CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
 NOT_RUN = {
     "make test": "this is it",
     "export ": "sets the reader's own access key",
+    "pip install .": "tests/test_wheel.py installs the wheel",
+    "pulltasks query -f question.sql": "the file is the reader's own: tests/cli/test_query.py",
+    "echo ": "a pipe: tests/cli/test_query.py",
     "pip install -r bi/superset/requirements.txt": "tests/test_superset.py does it",
     "duckdb ": "DuckDB's own command line is no part of this project",
     "pulltasks sandbox": "serves until it is stopped: tests/test_cli.py runs it",
@@ -147,6 +150,13 @@ def test_there_are_twenty_questions_and_none_names_a_date() -> None:
     questions = [block for block in blocks("sql") if block.heading[:1].isdecimal()]
     assert [block.heading.split(".")[0] for block in questions] == [str(n) for n in range(1, 21)]
     assert not [str(block) for block in questions if re.search(r"'\d{4}-", block.text)]
+
+
+def test_the_eight_questions_of_operators_take_at_most_six_lines_each() -> None:
+    text = (DOCS / "querying.md").read_text(encoding="utf-8")
+    part = text.partition("## Eight questions of operators")[2].partition("## Twenty questions")[0]
+    questions = re.findall(r"```sql\n(.*?)```", part, re.DOTALL)
+    assert [len(sql.splitlines()) <= 6 for sql in questions] == [True] * 8
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
