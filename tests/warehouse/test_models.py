@@ -116,3 +116,22 @@ def test_a_comment_below_the_header_is_no_part_of_it(tmp_path: Path) -> None:
     text = HEADER + "\n-- check: a > 1\n-- kind: view\nselect\n    -- check: a > 2\n    1 as a"
     model = load_models(folder(tmp_path, dim_a=text))["dim_a"]
     assert (model.kind.name, model.checks) == ("table", ())
+
+
+# Columns of the staged tasks whose change another compared column tells: keys, what is derived, the hash of all.
+TOLD_BY_OTHERS = {
+    "project_id", "region", "task_id", "content_hash", "hidden_fingerprint",
+    "create_time_raw", "start_time_raw", "end_time_raw",  # masked whole: `other` tells
+    "destination", "destination_host", "destination_fingerprint",  # of domain, app_name, stream_name, destination_url
+    "destination_url_fingerprint", "push_args_fingerprint", "callback_url_fingerprint", "extra_fingerprint",
+    "callback_host", "source_hosts", "backup_source_hosts", "source_fingerprints", "backup_source_fingerprints",
+    "callback_events_specified",  # null or not of callback_events
+}  # fmt: skip
+
+
+def test_a_field_of_a_task_that_the_list_of_compared_fields_forgets_is_noticed() -> None:
+    models = load_models()
+    compared = set(re.findall(r"'field': '(\w+)'", models["fct_pull_task_changes"].sql)) - {"other"}
+    staged = {column.name for column in models["stg_pull_tasks"].columns}
+    assert compared | TOLD_BY_OTHERS == staged
+    assert not compared & TOLD_BY_OTHERS
