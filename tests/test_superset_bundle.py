@@ -226,5 +226,5 @@ def test_the_page_says_what_the_bundle_does() -> None:
         assert f"{named} {version}" in page
     assert f"?{OPTIONS}" in page
     assert f"{CACHE_SECONDS} seconds" in page
-    assert len(CHARTS) == 11
-    assert "eleven charts" in page
+    assert len(CHARTS) == 16
+    assert "sixteen charts" in page

@@ -199,6 +199,9 @@ class _Progress:
     def started(self, run_id: str) -> None:
         self._log(f"run {run_id}")
 
+    def under_way(self, note: str) -> None:
+        """Too much for a log."""
+
     def begin(self, step: str, total: int) -> None:
         self.step, self._total, self._done = step, total, 0
 

@@ -17,7 +17,7 @@ from pulltasks.lake.raw import AnswerLine, RawWriter, VerdictLine, body_fields, 
 from pulltasks.outside_text import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from pulltasks.errors import ApiError
@@ -115,7 +115,13 @@ class Attempt:
     """The listing of one target, with what is left to find out once it is complete."""
 
     def __init__(
-        self, client: LiveClient, settings: Settings, target: Target, known: PreviousCapture, tally: CaptureCounts
+        self,
+        client: LiveClient,
+        settings: Settings,
+        target: Target,
+        known: PreviousCapture,
+        tally: CaptureCounts,
+        on_page: Callable[[int, int], None] = lambda _pages, _tasks: None,
     ) -> None:
         self.error: ApiError | None = None
         self._client = client
@@ -123,6 +129,8 @@ class Attempt:
         self._target = target
         self._known = known
         self._tally = tally
+        self._on_page = on_page
+        self._pages = 0
         self._listing = Listing(self._rules(1))
         self._outcome: Outcome | None = None
         self._ends = NO_ENDS
@@ -149,6 +157,8 @@ class Attempt:
     def _showed(self, listing: Listing, page: Page) -> None:
         """Keep what a page said; give the listing up if its answers have grown beyond all measure."""
         self._tally.showed(page)
+        self._pages += 1
+        self._on_page(self._pages, max(len(listing.seen), len(page.ids)))
         if page.names_other_regions(self._known.regions):
             self._strange_regions |= {fit(region) for region in page.regions if region}
         if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -109,6 +110,7 @@ async def capture_targets(
     began_at: datetime | None = None,
     report: Reporter = reraise,
     on_result: Callable[[CaptureResult], None] = lambda _: None,
+    on_page: Callable[[Target, int, int], None] = lambda _target, _pages, _tasks: None,
 ) -> list[CaptureResult]:
     """List every target of the configuration, concurrently; targets that are complete on `day` are left alone.
 
@@ -126,6 +128,7 @@ async def capture_targets(
         report: is told of an unexpected error, and says in a sentence where it is reported; it costs its
             target the day and no other target anything.
         on_result: is told of each target as it ends.
+        on_page: is told of each page that came: its target, the pages and the tasks of that so far.
 
     Returns:
         One result per target that was asked for, in order of project and region.
@@ -176,7 +179,7 @@ async def capture_targets(
             if standing is None and not simulated and not _may_begin(settings, day, clock.now()):
                 standing = CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
             return standing or await _capture(
-                client, settings, lake, day, target, known(target.key), clock, report, gate, give_up_at
+                client, settings, lake, day, target, known(target.key), clock, report, gate, give_up_at, on_page
             )
 
         not_written: list[OSError] = []
@@ -315,6 +318,7 @@ async def _capture(
     report: Reporter,
     gate: DayGate,
     give_up_at: float,
+    on_page: Callable[[Target, int, int], None],
 ) -> CaptureResult:
     line = CaptureLine(
         target=target_line(settings, target),
@@ -327,7 +331,7 @@ async def _capture(
     path = lake.raw_file(day, *target.key)
     unfinished = lake.unfinished("--".join(path.parts[-3:]))
     writer = RawWriter(unfinished, line)
-    attempt = Attempt(client, settings, target, known, CaptureCounts(writer))
+    attempt = Attempt(client, settings, target, known, CaptureCounts(writer), partial(on_page, target))
     try:
         try:
             async with asyncio.timeout_at(give_up_at) as limit:

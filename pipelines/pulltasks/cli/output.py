@@ -97,6 +97,13 @@ class Progress:
         if isinstance(self._bar, rich.progress.Progress):
             self._bar.update(self._task, advance=1, note=visible(note))
 
+    def under_way(self, note: str) -> None:
+        """Show how a part gets on; a log has its end alone."""
+        import rich.progress
+
+        if isinstance(self._bar, rich.progress.Progress):
+            self._bar.update(self._task, note=visible(note))
+
 
 def print_captures(day: date, result: RunResult, timezone: str) -> None:
     """How each target ended, what to do about those that are not complete, and what stands all the same."""

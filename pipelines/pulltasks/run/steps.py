@@ -56,6 +56,9 @@ class Watcher(Protocol):
     def advance(self, note: str, *, is_good: bool = True) -> None:
         """One part is done, and how."""
 
+    def under_way(self, note: str) -> None:
+        """A part gets on."""
+
 
 class Silent:
     """Ignores the progress."""
@@ -67,6 +70,9 @@ class Silent:
         """Nothing to do."""
 
     def advance(self, note: str, *, is_good: bool = True) -> None:
+        """Nothing to do."""
+
+    def under_way(self, note: str) -> None:
         """Nothing to do."""
 
 
@@ -221,6 +227,9 @@ class Run:
                         report=self._report,
                         on_result=lambda result: self._watcher.advance(
                             _words_of(result), is_good=result.verdict == "complete"
+                        ),
+                        on_page=lambda target, pages, tasks: self._watcher.under_way(
+                            f"{target.label}: {pages} pages, {tasks} tasks"
                         ),
                     )
                 )
