@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from conftest import BEIJING, SINGAPORE, Desk
+from log_lines import without_log
 from pulltasks.alerts.notify import announce
 from pulltasks.alerts.rules import KINDS, AlertTarget, Failure, LakeState, find_alerts
 from pulltasks.alerts.webhook import Message, body_of
@@ -138,14 +139,14 @@ def desk(tmp_path: Path):
 
 @pytest.fixture
 def run(desk: Desk, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """`pulltasks VERB` with the desk's configuration: exit code, and all that it said on stderr and in logs."""
+    """`pulltasks VERB` with the desk's configuration: exit code, and all that it said on stderr beside the log."""
 
     def go(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["pulltasks", *map(str, arguments), "--config", str(desk.config_file)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         code = ended.value.code
-        return (code if isinstance(code, int) else 0), capfd.readouterr().err
+        return (code if isinstance(code, int) else 0), without_log(capfd.readouterr().err)
 
     return go
 

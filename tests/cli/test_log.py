@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -15,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
+from log_lines import LINE
 from pulltasks.cli.log import Log
 from pulltasks.cli.prometheus import size_of
 from pulltasks.lake.run_log import read_runs
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PULLTASKS = Path(sys.executable).parent / "pulltasks"
 DAY = date(2026, 11, 18)
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO|WARNING|ERROR) [0-9a-f-]{8} (\w+): (.+)")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import pytest
 import dagster as dg
 from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
 from dagster_runs import definitions, failure_of, run_day
+from log_lines import without_log
 from pulltasks.cli import main as cli
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.parquet import TidyWriter
@@ -220,7 +221,8 @@ def by_command(desk: Desk, webhook: Webhook, capfd: pytest.CaptureFixture[str]) 
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()
-    said = "\n".join(capfd.readouterr())
+    out, err = capfd.readouterr()
+    said = f"{out}\n{without_log(err)}"
     return left(desk, webhook, without_requests(said, desk.lake.root), is_well=ended.value.code == 0)
 
 

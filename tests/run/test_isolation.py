@@ -12,6 +12,7 @@ import pytest
 
 from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import failure_of, materialised, run_day
+from log_lines import without_log
 from pulltasks import dashboard
 from pulltasks.capture import attempt
 from pulltasks.capture import targets as capture
@@ -155,7 +156,7 @@ def command(desk: Desk, monkeypatch, capfd, *arguments: str) -> tuple[int, str, 
     with pytest.raises(SystemExit) as ended:
         cli.main()
     out, err = capfd.readouterr()
-    return int(ended.value.code or 0), out, err
+    return int(ended.value.code or 0), out, without_log(err)
 
 
 SNAPSHOT = ("snapshot", "--simulated-date", str(DAYS[0]))
@@ -201,10 +202,11 @@ def test_where_there_is_no_lake_the_report_stands_on_standard_error(tmp_path: Pa
     from pulltasks import config
 
     monkeypatch.setattr(config, "load", raise_strange)
+    monkeypatch.setenv("PULLTASKS_LAKE__ROOT", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["pulltasks", "status"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    err = capfd.readouterr().err
+    err = without_log(capfd.readouterr().err)
     assert ended.value.code == 1
     assert "raise_strange" in err
     assert "the report stands above" in err.splitlines()[-1]
