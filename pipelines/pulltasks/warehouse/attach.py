@@ -5,7 +5,8 @@ Does not live here: which base that is (plan), running models (working_copy).
 
 `tidy` is the day that is entered; `staging` its staging models; `before` what models held before that day; `warehouse`
 the unfinished file. Where there is but one day to add, `before` is the base itself and the file begins as a copy of
-it, in which what is only appended to stays as it is: so a day's work does not grow with what lies behind it.
+it, in which what is only appended to stays as it is: so a day's work does not grow with what lies behind it. Where the
+descriptions have not changed either, its tables, views and macros stay with their comments, and only rows go.
 """
 
 from __future__ import annotations
@@ -55,11 +56,21 @@ def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan,
     for model in with_past:
         noun = "view" if plan.adds_one_day else "table"
         connection.execute(f"create {noun} {model.place_before} as from base.main.{model.name}")
-    if plan.adds_one_day:
-        _empty(connection, kept={model.name for model in models.in_order if model.kind.only_adds})
+    only_adds = {model.name for model in models.in_order if model.kind.only_adds}
+    if plan.keeps_tables:
+        _empty_tables(connection, kept=only_adds)
+    elif plan.adds_one_day:
+        _drop(connection, kept=only_adds)
 
 
-def _empty(connection: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
+def _empty_tables(connection: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
+    """Take the rows out of all tables of the copied base but `kept`; the room is used again."""
+    names = [name for (name,) in connection.execute(_NAMED_THINGS["table"]).fetchall() if name not in kept]
+    deletes = [f"delete from warehouse.main.{name}" for name in names]
+    connection.execute(";\n".join([*deletes, "checkpoint warehouse"]))
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
     """Drop all but `kept` of the copied base; the room is used again."""
     drops = [
         f"drop {noun} warehouse.main.{name}"

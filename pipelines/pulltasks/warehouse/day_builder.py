@@ -43,10 +43,12 @@ class DayBuilder:
         lake: Lake,
         *,
         adds_one_day: bool,
+        keeps_tables: bool = False,
         read_once: Collection[str],
         display_timezone: str = "UTC",
     ) -> None:
         self.adds_one_day = adds_one_day
+        self.keeps_tables = keeps_tables
         self._connection = connection
         self._lake = lake
         self._read_once = read_once
@@ -78,7 +80,9 @@ class DayBuilder:
         first, *others = self._parts() if model.in_parts else ["true"]
         if others:
             self._show(first)
-        self.execute(model, f"create or replace {sort} {place} as {model.sql}")
+        is_there = self.keeps_tables and place == model.place and model.is_published
+        into = f"insert into {place} by name" if is_there else f"create or replace {sort} {place} as"
+        self.execute(model, f"{into} {model.sql}")
         for part in others:
             self._show(part)
             self.execute(model, f"insert into {place} {model.sql}")

@@ -20,7 +20,7 @@ from pulltasks.sql_literals import quoted
 from pulltasks.warehouse.plan import EXPOSED, Plan, retire_builds, write_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -47,7 +47,7 @@ def finish_file(
     now: datetime,
     *,
     exposes: bool,
-    has_words: Collection[str] = (),
+    has_words: bool = False,
 ) -> Path:
     """Write what is said about the tables into the unfinished file, and let readers see it; returns its path.
 
@@ -59,15 +59,16 @@ def finish_file(
         plan: what the file was made of.
         now: the time.
         exposes: whether the file shows secrets.
-        has_words: models whose tables have their comments already.
+        has_words: whether the tables have their comments already.
     """
     identity = f"{plan.sequence:06d}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     build_id = f"{EXPOSED}-{identity}" if exposes else identity
     try:
         connection.execute("begin")
-        without_words = [m for m in models.in_order if m.is_published and m.name not in has_words]
-        connection.execute(";\n".join(comment for model in without_words for comment in _comments(model)))
-        write_meta(connection, plan, build_id, now, read_runs(lake))
+        if not has_words:
+            published = [model for model in models.in_order if model.is_published]
+            connection.execute(";\n".join(comment for model in published for comment in _comments(model)))
+        write_meta(connection, plan, build_id, now, read_runs(lake), is_there=has_words)
         for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
             connection.execute(statement)
     except duckdb.Error as error:

@@ -118,6 +118,10 @@ class Builder(Protocol):
     def adds_one_day(self) -> bool:
         """Whether the file began as a copy of what stood before that day."""
 
+    @property
+    def keeps_tables(self) -> bool:
+        """Whether the file has its tables, views and macros already, without the rows that are made anew."""
+
     def make(self, model: Model, place: str, sort: Literal["table", "temp table", "view"]) -> int:
         """Run the model's select for the day, into a place; returns how many rows it gave."""
 
@@ -197,8 +201,15 @@ class _WithPast(Kind):
     has_past = True
 
     @abstractmethod
-    def _load(self, model: Model, place: str, *, holds_past: bool) -> str:
-        """The statement that brings what was made into a place, which holds the rows of earlier days or nothing."""
+    def _load(self, model: Model, place: str, *, holds_past: bool, is_there: bool = False) -> str:
+        """The statement that brings what was made into a place.
+
+        Args:
+            model: what is loaded.
+            place: where to.
+            holds_past: whether the place holds the rows of earlier days.
+            is_there: whether it is a table already, without rows that are made anew.
+        """
 
     def build_day(self, builder: Builder, model: Model) -> None:
         """Load the day's rows into what the next day finds before it."""
@@ -208,7 +219,8 @@ class _WithPast(Kind):
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Load the day's rows into the file."""
         day_rows = builder.make(model, MADE, "temp table")
-        builder.execute(model, self._load(model, model.place, holds_past=builder.adds_one_day))
+        is_there = builder.keeps_tables
+        builder.execute(model, self._load(model, model.place, holds_past=builder.adds_one_day, is_there=is_there))
         return Built(builder.count(model.place), day_rows)
 
     def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
@@ -222,10 +234,10 @@ class Append(_WithPast):
     name = "append"
     only_adds = True
 
-    def _load(self, model: Model, place: str, *, holds_past: bool) -> str:
+    def _load(self, model: Model, place: str, *, holds_past: bool, is_there: bool = False) -> str:
         if holds_past:
             return f"insert into {place} by name from {MADE}"
-        return _table_of_both(model, place, "")
+        return _table_of_both(model, place, "", is_there=is_there)
 
     def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
         """A row that shares its key with an earlier one is an error."""
@@ -237,16 +249,17 @@ class Merge(_WithPast):
 
     name = "merge"
 
-    def _load(self, model: Model, place: str, *, holds_past: bool) -> str:
+    def _load(self, model: Model, place: str, *, holds_past: bool, is_there: bool = False) -> str:
         same = " and ".join(f"held.{name} is not distinct from {MADE}.{name}" for name in model.replace)
-        return _table_of_both(model, place, f" anti join {MADE} on {same}")
+        return _table_of_both(model, place, f" anti join {MADE} on {same}", is_there=is_there)
 
 
-def _table_of_both(model: Model, place: str, joined: str) -> str:
+def _table_of_both(model: Model, place: str, joined: str, *, is_there: bool) -> str:
     """The statement that writes a table of what the model held before the day, joined, and of what the day made."""
     names = ", ".join(f'"{column.name}"' for column in model.columns)
     held = f"select {names} from {model.place_before} as held{joined}"
-    return f"create or replace table {place} as {held} union all select {names} from {MADE}"
+    into = f"insert into {place} by name" if is_there else f"create or replace table {place} as"
+    return f"{into} {held} union all select {names} from {MADE}"
 
 
 class _AtEnd(Kind):
@@ -276,9 +289,10 @@ class View(_AtEnd):
     noun = "view"
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """Write it into the file; it must work there as it stands."""
-        builder.execute(model, f"create view {model.place} as {without_comments(model.sql)}")
-        builder.compare_columns(model, f"(from {model.place})")
+        """Write it into the file, if it is not there; it must work there as it stands."""
+        if not builder.keeps_tables:
+            builder.execute(model, f"create view {model.place} as {without_comments(model.sql)}")
+            builder.compare_columns(model, f"(from {model.place})")
         rows = builder.count(model.place) if self.is_checked(model) else 0
         return Built(rows, rows)
 
@@ -295,7 +309,9 @@ class Macro(_AtEnd):
     takes_arguments = True
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """Write it into the file; it must work there as it stands."""
+        """Write it into the file, if it is not there; it must work there as it stands."""
+        if builder.keeps_tables:
+            return Built(0, 0)
         head = f"create macro {model.place}({', '.join(model.arguments)})"
         builder.execute(model, f"{head} as table {without_comments(model.sql)}")
         builder.compare_columns(model, f"(from {model.place}({', '.join(['null'] * len(model.arguments))}))")

@@ -107,6 +107,11 @@ class Plan:
         """Whether one day is added to a base."""
         return self.base is not None and len(self.days) == 1
 
+    @property
+    def keeps_tables(self) -> bool:
+        """Whether the base's tables, views, macros and their comments stay, and only rows are written anew."""
+        return self.adds_one_day and self.has_words
+
 
 def plan_build(
     lake: Lake,
@@ -259,11 +264,22 @@ _RUN_TYPES = {
 
 
 def write_meta(
-    connection: duckdb.DuckDBPyConnection, plan: Plan, build_id: str, now: datetime, runs: Sequence[RunLine]
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    build_id: str,
+    now: datetime,
+    runs: Sequence[RunLine],
+    *,
+    is_there: bool,
 ) -> None:
     """Write `meta_build` and `meta_inputs` into the unfinished file, attached as `warehouse`."""
+
+    def into(name: str) -> str:
+        table = f"warehouse.main.{name}"
+        return f"insert into {table} by name" if is_there else f"create or replace table {table} as"
+
     connection.execute(
-        f"create or replace table warehouse.main.{META_BUILD} as select $1 as build_id, $2::timestamp as built_at, "
+        f"{into(META_BUILD)} select $1 as build_id, $2::timestamp as built_at, "
         "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, $7 as rules, "
         "$8::bigint as sequence, $9 as words",
         [
@@ -279,16 +295,17 @@ def write_meta(
         ],
     )
     connection.execute(
-        f"create or replace table warehouse.main.{META_INPUTS} as "
-        "select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
+        f"{into(META_INPUTS)} select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
         [list(plan.inputs), list(plan.inputs.values())],
     )
     names = META_COMMENTS[META_RUNS][1]
     of_runs = ", ".join(f"unnest(?::{_RUN_TYPES.get(name, 'varchar')}[]) as {name}" for name in names)
     connection.execute(
-        f"create or replace table warehouse.main.{META_RUNS} as select {of_runs}",
+        f"{into(META_RUNS)} select {of_runs}",
         [[_without_zone(getattr(run, name)) for run in runs] for name in names],
     )
+    if is_there:
+        return
     for name, (text, columns) in META_COMMENTS.items():
         connection.execute(f"comment on table warehouse.main.{name} is {quoted(text)}")
         for column, description in columns.items():

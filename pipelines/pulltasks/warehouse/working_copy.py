@@ -130,6 +130,7 @@ class WorkingCopy:
             connection,
             lake,
             adds_one_day=plan.adds_one_day,
+            keeps_tables=plan.keeps_tables,
             read_once=read_once,
             display_timezone=settings.display_timezone or "UTC",
         )
@@ -204,8 +205,6 @@ class WorkingCopy:
             f"{result.model.name}: {text}" for result in self._results.values() for text in _failures(result.checks)
         ]
         _raise_if_failed([*of_models, *_failures(cross_checks)])
-        taken_over = self._plan.adds_one_day and self._plan.has_words
-        kept = {model.name for model in self._models.in_order if model.kind.only_adds} if taken_over else set()
         return finish_file(
             self._connection,
             self._lake,
@@ -214,7 +213,7 @@ class WorkingCopy:
             self._plan,
             now,
             exposes=self._settings.expose_secrets,
-            has_words=kept,
+            has_words=self._plan.keeps_tables,
         )
 
 
