@@ -7,7 +7,7 @@ import shutil
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +26,7 @@ from pulltasks.warehouse.publish import build_and_publish
 from webhook_server import Webhook, listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
     from pulltasks.capture.targets import CaptureResult
@@ -38,6 +38,9 @@ settings.load_profile("default")
 BEIJING = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 250, name="cn-north-4")
 SINGAPORE = Place("fedcba9876543210fedcba9876543210", "ap-southeast-3", 120, name="ap-southeast-3")
 NAMES = {BEIJING.project_id: "beijing", SINGAPORE.project_id: "singapore"}
+
+DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(7)]
+RUNS_WITH_GAPS = (*DAYS[:3], DAYS[4])
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +146,56 @@ def copied(desk: Desk, folder: Path) -> Desk:
     """The desk with a copy of its lake in another folder."""
     shutil.copytree(desk.lake.root, folder / "lake", symlinks=True)
     return replace(desk, folder=folder)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Hashable, Desk, Callable[[], object]], None]:
+    """Give a desk the lake that something makes of it: what is called alike is made once, and copied from then on."""
+    made: dict[Hashable, Desk] = {}
+
+    def go(name: Hashable, desk: Desk, make: Callable[[], object]) -> None:
+        if name in made:
+            copied(made[name], desk.folder)
+            desk.ids[:] = made[name].ids
+        else:
+            make()
+            folder = tmp_path_factory.mktemp("made")
+            made[name] = replace(copied(desk, folder), ids=[*desk.ids])
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def begin(once) -> Callable[..., None]:
+    """Let the lake of a desk begin with runs of some days, on which its service shows what its class always shows."""
+
+    def go(desk: Desk, *days: date) -> None:
+        def make() -> None:
+            if days[1:]:
+                go(desk, *days[:-1])
+            desk.run(days[-1])
+
+        assert not desk.sandbox.faults
+        once((type(desk.sandbox), desk.places, desk.extra, days), desk, make)
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def begin_with_gaps(begin, once) -> Callable[[Desk], None]:
+    """A day of all, one that Singapore refuses, one on which Beijing's listing is incomplete, none, and one of all."""
+
+    def go(desk: Desk) -> None:
+        def make() -> None:
+            begin(desk, DAYS[0])
+            desk.sandbox.faults |= {(SINGAPORE.project_id, DAYS[1]): "forbidden"}
+            desk.sandbox.faults |= {(BEIJING.project_id, DAYS[2]): "short_page"}
+            for day in RUNS_WITH_GAPS[1:]:
+                desk.run(day)
+
+        once("with gaps", desk, make)
+
+    return go
 
 
 @pytest.fixture

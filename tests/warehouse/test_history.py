@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import duckdb
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from conftest import BEIJING, DAYS, RUNS_WITH_GAPS, Desk
 from history import contents, differences
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.plan import plan_build
 from pulltasks.warehouse.published import open_published
 
-DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(7)]
 NONE = {
     "pull_tasks_as_of": (0, 0),
     "pull_task_source_urls_as_of": (0, 0),
@@ -27,19 +26,14 @@ def rows(desk: Desk, query: str) -> list[tuple]:
         return connection.sql(query).fetchall()
 
 
-def test_as_of_a_day_is_what_was_listed_on_it(desk: Desk) -> None:
-    desk.sandbox.faults[SINGAPORE.project_id, DAYS[2]] = "forbidden"
-    desk.sandbox.faults[BEIJING.project_id, DAYS[3]] = "short_page"
-    for day in (*DAYS[:4], *DAYS[5:]):
-        desk.run(day)
-    for day in (*DAYS[:4], *DAYS[5:]):
+def test_as_of_a_day_is_what_was_listed_on_it(desk: Desk, begin_with_gaps) -> None:
+    begin_with_gaps(desk)
+    for day in RUNS_WITH_GAPS:
         assert differences(desk.lake, day) == NONE, day
 
 
-def test_as_of_a_day_that_is_not_complete_is_the_last_known_state_with_its_date(desk: Desk) -> None:
-    desk.sandbox.faults[SINGAPORE.project_id, DAYS[1]] = "forbidden"
-    for day in DAYS[:3]:
-        desk.run(day)
+def test_as_of_a_day_that_is_not_complete_is_the_last_known_state_with_its_date(desk: Desk, begin_with_gaps) -> None:
+    begin_with_gaps(desk)
     states = f"""
         select target_name, state_date, count(*) from pull_tasks_as_of('{DAYS[1]}') group by all order by all
     """
@@ -48,8 +42,8 @@ def test_as_of_a_day_that_is_not_complete_is_the_last_known_state_with_its_date(
     assert rows(desk, states) == [("beijing", DAYS[1], after[0][1]), ("singapore", DAYS[0], before[1][1])]
 
 
-def test_an_attached_warehouse_answers_views_at_once_and_macros_after_use(desk: Desk) -> None:
-    desk.run(DAYS[0])
+def test_an_attached_warehouse_answers_views_at_once_and_macros_after_use(desk: Desk, begin) -> None:
+    begin(desk, DAYS[0])
     with duckdb.connect() as connection:
         connection.execute(f"attach '{desk.lake.published.resolve()}' as w (read_only)")
         (listed,) = connection.sql("select count(*) from w.fct_pull_task_days").fetchall()
@@ -60,11 +54,9 @@ def test_an_attached_warehouse_answers_views_at_once_and_macros_after_use(desk: 
     assert listed[0] > 0
 
 
-def test_the_view_of_days_is_what_the_macro_says_of_each(desk: Desk) -> None:
-    desk.sandbox.faults[SINGAPORE.project_id, DAYS[1]] = "forbidden"
-    for day in DAYS[:3]:
-        desk.run(day)
-    for day in DAYS[:3]:
+def test_the_view_of_days_is_what_the_macro_says_of_each(desk: Desk, begin_with_gaps) -> None:
+    begin_with_gaps(desk)
+    for day in RUNS_WITH_GAPS:
         listed = rows(desk, f"select task_id, content_hash from fct_pull_task_days where snapshot_date = date '{day}'")
         known = rows(
             desk, f"select task_id, content_hash from pull_tasks_as_of('{day}') where state_date = date '{day}'"
