@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import fault_server
-from conftest import BEIJING, SINGAPORE, write_config
+from conftest import BEIJING, NAMES, SINGAPORE, write_config
 from fault_server import misbehaving
 from pulltasks.cli import main as cli
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.raw import read_capture
-from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
+from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
 from pulltasks.sandbox.server import FAULTS, AccessKey, Sandbox, User, serving
 from pulltasks.warehouse.published import open_published
-from sampling import sampled
 
 ATTEMPTS = 2
 # Use a short timeout only where a timeout is expected: a busy machine must not look like one.
@@ -70,116 +70,118 @@ def check_no_secret(printed: str, lake: Lake) -> None:
         assert secret not in printed + kept + published
 
 
-def with_bad_target(folder: Path, good_url: str, bad_url: str, timeout_seconds: float = PATIENT_SECONDS) -> Path:
-    """A configuration with a good target and one that is asked at another address."""
+def with_bad_targets(
+    folder: Path, good_url: str, bad: dict[str, str], timeout_seconds: float = PATIENT_SECONDS
+) -> Path:
+    """A configuration with a good target and, by their names, some that are asked at other addresses."""
     extra = f"max_attempts = {ATTEMPTS}\ntimeout_seconds = {timeout_seconds}\n"
     file = write_config(folder, good_url, BEIJING, extra=extra)
-    bad = f'\n[[targets]]\nproject_id = "{SINGAPORE.project_id}"\nregion = "{SINGAPORE.region}"\nname = "bad"\nendpoint = "{bad_url}"\n'
-    file.write_text(file.read_text() + bad)
+    targets = [
+        f'\n[[targets]]\nproject_id = "{n:032x}"\nregion = "{SINGAPORE.region}"\nname = "{name}"\nendpoint = "{url}"\n'
+        for n, (name, url) in enumerate(bad.items(), 1)
+    ]
+    file.write_text(file.read_text() + "".join(targets))
     return file
 
 
+MANNERS = [
+    (fault_server.reset, "failed", "answer_damaged", None, ATTEMPTS),
+    (fault_server.silence, "failed", "answer_damaged", None, ATTEMPTS),
+    (fault_server.junk, "failed", "answer_damaged", None, ATTEMPTS),
+    (fault_server.truncated_body, "failed", "answer_damaged", None, ATTEMPTS),
+    (fault_server.bad_gzip, "failed", "answer_damaged", None, ATTEMPTS),
+    (fault_server.redirect, "failed", "redirected", None, 1),
+    (fault_server.throttled_until_a_date, "failed", "throttled", "APIGW.0308", 1),
+    (fault_server.wrong_type, "incomplete", "answer_not_json_object", None, 3),
+]
+STALLING = [
+    (fault_server.stalled_headers, "failed", "timed_out", None, ATTEMPTS),
+    (fault_server.stalled_body, "failed", "timed_out", None, ATTEMPTS),
+]
+GOOD = [(fault_server.good_gzip, "complete", None, None, 1)]
+
+
 @pytest.mark.parametrize(
-    ("manner", "verdict", "reason", "code", "requests"),
-    sampled(
-        [
-            (fault_server.reset, "failed", "answer_damaged", None, ATTEMPTS),
-            (fault_server.silence, "failed", "answer_damaged", None, ATTEMPTS),
-            (fault_server.junk, "failed", "answer_damaged", None, ATTEMPTS),
-            (fault_server.stalled_headers, "failed", "timed_out", None, ATTEMPTS),
-            (fault_server.stalled_body, "failed", "timed_out", None, ATTEMPTS),
-            (fault_server.truncated_body, "failed", "answer_damaged", None, ATTEMPTS),
-            (fault_server.bad_gzip, "failed", "answer_damaged", None, ATTEMPTS),
-            (fault_server.redirect, "failed", "redirected", None, 1),
-            (fault_server.throttled_until_a_date, "failed", "throttled", "APIGW.0308", 1),
-            (fault_server.wrong_type, "incomplete", "answer_not_json_object", None, 3),
-            (fault_server.good_gzip, "complete", None, None, 1),
-        ],
-        0,
-        4,
-        10,
-    ),
-    ids=lambda value: getattr(value, "__name__", None),
+    ("manners", "seconds"),
+    [(MANNERS, PATIENT_SECONDS), (STALLING, STALLED_SECONDS), (GOOD, PATIENT_SECONDS)],
+    ids=["broken", "stalling", "good"],
 )
-def test_a_broken_connection(tmp_path, capfd, monkeypatch, manner, verdict, reason, code, requests) -> None:
-    seconds = STALLED_SECONDS if reason == "timed_out" else PATIENT_SECONDS
-    with serving(Sandbox((BEIJING,))) as good, misbehaving(manner) as (bad, heard):
-        exit_code, printed = snapshot(with_bad_target(tmp_path, good, bad, seconds), capfd, monkeypatch)
+def test_a_broken_connection(tmp_path, capfd, monkeypatch, manners: list[tuple], seconds: float) -> None:
+    with serving(Sandbox((BEIJING,))) as good, ExitStack() as stack:
+        servers = {manner.__name__: stack.enter_context(misbehaving(manner)) for manner, *_ in manners}
+        addresses = {name: address for name, (address, _) in servers.items()}
+        exit_code, printed = snapshot(with_bad_targets(tmp_path, good, addresses, seconds), capfd, monkeypatch)
     lake = Lake(tmp_path / "lake")
     found = coverage(lake)
-    assert found["beijing"][0] == "complete"
-    assert found["bad"] == (verdict, reason, code, requests)
-    assert len(heard) == requests
-    assert exit_code == (0 if verdict == "complete" else 3)
+    assert found.pop("beijing")[0] == "complete"
+    assert found == {manner.__name__: tuple(expected) for manner, *expected in manners}
+    assert {name: len(heard) for name, (_, heard) in servers.items()} == {
+        manner.__name__: requests for manner, *_, requests in manners
+    }
+    assert exit_code == (0 if manners == GOOD else 3)
     check_no_secret(printed, lake)
 
 
-@pytest.mark.parametrize(
-    ("address", "reason"),
-    [
-        ("http://127.0.0.1:9", "unreachable"),
-        ("https://no-such-host.invalid", "endpoint_unresolved"),
-    ],
-)
-def test_nobody_at_the_address(tmp_path, capfd, monkeypatch, address: str, reason: str) -> None:
+def test_nobody_at_the_address(tmp_path, capfd, monkeypatch) -> None:
+    nobody = {"unreachable": "http://127.0.0.1:9", "endpoint_unresolved": "https://no-such-host.invalid"}
     with serving(Sandbox((BEIJING,))) as good:
-        exit_code, printed = snapshot(with_bad_target(tmp_path, good, address), capfd, monkeypatch)
+        exit_code, printed = snapshot(with_bad_targets(tmp_path, good, nobody), capfd, monkeypatch)
     lake = Lake(tmp_path / "lake")
     assert coverage(lake) == {
         "beijing": ("complete", None, None, 3),
-        "bad": ("failed", reason, None, ATTEMPTS),
+        **{reason: ("failed", reason, None, ATTEMPTS) for reason in nobody},
     }
     assert exit_code == 3
     check_no_secret(printed, lake)
 
 
-@pytest.mark.parametrize(
-    ("fault", "verdict", "reason", "code", "requests"),
-    sampled(
-        [
-            ("forbidden", "failed", "forbidden", "APIGW.0302", 1),
-            ("project_unavailable", "failed", "project_unavailable", "APIGW.0310", 1),
-            ("region_not_allowed", "failed", "region_not_allowed", "APIGW.0802", 1),
-            ("unavailable", "failed", "service_unavailable", "APIGW.0613", ATTEMPTS),
-            ("maintenance", "failed", "service_unavailable", "LIVE.100011008", ATTEMPTS),
-            ("throttled", "failed", "throttled", "APIGW.0308", ATTEMPTS),
-            ("empty_object", "incomplete", "answer_not_recognised", None, 3),
-            ("html", "incomplete", "answer_not_json_object", None, 3),
-            ("torn_json", "incomplete", "answer_not_json_object", None, 3),
-            ("null_tasks", "incomplete", "tasks_null_beside_total", None, 3),
-            ("short_page", "incomplete", "page_contradicts_total", None, None),
-            ("capped", "incomplete", "page_contradicts_total", None, None),
-            ("page_index", "complete", None, None, None),
-            ("no_total", "complete", "total_missing", None, 3),
-            ("churn", "complete", None, None, None),
-            ("shuffled", "incomplete", None, None, None),
-            ("lost", "complete", None, None, 2),
-        ],
-        0,
-        6,
-        9,
-        15,
-    ),
-)
-def test_a_service_that_answers_wrongly(tmp_path, capfd, monkeypatch, fault, verdict, reason, code, requests) -> None:
-    sandbox = Sandbox((BEIJING, SINGAPORE), faults={(SINGAPORE.project_id, None): fault})
+WRONG_ANSWERS = [
+    ("forbidden", "failed", "forbidden", "APIGW.0302", 1),
+    ("project_unavailable", "failed", "project_unavailable", "APIGW.0310", 1),
+    ("region_not_allowed", "failed", "region_not_allowed", "APIGW.0802", 1),
+    ("unavailable", "failed", "service_unavailable", "APIGW.0613", ATTEMPTS),
+    ("maintenance", "failed", "service_unavailable", "LIVE.100011008", ATTEMPTS),
+    ("throttled", "failed", "throttled", "APIGW.0308", ATTEMPTS),
+    ("empty_object", "incomplete", "answer_not_recognised", None, 3),
+    ("html", "incomplete", "answer_not_json_object", None, 3),
+    ("torn_json", "incomplete", "answer_not_json_object", None, 3),
+    ("null_tasks", "incomplete", "tasks_null_beside_total", None, 3),
+    ("short_page", "incomplete", "page_contradicts_total", None, None),
+    ("capped", "incomplete", "page_contradicts_total", None, None),
+    ("page_index", "complete", None, None, None),
+    ("no_total", "complete", "total_missing", None, 3),
+    ("churn", "complete", None, None, None),
+    ("shuffled", "incomplete", None, None, None),
+    ("lost", "complete", None, None, 2),
+]
+
+
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_a_service_that_answers_wrongly(tmp_path, capfd, monkeypatch, is_complete: bool) -> None:
+    """A target for each fault, and a good one beside them."""
+    expected = {fault: rest for fault, *rest in WRONG_ANSWERS if (rest[0] == "complete") == is_complete}
+    bad = {fault: Place(f"{n:032x}", SINGAPORE.region, 120, name=fault) for n, fault in enumerate(expected, 1)}
+    sandbox = Sandbox(
+        (BEIJING, *bad.values()), faults={(place.project_id, None): fault for fault, place in bad.items()}
+    )
+    monkeypatch.setattr("conftest.NAMES", NAMES | {place.project_id: fault for fault, place in bad.items()})
     with serving(sandbox) as url:
         extra = f"max_attempts = {ATTEMPTS}\n"
         exit_code, printed = snapshot(write_config(tmp_path, url, *sandbox.places, extra=extra), capfd, monkeypatch)
     lake = Lake(tmp_path / "lake")
     found = coverage(lake)
-    assert found["beijing"][0] == "complete"
-    assert found["singapore"][0] == verdict
-    assert found["singapore"][1:3] == (reason or found["singapore"][1], code)
-    assert requests in {None, found["singapore"][3]}
-    assert exit_code == (0 if verdict == "complete" else 3)
-    assert (verdict == "complete") != ("singapore (" in printed)  # a line of advice for what is not complete
+    assert found.pop("beijing")[0] == "complete"
+    for fault, (verdict, reason, code, requests) in expected.items():
+        got = found.pop(fault)
+        assert got == (verdict, reason or got[1], code, requests or got[3]), fault
+        has_advice = f"{fault} (" in printed or f" targets: not proved complete ({got[1]});" in printed
+        assert has_advice != is_complete, fault
+    assert (found, exit_code) == ({}, 0 if is_complete else 3)
     check_no_secret(printed, lake)
 
 
 def test_every_fault_of_the_sandbox_is_in_the_matrix() -> None:
-    (mark,) = test_a_service_that_answers_wrongly.pytestmark
-    assert {getattr(case, "values", case)[0] for case in mark.args[1]} == set(FAULTS)
+    assert {fault for fault, *_ in WRONG_ANSWERS} == set(FAULTS)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(tmp_path, c
     with serving(Sandbox((BEIJING,))) as good, misbehaving(refuse) as (proxy, heard):
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         monkeypatch.setenv("HTTP_PROXY", proxy)
-        file = with_bad_target(tmp_path, good, "https://live.{region}.myhuaweicloud.com")
+        file = with_bad_targets(tmp_path, good, {"bad": "https://live.{region}.myhuaweicloud.com"})
         exit_code, _ = snapshot(file, capfd, monkeypatch)
     assert exit_code == 3
     assert {request.split(b"\r\n")[0] for request in heard} == {
