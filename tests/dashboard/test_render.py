@@ -24,7 +24,23 @@ DAY = date(2026, 11, 22)
 HOSTILE = "<script>alert(1)</script>\"'&=cmd()"
 
 
+@pytest.fixture
+def whole(desk: Desk, begin, once) -> Desk:
+    """A day on which all was complete, with its page."""
+
+    def make() -> None:
+        begin(desk, DAY)
+        write_dashboard(desk.lake, desk.settings)
+
+    once("a page", desk, make)
+    return desk
+
+
 def page_of(desk: Desk) -> str:
+    return desk.lake.dashboard.read_text(encoding="utf-8")
+
+
+def new_page_of(desk: Desk) -> str:
     desk.run(DAY)
     return write_dashboard(desk.lake, desk.settings).read_text(encoding="utf-8")
 
@@ -33,8 +49,8 @@ def unpacked(page: str) -> dict:
     return json.loads(gzip.decompress(base64.b64decode(re.findall(r'id="contents">(.*?)</script>', page)[0])))
 
 
-def test_the_policy_names_the_hashes_of_just_the_scripts_and_the_style_that_are_there(desk: Desk) -> None:
-    page = page_of(desk)
+def test_the_policy_names_the_hashes_of_just_the_scripts_and_the_style_that_are_there(whole: Desk) -> None:
+    page = page_of(whole)
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
     parts = dict(part.strip().split(" ", 1) for part in html.unescape(policy).split(";"))
     assert (parts["default-src"], parts["base-uri"], parts["form-action"]) == ("'none'",) * 3
@@ -48,8 +64,8 @@ def test_the_policy_names_the_hashes_of_just_the_scripts_and_the_style_that_are_
     assert set(parts["style-src"].split()) == hashes(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
 
 
-def test_the_page_loads_nothing_and_has_no_inline_handler(desk: Desk) -> None:
-    page = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", page_of(desk), flags=re.DOTALL)
+def test_the_page_loads_nothing_and_has_no_inline_handler(whole: Desk) -> None:
+    page = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", page_of(whole), flags=re.DOTALL)
     assert re.findall(r"\ssrc=|<link|<iframe|<img|url\(", page) == []
     assert set(re.findall(r'href="([^"]*)"', page)) <= {"#main", "#targets", "#gaps", "#surprises"}
     assert re.findall(r"<[^>]*\son\w+\s*=", page) == []
@@ -62,7 +78,7 @@ def test_whatever_a_target_is_called_is_text(desk: Desk, monkeypatch: pytest.Mon
     file.write_text(file.read_text().replace('name = "singapore"', f"name = '''{HOSTILE}'''"), encoding="utf-8")
     settings = config.load(file)
     monkeypatch.setattr(Desk, "settings", settings)
-    page = page_of(desk)
+    page = new_page_of(desk)
     assert "<script>alert" not in page
     assert html.escape(HOSTILE, quote=False).split("&quot;")[0].split('"')[0] in page
     assert HOSTILE in {target["target_name"] for target in unpacked(page)["targets"]}
@@ -73,8 +89,8 @@ def test_no_script_can_end_before_its_end() -> None:
     assert "<!--" not in _inline("x = '</script>'; y = '<!-- <script>'")
 
 
-def test_no_secret_is_in_the_page(desk: Desk) -> None:
-    page = page_of(desk)
+def test_no_secret_is_in_the_page(whole: Desk) -> None:
+    page = page_of(whole)
     text = page + json.dumps(unpacked(page), ensure_ascii=False)
     assert "publish.example.com" in text
     for secret in (PLANTED_STREAM_KEY, PLANTED_TOKEN, AccessKey().sk, AccessKey().ak):
@@ -83,7 +99,7 @@ def test_no_secret_is_in_the_page(desk: Desk) -> None:
 
 def test_the_truth_stands_there_without_any_script(desk: Desk) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
-    page = re.sub(r"<script.*?</script>", "", page_of(desk), flags=re.DOTALL)
+    page = re.sub(r"<script.*?</script>", "", new_page_of(desk), flags=re.DOTALL)
     text = " ".join(re.sub(r"<[^>]*>", "", page).split())
     assert "Not everything is known: 1 of 2 targets not complete on 2026-11-22." in text
     assert "singapore: failed (forbidden). It was never complete" in text
@@ -92,30 +108,32 @@ def test_the_truth_stands_there_without_any_script(desk: Desk) -> None:
     assert "<noscript>" in page
 
 
-def test_a_whole_day_says_so(desk: Desk) -> None:
-    page = page_of(desk)
+def test_a_whole_day_says_so(whole: Desk) -> None:
+    page = page_of(whole)
     assert 'id="truth" class="card good"' in page
     assert "All 2 targets are complete on 2026-11-22." in re.sub(r"<[^>]*>", "", page)
     assert "<title>pulltasks 2026-11-22: 2 of 2 targets complete</title>" in page
 
 
-def test_the_same_warehouse_gives_the_same_bytes_and_the_library_is_put_together_once(desk: Desk, monkeypatch) -> None:
+def test_the_same_warehouse_gives_the_same_bytes_and_the_library_is_put_together_once(
+    desk: Desk, begin, monkeypatch
+) -> None:
     import vl_convert
 
     made = []
     bundle = vl_convert.javascript_bundle
     monkeypatch.setattr(vl_convert, "javascript_bundle", lambda *a, **k: made.append(a) or bundle(*a, **k))
-    page_of(desk)
+    begin(desk, DAY)
+    write_dashboard(desk.lake, desk.settings)
     first = desk.lake.dashboard.read_bytes()
     write_dashboard(desk.lake, desk.settings)
     assert desk.lake.dashboard.read_bytes() == first
     assert len(made) == 1
 
 
-def test_everybody_may_read_the_page(desk: Desk) -> None:
-    page_of(desk)
-    assert desk.lake.dashboard.stat().st_mode & 0o777 == 0o644
-    assert desk.lake.dashboard.parent == desk.lake.published.parent
+def test_everybody_may_read_the_page(whole: Desk) -> None:
+    assert whole.lake.dashboard.stat().st_mode & 0o777 == 0o644
+    assert whole.lake.dashboard.parent == whole.lake.published.parent
 
 
 def test_a_warehouse_that_shows_secrets_gets_no_page(desk: Desk) -> None:
@@ -146,8 +164,8 @@ def test_the_page_says_only_what_there_are_words_for_and_no_word_is_left_over() 
     assert {key for key in read_words() if key.split(".")[0] not in by_name} <= named
 
 
-def test_every_column_and_every_section_has_its_words(desk: Desk) -> None:
-    contents = unpacked(page_of(desk))
+def test_every_column_and_every_section_has_its_words(whole: Desk) -> None:
+    contents = unpacked(page_of(whole))
     words = contents["words"]
     for name, table in contents["tables"].items():
         assert {f"section.{name}", f"hint.{name}"} <= set(words)

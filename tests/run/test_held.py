@@ -40,6 +40,25 @@ def desk(tmp_path: Path):
         yield Desk(sandbox, url, tmp_path, sandbox.places)
 
 
+@pytest.fixture
+def begun(desk: Desk, begin) -> Desk:
+    """The first day is published."""
+    begin(desk, DAYS[0])
+    return desk
+
+
+@pytest.fixture
+def held(desk: Desk, begin, once) -> Desk:
+    """The second day is published as well, and Beijing is held on it."""
+
+    def make() -> None:
+        begin(desk, DAYS[0])
+        assert not run(desk, DAYS[1]).is_complete
+
+    once("held", desk, make)
+    return desk
+
+
 def run(desk: Desk, day: date, **options: object):
     return snapshot(desk.settings, day, desk.clock, simulated=True, **options)
 
@@ -63,43 +82,40 @@ def coverages(desk: Desk) -> list[tuple]:
         ).fetchall()
 
 
-def test_the_last_state_stands_and_the_others_publish(desk: Desk) -> None:
-    run(desk, DAYS[0])
-    result = run(desk, DAYS[1])
+def test_the_last_state_stands_and_the_others_publish(begun: Desk) -> None:
+    result = run(begun, DAYS[1])
     assert not result.is_complete
     assert [(target.name, target.coverage) for target in result.status.targets] == [
         ("beijing", "held"),
         ("singapore", "complete"),
     ]
-    assert current(desk) == ids(DAYS[0])
+    assert current(begun) == ids(DAYS[0])
 
 
-def test_a_complete_listing_of_a_later_day_confirms_it(desk: Desk) -> None:
-    run(desk, DAYS[0])
-    run(desk, DAYS[1])
-    run(desk, DAYS[1], refresh=True)
-    assert current(desk) == ids(DAYS[0])  # the same day confirms nothing
-    assert run(desk, DAYS[2]).is_complete
-    assert current(desk) == ids(DAYS[2], FEW)
-    assert coverages(desk) == [(DAYS[0], "complete"), (DAYS[1], "held"), (DAYS[2], "complete")]
+def test_a_complete_listing_of_a_later_day_confirms_it(held: Desk) -> None:
+    run(held, DAYS[1], refresh=True)
+    assert current(held) == ids(DAYS[0])  # the same day confirms nothing
+    assert run(held, DAYS[2]).is_complete
+    assert current(held) == ids(DAYS[2], FEW)
+    assert coverages(held) == [(DAYS[0], "complete"), (DAYS[1], "held"), (DAYS[2], "complete")]
 
 
-def test_a_listing_that_contradicts_the_held_one_confirms_nothing(desk: Desk) -> None:
-    desk.sandbox.shown = {DAYS[1]: FEW, DAYS[2]: OTHERS, DAYS[3]: OTHERS}
-    run(desk, DAYS[0])
-    run(desk, DAYS[1])
-    assert not run(desk, DAYS[2]).is_complete
-    assert current(desk) == ids(DAYS[0])
-    assert run(desk, DAYS[3]).is_complete  # two days agree now
-    assert current(desk) == ids(DAYS[3], OTHERS)
+def test_a_listing_that_contradicts_the_held_one_confirms_nothing(held: Desk) -> None:
+    held.sandbox.shown = {DAYS[1]: FEW, DAYS[2]: OTHERS, DAYS[3]: OTHERS}
+    assert not run(held, DAYS[2]).is_complete
+    assert current(held) == ids(DAYS[0])
+    assert run(held, DAYS[3]).is_complete  # two days agree now
+    assert current(held) == ids(DAYS[3], OTHERS)
 
 
 @pytest.fixture
-def small(tmp_path: Path):
-    """Beijing has few tasks; on the second day it shows none, and its service answers nothing clear to their ids."""
+def small(tmp_path: Path, begin):
+    """Beijing has few tasks; after the first day it shows none, and its service answers nothing clear to their ids."""
     sandbox = Emptied((replace(BEIJING, task_count=7), SINGAPORE))
     with serving(sandbox) as url:
-        yield Desk(sandbox, url, tmp_path, sandbox.places)
+        desk = Desk(sandbox, url, tmp_path, sandbox.places)
+        begin(desk, DAYS[0])
+        yield desk
 
 
 class Emptied(Shrinking):
@@ -109,14 +125,12 @@ class Emptied(Shrinking):
 
 
 def test_a_fall_to_nothing_whose_tasks_are_gone_counts_at_once(small: Desk) -> None:
-    run(small, DAYS[0])
     assert run(small, DAYS[1]).is_complete
     assert current(small) == set()
 
 
 def test_a_fall_to_nothing_that_nobody_bears_out_is_held_until_a_later_day(small: Desk, monkeypatch) -> None:
     vague(monkeypatch)
-    run(small, DAYS[0])
     assert not run(small, DAYS[1]).is_complete
     assert len(current(small)) > 0
     assert run(small, DAYS[2]).is_complete
@@ -126,7 +140,6 @@ def test_a_fall_to_nothing_that_nobody_bears_out_is_held_until_a_later_day(small
 def test_each_fall_to_nothing_is_held_and_an_accepted_one_counts(small: Desk, monkeypatch) -> None:
     vague(monkeypatch)
     small.sandbox.shown = {DAYS[1]: "", DAYS[3]: ""}
-    run(small, DAYS[0])
     assert not run(small, DAYS[1]).is_complete
     assert run(small, DAYS[2]).is_complete
     assert not run(small, DAYS[3]).is_complete
@@ -139,20 +152,17 @@ def vague(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pulltasks.huawei.pull_tasks.SERVICE_CODES", "NONE.")
 
 
-def test_a_listing_made_anew_must_be_accepted_anew(desk: Desk) -> None:
-    run(desk, DAYS[0])
-    assert run(desk, DAYS[1], accept_drop={(BEIJING.project_id, BEIJING.region)}).is_complete
-    desk.sandbox.shown = {DAYS[1]: "0"}
-    assert not run(desk, DAYS[1], refresh=True).is_complete
-    assert current(desk) == ids(DAYS[0])
+def test_a_listing_made_anew_must_be_accepted_anew(begun: Desk) -> None:
+    assert run(begun, DAYS[1], accept_drop={(BEIJING.project_id, BEIJING.region)}).is_complete
+    begun.sandbox.shown = {DAYS[1]: "0"}
+    assert not run(begun, DAYS[1], refresh=True).is_complete
+    assert current(begun) == ids(DAYS[0])
 
 
-def test_the_operator_confirms_it_once_and_the_archive_remembers(desk: Desk, monkeypatch, capfd) -> None:
-    run(desk, DAYS[0])
-    run(desk, DAYS[1])
+def test_the_operator_confirms_it_once_and_the_archive_remembers(held: Desk, monkeypatch, capfd) -> None:
 
     def command(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["pulltasks", *arguments, "--config", str(desk.config_file)])
+        monkeypatch.setattr(sys, "argv", ["pulltasks", *arguments, "--config", str(held.config_file)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         return int(ended.value.code or 0), capfd.readouterr().out
@@ -161,28 +171,25 @@ def test_the_operator_confirms_it_once_and_the_archive_remembers(desk: Desk, mon
     code, out = command(*again)
     assert (code, "held (before)" in out, "1 of 2 targets complete" in out) == (3, True, True)
     assert f"pulltasks snapshot --accept-drop --target {BEIJING.project_id}/{BEIJING.region}" in out
-    raw = desk.lake.raw_file(DAYS[1], BEIJING.project_id, BEIJING.region)
+    raw = held.lake.raw_file(DAYS[1], BEIJING.project_id, BEIJING.region)
     listed = raw.read_bytes()
     code, out = command(*again, "--accept-drop", "--target", f"{BEIJING.project_id}/{BEIJING.region}")
     assert (code, "this attempt: 1 of 1; what stands: 2 of 2 targets complete" in out) == (0, True)
     assert raw.read_bytes() == listed  # nothing is listed again
-    assert current(desk) == ids(DAYS[1], FEW)
+    assert current(held) == ids(DAYS[1], FEW)
     assert command(*again)[0] == 0  # a later run of the day does not take it back
-    rebuild(desk.settings, DAYS[0], DAYS[1], desk.clock)
-    assert current(desk) == ids(DAYS[1], FEW)
+    rebuild(held.settings, DAYS[0], DAYS[1], held.clock)
+    assert current(held) == ids(DAYS[1], FEW)
 
 
-def test_the_limit_of_the_day_stands_in_the_archive(desk: Desk) -> None:
-    run(desk, DAYS[0])
-    run(desk, DAYS[1])
-    desk.extra = "max_drop_ratio = 1.0"
-    rebuild(desk.settings, DAYS[0], DAYS[1], desk.clock)
-    assert coverages(desk)[-1] == (DAYS[1], "held")
-    desk.extra = ""
+def test_the_limit_of_the_day_stands_in_the_archive(held: Desk) -> None:
+    held.extra = "max_drop_ratio = 1.0"
+    rebuild(held.settings, DAYS[0], DAYS[1], held.clock)
+    assert coverages(held)[-1] == (DAYS[1], "held")
+    held.extra = ""
 
 
-def test_a_higher_limit_lets_it_pass(desk: Desk) -> None:
-    desk.extra = "max_drop_ratio = 1.0"
-    run(desk, DAYS[0])
-    assert run(desk, DAYS[1]).is_complete
-    assert current(desk) == ids(DAYS[1], FEW)
+def test_a_higher_limit_lets_it_pass(begun: Desk) -> None:
+    begun.extra = "max_drop_ratio = 1.0"
+    assert run(begun, DAYS[1]).is_complete
+    assert current(begun) == ids(DAYS[1], FEW)
