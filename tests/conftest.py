@@ -155,6 +155,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Hashable, Desk, 
 
     def go(name: Hashable, desk: Desk, make: Callable[[], object]) -> None:
         if name in made:
+            shutil.rmtree(desk.lake.root, ignore_errors=True)
             copied(made[name], desk.folder)
             desk.ids[:] = made[name].ids
         else:

@@ -52,6 +52,25 @@ def desk(prepared: Desk, tmp_path: Path) -> Desk:
     return replace(prepared, folder=tmp_path)
 
 
+@pytest.fixture
+def compacted(desk: Desk, once) -> Desk:
+    """The closed months are compacted, and the files of their days are still there."""
+    once("compacted", desk, lambda: compact(desk.settings, date.max))
+    return desk
+
+
+@pytest.fixture
+def cleared(desk: Desk, once) -> Desk:
+    """The closed months are compacted, and the files of their days are gone."""
+
+    def make() -> None:
+        once("compacted", desk, lambda: compact(desk.settings, date.max))
+        compact(desk.settings, date.max)
+
+    once("cleared", desk, make)
+    return desk
+
+
 def rows(lake) -> dict[str, list[tuple]]:
     with open_tidy(lake) as connection:
         return {t.name: sorted(connection.sql(f"from {t.name}").fetchall(), key=str) for t in TABLES}
@@ -105,36 +124,34 @@ def test_the_warehouse_is_built_from_a_month_as_from_its_days(desk: Desk) -> Non
     assert contents(desk.build()) == before
 
 
-def test_a_day_of_a_closed_month_built_again_rewrites_the_month(desk: Desk) -> None:
-    compact(desk.settings, date.max)
-    compact(desk.settings, date.max)
-    before, manifests = rows(desk.lake), [desk.lake.manifest_file(day).read_bytes() for day in DAYS]
-    month = sha256_of(desk.lake.month_file("pull_tasks", OCTOBER))
-    rebuild(desk.settings, DAYS[1], DAYS[1], desk.clock)
-    assert desk.lake.compacted_months() == [SEPTEMBER, OCTOBER]
-    assert [desk.lake.manifest_file(day).read_bytes() for day in DAYS] == manifests  # to the byte
-    assert sha256_of(desk.lake.month_file("pull_tasks", OCTOBER)) == month
-    desk.lake.raw_file(DAYS[1], BEIJING.project_id, BEIJING.region).unlink()
-    rebuild(desk.settings, DAYS[1], DAYS[1], desk.clock)
+def test_a_day_of_a_closed_month_built_again_rewrites_the_month(cleared: Desk) -> None:
+    before, manifests = rows(cleared.lake), [cleared.lake.manifest_file(day).read_bytes() for day in DAYS]
+    month = sha256_of(cleared.lake.month_file("pull_tasks", OCTOBER))
+    rebuild(cleared.settings, DAYS[1], DAYS[1], cleared.clock)
+    assert cleared.lake.compacted_months() == [SEPTEMBER, OCTOBER]
+    assert [cleared.lake.manifest_file(day).read_bytes() for day in DAYS] == manifests  # to the byte
+    assert sha256_of(cleared.lake.month_file("pull_tasks", OCTOBER)) == month
+    cleared.lake.raw_file(DAYS[1], BEIJING.project_id, BEIJING.region).unlink()
+    rebuild(cleared.settings, DAYS[1], DAYS[1], cleared.clock)
     lost = [row for row in before["pull_tasks"] if row[0] == DAYS[1] and row[1] == BEIJING.project_id]
-    assert rows(desk.lake)["pull_tasks"] == [row for row in before["pull_tasks"] if row not in lost]
+    assert rows(cleared.lake)["pull_tasks"] == [row for row in before["pull_tasks"] if row not in lost]
     assert lost
-    assert desk.lake.compacted_months() == [SEPTEMBER, OCTOBER]
-    assert compact(desk.settings, date.max)[0] == []
-    assert daily_files(desk.lake, OCTOBER) == []
+    assert cleared.lake.compacted_months() == [SEPTEMBER, OCTOBER]
+    assert compact(cleared.settings, date.max)[0] == []
+    assert daily_files(cleared.lake, OCTOBER) == []
 
 
-def test_days_written_back_by_other_software_get_a_manifest_of_their_own(desk: Desk) -> None:
-    compact(desk.settings, date.max)
-    compact(desk.settings, date.max)
-    before = rows(desk.lake)
-    manifest = desk.lake.manifest_file(DAYS[2])
+def test_days_written_back_by_other_software_get_a_manifest_of_their_own(cleared: Desk) -> None:
+    before = rows(cleared.lake)
+    manifest = cleared.lake.manifest_file(DAYS[2])
     manifest.write_text(manifest.read_text().replace('"sha256": "', '"sha256": "0'))  # other bytes, the same rows
-    with desk.lake.lock():
-        assert compaction.open_month(desk.lake, OCTOBER)
-        assert not compaction.open_month(desk.lake, OCTOBER)
-    assert read_manifest(manifest).tables["pull_tasks"].sha256 == sha256_of(desk.lake.tidy_file("pull_tasks", DAYS[2]))
-    assert rows(desk.lake) == before
+    with cleared.lake.lock():
+        assert compaction.open_month(cleared.lake, OCTOBER)
+        assert not compaction.open_month(cleared.lake, OCTOBER)
+    assert read_manifest(manifest).tables["pull_tasks"].sha256 == sha256_of(
+        cleared.lake.tidy_file("pull_tasks", DAYS[2])
+    )
+    assert rows(cleared.lake) == before
 
 
 def test_a_damaged_day_is_not_compacted(desk: Desk) -> None:
@@ -184,18 +201,16 @@ def test_a_damaged_manifest_of_a_month_stops_nothing_and_is_mended_by_a_rebuild(
     assert [row for row in rows(desk.lake)["pull_tasks"] if row[0] <= DAYS[4]] == before["pull_tasks"]
 
 
-def test_raw_files_that_a_damaged_table_needs_are_kept(desk: Desk) -> None:
-    compact(desk.settings, date.max)
-    compact(desk.settings, date.max)
-    desk.extra = "[lake]\nkeep_raw_days = 1"
-    desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
-    _, gone, needed = compact(desk.settings, date.max)
+def test_raw_files_that_a_damaged_table_needs_are_kept(cleared: Desk) -> None:
+    cleared.extra = "[lake]\nkeep_raw_days = 1"
+    cleared.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
+    _, gone, needed = compact(cleared.settings, date.max)
     assert (gone, needed) == (DAYS[:1], DAYS[1:4])
-    rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock)
-    assert compact(desk.settings, date.max)[1:] == (DAYS[1:4], [])
-    desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
+    rebuild(cleared.settings, DAYS[1], DAYS[3], cleared.clock)
+    assert compact(cleared.settings, date.max)[1:] == (DAYS[1:4], [])
+    cleared.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
     with pytest.raises(LakeError, match="no raw archive"):
-        rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock)
+        rebuild(cleared.settings, DAYS[1], DAYS[3], cleared.clock)
 
 
 def test_the_newest_months_stay_daily_when_asked_for(desk: Desk) -> None:
@@ -216,12 +231,11 @@ def test_old_raw_files_go_when_asked_for_and_their_days_stay(desk: Desk) -> None
     assert rows(desk.lake) == before
 
 
-def test_a_snapshot_after_compaction_goes_on(desk: Desk) -> None:
-    compact(desk.settings, date.max)
-    result = snapshot(desk.settings, date(2026, 11, 2), desk.clock, simulated=True)
+def test_a_snapshot_after_compaction_goes_on(compacted: Desk) -> None:
+    result = snapshot(compacted.settings, date(2026, 11, 2), compacted.clock, simulated=True)
     assert result.is_complete
-    assert daily_files(desk.lake, OCTOBER) == []
-    assert len(desk.lake.tidy_dates()) == len(DAYS) + 1
+    assert daily_files(compacted.lake, OCTOBER) == []
+    assert len(compacted.lake.tidy_dates()) == len(DAYS) + 1
 
 
 @pytest.fixture(scope="module")

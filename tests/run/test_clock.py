@@ -93,15 +93,15 @@ def test_a_machine_of_another_day_writes_nothing(desk: Desk, offset: timedelta) 
     assert files(desk) == []
 
 
-@pytest.mark.parametrize("offset", [timedelta(days=3), -timedelta(days=3)], ids=str)
-def test_a_signature_dated_by_the_wrong_clock_is_no_way_round(tmp_path: Path, offset: timedelta) -> None:
+def test_a_signature_dated_by_the_wrong_clock_is_no_way_round(tmp_path: Path) -> None:
     """The sandbox refuses the signature; what is signed again by its clock shows the day."""
     sandbox = Sandbox((ONE,))
     with serving(sandbox) as url:
         desk = Desk(sandbox, url, tmp_path, (ONE,))
-        with pytest.raises(ClockDisagrees):
-            run(desk, offset)
-        assert files(desk) == []
+        for offset in (timedelta(days=3), -timedelta(days=3)):
+            with pytest.raises(ClockDisagrees):
+                run(desk, offset)
+            assert files(desk) == []
         assert run(desk).is_complete
 
 
@@ -143,12 +143,16 @@ def test_one_odd_date_that_a_second_connection_does_not_bear_out_refuses_nothing
     assert run(desk).is_complete
 
 
-@pytest.mark.parametrize("header", [{}, {"Date": "soon"}, {"Date": "Fri, 31 Dec 9999 23:59:59 -2300"}], ids=str)
-def test_a_service_that_says_no_time_says_nothing_of_the_day(
-    desk: Desk, service: PlainService, header: dict[str, str]
-) -> None:
-    for place in (ONE, TWO):
-        service.answers[place.project_id] = lambda _, place=place: (200, header, listing(place.project_id))
+def test_a_service_that_says_no_time_says_nothing_of_the_day(desk: Desk, service: PlainService) -> None:
+    three = (ONE, TWO, Place("3" * 32, "cn-north-4", 3, name="p3"))
+    headers: tuple[dict[str, str], ...] = ({}, {"Date": "soon"}, {"Date": "Fri, 31 Dec 9999 23:59:59 -2300"})
+    for place, header in zip(three, headers, strict=True):
+        service.answers[place.project_id] = lambda _, place=place, header=header: (
+            200,
+            header,
+            listing(place.project_id),
+        )
+    desk.places = three
     assert run(desk).is_complete
 
 

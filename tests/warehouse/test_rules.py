@@ -19,7 +19,7 @@ from pulltasks.warehouse.plan import plan_build
 from pulltasks.warehouse.publish import build_and_publish
 from sampling import sampled
 
-DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(6)]
+DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,11 @@ LAKES = sorted((ROOT / "tests" / "lakes").glob("schema-*.tar.xz"))
 LAST = date(2026, 11, 18)
 
 
-@pytest.fixture(params=LAKES, ids=lambda path: path.name.split(".")[0])
+def name_of(lake: Path) -> str:
+    return lake.name.split(".")[0]
+
+
+@pytest.fixture(params=LAKES, ids=name_of)
 def desk(request: pytest.FixtureRequest, tmp_path: Path):
     with tarfile.open(request.param) as archive:
         archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)  # Python 3.11.3 knows none
@@ -66,6 +70,7 @@ def test_an_earlier_lake_goes_on_with_its_whole_history(desk: Desk) -> None:
     assert read_manifest(desk.lake.manifest_file(LAST + timedelta(days=1))).schema_version == SCHEMA_VERSION
 
 
+@pytest.mark.parametrize("desk", LAKES[:-1], ids=name_of, indirect=True)
 def test_a_rebuild_brings_an_earlier_lake_up_to_this_version(desk: Desk) -> None:
     days = desk.lake.tidy_dates()
     rebuild(desk.settings, days[0], days[-1], desk.clock)
@@ -76,6 +81,7 @@ def test_a_rebuild_brings_an_earlier_lake_up_to_this_version(desk: Desk) -> None
             assert pq.read_schema(file).metadata[b"pulltasks.schema_version"] == str(SCHEMA_VERSION).encode()
 
 
+@pytest.mark.parametrize("desk", LAKES[-1:], ids=name_of, indirect=True)
 def test_a_lake_of_a_later_version_is_refused(desk: Desk) -> None:
     desk.lake.prepare()
     path = desk.lake.manifest_file(LAST)
