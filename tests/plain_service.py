@@ -32,6 +32,7 @@ class PlainService:
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[int], Answer]] = {}
         self.by_id: Callable[[int], Answer] = lambda _: (404, {}, b'{"error_code":"LIVE.1"}')
+        self.by_id_in: dict[str, Callable[[int], Answer]] = {}  # of projects where it is another one
         self.requests: dict[str, int] = {}
         self.streams: dict[str, Callable[[asyncio.StreamWriter], Awaitable[None]]] = {}  # who writes by itself
 
@@ -41,7 +42,7 @@ class PlainService:
         if project not in self.answers:
             status, headers, body = (200 if not project else 404), {}, b"{}"
         elif "task_id=" in path:
-            status, headers, body = self.by_id(0)
+            status, headers, body = self.by_id_in.get(project, self.by_id)(0)
         else:
             number = self.requests[project] = self.requests.get(project, -1) + 1
             status, headers, body = self.answers[project](number)

@@ -83,13 +83,8 @@ def check(folder: Path, count: int, seed: int, days: list[date] = DAYS) -> Count
     return rules
 
 
-def test_40_mutated_answers(tmp_path: Path) -> None:
-    assert len(check(tmp_path, 40, 1, DAYS[:3])) > 3
-
-
-@pytest.mark.slow
-def test_200_mutated_answers(tmp_path: Path) -> None:
-    rules = check(tmp_path, 200, 1, DAYS[:3])
+def test_100_mutated_answers(tmp_path: Path) -> None:
+    rules = check(tmp_path, 100, 2, DAYS[:3])
     assert rules.keys() >= {
         "unreadable_number", "not_unicode", "name_not_unicode", "wrong_type", "unreadable_time", "unknown_field",
         "byte_order_mark", "task_without_id", "task_id_not_unicode",

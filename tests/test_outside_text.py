@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from conftest import BEIJING, SINGAPORE, Desk
 from plain_service import PlainService, serving_plainly
+from pulltasks.cli import main as cli
 from pulltasks.doctor.targets import first_configuration, projects_of_regions
 from pulltasks.lake.raw import read_capture
 from pulltasks.masking import mask_text
 from pulltasks.outside_text import MAX_CHARACTERS, fit, visible
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
-from sampling import sampled
 
 DAY = date(2026, 11, 22)
 EVIL = "no\x1b]0;owned\x07\x1b[2J\n2026-11-22: 2 of 2 targets complete\u202e\u2028\x9b31m[/b] rtmp://h/live/s3cr3t?token=s3cr3t"
@@ -122,27 +122,32 @@ def on_a_terminal(folder: Path, *arguments: str) -> tuple[int, bytes]:
 QUERIES = (("status",), ("query", "select status, stream_name from dim_pull_tasks"), ("query", 'select 1 as "a [/b]"'))
 
 
-def test_on_a_terminal_and_in_a_pipe_it_does_nothing(desk: Desk) -> None:
-    snapshot(desk.settings, DAY, desk.clock, simulated=True)
+@pytest.fixture
+def published(desk: Desk, once) -> Desk:
+    once("outside text", desk, lambda: snapshot(desk.settings, DAY, desk.clock, simulated=True))
+    return desk
+
+
+def test_on_a_terminal_and_in_a_pipe_it_does_nothing(published: Desk, monkeypatch, capfdbinary) -> None:
     for words in (("snapshot", "--simulated-date", str(DAY)), *QUERIES):
-        code, said = on_a_terminal(desk.folder, *words)
+        code, said = on_a_terminal(published.folder, *words)
         assert code in {0, 3}, said
         assert b"owned\x07" not in said
         assert b"\x1b[2J" not in said.replace(b"\x1b[2K", b"")
-        piped = subprocess.run(
-            [PULLTASKS, *words, "--config", desk.config_file], capture_output=True, check=False, env=dict(os.environ)
-        )
-        assert piped.returncode == code
-        assert b"\x1b" not in piped.stdout + piped.stderr
-        assert not any(line.startswith(b"2026-11-22: 2 of 2") for line in piped.stdout.splitlines())
+        monkeypatch.setattr(sys, "argv", ["pulltasks", *words, "--config", str(published.config_file)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        piped = capfdbinary.readouterr()
+        assert (ended.value.code or 0) == code
+        assert b"\x1b" not in piped.out + piped.err
+        assert not any(line.startswith(b"2026-11-22: 2 of 2") for line in piped.out.splitlines())
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "gbk"])
-def test_what_an_output_cannot_show_is_escaped(desk: Desk, encoding: str) -> None:
-    snapshot(desk.settings, DAY, desk.clock, simulated=True)
+def test_what_an_output_cannot_show_is_escaped(published: Desk, encoding: str) -> None:
     for words in (("status",), ("query", "select '频道 \U0001f4fa' as x")):
         ended = subprocess.run(
-            [PULLTASKS, *words, "--config", desk.config_file],
+            [PULLTASKS, *words, "--config", published.config_file],
             capture_output=True,
             check=False,
             env={**os.environ, "PYTHONIOENCODING": encoding},
@@ -151,7 +156,7 @@ def test_what_an_output_cannot_show_is_escaped(desk: Desk, encoding: str) -> Non
         assert b"Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("output", sampled([">&-", "> /dev/full", "| true", "2>&-"], 0, 2))
+@pytest.mark.parametrize("output", [">&-", "> /dev/full", "| true", "2>&-"])
 def test_an_output_that_nobody_reads_changes_no_exit_code_after_publishing(tmp_path: Path, output: str) -> None:
     service = PlainService()
     body = json.dumps({"request_id": "r", "total": 1, "task_infos": [{"task_id": "a"}]}).encode()

@@ -8,6 +8,7 @@ import json
 import tracemalloc
 import zlib
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -32,7 +33,6 @@ from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.publish import build_and_publish
 from pulltasks.warehouse.published import open_published
 from pulltasks.warehouse.working_copy import room_of
-from sampling import sampled
 
 GOOD, BAD = (Place(f"{n}" * 32, "cn-north-4", 3, name=name) for n, name in ((2, "good"), (1, "bad")))
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -46,14 +46,20 @@ def service():
 
 
 def captured(service: PlainService, folder: Path, **settings: float):
-    """The results of the bad and the good target, in this order, after a real run."""
+    """The result of the bad target after a real run, in which the good one is captured."""
+    (bad,) = captured_all(service, folder, (BAD,), **settings)
+    return bad
+
+
+def captured_all(service: PlainService, folder: Path, places: tuple[Place, ...], **settings: float):
+    """The results of bad targets after a real run, in which the good one is captured."""
     settings = {"max_attempts": 1, "timeout_seconds": 1, "answer_seconds": 2} | settings
     extra = "\n".join(f"{name} = {value}" for name, value in settings.items())
     with serving_plainly(service) as url:
-        desk = Desk(None, url, folder, (BAD, GOOD), extra=extra)
+        desk = Desk(None, url, folder, (*places, GOOD), extra=extra)
         clock = desk.clock
         result = snapshot(desk.settings, desk.settings.today(clock.now()), clock)
-    bad, good = result.captures
+    *bad, good = result.captures
     assert (good.target.project_id, good.verdict) == (GOOD.project_id, "complete")
     return bad
 
@@ -103,26 +109,28 @@ async def promise_more(writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize(
-    ("stream", "reason"),
-    sampled(
-        [
-            (drip_a_body, "timed_out"),
-            (drip_headers, "timed_out"),
-            (drip_a_line, "timed_out"),
-            (say_nothing, "timed_out"),
-            (never_end, "answer_too_large"),
-            (many_headers, "answer_too_large"),
-            (promise_more, "answer_damaged"),
-        ],
-        0,
-        4,
-    ),
-)
-def test_an_answer_that_does_not_end_costs_its_target_alone(service, tmp_path: Path, stream, reason: str) -> None:
-    service.streams[BAD.project_id] = stream
-    bad = captured(service, tmp_path)
-    assert (bad.verdict, bad.reason) == ("failed", reason)
+ENDLESS = {
+    drip_a_body: "timed_out",
+    drip_headers: "timed_out",
+    drip_a_line: "timed_out",
+    say_nothing: "timed_out",
+    never_end: "answer_too_large",
+    many_headers: "answer_too_large",
+    promise_more: "answer_damaged",
+}
+
+
+def some_bad(count: int) -> tuple[Place, ...]:
+    return tuple(Place(f"1{n:031x}", "cn-north-4", 3, name=f"bad{n}") for n in range(count))
+
+
+def test_an_answer_that_does_not_end_costs_its_target_alone(service, tmp_path: Path) -> None:
+    places = some_bad(len(ENDLESS))
+    for place, stream in zip(places, ENDLESS, strict=True):
+        service.streams[place.project_id] = stream
+    results = captured_all(service, tmp_path, places)
+    found = {stream: (each.verdict, each.reason) for stream, each in zip(ENDLESS, results, strict=True)}
+    assert found == {stream: ("failed", reason) for stream, reason in ENDLESS.items()}
 
 
 def test_a_run_that_has_no_more_time_publishes_what_it_has(service, tmp_path: Path) -> None:
@@ -151,17 +159,20 @@ def test_a_first_target_that_hangs_keeps_the_others_no_longer_than_one_timeout(s
     assert bad.reason == "timed_out"
 
 
-@pytest.mark.parametrize(("total", "pages"), [(None, 20), (10_000, 20)])
-def test_a_list_without_end_is_given_up(service, tmp_path: Path, total: int | None, pages: int) -> None:
-    def page(number: int):
-        tasks = [{"task_id": f"{number}-{n}"} for n in range(100)]
-        body = {"request_id": "r", "task_infos": tasks} | ({} if total is None else {"total": total})
-        return 200, {}, json.dumps(body).encode()
+def test_a_list_without_end_is_given_up(service, tmp_path: Path) -> None:
+    """Whether it says no total or one that is never reached."""
+    pages = 20
 
-    service.answers[BAD.project_id] = page
-    bad = captured(service, tmp_path, max_pages=pages, page_overlap=0, max_sweeps=2)
-    assert (bad.verdict, bad.reason) == ("incomplete", "list_without_end")
-    assert bad.requests <= 2 * pages + 5
+    def page(total: dict[str, int], number: int):
+        tasks = [{"task_id": f"{number}-{n}"} for n in range(100)]
+        return 200, {}, json.dumps({"request_id": "r", "task_infos": tasks} | total).encode()
+
+    places = some_bad(2)
+    for place, total in zip(places, ({}, {"total": 10_000}), strict=True):
+        service.answers[place.project_id] = partial(page, total)
+    for bad in captured_all(service, tmp_path, places, max_pages=pages, page_overlap=0, max_sweeps=2):
+        assert (bad.verdict, bad.reason) == ("incomplete", "list_without_end")
+        assert bad.requests <= 2 * pages + 5
 
 
 def test_a_target_whose_answers_grow_beyond_all_measure_is_given_up(service, tmp_path: Path) -> None:
@@ -332,7 +343,7 @@ def publish_with(desk: Desk, settings: str) -> None:
         build_and_publish(desk.lake, load_models(), desk.settings.warehouse, datetime.now(UTC))
 
 
-@pytest.mark.parametrize("threads", sampled([1, 64, 96], 1))
+@pytest.mark.parametrize("threads", [64, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 96))])
 def test_many_threads_build_what_one_does(tmp_path: Path, threads: int) -> None:
     desk = many_addresses(tmp_path, 1000)
     publish_with(desk, f"threads = {threads}")

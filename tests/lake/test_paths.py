@@ -18,7 +18,7 @@ from pulltasks.run.order import compact, rebuild, snapshot
 from pulltasks.sandbox.server import Sandbox, serving
 
 DAYS = (date(2026, 10, 31), date(2026, 11, 1))
-WORKING = ["it's {x} ~x 50% of a#b", '频道 é\u0301;b"c&d=e,f$HOME-x(y)!:z']
+WORKING = "it's {x} ~x 50% of a#b" + '频道 é\u0301;b"c&d=e,f$HOME-x(y)!:z'
 REFUSED = ["lake[1]", "a*b", "a?b", "back\\slash", "]"]
 
 
@@ -33,9 +33,8 @@ def run(desk: Desk, day: date):
     return snapshot(desk.settings, day, desk.clock, simulated=True)
 
 
-@pytest.mark.parametrize("name", WORKING)
-def test_a_lake_works_wherever_it_lies(desk: Desk, name: str) -> None:
-    folder = desk.folder / name
+def test_a_lake_works_wherever_it_lies(desk: Desk) -> None:
+    folder = desk.folder / WORKING
     folder.mkdir()
     there = replace(desk, folder=folder)
     for day in DAYS:
