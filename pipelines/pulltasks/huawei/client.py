@@ -1,7 +1,7 @@
 """Sending: one request to the API, paced, retried and refused in a way that harms neither key nor service.
 
-Lives here: the request itself, retries, holding answers against the run's day.
-Does not live here: who may send (gates), how a request is proved (auth), what a refusal means (refusals), listings.
+Lives here: the request itself, holding answers against the run's day.
+Does not live here: who may send (gates), when again (retries), proof (auth), what a refusal means (refusals), listings.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import httpx
-import stamina
 
 from pulltasks.errors import (
     ApiError,
@@ -21,7 +21,6 @@ from pulltasks.errors import (
     ConfigError,
     CredentialRefused,
     DateRefused,
-    TransientApiError,
 )
 from pulltasks.huawei.auth import credential_from
 from pulltasks.huawei.gates import MAX_FAILED_SIGNATURES, Gate, Pacer
@@ -37,6 +36,7 @@ from pulltasks.huawei.refusals import (
     said_by,
     seconds_to_wait,
 )
+from pulltasks.huawei.retries import with_retries
 from pulltasks.huawei.simulation import DATE_HEADER
 from pulltasks.huawei.transport import NEW_CONNECTION, OLD_ENCODING, POOL, AiohttpTransport, AnswerTooLarge, Bounds
 
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 
     from pulltasks.huawei.service_clock import RunBegin
     from pulltasks.settings import ApiSettings, Settings, Target
-
-# A retry is counted in the capture's row; the default hook would print whole errors to standard output.
-stamina.instrumentation.set_on_retry_hooks([])
 
 # What a cache kept says nothing of the present.
 HEADERS = {
@@ -199,7 +196,7 @@ class LiveClient:
 
         Four layers, each around the next:
 
-            _with_retries            again after what may pass, within the run's time
+            with_retries             again after what may pass, within the run's time
               _in_turn               at the project's pace
                 _with_refresh        once more after a 401, with another token or a corrected clock
                   _send              one request, signed, recorded, held against the day
@@ -221,36 +218,13 @@ class LiveClient:
         url = httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
         call = _Call(target, url, {POOL: target.key, NEW_CONNECTION: over_new_connection}, recorder)
         try:
-            return await self._with_retries(call)
+            return await with_retries(
+                partial(self._in_turn, call),
+                attempts=self._settings.api.max_attempts,
+                give_up_at=self._give_up_at,
+            )
         except ApiError as error:
             raise self._gate(target).without_secrets(error) from None
-
-    async def _with_retries(self, call: _Call) -> Answer:
-        try:
-            return await self._in_turn(call, is_retry=False)
-        except TransientApiError as error:
-            first_error = error
-        async for attempt in stamina.retry_context(
-            on=self._wait_before_retry,
-            attempts=self._settings.api.max_attempts,
-            timeout=None,
-            wait_initial=0.5,
-            wait_max=30,
-        ):
-            with attempt:
-                if attempt.num == 1:
-                    raise first_error  # made above: the loop costs as much as signing, and few requests need it
-                return await self._in_turn(call, is_retry=True)
-        raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
-
-    def _wait_before_retry(self, error: Exception) -> bool | float:
-        """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
-        if not isinstance(error, TransientApiError):
-            return False
-        seconds_left = self._give_up_at - asyncio.get_running_loop().time()
-        if (error.retry_after_seconds or 0.0) > seconds_left:
-            return False
-        return True if error.retry_after_seconds is None else error.retry_after_seconds
 
     async def _in_turn(self, call: _Call, *, is_retry: bool) -> Answer:
         project_id = call.target.project_id

@@ -1,0 +1,63 @@
+"""When a request is sent again: after what may pass, so many times, with waits that grow, within the run's time.
+
+Lives here: the loop, the waits between tries.
+Does not live here: what may pass (refusals), the pace of a project and the first request of a credential (gates).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, TypeVar
+
+import stamina
+
+from pulltasks.errors import TransientApiError
+
+# The default hook would print whole errors to standard output; a retry is counted in the capture's row.
+stamina.instrumentation.set_on_retry_hooks([])
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class _Send(Protocol[_T_co]):
+    async def __call__(self, *, is_retry: bool) -> _T_co:
+        """Send the request."""
+
+
+async def with_retries(send: _Send[_T_co], *, attempts: int, give_up_at: float) -> _T_co:
+    """What a request gives in the end.
+
+    Args:
+        send: sends it; is told whether it was sent before.
+        attempts: how often it is sent at most.
+        give_up_at: when the run ends, by the clock of the event loop.
+
+    Raises:
+        ApiError: what the last try raised.
+    """
+    try:
+        return await send(is_retry=False)
+    except TransientApiError as error:
+        first_error = error
+
+    def may_pass(error: Exception) -> bool | float:
+        """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
+        if not isinstance(error, TransientApiError):
+            return False
+        if (error.retry_after_seconds or 0.0) > give_up_at - asyncio.get_running_loop().time():
+            return False
+        return True if error.retry_after_seconds is None else error.retry_after_seconds
+
+    async for attempt in stamina.retry_context(
+        on=may_pass,
+        attempts=attempts,
+        timeout=None,
+        wait_initial=FIRST_WAIT_SECONDS,
+        wait_max=LONGEST_WAIT_SECONDS,
+    ):
+        with attempt:
+            if attempt.num == 1:
+                raise first_error  # made above: the loop costs as much as signing, and few requests need it
+            return await send(is_retry=True)
+    raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover
