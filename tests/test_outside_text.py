@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 import tomllib
@@ -24,11 +23,11 @@ from pulltasks.masking import mask_text
 from pulltasks.outside_text import MAX_CHARACTERS, fit, visible
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
+from terminals import PULLTASKS, on_a_terminal
 
 DAY = date(2026, 11, 22)
 EVIL = "no\x1b]0;owned\x07\x1b[2J\n2026-11-22: 2 of 2 targets complete\u202e\u2028\x9b31m[/b] rtmp://h/live/s3cr3t?token=s3cr3t"
 ONE, TWO = (Place(f"{n}" * 32, "cn-north-4", 1, name=f"p{n}") for n in (1, 2))
-PULLTASKS = Path(sys.executable).parent / "pulltasks"
 
 
 @given(st.text())
@@ -101,24 +100,6 @@ def test_what_a_service_says_is_made_fit_before_anybody_sees_it(desk: Desk) -> N
     assert "more fields and rules" in result.surprises[-1]
 
 
-def on_a_terminal(folder: Path, *arguments: str) -> tuple[int, bytes]:
-    """Run the command line on a terminal of its own."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.environ["TERM"] = "xterm-256color"
-        os.execv(PULLTASKS, ["pulltasks", *arguments, "--config", str(folder / "pulltasks.toml")])
-    said = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
-
-
 QUERIES = (("status",), ("query", "select status, stream_name from dim_pull_tasks"), ("query", 'select 1 as "a [/b]"'))
 
 
@@ -130,7 +111,7 @@ def published(desk: Desk, once) -> Desk:
 
 def test_on_a_terminal_and_in_a_pipe_it_does_nothing(published: Desk, monkeypatch, capfdbinary) -> None:
     for words in (("snapshot", "--simulated-date", str(DAY)), *QUERIES):
-        code, said = on_a_terminal(published.folder, *words)
+        code, said = on_a_terminal(*words, "--config", str(published.folder / "pulltasks.toml"))
         assert code in {0, 3}, said
         assert b"owned\x07" not in said
         assert b"\x1b[2J" not in said.replace(b"\x1b[2K", b"")

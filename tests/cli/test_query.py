@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import struct
 import subprocess
-import sys
-import termios
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +16,12 @@ from conftest import Desk, made_once
 from pulltasks.cli.query import columns_that_fit, table_lines
 from pulltasks.errors import QueryRefused
 from pulltasks.warehouse.confined import one_select, open_confined
+from terminals import PULLTASKS, on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DAYS = [date(2026, 11, 17) + timedelta(days=n) for n in range(3)]
-PULLTASKS = Path(sys.executable).parent / "pulltasks"
 WIDE = (
     "select range as number, "
     + ", ".join(f"'a text 频道 {n}' || range as c{n}" for n in range(49))
@@ -46,21 +41,7 @@ def ask(desk: Desk, *arguments: object, said: str = "") -> subprocess.CompletedP
 
 
 def on_terminal(desk: Desk, columns: int, *arguments: str) -> list[str]:
-    child, terminal = pty.fork()
-    if not child:
-        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        os.execv(PULLTASKS, [str(PULLTASKS), "query", *arguments, "--config", str(desk.config_file)])
-    said = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
-    os.waitpid(child, 0)
-    os.close(terminal)
+    _, said = on_a_terminal("query", *arguments, "--config", str(desk.config_file), columns=columns)
     return said.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
 
 
