@@ -237,6 +237,14 @@ PIECES = [
     "|",
     "%40",
     "%2F",
+    "频道",
+    "é",
+    "e\u0301",
+    "⚽",
+    "①",
+    "\uff20",
+    "\uff1f",
+    "\u200b",
 ]
 ADDRESSES = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 

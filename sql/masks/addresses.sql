@@ -23,7 +23,7 @@ create macro foreign_sign() as '[^!#-;=?-\[\]_a-z~\p{L}\p{M}\p{N}\p{So}]';
 -- ? & = # @ ; | and the backslash encoded; the same of what is foreign outside ASCII.
 create macro encoded_separator() as '%(25)*(?i:3F|26|3D|23|40|3B|7C|5C|C2|E2%(25)*80|E3%(25)*80|EF%(25)*B[89CD])';
 create macro host() as '(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^/?#;:@,%\[\]\s\\]+)(:[0-9]{1,5})?';
-create macro plain_character() as '[A-Za-z0-9/._~!$*()+,''-]';
+create macro plain_character() as '[A-Za-z0-9/._~!$*()+,''\p{L}\p{M}\p{N}\p{So}-]';
 
 -- Names of arguments stay. One without a value, or with one that begins with =, might be a key that ends in =; twice,
 -- as what ends one argument begins the next.
