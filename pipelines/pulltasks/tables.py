@@ -12,7 +12,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-# Raised when a column is added, renamed or retyped; stands in the metadata of every file.
+# Raised when a column is added, renamed or retyped, or a value is read in another way: a build takes rows of the same
+# content over from days of the same version. It stands in the metadata of every file.
 SCHEMA_VERSION = 4
 
 DATE = pa.date32()

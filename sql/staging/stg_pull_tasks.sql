@@ -3,6 +3,7 @@
 -- kind: staging
 -- grain: one row per target and task
 -- parts: projects
+-- takes_over: dim_pull_tasks
 -- key: project_id, region, task_id
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.

@@ -38,6 +38,8 @@ class Model:
         checks: conditions that every row must meet.
         in_parts: whether the rows of a project come of its own rows alone, so that it may be built for some projects
             after the others (`-- parts: projects`).
+        takes_over: the model whose standing rows have the same columns for a task of the same content, so that they are
+            taken over instead of being made again (`-- takes_over: dim_pull_tasks`); None for most.
         example: a query that shows what the table is good for; None for what is not published.
         depends_on: the models it reads.
         reads_before: the models that it reads as they stood before the day.
@@ -56,6 +58,7 @@ class Model:
     checks: tuple[str, ...]
     example: str | None
     in_parts: bool
+    takes_over: str | None
     sql: str
     depends_on: frozenset[str]
     reads_before: frozenset[str]

@@ -42,7 +42,7 @@ BEFORE = "before."
 _COMMENT = re.compile(r"--\s?(.*)")
 _FIELD = re.compile(r"([A-Za-z_]+): (.*)")
 _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
-_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts"})
+_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "takes_over"})
 _REPEATED = frozenset({"argument", "column", "like", "check"})
 
 
@@ -187,9 +187,12 @@ def _read(
         checks=tuple(fields.all("check")),
         example=fields.one("example") if kind.is_published else None,
         in_parts=bool(parts),
+        takes_over=next(iter(fields.all("takes_over")), None),
         sql=text,
         depends_on=frozenset(name for name in tables if "." not in name),
-        reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
+        reads_before=frozenset(
+            [*(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)), *fields.all("takes_over")]
+        ),
         sources=tables & SOURCES,
     )
 

@@ -1,0 +1,102 @@
+"""Rows of the same content are taken over from the day before, and nothing differs from making them again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from conftest import BEIJING, SINGAPORE, Desk
+from history import contents
+from pulltasks.lake.manifests import read_manifest
+from pulltasks.sandbox.server import FAULTS, Sandbox, serving
+from pulltasks.warehouse import day_builder
+from pulltasks.warehouse.day_builder import DayBuilder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRST = date(2026, 9, 1)
+# What a target's day may be beside good.
+TROUBLES = [fault for fault in FAULTS if fault in {"forbidden", "short_page", "churn", "page_index", "lost"}]
+
+
+@pytest.fixture
+def desk(tmp_path: Path):
+    sandbox = Sandbox((replace(BEIJING, task_count=40), replace(SINGAPORE, task_count=20, pace=3)))
+    with serving(sandbox) as url:
+        yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+def made(desk: Desk, counted: list[int] | None = None, *, takes_over: bool) -> dict[str, list[tuple]]:
+    """All that a build of every day from nothing holds; `counted` gets the rows that were masked, day by day."""
+    for path in (*desk.lake.warehouse.glob("*.duckdb"), *desk.lake.bases().values()):
+        path.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        if not takes_over:
+            patch.setattr(DayBuilder, "_since", lambda *_: None)
+        if counted is not None:
+            take_over = DayBuilder._take_over
+
+            def counting(builder, model, place):
+                counted.append(builder.count(place))
+                return take_over(builder, model, place)
+
+            patch.setattr(DayBuilder, "_take_over", counting)
+        return contents(desk.build())
+
+
+def days_with_troubles(desk: Desk, count: int) -> None:
+    dice = random.Random(1)
+    for n in range(count):
+        day = FIRST + timedelta(days=n)
+        if dice.random() < 0.1:
+            continue  # a day without a run
+        for place in desk.places:
+            if dice.random() < 0.2:
+                desk.sandbox.faults[place.project_id, day] = dice.choice(TROUBLES)
+        desk.capture(day)
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(60, marks=pytest.mark.slow)])
+def test_the_fast_way_and_the_slow_way_hold_the_same(desk: Desk, count: int) -> None:
+    days_with_troubles(desk, count)
+    masked: list[int] = []
+    fast = made(desk, masked, takes_over=True)
+    assert len(masked) > count / 2
+    assert fast == made(desk, takes_over=False)
+
+
+def test_a_day_masks_what_changed(desk: Desk) -> None:
+    for n in range(3):
+        desk.capture(FIRST + timedelta(days=n))
+    masked: list[int] = []
+    made(desk, masked, takes_over=True)
+    assert len(masked) == 2
+    assert all(0 < rows < 30 for rows in masked)  # of sixty
+
+
+def test_in_parts_it_holds_the_same(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(3):
+        desk.capture(FIRST + timedelta(days=n))
+    whole = made(desk, takes_over=True)
+    monkeypatch.setattr(day_builder, "TASKS_PER_PART", 30)
+    assert made(desk, takes_over=True) == whole
+
+
+def test_nothing_is_taken_over_from_a_day_of_another_schema(desk: Desk) -> None:
+    for n in range(4):
+        desk.capture(FIRST + timedelta(days=n))
+    desk.build()
+    for n in range(2):
+        path = desk.lake.manifest_file(FIRST + timedelta(days=n))
+        earlier = msgspec.structs.replace(read_manifest(path), schema_version=3)
+        path.write_bytes(msgspec.json.encode(earlier))
+    masked: list[int] = []
+    fast = made(desk, masked, takes_over=True)
+    assert len(masked) == 2  # the second day from the first, the fourth from the third
+    assert fast == made(desk, takes_over=False)
