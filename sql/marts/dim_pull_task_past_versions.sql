@@ -22,12 +22,13 @@ with targets as (
     inner join tidy.captures as tidy
         on captures.project_id = tidy.project_id and captures.region = tidy.region
 ),
--- What stood until now, beside what the day shows of it.
-standing as (
+-- States that stood until now and end, by their keys; only then are whole rows looked at.
+ending as (
     select
-        known.*,
+        known.project_id,
+        known.region,
+        known.task_id,
         build.snapshot_date,
-        coalesce(targets.is_expected, false) as is_expected,
         coalesce(targets.coverage = 'complete', false) as is_complete,
         today.task_id is not null as is_listed,
         today.content_hash is distinct from known.content_hash as is_other,
@@ -37,16 +38,14 @@ standing as (
     cross join tidy.build as build
     left join targets
         on known.project_id = targets.project_id and known.region = targets.region
-    left join stg_pull_tasks as today
+    left join stg_listed_tasks as today
         on known.project_id = today.project_id and known.region = today.region and known.task_id = today.task_id
     where known.is_current
+        and (targets.is_expected is not true or (is_complete and is_other))
 ),
 ended as (
     select
-        * exclude (
-            is_current, state_date, first_seen_date, absence_noticed_date,
-            snapshot_date, is_expected, is_complete, is_listed, is_other, gone, unlisted
-        ) replace (
+        known.* exclude (is_current, state_date, first_seen_date, absence_noticed_date) replace (
             case when is_listed and not (is_complete and is_other) then snapshot_date else last_seen_date end
                 as last_seen_date
         ),
@@ -55,12 +54,13 @@ ended as (
         case
             when not is_complete or not is_other then 'target_dropped'
             when is_listed then 'changed'
-            when list_contains(gone, task_id) then 'gone'
-            when list_contains(unlisted, task_id) then 'unlisted'
+            when list_contains(gone, known.task_id) then 'gone'
+            when list_contains(unlisted, known.task_id) then 'unlisted'
             else 'unchecked'
         end as end_reason,
-    from standing
-    where not is_expected or (is_complete and is_other)
+    from ending
+    inner join before.dim_pull_tasks as known
+        on ending.project_id = known.project_id and ending.region = known.region and ending.task_id = known.task_id
 ),
 -- States that the day brought, of a target that left the list on the same day.
 one_day as (
@@ -75,9 +75,12 @@ one_day as (
     inner join targets
         on today.project_id = targets.project_id and today.region = targets.region
         and targets.coverage = 'complete' and not targets.is_expected
-    anti join standing
-        on today.project_id = standing.project_id and today.region = standing.region
-        and today.task_id = standing.task_id and not standing.is_other
+    anti join (
+        select project_id, region, task_id
+        from ending
+        where not is_other
+    ) as same
+        on today.project_id = same.project_id and today.region = same.region and today.task_id = same.task_id
 )
 select * from ended
 union all by name

@@ -4,6 +4,7 @@
 -- grain: one row per target and task
 -- example: select target_name, task_id, source_urls, state_date from dim_pull_tasks where is_current and len(backup_source_urls) = 0
 -- key: project_id, region, task_id
+-- moves: state_date, last_seen_date from stg_moved_tasks
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.
 -- column: target_name VARCHAR | Name of the target when the row was last written.
@@ -21,6 +22,7 @@ with targets as (
     select project_id, region, target_name, coverage, is_expected, snapshot_date
     from stg_captures
 ),
+-- What a complete capture lists and does not stand as it stood.
 listed as (
     select
         tasks.project_id,
@@ -43,36 +45,44 @@ listed as (
     left join before.dim_pull_tasks as known
         on tasks.project_id = known.project_id and tasks.region = known.region and tasks.task_id = known.task_id
 ),
--- Tasks known from before that the day does not list: gone, dropped with their target, or just seen.
-not_listed as (
+-- Tasks known from before that change without new content: those that are not listed any more, those of a target that
+-- left the list, and those of one that has another name. Absence is noticed by a complete capture, or by the target's
+-- going out of the list; by nothing else.
+changing as (
     select
-        known.*,
-        targets.coverage,
+        known.project_id,
+        known.region,
+        known.task_id,
+        build.snapshot_date,
+        targets.target_name as new_target_name,
         coalesce(targets.is_expected, false) as is_expected,
         seen.task_id is not null as is_seen,
-        build.snapshot_date,
+        coalesce(targets.coverage = 'complete' and seen.is_standing, false) as is_listed,
     from before.dim_pull_tasks as known
     cross join tidy.build as build
     left join targets on known.project_id = targets.project_id and known.region = targets.region
-    left join stg_pull_tasks as seen
+    left join stg_listed_tasks as seen
         on known.project_id = seen.project_id and known.region = seen.region and known.task_id = seen.task_id
-    where seen.task_id is null or targets.coverage is distinct from 'complete'
+    where known.is_current
+        and case
+            when is_listed then not targets.is_expected or known.target_name is distinct from targets.target_name
+            when is_seen and targets.coverage = 'complete' then false
+            else targets.coverage = 'complete' or targets.is_expected is not true
+        end
 ),
--- Absence is noticed by a complete capture, or by the target's going out of the list; by nothing else.
 changed as (
     select
-        * exclude (coverage, is_expected, is_seen, snapshot_date) replace (
-            false as is_current,
-            snapshot_date as absence_noticed_date,
-            case when is_seen then snapshot_date else last_seen_date end as last_seen_date
-        )
-    from not_listed
-    where is_current and (coverage = 'complete' or not is_expected)
-    union all by name
-    select
-        * exclude (coverage, is_expected, is_seen, snapshot_date) replace (snapshot_date as last_seen_date)
-    from not_listed
-    where is_seen and is_expected and coverage <> 'complete'
+        known.* replace (
+            case when is_listed then new_target_name else known.target_name end as target_name,
+            is_listed and is_expected as is_current,
+            case when is_listed then snapshot_date else state_date end as state_date,
+            case when is_seen then snapshot_date else last_seen_date end as last_seen_date,
+            case when not (is_listed and is_expected) then snapshot_date end as absence_noticed_date
+        ),
+    from changing
+    inner join before.dim_pull_tasks as known
+        on changing.project_id = known.project_id and changing.region = known.region
+        and changing.task_id = known.task_id
 )
 select * from listed
 union all by name

@@ -19,7 +19,7 @@
 -- check: targets_complete <= targets_expected
 with counts as (
     select project_id, region, status, source_type, count(*) as task_count
-    from stg_pull_tasks
+    from stg_listed_tasks
     group by all
 )
 select

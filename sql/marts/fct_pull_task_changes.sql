@@ -69,7 +69,7 @@ keys as (
     ) as known
     full join (
         select project_id, region, task_id, content_hash
-        from stg_pull_tasks as today
+        from stg_listed_tasks as today
         semi join complete on today.project_id = complete.project_id and today.region = complete.region
     ) as today
         on known.project_id = today.project_id and known.region = today.region and known.task_id = today.task_id

@@ -18,7 +18,7 @@
 -- check: first_date <= last_date
 with today as (
     select project_id, region, status, source_type, count(*) as task_count
-    from stg_pull_tasks
+    from stg_listed_tasks
     group by all
 )
 select

@@ -1,4 +1,4 @@
--- Source addresses of the day being built, masked, each with a fingerprint of the whole address; for that, scheme and
+-- Source addresses of tasks that do not stand as they stood before the day being built, masked, each with a fingerprint of the whole address; for that, scheme and
 -- host are in lower case and a usual port is left out.
 -- kind: staging
 -- grain: one row per target, task, role and position
@@ -11,9 +11,16 @@
 -- column: url VARCHAR | The address, masked.
 -- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address: equal for equal addresses.
 -- check: role in ('primary', 'backup')
-with addresses as (
+with fresh as (
+    select project_id, region, task_id
+    from stg_listed_tasks
+    where not is_standing
+),
+addresses as (
     select *, regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*') as place
-    from tidy.pull_task_source_urls
+    from tidy.pull_task_source_urls as urls
+    semi join fresh
+        on urls.project_id = fresh.project_id and urls.region = fresh.region and urls.task_id = fresh.task_id
 )
 select
     project_id,

@@ -1,9 +1,8 @@
--- Tasks of the day being built, lists folded in, everything secret masked.
+-- Tasks of the day being built that do not stand as they stood before, lists folded in, everything secret masked.
 -- Leaves the portable subset of SQL: list_select, list_grade_up, try(...), url_decode.
 -- kind: staging
 -- grain: one row per target and task
 -- parts: projects
--- takes_over: dim_pull_tasks
 -- key: project_id, region, task_id
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.
@@ -71,55 +70,34 @@ events as (
 -- One form for both ways to name a destination: host without user, scheme and usual port, decoded path, no arguments.
 named as (
     select
-        project_id,
-        region,
-        task_id,
-        coalesce(destination_url, '') <> '' as is_by_url,
-        mask_place(destination_url) as shown_url,
-        mask_url(callback_url) as shown_callback_url,
-        regexp_replace(trim(destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
-        destination_url ilike 'srt:%' as is_srt,
-        case
-            when coalesce(domain, '') <> '' or coalesce(stream_name, '') <> ''
-                then coalesce(domain, '') || '/' || coalesce(trim(app_name, '/'), '') || '/'
-                    || coalesce(split_part(stream_name, '?', 1), '')
-        end as name,
-    from tidy.pull_tasks
-),
-addressed as (
-    select
-        project_id,
-        region,
-        task_id,
-        is_by_url,
-        shown_url,
-        shown_callback_url,
+        tasks.*,
+        listed.content_hash as keyed_content_hash,
+        coalesce(tasks.destination_url, '') <> '' as is_by_url,
+        mask_place(tasks.destination_url) as shown_url,
+        mask_url(tasks.callback_url) as shown_callback_url,
+        regexp_replace(trim(tasks.destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
         case
             -- of srt the arguments name the stream
-            when is_by_url and is_srt then regexp_replace(without_scheme, '^[^/]*@', '')
+            when is_by_url and tasks.destination_url ilike 'srt:%' then regexp_replace(without_scheme, '^[^/]*@', '')
             when is_by_url then regexp_replace(regexp_replace(without_scheme, '[?#].*$', '', 's'), '^[^/]*@', '')
-            else name
+            when coalesce(tasks.domain, '') <> '' or coalesce(tasks.stream_name, '') <> ''
+                then coalesce(tasks.domain, '') || '/' || coalesce(trim(tasks.app_name, '/'), '') || '/'
+                    || coalesce(split_part(tasks.stream_name, '?', 1), '')
         end as address,
-    from named
+    from tidy.pull_tasks as tasks
+    inner join stg_listed_tasks as listed
+        on tasks.project_id = listed.project_id and tasks.region = listed.region and tasks.task_id = listed.task_id
+        and not listed.is_standing
 ),
-destinations as (
+placed as (
     select
-        project_id,
-        region,
-        task_id,
-        is_by_url,
-        shown_url,
-        shown_callback_url,
+        *,
+        split_part(address, '/', 1) as host,
+        substr(address, len(host) + 1) as given_path,
+        case when is_by_url then coalesce(try(url_decode(given_path)), given_path) else given_path end as path,
         rtrim(regexp_replace(lower(host), ':(1935|443)$', ''), '.')
         || rtrim(case when contains(path, '//') then regexp_replace(path, '/+', '/', 'g') else path end, '/') as place,
-    from (
-        select
-            *,
-            split_part(address, '/', 1) as host,
-            substr(address, len(host) + 1) as given_path,
-            case when is_by_url then coalesce(try(url_decode(given_path)), given_path) else given_path end as path,
-        from addressed
-    )
+    from named
 )
 select
     tasks.project_id,
@@ -135,26 +113,26 @@ select
     mask_stream_name(tasks.stream_name) as stream_name,
     mask_args(tasks.push_args) as push_args,
     fingerprint(nullif(tasks.push_args, '')) as push_args_fingerprint,
-    hide_stream_path(destinations.shown_url) as destination_url,
+    hide_stream_path(tasks.shown_url) as destination_url,
     fingerprint(nullif(tasks.destination_url, '')) as destination_url_fingerprint,
     case
-        when destinations.is_by_url
+        when tasks.is_by_url
             then regexp_replace(
                 regexp_replace(
                     regexp_replace(
-                        hide_path(destinations.shown_url),
+                        hide_path(tasks.shown_url),
                         '^([A-Za-z][A-Za-z0-9+.-]*:)?(//)?([*]{3}@)?', ''
                     ),
                     '[?#; ].*$', '', 's'
                 ),
                 ':(1935|443)(/|$)', '\2'
             )
-        when destinations.place is not null
+        when tasks.place is not null
             then mask_name(lower(coalesce(tasks.domain, ''))) || '/' || mask_name(coalesce(tasks.app_name, '')) || '/'
                 || mask_stream_name(coalesce(tasks.stream_name, ''))
     end as destination,
     host_of(destination) as destination_host,
-    fingerprint(destinations.place) as destination_fingerprint,
+    fingerprint(tasks.place) as destination_fingerprint,
     tasks.start_time,
     mask_raw(tasks.start_time_raw) as start_time_raw,
     tasks.end_time,
@@ -163,8 +141,8 @@ select
     case
         when tasks.callback_events_specified then coalesce(events.callback_events, [])
     end as callback_events,
-    destinations.shown_callback_url as callback_url,
-    host_of(destinations.shown_callback_url) as callback_host,
+    tasks.shown_callback_url as callback_url,
+    host_of(tasks.shown_callback_url) as callback_host,
     fingerprint(nullif(tasks.callback_url, '')) as callback_url_fingerprint,
     mask_name(tasks.backup_source_type) as backup_source_type,
     coalesce(sources.urls, []) as source_urls,
@@ -189,13 +167,13 @@ select
                 tasks.domain, tasks.app_name, tasks.stream_name
             ))
     end as hidden_fingerprint,
-    fingerprint(tasks.content_hash) as content_hash,
-from tidy.pull_tasks as tasks
-inner join destinations using (project_id, region, task_id)
+    tasks.keyed_content_hash as content_hash,
+from placed as tasks
 left join addresses as sources
     on tasks.project_id = sources.project_id and tasks.region = sources.region and tasks.task_id = sources.task_id
     and sources.role = 'primary'
 left join addresses as backups
     on tasks.project_id = backups.project_id and tasks.region = backups.region and tasks.task_id = backups.task_id
     and backups.role = 'backup'
-left join events using (project_id, region, task_id)
+left join events
+    on tasks.project_id = events.project_id and tasks.region = events.region and tasks.task_id = events.task_id

@@ -10,16 +10,16 @@ import pytest
 from pulltasks.lake.lake import Lake
 from pulltasks.warehouse.checks import check_rows
 from pulltasks.warehouse.day_builder import DayBuilder
-from pulltasks.warehouse.kinds import KINDS, Model, ModelColumn
+from pulltasks.warehouse.kinds import KINDS, Model, ModelColumn, Moves
 
 COLUMNS = (ModelColumn("k", "INTEGER", "A key."), ModelColumn("v", "VARCHAR", "A value."))
 
 
-def model(kind: str, layer: str = "marts", sql: str = "select k, v from today") -> Model:
+def model(kind: str, layer: str = "marts", sql: str = "select k, v from today", moves: Moves | None = None) -> Model:
     return Model(
         name="some", layer=layer, kind=KINDS[kind], description="", grain="", key=("k",), replace=("k",),
         arguments=(), columns=COLUMNS, checks=(), example=None, in_parts=False,
-        takes_over=None, sql=sql,
+        moves=moves, sql=sql,
         depends_on=frozenset(), reads_before=frozenset(), sources=frozenset(),
     )  # fmt: skip
 
@@ -67,6 +67,14 @@ def test_the_last_day_goes_into_the_file_whether_that_is_a_copy_or_new(
     assert rows(connection, "warehouse.main.some") == expected
     assert built == (len(expected), 2)
     assert rows(connection, "before.main.some") == before
+
+
+@pytest.mark.parametrize("adds_one_day", [False, True])
+def test_a_merge_moves_columns_of_rows_that_the_day_does_not_write(connection, adds_one_day) -> None:
+    connection.execute("create table staging.main.stg_moved as select 1 as k, 'moved' as v union all select 7, 'no'")
+    some = model("merge", moves=Moves(("v",), "stg_moved"))
+    some.kind.build_last_day(builder(connection, adds_one_day=adds_one_day), some)
+    assert rows(connection, "warehouse.main.some") == [(1, "moved"), (2, "new"), (None, "new")]
 
 
 @pytest.mark.parametrize("adds_one_day", [False, True])

@@ -40,7 +40,7 @@ def test_only_reports_read_reports() -> None:
 
 def test_dependencies_are_those_of_the_sql_and_not_its_own_names() -> None:
     model = load_models()["dim_pull_tasks"]
-    assert model.depends_on == {"stg_captures", "stg_pull_tasks"}
+    assert model.depends_on == {"stg_captures", "stg_listed_tasks", "stg_moved_tasks", "stg_pull_tasks"}
     assert model.reads_before == {"dim_pull_tasks"}
     assert model.sources == {"tidy.build"}
 

@@ -38,24 +38,30 @@ def made(desk: Desk, counted: list[int] | None = None, *, takes_over: bool) -> d
         path.unlink()
     with pytest.MonkeyPatch.context() as patch:
         if not takes_over:
-            patch.setattr(DayBuilder, "_since", lambda *_: None)
-        if counted is not None:
-            take_over = DayBuilder._take_over
+            patch.setattr(DayBuilder, "_same_schema_since", lambda *_: None)
+        make = DayBuilder.make
 
-            def counting(builder, model, place):
-                counted.append(builder.count(place))
-                return take_over(builder, model, place)
+        def counting(builder, model, place, sort):
+            rows = make(builder, model, place, sort)
+            if counted is not None and model.name == "stg_pull_tasks":
+                counted.append(rows)
+            return rows
 
-            patch.setattr(DayBuilder, "_take_over", counting)
+        patch.setattr(DayBuilder, "make", counting)
         return contents(desk.build())
 
 
-def days_with_troubles(desk: Desk, count: int) -> None:
-    dice = random.Random(1)
-    for n in range(count):
+def days_with_troubles(desk: Desk, first: int, last: int) -> None:
+    for n in range(first, last):
+        dice = random.Random(n)
         day = FIRST + timedelta(days=n)
         if dice.random() < 0.1:
             continue  # a day without a run
+        desk.places = tuple(
+            replace(place, name=dice.choice(["", "", "renamed"]))
+            for place in desk.sandbox.places
+            if dice.random() < 0.9 or place == desk.sandbox.places[0]
+        )
         for place in desk.places:
             if dice.random() < 0.2:
                 desk.sandbox.faults[place.project_id, day] = dice.choice(TROUBLES)
@@ -64,11 +70,35 @@ def days_with_troubles(desk: Desk, count: int) -> None:
 
 @pytest.mark.parametrize("count", [12, pytest.param(60, marks=pytest.mark.slow)])
 def test_the_fast_way_and_the_slow_way_hold_the_same(desk: Desk, count: int) -> None:
-    days_with_troubles(desk, count)
-    masked: list[int] = []
-    fast = made(desk, masked, takes_over=True)
-    assert len(masked) > count / 2
-    assert fast == made(desk, takes_over=False)
+    days_with_troubles(desk, 0, count)
+    fast_masked: list[int] = []
+    slow_masked: list[int] = []
+    assert made(desk, fast_masked, takes_over=True) == made(desk, slow_masked, takes_over=False)
+    assert sum(fast_masked) < sum(slow_masked) / 2
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(60, marks=pytest.mark.slow)])
+def test_built_day_by_day_it_holds_what_a_build_from_nothing_holds(desk: Desk, count: int) -> None:
+    for n in range(count):
+        days_with_troubles(desk, n, n + 1)
+        daily = contents(desk.build())
+    assert daily == made(desk, takes_over=False)
+
+
+def test_a_day_writes_the_rows_that_changed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(3):
+        desk.run(FIRST + timedelta(days=n))
+    desk.capture(FIRST + timedelta(days=3))
+    written = []
+    make = DayBuilder.make
+    monkeypatch.setattr(
+        DayBuilder,
+        "make",
+        lambda self, model, *rest: written.append((model.name, make(self, model, *rest))) or written[-1][1],
+    )
+    desk.build()
+    assert 0 < dict(written)["dim_pull_tasks"] < 30  # of sixty
+    assert dict(written)["stg_moved_tasks"] > 30
 
 
 def test_a_day_masks_what_changed(desk: Desk) -> None:
@@ -76,8 +106,8 @@ def test_a_day_masks_what_changed(desk: Desk) -> None:
         desk.capture(FIRST + timedelta(days=n))
     masked: list[int] = []
     made(desk, masked, takes_over=True)
-    assert len(masked) == 2
-    assert all(0 < rows < 30 for rows in masked)  # of sixty
+    assert masked[0] > 50
+    assert all(0 < rows < 30 for rows in masked[1:])  # of sixty
 
 
 def test_in_parts_it_holds_the_same(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,5 +128,5 @@ def test_nothing_is_taken_over_from_a_day_of_another_schema(desk: Desk) -> None:
         path.write_bytes(msgspec.json.encode(earlier))
     masked: list[int] = []
     fast = made(desk, masked, takes_over=True)
-    assert len(masked) == 2  # the second day from the first, the fourth from the third
+    assert [rows < 30 for rows in masked] == [False, True, False, True]
     assert fast == made(desk, takes_over=False)

@@ -5,8 +5,8 @@ Does not live here: which base that is (plan), running models (working_copy).
 
 `tidy` is the day that is entered; `staging` its staging models; `before` what models held before that day; `warehouse`
 the unfinished file. Where there is but one day to add, `before` is the base itself and the file begins as a copy of
-it, in which what is only appended to stays as it is: so a day's work does not grow with what lies behind it. Where the
-descriptions have not changed either, its tables, views and macros stay with their comments, and only rows go.
+it, in which tables, views and macros stay, and of what has a past only the rows that the day changes are written: so a
+day's work grows neither with what lies behind it nor with what stands.
 """
 
 from __future__ import annotations
@@ -28,11 +28,9 @@ STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
 BLOCK_BYTES = 1 << 16  # a quarter of DuckDB's own: with many narrow columns the file is a fifth smaller
 # What a name without a catalog means: what is built already, else what was held before, else a masking macro.
 _SEARCH_PATH = "warehouse.main,staging.main,before.main,memory.main"
-_NAMED_THINGS = {
-    "view": "select view_name from duckdb_views() where database_name = 'warehouse' and not internal",
-    "macro table": "select function_name from duckdb_functions() where database_name = 'warehouse' and not internal",
-    "table": "select table_name from duckdb_tables() where database_name = 'warehouse'",
-}
+# Rows that are replaced leave room behind that is not used again; of a table with more of it than this, the rows are
+# written anew.
+MOST_DEAD_ROWS = 0.1
 
 
 def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan, models: Models) -> None:
@@ -56,26 +54,22 @@ def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan,
     for model in with_past:
         noun = "view" if plan.adds_one_day else "table"
         connection.execute(f"create {noun} {model.place_before} as from base.main.{model.name}")
-    only_adds = {model.name for model in models.in_order if model.kind.only_adds}
-    if plan.keeps_tables:
-        _empty_tables(connection, kept=only_adds)
-    elif plan.adds_one_day:
-        _drop(connection, kept=only_adds)
+    if plan.adds_one_day:
+        make_room(connection, {model.name for model in with_past})
 
 
-def _empty_tables(connection: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
-    """Take the rows out of all tables of the copied base but `kept`; the room is used again."""
-    names = [name for (name,) in connection.execute(_NAMED_THINGS["table"]).fetchall() if name not in kept]
-    deletes = [f"delete from warehouse.main.{name}" for name in names]
-    connection.execute(";\n".join([*deletes, "checkpoint warehouse"]))
+def make_room(connection: duckdb.DuckDBPyConnection, with_past: set[str]) -> None:
+    """Take the rows out of the copied base's tables that are made anew, and of those with too many replaced rows."""
+    query = "select table_name from duckdb_tables() where database_name = 'warehouse'"
+    names = [name for (name,) in connection.execute(query).fetchall()]
+    sparse = {name for name in names if name in with_past and _is_sparse(connection, f"warehouse.main.{name}")}
+    emptied = [name for name in names if name not in with_past or name in sparse]
+    deletes = [f"delete from warehouse.main.{name}" for name in emptied]
+    again = [f"insert into warehouse.main.{name} from base.main.{name}" for name in sorted(sparse)]
+    connection.execute(";\n".join([*deletes, "checkpoint warehouse", *again]))
 
 
-def _drop(connection: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
-    """Drop all but `kept` of the copied base; the room is used again."""
-    drops = [
-        f"drop {noun} warehouse.main.{name}"
-        for noun, query in _NAMED_THINGS.items()
-        for (name,) in connection.execute(query).fetchall()
-        if name not in kept
-    ]
-    connection.execute(";\n".join([*drops, "checkpoint warehouse"]))
+def _is_sparse(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether many of a table's rows were replaced: they are gone, and their numbers are not given again."""
+    ((rows, last),) = connection.execute(f"select count(*), max(rowid) from {table}").fetchall()
+    return rows > 0 and last + 1 - rows > MOST_DEAD_ROWS * rows

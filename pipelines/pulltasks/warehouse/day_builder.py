@@ -17,7 +17,7 @@ from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_ma
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.masking import scrub
 from pulltasks.sql_literals import quoted
-from pulltasks.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, SCHEMA_VERSION, TABLES
+from pulltasks.tables import SCHEMA_VERSION, TABLES
 from pulltasks.warehouse.finish import NOT_WRITTEN, not_written
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from pulltasks.lake.manifests import Manifest
     from pulltasks.warehouse.kinds import Model
 
-# What a task's masked columns are made of.
-OF_TASKS = (PULL_TASKS, PULL_TASK_SOURCE_URLS, PULL_TASK_CALLBACK_EVENTS)
-# A standing row of an older day is made again: no more manifests than these are looked at.
+# A task that stands since longer is masked again: no more manifests than these are looked at.
 MOST_DAYS_TAKEN_OVER = 60
 # Of a model that is built in parts, so many tasks at a time.
 TASKS_PER_PART = 50_000
@@ -47,19 +45,15 @@ class DayBuilder:
         lake: Lake,
         *,
         adds_one_day: bool,
-        keeps_tables: bool = False,
         read_once: Collection[str],
         display_timezone: str = "UTC",
     ) -> None:
         self.adds_one_day = adds_one_day
-        self.keeps_tables = keeps_tables
         self._connection = connection
         self._lake = lake
         self._read_once = read_once
         self._display_timezone = display_timezone
         self._checked: set[Path] = set()
-        self._same_schema_since: date | None = None  # None where nothing may be taken over
-        self._is_taken_over = False
 
     def enter(self, day: date) -> None:
         """Point the tidy tables at `day`, after making sure that they are what its manifest names."""
@@ -76,28 +70,23 @@ class DayBuilder:
             con.execute(f"create or replace view whole_day.main.{table.name} as {rows}")
         con.execute(
             "create or replace table tidy.main.build as select $1::date as snapshot_date, $2::varchar as timezone, "
-            "$3::varchar as display_timezone",
-            [day, self._timezone(), self._display_timezone],
+            "$3::varchar as display_timezone, $4::date as same_schema_since",
+            [day, self._timezone(), self._display_timezone, self._same_schema_since(day, manifest.schema_version)],
         )
-        self._same_schema_since = self._since(day, manifest.schema_version)
         self._show()
 
     def make(self, model: Model, place: str, sort: Literal["table", "temp table", "view"]) -> int:
         """Run the model's select for the day that was entered, into a place; returns how many rows it gave."""
-        self._is_taken_over = bool(model.takes_over) and self._find_taken_over(model)
         first, *others = self._parts() if model.in_parts else ["true"]
-        if others or self._is_taken_over:
+        if others:
             self._show(first)
-        is_there = self.keeps_tables and place == model.place and model.is_published
+        is_there = self.adds_one_day and place == model.place and model.is_published
         into = f"insert into {place} by name" if is_there else f"create or replace {sort} {place} as"
         self.execute(model, f"{into} {model.sql}")
         for part in others:
             self._show(part)
             self.execute(model, f"insert into {place} {model.sql}")
-        if self._is_taken_over:
-            self.execute(model, self._take_over(model, place))
-        if others or self._is_taken_over:
-            self._is_taken_over = False
+        if others:
             self._show()
         self.compare_columns(model, place)
         return self.count(place)
@@ -142,7 +131,7 @@ class DayBuilder:
 
     def is_read_once(self, model: Model) -> bool:
         """Whether a single other model reads it."""
-        return model.name in self._read_once and not model.takes_over  # rows are added to what was made
+        return model.name in self._read_once
 
     def _timezone(self) -> str:
         """The zone that the day was counted in; UTC where version 0.1 took a name that no database knows."""
@@ -153,7 +142,7 @@ class DayBuilder:
             return "UTC"
         return str(zone)
 
-    def _since(self, day: date, schema_version: int) -> date | None:
+    def _same_schema_since(self, day: date, schema_version: int) -> date | None:
         """The first day from which on all days were written by one schema; None where that is the day itself."""
         since = None
         for earlier in reversed([each for each in self._lake.tidy_dates() if each < day][-MOST_DAYS_TAKEN_OVER:]):
@@ -163,37 +152,10 @@ class DayBuilder:
             since = earlier
         return since
 
-    def _find_taken_over(self, model: Model) -> bool:
-        """Name the tasks whose content is that of the standing row, whose columns are made by the same rules.
-
-        Such a row was made under these rules, or there would be no base; of a file of this schema, by its date; of the
-        same content, by its hash.
-        """
-        if self._same_schema_since is None:
-            return False
-        keys = ", ".join(model.key)
-        self.execute(
-            model,
-            f"create or replace table tidy.main.taken_over as select {keys} from whole_day.main.pull_tasks as today "
-            f"inner join before.main.{model.takes_over} as standing using ({keys}) "
-            f"where standing.content_hash = fingerprint(today.content_hash) "
-            f"and standing.state_date >= date '{self._same_schema_since}'",
-        )
-        return self.count("tidy.main.taken_over") > 0
-
-    def _take_over(self, model: Model, place: str) -> str:
-        """The statement that adds the standing rows of the tasks that were named."""
-        names, keys = ", ".join(f'"{column.name}"' for column in model.columns), ", ".join(model.key)
-        standing = f"before.main.{model.takes_over} semi join tidy.main.taken_over using ({keys})"
-        return f"insert into {place} by name select {names} from {standing}"
-
     def _show(self, projects: str = "true") -> None:
-        """Let the tidy tables show the day, or the rows of some of its projects; without those that are taken over."""
+        """Let the tidy tables show the day, or the rows of some of its projects."""
         for table in TABLES:
-            rows = f"from whole_day.main.{table.name}"
-            if self._is_taken_over and table in OF_TASKS:
-                rows += " anti join tidy.main.taken_over using (project_id, region, task_id)"
-            rows += f" where {projects}"
+            rows = f"from whole_day.main.{table.name} where {projects}"
             self._connection.execute(f"create or replace view tidy.main.{table.name} as {rows}")
 
     def _parts(self) -> list[str]:

@@ -26,6 +26,13 @@ class ModelColumn:
     description: str
 
 
+class Moves(NamedTuple):
+    """Columns that a day moves in rows from before it, and the staging model that says to what."""
+
+    columns: tuple[str, ...]
+    source: str
+
+
 @dataclass(frozen=True)
 class Model:
     """One SQL file.
@@ -38,8 +45,7 @@ class Model:
         checks: conditions that every row must meet.
         in_parts: whether the rows of a project come of its own rows alone, so that it may be built for some projects
             after the others (`-- parts: projects`).
-        takes_over: the model whose standing rows have the same columns for a task of the same content, so that they are
-            taken over instead of being made again (`-- takes_over: dim_pull_tasks`); None for most.
+        moves: what changes in rows from before the day that do not change otherwise (`-- moves: a, b from stg_c`).
         example: a query that shows what the table is good for; None for what is not published.
         depends_on: the models it reads.
         reads_before: the models that it reads as they stood before the day.
@@ -58,7 +64,7 @@ class Model:
     checks: tuple[str, ...]
     example: str | None
     in_parts: bool
-    takes_over: str | None
+    moves: Moves | None
     sql: str
     depends_on: frozenset[str]
     reads_before: frozenset[str]
@@ -93,7 +99,16 @@ class Model:
     def digest(self) -> str:
         """Changes with whatever decides what rows it has and how they are checked; never with words about them."""
         columns = [(column.name, column.type) for column in self.columns]
-        decisive = (self.kind.name, self.key, self.replace, self.arguments, columns, self.checks, self.in_parts)
+        decisive = (
+            self.kind.name,
+            self.key,
+            self.replace,
+            self.arguments,
+            columns,
+            self.checks,
+            self.in_parts,
+            self.moves,
+        )
         return hash_of(self.name, without_comments(self.sql), repr(decisive))
 
     @property
@@ -119,11 +134,7 @@ class Builder(Protocol):
 
     @property
     def adds_one_day(self) -> bool:
-        """Whether the file began as a copy of what stood before that day."""
-
-    @property
-    def keeps_tables(self) -> bool:
-        """Whether the file has its tables, views and macros already, without the rows that are made anew."""
+        """Whether the file began as a copy of what stood before that day, with its tables, views and macros."""
 
     def make(self, model: Model, place: str, sort: Literal["table", "temp table", "view"]) -> int:
         """Run the model's select for the day, into a place; returns how many rows it gave."""
@@ -150,7 +161,6 @@ class Kind(ABC):
         catalog: where it stands in a build.
         is_by_day: whether it is built for every day; if not, once after the last one.
         has_past: whether it holds rows of earlier days.
-        only_adds: whether these stay as they are, so that they may be taken over with their table.
         is_published: whether analysts see it.
         takes_arguments: whether there is nothing to be seen of it before it is called.
     """
@@ -160,7 +170,6 @@ class Kind(ABC):
     catalog: ClassVar[str] = "warehouse"
     is_by_day: ClassVar[bool] = True
     has_past: ClassVar[bool] = False
-    only_adds: ClassVar[bool] = False
     is_published: ClassVar[bool] = True
     takes_arguments: ClassVar[bool] = False
 
@@ -204,26 +213,22 @@ class _WithPast(Kind):
     has_past = True
 
     @abstractmethod
-    def _load(self, model: Model, place: str, *, holds_past: bool, is_there: bool = False) -> str:
-        """The statement that brings what was made into a place.
-
-        Args:
-            model: what is loaded.
-            place: where to.
-            holds_past: whether the place holds the rows of earlier days.
-            is_there: whether it is a table already, without rows that are made anew.
-        """
+    def _load(self, model: Model, place: str) -> tuple[str, ...]:
+        """The statements that bring what was made into a place, which holds the rows of earlier days."""
 
     def build_day(self, builder: Builder, model: Model) -> None:
         """Load the day's rows into what the next day finds before it."""
         builder.make(model, MADE, "temp table")
-        builder.execute(model, self._load(model, model.place_before, holds_past=True))
+        for statement in self._load(model, model.place_before):
+            builder.execute(model, statement)
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Load the day's rows into the file."""
         day_rows = builder.make(model, MADE, "temp table")
-        is_there = builder.keeps_tables
-        builder.execute(model, self._load(model, model.place, holds_past=builder.adds_one_day, is_there=is_there))
+        if not builder.adds_one_day:
+            builder.execute(model, f"create table {model.place} as from {model.place_before}")
+        for statement in self._load(model, model.place):
+            builder.execute(model, statement)
         return Built(builder.count(model.place), day_rows)
 
     def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
@@ -235,12 +240,9 @@ class Append(_WithPast):
     """A day's rows are added to those that are there, which stay as they are."""
 
     name = "append"
-    only_adds = True
 
-    def _load(self, model: Model, place: str, *, holds_past: bool, is_there: bool = False) -> str:
-        if holds_past:
-            return f"insert into {place} by name from {MADE}"
-        return _table_of_both(model, place, "", is_there=is_there)
+    def _load(self, model: Model, place: str) -> tuple[str, ...]:
+        return (f"insert into {place} by name from {MADE}",)
 
     def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
         """A row that shares its key with an earlier one is an error."""
@@ -248,21 +250,25 @@ class Append(_WithPast):
 
 
 class Merge(_WithPast):
-    """A day's rows replace those of the same key."""
+    """A day's rows replace those of the same key; of others it may move some columns."""
 
     name = "merge"
 
-    def _load(self, model: Model, place: str, *, holds_past: bool, is_there: bool = False) -> str:
-        same = " and ".join(f"held.{name} is not distinct from {MADE}.{name}" for name in model.replace)
-        return _table_of_both(model, place, f" anti join {MADE} on {same}", is_there=is_there)
+    def _load(self, model: Model, place: str) -> tuple[str, ...]:
+        replaced = f"delete from {place} as held using {MADE} as other where {_same(model.replace)}"
+        added = f"insert into {place} by name from {MADE}"
+        if model.moves is None:
+            return replaced, added
+        moved = ", ".join(f"{name} = other.{name}" for name in model.moves.columns)
+        return (
+            f"update {place} as held set {moved} from {model.moves.source} as other where {_same(model.key)}",
+            replaced,
+            added,
+        )
 
 
-def _table_of_both(model: Model, place: str, joined: str, *, is_there: bool) -> str:
-    """The statement that writes a table of what the model held before the day, joined, and of what the day made."""
-    names = ", ".join(f'"{column.name}"' for column in model.columns)
-    held = f"select {names} from {model.place_before} as held{joined}"
-    into = f"insert into {place} by name" if is_there else f"create or replace table {place} as"
-    return f"{into} {held} union all select {names} from {MADE}"
+def _same(key: tuple[str, ...]) -> str:
+    return " and ".join(f"held.{name} is not distinct from other.{name}" for name in key)
 
 
 class _AtEnd(Kind):
@@ -293,7 +299,7 @@ class View(_AtEnd):
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Write it into the file, if it is not there; it must work there as it stands."""
-        if not builder.keeps_tables:
+        if not builder.adds_one_day:
             builder.execute(model, f"create view {model.place} as {without_comments(model.sql)}")
             builder.compare_columns(model, f"(from {model.place})")
         rows = builder.count(model.place) if self.is_checked(model) else 0
@@ -313,7 +319,7 @@ class Macro(_AtEnd):
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Write it into the file, if it is not there; it must work there as it stands."""
-        if builder.keeps_tables:
+        if builder.adds_one_day:
             return Built(0, 0)
         head = f"create macro {model.place}({', '.join(model.arguments)})"
         builder.execute(model, f"{head} as table {without_comments(model.sql)}")

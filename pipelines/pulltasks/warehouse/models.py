@@ -20,7 +20,7 @@ import msgspec
 from pulltasks.errors import ModelError
 from pulltasks.sql_files import sql_folder
 from pulltasks.tables import SCHEMA_VERSION, TABLES
-from pulltasks.warehouse.kinds import KINDS, Model, ModelColumn, hash_of
+from pulltasks.warehouse.kinds import KINDS, Model, ModelColumn, Moves, hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +42,8 @@ BEFORE = "before."
 _COMMENT = re.compile(r"--\s?(.*)")
 _FIELD = re.compile(r"([A-Za-z_]+): (.*)")
 _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
-_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "takes_over"})
+_MOVES = re.compile(r"(\w+(?:, *\w+)*) from (stg_\w+)")
+_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "moves"})
 _REPEATED = frozenset({"argument", "column", "like", "check"})
 
 
@@ -174,6 +175,7 @@ def _read(
     if parts and parts != ["projects"]:
         raise ModelError(f"{path}: parts is {parts[0]!r}; it can be projects only")
     key = fields.names("key")
+    moves = next((_moves(path, value) for value in fields.all("moves")), None)
     return Model(
         name=path.stem,
         layer=layer,
@@ -187,12 +189,10 @@ def _read(
         checks=tuple(fields.all("check")),
         example=fields.one("example") if kind.is_published else None,
         in_parts=bool(parts),
-        takes_over=next(iter(fields.all("takes_over")), None),
+        moves=moves,
         sql=text,
-        depends_on=frozenset(name for name in tables if "." not in name),
-        reads_before=frozenset(
-            [*(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)), *fields.all("takes_over")]
-        ),
+        depends_on=frozenset([*(name for name in tables if "." not in name), *([moves.source] if moves else [])]),
+        reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
         sources=tables & SOURCES,
     )
 
@@ -248,6 +248,13 @@ def _column(path: Path, text: str) -> ModelColumn:
     if match is None:
         raise ModelError(f"{path}: '-- column: {text}' is not of the form '-- column: name TYPE | description'")
     return ModelColumn(match[1], match[2], match[3])
+
+
+def _moves(path: Path, text: str) -> Moves:
+    match = _MOVES.fullmatch(text)
+    if match is None:
+        raise ModelError(f"{path}: '-- moves: {text}' is not of the form '-- moves: column, column from stg_model'")
+    return Moves(tuple(re.split(", *", match[1])), match[2])
 
 
 def _read_check(path: Path) -> CrossCheck:

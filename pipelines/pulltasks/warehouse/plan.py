@@ -19,6 +19,7 @@ from pulltasks.lake.lake import sequence_of, sha256_of
 from pulltasks.lake.redaction_key import read_or_make_key
 from pulltasks.masking import masks_digest
 from pulltasks.sql_literals import escaped, quoted
+from pulltasks.warehouse.kinds import hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -107,11 +108,6 @@ class Plan:
         """Whether one day is added to a base."""
         return self.base is not None and len(self.days) == 1
 
-    @property
-    def keeps_tables(self) -> bool:
-        """Whether the base's tables, views, macros and their comments stay, and only rows are written anew."""
-        return self.adds_one_day and self.has_words
-
 
 def plan_build(
     lake: Lake,
@@ -141,7 +137,7 @@ def plan_build(
     key = read_or_make_key(lake, may_make=not builds)
     masks = masks_digest(key, mask_stream_names=settings.mask_stream_names, expose_secrets=settings.expose_secrets)
     zone = settings.display_timezone or "UTC"
-    rules, words = f"{models.digest()}|{zone}|{masks}", models.words_digest()
+    rules, words = f"{models.digest()}|{zone}|{masks}", hash_of(models.words_digest(), repr(META_COMMENTS))
     base, held = None, 0
     with duckdb.connect() as reader:
         for build in builds:

@@ -130,7 +130,6 @@ class WorkingCopy:
             connection,
             lake,
             adds_one_day=plan.adds_one_day,
-            keeps_tables=plan.keeps_tables,
             read_once=read_once,
             display_timezone=settings.display_timezone or "UTC",
         )
@@ -213,7 +212,7 @@ class WorkingCopy:
             self._plan,
             now,
             exposes=self._settings.expose_secrets,
-            has_words=self._plan.keeps_tables,
+            has_words=self._plan.adds_one_day and self._plan.has_words,
         )
 
 
