@@ -250,7 +250,15 @@ ADDRESSES = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
 @given(
-    values=st.lists(ADDRESSES | ADDRESSES.map("rtmp://h".__add__) | ADDRESSES.map("https://h/".__add__), max_size=300)
+    values=st.lists(
+        ADDRESSES
+        | ADDRESSES.map("rtmp://h".__add__)
+        | ADDRESSES.map("https://h/".__add__)
+        | ADDRESSES.map("rtmp://u:p@h/a/b".__add__)
+        | ADDRESSES.map("srt://h:9000?streamid=#".__add__)
+        | ADDRESSES.map("https://h/a/b c".__add__),
+        max_size=300,
+    )
 )
 def test_what_ordinary_values_are_spared_changes_none_of_them(connection, values: list[str]) -> None:
     """The short ways of the macros give what the rules give."""
@@ -258,6 +266,8 @@ def test_what_ordinary_values_are_spared_changes_none_of_them(connection, values
         """
         select value from (select unnest($1::varchar[]) as value)
         where mask_address(value) is distinct from mask_any_address(value)
+            or mask_place(value) is distinct from mask_any_place(value)
+            or host_of(mask_place(value)) is distinct from host_of_any(mask_place(value))
             or mask_name(value) is distinct from mask_any_name(value)
             or mask_stream_url(value) is distinct from
                 list_transform([mask_place(value)], lambda address: hide_stream_path(address))[1]
@@ -325,6 +335,19 @@ def test_no_stream_address_shows_a_key_wherever_it_is_planted(connection) -> Non
     assert not leaks, (len(leaks), leaks[:20])
     places = sum("h.example.com" in row[1] or "10.0.0.1" in row[1] or "2001" in row[1] for row in shown)
     assert places > len(shown) / 4  # not because everything is hidden
+
+
+def test_the_short_ways_give_what_the_rules_give_wherever_a_sign_is_planted(connection) -> None:
+    addresses = planted_addresses(40_000, seed=17)
+    addresses += [
+        address.replace("/live/", "/live/x", 1) + end for address in addresses[:20_000] for end in ("\uff20", "#\uff20")
+    ]
+    differing = connection.execute(
+        "select value from (select unnest($1::varchar[]) as value) "
+        "where mask_place(value) is distinct from mask_any_place(value)",
+        [addresses],
+    ).fetchall()
+    assert differing[:5] == []
 
 
 def test_the_table_at_the_head_of_the_masks_is_what_they_do(connection):

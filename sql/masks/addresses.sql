@@ -19,7 +19,8 @@ create macro at_sign() as '(?:[@＠﹫]|%(25)*40)';
 create macro scheme() as '[A-Za-z][A-Za-z0-9+.-]*:/{1,2}';
 -- What no address may hold as it is: blanks of every kind, line ends, what cannot be seen, wide signs, and < > " | { }
 -- and their like. Letters, digits and pictures of every script may stand.
-create macro foreign_sign() as '[^!#-;=?-\[\]_a-z~\p{L}\p{M}\p{N}\p{So}]';
+create macro own_sign() as '!#-;=?-\[\]_a-z~\p{L}\p{M}\p{N}\p{So}';
+create macro foreign_sign() as '[^' || own_sign() || ']';
 -- ? & = # @ ; | and the backslash encoded; the same of what is foreign outside ASCII.
 create macro encoded_separator() as '%(25)*(?i:3F|26|3D|23|40|3B|7C|5C|C2|E2%(25)*80|E3%(25)*80|EF%(25)*B[89CD])';
 create macro host() as '(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^/?#;:@,%\[\]\s\\]+)(:[0-9]{1,5})?';
@@ -59,24 +60,40 @@ create macro mask_any_address(value) as mask_arguments(
     -- a parameter as a part of the path
     .regexp_replace('/[^/?#]*=[^/?#]*', '/***', 'g');
 
--- Most addresses are of a form that none of the rules but those for arguments can touch.
-create macro mask_address(value) as case
-    when regexp_full_match(
-        value,
-        '[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/' || plain_character() || '*)?(\?[A-Za-z0-9._~=&/-]*)?'
-    )
+-- Most addresses are ordinary: a scheme, a host, a path and arguments of plain characters. None of the rules but those
+-- for arguments can touch them. Of some only a user stands before the host, or a fragment or foreign signs at the end;
+-- their rules and no others can touch these. Either looks like a place.
+create macro ordinary_place() as
+    '[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/' || plain_character() || '*)?(?:\?[A-Za-z0-9._~=&/-]*)?';
+create macro ordinary_user() as '[A-Za-z0-9._~!$*()+,:-]*@';
+create macro ordinary_end() as '(?:#|[^＠﹫' || own_sign() || '])(?:[^@＠﹫%:]|:+[^@＠﹫%:/])*:*';
+create macro mask_user_and_end(value) as (value)
+    .regexp_replace('//' || ordinary_user(), '//***@', '')
+    .regexp_replace('#.*$', '#***', 's')
+    .regexp_replace(foreign_sign() || '.*$', ' ***', 's');
+create macro mask_if_ordinary(value, otherwise) as case
+    when regexp_full_match(value, '[A-Za-z][A-Za-z0-9+.-]*://' || ordinary_place())
         then case
             when not contains(value, '?') then value
             when regexp_matches(value, '=([=&]|$)') then mask_arguments(value)
             else mask_usual_arguments(value)
         end
-    else mask_any_address(value)
+    when regexp_full_match(
+        value,
+        '[A-Za-z][A-Za-z0-9+.-]*://(?:' || ordinary_user() || ')?' || ordinary_place() || '(?:' || ordinary_end() || ')?'
+    )
+        then case
+            when regexp_matches(value, '=([=&#]|$)') then mask_arguments(mask_user_and_end(value))
+            else mask_usual_arguments(mask_user_and_end(value))
+        end
+    else otherwise
 end;
+create macro mask_address(value) as mask_if_ordinary(value, mask_any_address(value));
 
 -- What is left must look like a place: a scheme or a masked user before a host, or at least a host's name. Else it is
 -- no address, and may as well be a key. A list of one and a lambda: so what is found once is not computed again.
-create macro mask_place(value) as list_transform(
-    [mask_address(value)],
+create macro mask_any_place(value) as list_transform(
+    [mask_any_address(value)],
     lambda address: case
         when address = ''
             or regexp_matches(
@@ -89,16 +106,18 @@ create macro mask_place(value) as list_transform(
         when address is not null then '***'
     end
 )[1];
+create macro mask_place(value) as mask_if_ordinary(value, mask_any_place(value));
 
 -- `hide_*` go on from what `mask_place` left of an address. Of a stream's path its application may be seen if a plain
 -- name follows it, all else may be the key.
-create macro path_front() as '(' || scheme() || '|//)?([*]{3}@)?(\[[^\]]*\]|[^/?#;:\s]+)(:[0-9]{1,5})?/+';
-create macro keyed_path() as '^(' || path_front()
-    || '[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)[/.]*([A-Za-z0-9_~\x{80}-\x{10ffff}-]|%[013-9A-Fa-f])[^?#;\s]*';
-create macro hide_path(address) as case
-    when regexp_matches(address, keyed_path()) then regexp_replace(address, keyed_path(), '\1***')
-    else regexp_replace(address, '^(' || path_front() || ')[^?#;\s]+', '\1***')
-end;
+create macro path_front() as '(?:' || scheme() || '|//)?(?:[*]{3}@)?(?:\[[^\]]*\]|[^/?#;:\s]+)(?::[0-9]{1,5})?/+';
+create macro keyed_path() as '[A-Za-z0-9_~-][A-Za-z0-9._~-]*/';
+create macro hide_path(address) as regexp_replace(
+    address,
+    '^(?:(' || path_front() || keyed_path() || ')[/.]*(?:[A-Za-z0-9_~\x{80}-\x{10ffff}-]|%[013-9A-Fa-f])|('
+    || path_front() || ')[^?#;\s])[^?#;\s]*',
+    '\1\2***'
+);
 
 -- The path of a web page or a file may be seen; of a stream, and of what has no scheme, it holds the key.
 create macro hide_stream_path(address) as
@@ -117,9 +136,11 @@ create macro mask_url(value) as list_transform(
 
 -- The host that a masked address shows, in lower case, without its port; null where it shows none. It takes what is
 -- masked already, so it can show nothing more.
-create macro host_of(masked) as nullif(regexp_extract(
+create macro host_of_any(masked) as nullif(regexp_extract(
     lower(masked), '^(?:[a-z][a-z0-9+.-]*:/{1,2}|//)?(?:[*]{3}@)?(\[[0-9a-f:.]+\]|[^/?#;:@%*\s]+)(?:[/?#;:\s]|$)', 1
 ), '');
-create macro hosts_of(masked) as list_sort(list_distinct(list_filter(
-    list_transform(masked, lambda address: host_of(address)), lambda host: host is not null
-)));
+create macro host_of(masked) as case
+    when regexp_matches(masked, '^https?://[a-z0-9.-]+/') then regexp_extract(masked, '^https?://([a-z0-9.-]+)/', 1)
+    else host_of_any(masked)
+end;
+create macro hosts_of(masked) as list_sort(list_distinct(list_transform(masked, lambda address: host_of(address))));

@@ -67,6 +67,15 @@ events as (
     from stg_pull_task_callback_events
     group by all
 ),
+-- Many tasks call back the same few receivers: each is masked once.
+receivers as (
+    select
+        callback_url,
+        mask_url(callback_url) as shown,
+        host_of(shown) as host,
+        fingerprint(nullif(callback_url, '')) as url_fingerprint,
+    from (select distinct callback_url from tidy.pull_tasks)
+),
 -- One form for both ways to name a destination: host without user, scheme and usual port, decoded path, no arguments.
 named as (
     select
@@ -74,7 +83,6 @@ named as (
         listed.content_hash as keyed_content_hash,
         coalesce(tasks.destination_url, '') <> '' as is_by_url,
         mask_place(tasks.destination_url) as shown_url,
-        mask_url(tasks.callback_url) as shown_callback_url,
         regexp_replace(trim(tasks.destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
         case
             -- of srt the arguments name the stream
@@ -141,9 +149,9 @@ select
     case
         when tasks.callback_events_specified then coalesce(events.callback_events, [])
     end as callback_events,
-    tasks.shown_callback_url as callback_url,
-    host_of(tasks.shown_callback_url) as callback_host,
-    fingerprint(nullif(tasks.callback_url, '')) as callback_url_fingerprint,
+    receivers.shown as callback_url,
+    receivers.host as callback_host,
+    receivers.url_fingerprint as callback_url_fingerprint,
     mask_name(tasks.backup_source_type) as backup_source_type,
     coalesce(sources.urls, []) as source_urls,
     coalesce(hosts_of(sources.urls), []) as source_hosts,
@@ -169,6 +177,8 @@ select
     end as hidden_fingerprint,
     tasks.keyed_content_hash as content_hash,
 from placed as tasks
+left join receivers
+    on tasks.callback_url = receivers.callback_url
 left join addresses as sources
     on tasks.project_id = sources.project_id and tasks.region = sources.region and tasks.task_id = sources.task_id
     and sources.role = 'primary'

@@ -72,4 +72,4 @@ def make_room(connection: duckdb.DuckDBPyConnection, with_past: set[str]) -> Non
 def _is_sparse(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Whether many of a table's rows were replaced: they are gone, and their numbers are not given again."""
     ((rows, last),) = connection.execute(f"select count(*), max(rowid) from {table}").fetchall()
-    return rows > 0 and last + 1 - rows > MOST_DEAD_ROWS * rows
+    return bool(rows and last + 1 - rows > MOST_DEAD_ROWS * rows)
