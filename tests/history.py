@@ -45,6 +45,7 @@ def masked_day(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
             )
         connection.execute(
             "create table stg_listed_tasks as select project_id, region, task_id, "
+            "mask_name(status) as status, mask_name(source_type) as source_type, "
             "fingerprint(content_hash) as content_hash, false as is_standing from tidy.pull_tasks"
         )
         for model in with_ancestors(load_models(), [name for _, _, name in MACROS]):

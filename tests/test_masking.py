@@ -337,6 +337,16 @@ def test_no_stream_address_shows_a_key_wherever_it_is_planted(connection) -> Non
     assert places > len(shown) / 4  # not because everything is hidden
 
 
+def test_no_plain_character_is_foreign(connection) -> None:
+    characters = [chr(point) for point in (*range(1, 0xD800), *range(0xE000, 0x11000), *range(0x1F000, 0x20000))]
+    both = connection.execute(
+        "select value from (select unnest($1::varchar[]) as value) "
+        "where regexp_full_match(value, plain_character()) and regexp_full_match(value, foreign_sign())",
+        [characters],
+    ).fetchall()
+    assert both == []
+
+
 def test_the_short_ways_give_what_the_rules_give_wherever_a_sign_is_planted(connection) -> None:
     addresses = planted_addresses(40_000, seed=17)
     addresses += [

@@ -80,8 +80,13 @@ receivers as (
 named as (
     select
         tasks.*,
+        listed.status as shown_status,
+        listed.source_type as shown_source_type,
         listed.content_hash as keyed_content_hash,
         coalesce(tasks.destination_url, '') <> '' as is_by_url,
+        mask_name(tasks.domain) as shown_domain,
+        mask_name(tasks.app_name) as shown_app_name,
+        mask_stream_name(tasks.stream_name) as shown_stream_name,
         mask_place(tasks.destination_url) as shown_url,
         regexp_replace(trim(tasks.destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
         case
@@ -111,14 +116,14 @@ select
     tasks.project_id,
     tasks.region,
     tasks.task_id,
-    mask_name(tasks.status) as status,
+    tasks.shown_status as status,
     tasks.create_time,
     mask_raw(tasks.create_time_raw) as create_time_raw,
     mask_name(tasks.task_region) as task_region,
-    mask_name(tasks.source_type) as source_type,
-    mask_name(tasks.domain) as domain,
-    mask_name(tasks.app_name) as app_name,
-    mask_stream_name(tasks.stream_name) as stream_name,
+    tasks.shown_source_type as source_type,
+    tasks.shown_domain as domain,
+    tasks.shown_app_name as app_name,
+    tasks.shown_stream_name as stream_name,
     mask_args(tasks.push_args) as push_args,
     fingerprint(nullif(tasks.push_args, '')) as push_args_fingerprint,
     hide_stream_path(tasks.shown_url) as destination_url,
@@ -136,8 +141,8 @@ select
                 ':(1935|443)(/|$)', '\2'
             )
         when tasks.place is not null
-            then mask_name(lower(coalesce(tasks.domain, ''))) || '/' || mask_name(coalesce(tasks.app_name, '')) || '/'
-                || mask_stream_name(coalesce(tasks.stream_name, ''))
+            then lower(coalesce(tasks.shown_domain, '')) || '/' || coalesce(tasks.shown_app_name, '') || '/'
+                || coalesce(tasks.shown_stream_name, '')
     end as destination,
     host_of(destination) as destination_host,
     fingerprint(tasks.place) as destination_fingerprint,
@@ -168,8 +173,8 @@ select
     case
         when coalesce(tasks.create_time_raw, '') || coalesce(tasks.start_time_raw, '') || coalesce(tasks.end_time_raw, '')
             <> ''
-            or mask_name(tasks.domain) <> tasks.domain or mask_name(tasks.app_name) <> tasks.app_name
-            or mask_stream_name(tasks.stream_name) <> tasks.stream_name
+            or tasks.shown_domain <> tasks.domain or tasks.shown_app_name <> tasks.app_name
+            or tasks.shown_stream_name <> tasks.stream_name
             then fingerprint(concat_ws(
                 '|', tasks.create_time_raw, tasks.start_time_raw, tasks.end_time_raw,
                 tasks.domain, tasks.app_name, tasks.stream_name
