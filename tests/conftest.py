@@ -68,7 +68,7 @@ def write_config(folder: Path, url: str, *places: Place, extra: str = "") -> Pat
     """A configuration for some made-up projects at `url`; `extra` stands before the targets."""
     targets = "\n".join(
         f'[[targets]]\nproject_id = "{place.project_id}"\nregion = "{place.region}"\n'
-        f'name = "{place.name or NAMES.get(place.project_id, "other")}"\n'
+        f'name = "{NAMES.get(place.project_id, "other")}"\n'
         for place in places
     )
     file = folder / "pulltasks.toml"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from conftest import BEIJING, NAMES, SINGAPORE, Desk
 from history import contents
 from pulltasks.lake.manifests import read_manifest
 from pulltasks.sandbox.server import FAULTS, Sandbox, serving
@@ -26,7 +26,8 @@ TROUBLES = [fault for fault in FAULTS if fault in {"forbidden", "short_page", "c
 
 
 @pytest.fixture
-def desk(tmp_path: Path):
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(NAMES, BEIJING.project_id, NAMES[BEIJING.project_id])
     sandbox = Sandbox((replace(BEIJING, task_count=40), replace(SINGAPORE, task_count=20, pace=3)))
     with serving(sandbox) as url:
         yield Desk(sandbox, url, tmp_path, sandbox.places)
@@ -57,11 +58,9 @@ def days_with_troubles(desk: Desk, first: int, last: int) -> None:
         day = FIRST + timedelta(days=n)
         if dice.random() < 0.1:
             continue  # a day without a run
-        desk.places = tuple(
-            replace(place, name=dice.choice(["", "", "renamed"]))
-            for place in desk.sandbox.places
-            if dice.random() < 0.9 or place == desk.sandbox.places[0]
-        )
+        first, *others = desk.sandbox.places
+        desk.places = (first, *(place for place in others if dice.random() < 0.9))
+        NAMES[first.project_id] = dice.choice(["a name", "a name", "another"])
         for place in desk.places:
             if dice.random() < 0.2:
                 desk.sandbox.faults[place.project_id, day] = dice.choice(TROUBLES)
