@@ -1,4 +1,7 @@
-"""The Dagster job `daily_snapshot` of today, in process with an instance of its own; prints how many events it left."""
+"""The Dagster job `daily_snapshot` of today, in process with an instance of its own; prints how many events it left.
+
+With --empty a job of as many assets that does nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,51 @@ import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dagster import JobDefinition
+
+
+ASSETS = 44
+
+
+def daily_job(config: Path) -> JobDefinition:
+    """The job of the project."""
+    from pulltasks_dagster.definitions import JOB, build_defs
+
+    job = build_defs(config).resolve_job_def(JOB)
+    found = len(job.asset_layer.executable_asset_keys)
+    assert found == ASSETS, f"the job has {found} assets; say so here"
+    return job
+
+
+def empty_job() -> JobDefinition:
+    """A job of as many assets, made by one step as well."""
+    import dagster as dg
+
+    days = dg.DailyPartitionsDefinition("2026-01-01", end_offset=1)
+    keys = [f"asset_{number}" for number in range(ASSETS)]
+
+    @dg.multi_asset(specs=[dg.AssetSpec(key, partitions_def=days) for key in keys])
+    def nothing():
+        yield from (dg.MaterializeResult(key) for key in keys)
+
+    job = dg.define_asset_job("empty", selection=dg.AssetSelection.all())
+    return dg.Definitions(assets=[nothing], jobs=[job]).resolve_job_def("empty")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--empty", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["DAGSTER_HOME"] = home
         (Path(home) / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
         import dagster as dg
-        from pulltasks_dagster.definitions import JOB, build_defs
 
-        job = build_defs(options.config).resolve_job_def(JOB)
+        job = empty_job() if options.empty else daily_job(options.config)
         with dg.DagsterInstance.get() as instance:
             result = job.execute_in_process(
                 partition_key=str(datetime.now(UTC).date()),

@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, its pages rendered before it serves, so that it is not what is measured.
+"""The sandbox in a process of its own, its pages of today and yesterday rendered before it serves.
 
 Prints its address once it answers, and serves until its standard input is closed.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from pulltasks.sandbox.cli import places_of
 from pulltasks.sandbox.server import Sandbox, serving
+
+PACE = 15  # so slow that about 1 task in 100 changes a day
 
 
 def main() -> None:
@@ -19,9 +22,11 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, required=True, help="of each target")
     parser.add_argument("--latency-ms", type=float, default=0)
     options = parser.parse_args()
-    places = places_of(options.targets, options.tasks)
+    places = tuple(replace(place, pace=PACE) for place in places_of(options.targets, options.tasks))
     sandbox = Sandbox(places, latency_seconds=options.latency_ms / 1000)
-    sandbox.render(datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    for day in (today - timedelta(days=1), today):
+        sandbox.render(day)
     with serving(sandbox) as url:
         print(url, flush=True)
         sys.stdin.read()

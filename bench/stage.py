@@ -3,6 +3,7 @@
 `fetch` asks for every page once, signed, and reads the ids out of it; `capture` proves and archives as well; `decode`
 makes the day's tidy Parquet of the archive; `build` makes the warehouse of that; `page` the page of it, once the script
 of the charts is there, which is put together once a version. Each goes on from the lake of the one before.
+`yesterday` is a whole snapshot of the day before, so that the next one is that of a later day.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import json
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pulltasks import config
@@ -23,6 +24,7 @@ from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.pull_tasks import read_page
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.normalise import normalise_day
+from pulltasks.run.order import snapshot
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.publish import build_and_publish
 
@@ -72,6 +74,13 @@ def capture(settings: config.Settings, lake: Lake) -> dict[str, float]:
     }
 
 
+def yesterday(settings: config.Settings) -> dict[str, float]:
+    day = settings.today(now()) - timedelta(days=1)
+    began = time.process_time()
+    result = snapshot(settings, day, Clock(now=now, new_id=lambda: str(uuid.uuid4())), simulated=True)
+    return {"targets": len(result.captures), "cpu_s": time.process_time() - began}
+
+
 def decode(lake: Lake) -> dict[str, float]:
     began = time.process_time()
     manifest = normalise_day(lake, lake.raw_dates()[-1]).manifest
@@ -95,13 +104,16 @@ def page(settings: config.Settings, lake: Lake) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("fetch", "capture", "decode", "build", "page"))
+    parser.add_argument("stage", choices=("fetch", "capture", "decode", "build", "page", "yesterday"))
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--tasks", type=int, required=True, help="of each target")
     options = parser.parse_args()
     settings = config.load(options.config)
     lake = Lake(settings.lake.root)
     lake.prepare()
+    if options.stage == "yesterday":
+        print(json.dumps(yesterday(settings)))
+        return
     with lake.lock():
         if options.stage == "fetch":
             done = asyncio.run(fetch(settings, options.tasks))

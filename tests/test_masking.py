@@ -337,6 +337,18 @@ def test_no_stream_address_shows_a_key_wherever_it_is_planted(connection) -> Non
     assert places > len(shown) / 4  # not because everything is hidden
 
 
+@pytest.mark.parametrize(
+    ("macro", "patterns", "large"),
+    [("mask_stream_url", 34, 2), ("mask_place", 31, 2), ("mask_url", 34, 2), ("mask_name", 3, 0), ("host_of", 4, 0)],
+)
+def test_a_mask_compiles_few_patterns(connection, macro: str, patterns: int, large: int) -> None:
+    """A pattern with the letters of all scripts takes 2 ms to be compiled, which is most of what a small day masks."""
+    texts = "(select 'a' || n as value from range(9) as t(n))"
+    ((_, text),) = connection.execute(f"explain (format json) select {macro}(value) from {texts}").fetchall()
+    assert text.count("regexp_") <= patterns
+    assert text.count("{L}") <= large
+
+
 def test_no_plain_character_is_foreign(connection) -> None:
     characters = [chr(point) for point in (*range(1, 0xD800), *range(0xE000, 0x11000), *range(0x1F000, 0x20000))]
     both = connection.execute(
