@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-compat test-browser test-superset check format bench docs superset lock clean
+.PHONY: help setup demo dev test test-all test-compat test-browser test-superset check format bench bench-year docs superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,8 +69,11 @@ format: $(INSTALLED) ## put the code into shape
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(INSTALLED) ## the figures that docs/costs.md quotes; about half an hour
+bench: $(INSTALLED) ## what a day costs, beside a peer and the floor; about a quarter of an hour on 2 cores
+	@$(BIN)/python -m compileall -q pipelines assets
 	@$(BIN)/python bench/whole.py
+
+bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py
 
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
