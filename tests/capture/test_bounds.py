@@ -291,7 +291,12 @@ def test_masking_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
     ],
 )
 def test_threads_and_memory_are_set_together(cores: int, settings: dict, threads: int, memory: str) -> None:
-    assert room_of(WarehouseSettings(**settings), cores) == (threads, memory)
+    assert room_of(WarehouseSettings(**settings), cores, 20_001) == (threads, memory)
+
+
+def test_few_tasks_are_built_by_one_thread_unless_the_settings_say_otherwise() -> None:
+    assert room_of(WarehouseSettings(), 8, 20_000)[0] == 1
+    assert room_of(WarehouseSettings(threads=4), 8, 10)[0] == 4
 
 
 def many_addresses(folder: Path, tasks: int) -> Desk:

@@ -21,6 +21,8 @@ import duckdb
 from pulltasks import masking
 from pulltasks.errors import ModelError
 from pulltasks.lake import redaction_key
+from pulltasks.lake.manifests import read_manifest
+from pulltasks.tables import PULL_TASKS
 from pulltasks.warehouse.attach import open_catalogs
 from pulltasks.warehouse.checks import CheckResult, check_none, check_rows
 from pulltasks.warehouse.day_builder import DayBuilder
@@ -46,6 +48,8 @@ LEAST_MEMORY_MB = 300
 MEMORY_MB_PER_THREAD = 40
 # More threads than this gain nothing for models of this size.
 MOST_THREADS = 8
+# For so few tasks each further thread costs more than it saves: all of them prepare every expression for themselves.
+FEW_TASKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ def working_copy(
         raise ModelError("there is nothing to build")
     path = lake.unfinished("warehouse.duckdb")
     path.unlink(missing_ok=True)
-    threads, memory = room_of(settings, os.cpu_count() or 1)
+    manifests = [read_manifest(lake.manifest_file(day)) for day in plan.days]
+    most_tasks = max(manifest.tables[PULL_TASKS.name].rows for manifest in manifests)
+    threads, memory = room_of(settings, os.cpu_count() or 1, most_tasks)
     # what does not fit into memory is as private as the tidy tables that it comes from
     connection = duckdb.connect(
         ":memory:",
@@ -216,9 +222,9 @@ class WorkingCopy:
         )
 
 
-def room_of(settings: WarehouseSettings, cores: int) -> tuple[int, str]:
-    """Threads and memory of a build; set together, as each thread needs memory of its own."""
-    threads = settings.threads or min(cores, MOST_THREADS)
+def room_of(settings: WarehouseSettings, cores: int, most_tasks: int) -> tuple[int, str]:
+    """Threads and memory of a build over days of so many tasks; set together, as each thread needs its own memory."""
+    threads = settings.threads or (1 if most_tasks <= FEW_TASKS else min(cores, MOST_THREADS))
     return threads, settings.memory or f"{max(LEAST_MEMORY_MB, MEMORY_MB_PER_THREAD * threads)}MB"
 
 
