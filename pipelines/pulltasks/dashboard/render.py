@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pulltasks.words import read_words, say
+
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("words.js", "table.js", "charts.js", "page.js")
-LANGUAGES = ("en", "zh")
 
 
 def render(contents: dict[str, Any], chart_library: str) -> bytes:
@@ -29,16 +29,18 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
         contents: what `read_contents` gave.
         chart_library: a script that defines `vegaEmbed`.
     """
-    words = read_words()
     script = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     texts = [_inline(text) for text in (chart_library, f'"use strict";\n{script}')]
     style = (PAGE / "page.css").read_text(encoding="utf-8")
-    packed = gzip.compress(msgspec.json.encode({**contents, "words": words}), mtime=0)
+    packed = gzip.compress(msgspec.json.encode({**contents, "words": read_words()}), mtime=0)
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals["text"] = lambda key, **values: words[key]["en"].format(**values)
-    environment.globals["say"] = lambda key, **values: _say(words, key, values)
+    environment.globals["text"] = lambda key, **values: say("en", key, values)
+    environment.globals["say"] = lambda key, **values: _said(key, values)
+    environment.globals["reason"] = lambda name: (
+        _said(f"reason.{name}", {}) if f"reason.{name}" in read_words() else name
+    )
     page = environment.get_template("page.html.j2").render(
         policy=_policy(texts, style),
         style=Markup(style),  # noqa: S704 - the project's own file
@@ -52,17 +54,16 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
     return page.encode()
 
 
-def read_words() -> dict[str, dict[str, str]]:
-    """Every text of the page by its key, such as `banner.complete`, in each language."""
-    groups = tomllib.loads((PAGE / "words.toml").read_text(encoding="utf-8"))
-    return {f"{group}.{key}": texts for group, entries in groups.items() for key, texts in entries.items()}
-
-
-def _say(words: dict[str, dict[str, str]], key: str, values: dict[str, object]) -> Markup:
+def _said(key: str, values: dict[str, object]) -> Markup:
     """A text in English that the page can say in another language."""
-    text = words[key]["en"].format(**values)
+    text = say("en", key, values)
     arguments = msgspec.json.encode(values).decode()
     return Markup('<span data-say="{}" data-values="{}">{}</span>').format(key, arguments, text)
+
+
+def _reason(name: str) -> Markup | str:
+    """A reason in words where there are any for it."""
+    return _said(f"reason.{name}", {}) if f"reason.{name}" in read_words() else name
 
 
 def _inline(script: str) -> str:

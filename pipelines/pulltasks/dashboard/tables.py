@@ -142,7 +142,7 @@ TABLES = (
             "days": "number",
             "is_open": "flag",
             "coverages": "words",
-            "reasons": "list",
+            "reasons": "reasons",
             "last_complete_date": "day",
         },
         "from rpt_coverage_gaps order by to_date desc, days desc, project_id, region",

@@ -122,7 +122,7 @@ function makeTables() {
     tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column));
   }
   tables.targets = new DataTable(document.querySelector('[data-table="targets"]'), "targets", [
-    ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "text"], ["error_message", "text"],
+    ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "reason"], ["error_message", "text"],
     ["task_count", "number"], ["oldest_state_date", "day"], ["last_complete_date", "day"], ["region", "text"],
     ["project_id", "id"],
   ].map(([name, kind]) => column({ name, kind })));

@@ -9,6 +9,8 @@ const kinds = {
   id: { show: (value) => value ?? "", css: "id" },
   word: { show: (value) => word("word", value) ?? "", css: "day" },
   coverage: { show: (value) => word("coverage", value) ?? "" },
+  reason: { show: (value) => word("reason", value) ?? "" },
+  reasons: { show: (value) => (value ?? []).map((each) => word("reason", each)).join("\n") },
   words: { show: (value) => (value ?? []).map((each) => word("coverage", each)).join(", ") },
   list: { show: (value) => (value ?? []).join("\n"), node: listNode },
   flag: { show: (value) => (value === null ? "" : say(value ? "table.yes" : "table.no")) },

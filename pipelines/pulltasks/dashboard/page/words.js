@@ -4,7 +4,8 @@
 const speech = { words: {}, language: "en", timezone: "UTC" };
 
 function say(key, values = {}) {
-  const text = Object.hasOwn(speech.words, key) ? speech.words[key][speech.language] : key;
+  const found = Object.hasOwn(speech.words, key) ? speech.words[key][speech.language] : key;
+  const text = typeof found === "string" ? found : found[String(values.count) === "1" ? "one" : "other"];
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
