@@ -271,7 +271,8 @@ def test_a_table_sorts_both_ways_with_what_is_not_known_last_and_searches(visit)
     assert [row[8] for row in rows(page, "no_backup")] == sorted(filter(None, ends), reverse=True)[:10]
     task_id = shown.one("select min(task_id) from rpt_tasks_without_backup")
     page.fill("#no_backup .tools input", str(task_id)[:13])
-    assert [row[1] for row in rows(page, "no_backup")] == [task_id]
+    assert page.locator("#no_backup td.id [title]").first.get_attribute("title") == task_id
+    assert len(rows(page, "no_backup")) == 1
     page.fill("#no_backup .tools input", "no such thing")
     assert "no rows" in page.locator("#no_backup .pager").inner_text()
 
@@ -468,8 +469,9 @@ def test_every_chart_is_drawn_and_its_numbers_are_there_as_a_table(visit) -> Non
     kinds = shown.one("select count(distinct status) from fct_daily_task_counts")
     days = shown.one("select count(distinct snapshot_date) from fct_daily_task_counts")
     assert bars(page) == kinds * days  # a status that no task has on a known day is a bar without a height
-    assert page.locator("[data-chart=load] .marks.mark-rect path").count() == 8 * 24
-    assert page.locator("[data-chart=coverage] .layer_0_marks path").count() == 4
+    assert page.locator("[data-chart=load] .layer_0_marks path").count() == 8 * 24
+    assert page.locator("#matrix tbody tr").count() == 3
+    assert page.locator("#matrix tbody td").count() == 3 * 4
     page.locator("#history summary").click()
     table = page.locator("#history details")
     total = shown.one("select sum(task_count) from fct_daily_task_counts where snapshot_date = date '2026-11-19'")
@@ -555,7 +557,7 @@ def test_the_rules_of_accessibility_hold(visit, name: str, language: str, scheme
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-Hans"}[language]
-    assert page.locator("[data-chart=coverage] svg").count() == 1
+    assert page.locator("#matrix table").count() == 1
 
 
 def test_the_rules_of_accessibility_would_notice(visit) -> None:
@@ -593,18 +595,112 @@ def test_a_keyboard_reaches_every_control_and_the_first_stop_skips_to_the_conten
     page, _ = visit("good")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    reached = set()
-    for _ in range(400):
+    reached = {page.evaluate("document.activeElement.outerHTML.slice(0, 200)")}
+    for _ in range(900):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.outerHTML.slice(0, 200)"))
         if page.evaluate("document.activeElement === document.body"):
             break
     controls = page.evaluate(
-        "[...document.querySelectorAll('button, input, select, summary')].filter(e => !e.disabled && e.checkVisibility())"
+        "[...document.querySelectorAll('a[href], button, input, select, summary')].filter(e => !e.disabled && e.checkVisibility())"
         ".map(e => e.outerHTML.slice(0, 200))"
     )
     others = [control for control in controls if control not in reached and 'type="radio"' not in control]
     assert others == []  # of radio buttons only the chosen one is a stop
+
+
+WORDS = {"past_end": "past its end", "ends_soon": "within 24 hours"}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_tile_leads_to_the_list_behind_it_and_back_goes_back(visit, name: str) -> None:
+    page, shown = visit("good")
+    after(page, lambda: page.click(f"[data-tile={name}] a"))
+    assert "part=tasks" in page.url
+    assert count_of(page, "expiring") == int(expected(shown, name))
+    assert {row[2] for row in rows(page, "expiring")} <= {WORDS[name]}
+    assert page.evaluate("document.activeElement.id") == "part-tasks"
+    address = page.url
+    after(page, page.go_back)
+    assert count_of(page, "expiring") == shown.one("select count(*) from rpt_expiring_tasks")
+    again, _ = visit("good", "#" + address.partition("#")[2])
+    assert count_of(again, "expiring") == int(expected(shown, name))
+
+
+def test_a_part_is_reached_from_the_contents_by_keyboard(visit) -> None:
+    page, _ = visit("good")
+    page.locator("nav a[data-part=coverage]").focus()
+    after(page, lambda: page.keyboard.press("Enter"))
+    assert page.locator("nav a[aria-current]").inner_text() == "Coverage"
+    assert 0 <= page.locator("#part-coverage").bounding_box()["y"] < 200
+    assert page.locator("header").bounding_box()["y"] == 0  # it stays
+
+
+AN_HOUR = (
+    "from dim_pull_tasks, (select date_trunc('hour', observed_at) + interval {hour} hour as begins from dim_dates "
+    "order by snapshot_date desc limit 1) where is_current and coalesce(start_time < begins + interval 1 hour, true) "
+    "and coalesce(end_time > begins, true)"
+)
+
+
+def test_what_runs_tonight_at_an_hour_without_a_backup_is_three_clicks_away(visit) -> None:
+    page, shown = visit("good")
+    after(page, lambda: page.click("nav a[data-part=tonight]"))
+    assert page.locator("#hours button strong").all_inner_texts() == [
+        str(shown.one(f"select count(*) {AN_HOUR.format(hour=hour)}")) for hour in range(24)
+    ]
+    after(page, lambda: page.locator("#hours button").nth(13).click())
+    assert count_of(page, "tonight") == shown.one(f"select count(*) {AN_HOUR.format(hour=13)}")
+    after(page, lambda: page.check("#only [value=no_backup]"))
+    found = f"{AN_HOUR.format(hour=13)} and len(backup_source_urls) = 0"
+    assert count_of(page, "tonight") == shown.one(f"select count(*) {found}") > 0
+    assert page.locator("#hours button[aria-pressed=true]").count() == 1
+    assert {"hour=13", "only=no_backup"} <= set(page.url.partition("#")[2].split("&"))
+    after(page, lambda: page.locator("#hours button").nth(13).click())
+    assert count_of(page, "tonight") > shown.one(f"select count(*) {found}") - 1
+
+
+def test_which_target_keeps_failing_and_why_is_seen_in_the_grid(visit) -> None:
+    page, shown = visit("incomplete")
+    after(page, lambda: page.click("nav a[data-part=coverage]"))
+    for cells in page.locator("#matrix tbody tr").all():
+        name = cells.locator("th").inner_text()
+        said = [cell.get_attribute("title") or "" for cell in cells.locator("td").all()]
+        ended = shown.warehouse.execute(
+            "select snapshot_date::varchar, coverage, verdict_reason from rpt_snapshot_coverage "
+            "where target_name = $1 and is_expected order by 1",
+            [name],
+        ).fetchall()
+        assert said == [
+            f"{name}, {day}: {how}" + (f" ({why})" if how != "complete" and why else "") for day, how, why in ended
+        ]
+    worst = page.locator("#matrix tbody tr").first
+    assert worst.locator("th").inner_text() == HOSTILE
+    after(page, lambda: worst.locator("button").click())
+    assert page.locator("[name=shown]").inner_text() == "1 of 3 targets shown"
+    assert [row[10] for row in rows(page, "reliability")] == ["forbidden"]
+
+
+def test_a_number_says_how_it_changed_and_a_day_that_is_not_known_breaks_its_line(visit) -> None:
+    page, shown = visit("good")
+    of_day = "select sum(task_count)::int from fct_daily_task_counts where snapshot_date = date '{}'"
+    change = shown.one(of_day.format(DAY)) - shown.one(of_day.format(DAY - timedelta(days=1)))
+    sign = "+" if change > 0 else "\u2212" if change < 0 else "±"
+    assert f"{sign}{abs(change)} against the day before" in page.locator("[data-tile=tasks]").inner_text()
+    moves = page.evaluate("value => sparkline(value).querySelector('path').getAttribute('d')", [1, 2, None, 3, 4])
+    assert moves.count("M") == 2
+    assert page.locator("[data-tile=tasks] .spark path").get_attribute("d").count("M") == 1
+
+
+def test_times_are_shown_in_the_zone_that_is_chosen(visit, lakes) -> None:
+    page, _ = visit("good")
+    page.evaluate(
+        "data.zones.push('Asia/Shanghai'), document.getElementById('zone').append(new Option('Asia/Shanghai'))"
+    )
+    before = page.locator("#hours button span").first.inner_text()
+    after(page, lambda: page.select_option("#zone", "Asia/Shanghai"))
+    assert int(page.locator("#hours button span").first.inner_text()[:2]) == (int(before[:2]) + 8) % 24
+    assert "zone=Asia" in page.url
 
 
 def test_printed_it_has_no_controls(visit) -> None:

@@ -15,7 +15,7 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 from pulltasks import config
 from pulltasks.dashboard import write_dashboard
-from pulltasks.dashboard.render import PAGE, _inline
+from pulltasks.dashboard.render import PAGE, PARTS, _inline
 from pulltasks.errors import ConfigError, LakeError
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import AccessKey
@@ -68,7 +68,7 @@ def test_the_policy_names_the_hashes_of_just_the_scripts_and_the_style_that_are_
 def test_the_page_loads_nothing_and_has_no_inline_handler(whole: Desk) -> None:
     page = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", page_of(whole), flags=re.DOTALL)
     assert re.findall(r"\ssrc=|<link|<iframe|<img|url\(", page) == []
-    assert set(re.findall(r'href="([^"]*)"', page)) <= {"#main", "#targets", "#gaps", "#surprises"}
+    assert set(re.findall(r'href="([^"]*)"', page)) == {"#main", *(f"#part={part}" for part in PARTS)}
     assert re.findall(r"<[^>]*\son\w+\s*=", page) == []
     assert re.findall(r"<[^>]*\sstyle\s*=", page) == []
 
@@ -153,7 +153,7 @@ def test_the_page_says_only_what_there_are_words_for_and_no_word_is_left_over() 
     named = {key for text in sources.values() for key in re.findall(r'["`]([a-z]+\.[\w]+)["`]', text)}
     groups = {key.split(".")[0] for key in read_words()}
     # these are put together from a group and a name of the data
-    by_name = {"section", "hint", "tile", "chart", "weekday", "coverage", "word", "column", "reason"}
+    by_name = {"section", "hint", "tile", "chart", "weekday", "coverage", "word", "column", "reason", "part"}
     elsewhere = {"alarm", "kind"}
     assert {key for key in named if key.split(".")[0] in groups} <= set(read_words())
     assert {key for key in read_words() if key.split(".")[0] not in by_name | elsewhere} <= named

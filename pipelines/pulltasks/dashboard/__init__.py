@@ -40,7 +40,9 @@ def write_dashboard(lake: Lake, settings: Settings) -> Path:
             "switch that off and run `pulltasks snapshot` first"
         )
     with open_published(lake) as connection:
-        contents = read_contents(connection, settings.timezone, settings.alerts.limits)
+        contents = read_contents(
+            connection, settings.timezone, settings.alerts.limits, settings.warehouse.display_timezone
+        )
     page = render(contents, _chart_library(lake))
     with lake.writing(lake.dashboard, mode=PUBLIC_FILE) as unfinished:
         unfinished.write_bytes(page)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DAYS = 92
 ROWS = 10_000
 HOURS = 8 * 24
+TONIGHT_HOURS = 24
 
 
 # Every target that was ever expected, those of the last day first, in the order of their names.
@@ -90,6 +91,36 @@ left join rpt_snapshot_coverage as coverage
 group by targets.position
 order by targets.position
 """
+# Why days of a target are not complete.
+_REASONS = """
+select
+    targets.position,
+    list(days.position order by days.position) as days,
+    list(coverage.verdict_reason order by days.position) as reasons,
+from rpt_snapshot_coverage as coverage
+inner join shown_days as days on coverage.snapshot_date = days.snapshot_date
+inner join shown_targets as targets
+    on coverage.project_id = targets.project_id and coverage.region = targets.region
+where coverage.coverage <> 'complete' and coverage.verdict_reason is not null
+group by targets.position
+order by targets.position
+"""
+# Tasks that changed, a day and target; a day of a target that brings none is missing.
+_CHANGED = """
+select
+    targets.position,
+    list(days.position order by days.position) as days,
+    list(counted.task_count order by days.position) as task_counts,
+from (
+    select snapshot_date, project_id, region, count(distinct task_id) as task_count
+    from fct_pull_task_changes
+    group by all
+) as counted
+inner join shown_days as days on counted.snapshot_date = days.snapshot_date
+inner join shown_targets as targets on counted.project_id = targets.project_id and counted.region = targets.region
+group by targets.position
+order by targets.position
+"""
 _COUNTS = """
 select
     targets.position,
@@ -128,12 +159,15 @@ _TALLIES = {
 }
 
 
-def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: Limits) -> dict[str, Any]:
+def read_contents(
+    connection: duckdb.DuckDBPyConnection, timezone: str, limits: Limits, display_timezone: str | None = None
+) -> dict[str, Any]:
     """All that the page shows, ready to be written as JSON.
 
     Args:
         connection: a published warehouse; nothing is written to it.
         timezone: IANA name of the calendar that snapshot dates are counted in.
+        display_timezone: IANA name of the zone that times are shown in; the other one unless it is given.
         limits: where the lake or a target is older, the page warns.
     """
     con = connection
@@ -156,6 +190,9 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: 
         "select epoch(date_trunc('hour', starts_at + interval 59 minute + interval 59 second))::bigint "
         "from dim_dates order by snapshot_date desc limit 1"
     ).fetchall()
+    ((tonight_at,),) = con.execute(
+        "select epoch(date_trunc('hour', observed_at))::bigint from dim_dates order by snapshot_date desc limit 1"
+    ).fetchall()
     ((captured_at,),) = con.execute("select epoch(max(finished_at))::bigint from rpt_snapshot_coverage").fetchall()
     return {
         "build": _rows(
@@ -164,6 +201,7 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: 
             "from meta_build",
         )[0],
         "timezone": timezone,
+        "zones": list(dict.fromkeys([display_timezone or timezone, timezone, "UTC"])),
         "max_age_seconds": round(limits.lake.total_seconds()),
         "max_target_age_seconds": round(limits.target.total_seconds()),
         "captured_at": captured_at,
@@ -171,12 +209,15 @@ def read_contents(connection: duckdb.DuckDBPyConnection, timezone: str, limits: 
         "targets": targets,
         "days": [str(day) for (day,) in con.execute("select snapshot_date from shown_days order by all").fetchall()],
         "coverage": [letters for _, letters in con.execute(_COVERAGE).fetchall()],
+        "coverage_reasons": con.execute(_REASONS).fetchall(),
+        "changed": con.execute(_CHANGED).fetchall(),
         "counts": con.execute(_COUNTS).fetchall(),
         "load": {
             "begins_at": begins_at,
             "hours": HOURS,
             "targets": con.execute(_LOAD, {"begins_at": begins_at, "hours": HOURS}).fetchall(),
         },
+        "tonight": {"begins_at": tonight_at, "hours": TONIGHT_HOURS},
         "tallies": {name: _tally(con, query, positions) for name, query in _TALLIES.items()},
         "tables": {table.name: _table(con, table, positions) for table in TABLES},
     }

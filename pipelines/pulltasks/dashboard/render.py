@@ -19,7 +19,8 @@ from markupsafe import Markup
 from pulltasks.words import read_words, say
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("words.js", "table.js", "charts.js", "page.js")
+SCRIPTS = ("words.js", "table.js", "charts.js", "days.js", "tonight.js", "page.js")
+PARTS = ("now", "tasks", "changes", "conflicts", "tonight", "sources", "coverage", "quality")
 
 
 def render(contents: dict[str, Any], chart_library: str) -> bytes:
@@ -50,6 +51,7 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
         newest_complete=contents["newest_complete"],
         targets=[target for target in contents["targets"] if target["is_expected"]],
         tables=contents["tables"],
+        parts=PARTS,
     )
     return page.encode()
 

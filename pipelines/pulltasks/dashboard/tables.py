@@ -77,7 +77,7 @@ TABLES = (
             "ends": "word",
             "end_time": "time",
             "hours_to_end": "number",
-            "status": "text",
+            "status": "status",
             "source_type": "text",
             "destination": "text",
             "state_date": "day",
@@ -92,7 +92,7 @@ TABLES = (
         {
             "target": "target",
             "task_id": "id",
-            "status": "text",
+            "status": "status",
             "source_type": "text",
             "first_source": "text",
             "source_count": "number",
@@ -103,6 +103,50 @@ TABLES = (
         },
         "select *, source_urls[1] as first_source, coalesce(len(source_urls), 0) as source_count "
         "from rpt_tasks_without_backup order by start_time desc nulls last, project_id, region, task_id",
+    ),
+    Table(
+        "tonight",
+        "dim_pull_tasks",
+        "state",
+        {
+            "destination": "text",
+            "target": "target",
+            "status": "status",
+            "start_time": "time",
+            "end_time": "time",
+            "no_backup": "flag",
+            "shares_source": "flag",
+            "in_conflict": "flag",
+            "task_id": "id",
+            "state_date": "day",
+        },
+        """
+        with reused as (select list(url_fingerprint) as fingerprints from rpt_source_reuse),
+        conflicting as (
+            select destination_fingerprint, unnest(task_ids) as task_id
+            from rpt_stream_conflicts
+            where timing <> 'over'
+        )
+        select
+            tasks.*,
+            len(tasks.backup_source_urls) = 0 as no_backup,
+            list_has_any(
+                tasks.source_fingerprints || tasks.backup_source_fingerprints, coalesce(reused.fingerprints, [])
+            ) as shares_source,
+            conflicting.task_id is not null as in_conflict,
+        from dim_pull_tasks as tasks
+        cross join (select observed_at from dim_dates order by snapshot_date desc limit 1) as build
+        cross join reused
+        left join conflicting
+            on tasks.destination_fingerprint = conflicting.destination_fingerprint
+            and tasks.task_id = conflicting.task_id
+        where tasks.is_current
+            and coalesce(tasks.start_time_raw, '') = ''
+            and coalesce(tasks.end_time_raw, '') = ''
+            and coalesce(tasks.start_time < date_trunc('hour', build.observed_at) + interval 24 hour, true)
+            and coalesce(tasks.end_time > date_trunc('hour', build.observed_at), true)
+        order by start_time desc nulls last, project_id, region, task_id
+        """,
     ),
     Table(
         "sources",
@@ -130,6 +174,26 @@ TABLES = (
             "oldest_state_date": "day",
         },
         "from rpt_callback_receivers order by task_count desc, callback_url_fingerprint",
+    ),
+    Table(
+        "reliability",
+        "rpt_target_reliability",
+        "record",
+        {
+            "target": "target",
+            "days_complete_7": "number",
+            "days_expected_7": "number",
+            "days_complete_30": "number",
+            "days_expected_30": "number",
+            "days_complete_90": "number",
+            "days_expected_90": "number",
+            "longest_gap_days": "number",
+            "last_error_date": "day",
+            "last_error_coverage": "coverage",
+            "last_error_reason": "reason",
+        },
+        "from rpt_target_reliability order by days_expected_30 - days_complete_30 desc, "
+        "days_expected_90 - days_complete_90 desc, project_id, region",
     ),
     Table(
         "gaps",

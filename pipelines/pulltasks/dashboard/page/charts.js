@@ -2,6 +2,7 @@
 // Not here: which targets are shown (page.js). `shown` is the set of their positions.
 
 const MANY_COLOURS = 8;
+const NAMES_SHOWN = 3;
 
 // -- rows ------------------------------------------------------------------------------------------------------------
 
@@ -9,11 +10,14 @@ const MANY_COLOURS = 8;
 function knownByDay(data, shown) {
   return data.days.map((day, i) => {
     const letters = [...shown].map((target) => data.coverage[target][i]).filter((letter) => letter !== ".");
+    const missing = [...shown].filter((target) => !"c.".includes(data.coverage[target][i]));
+    const names = missing.slice(0, NAMES_SHOWN).map((target) => data.targets[target].label);
     return {
       day,
       complete: letters.filter((letter) => letter === "c").length,
       expected: letters.length,
       ran: letters.some((letter) => letter !== "m"),
+      missing: names.join(", ") + (missing.length > names.length ? " …" : ""),
     };
   });
 }
@@ -40,16 +44,16 @@ function historyRows(data, shown, by) {
   const ranked = [...inAll.keys()].sort((a, b) => inAll.get(b) - inAll.get(a) || (a < b ? -1 : 1));
   const kept = ranked.length > MANY_COLOURS ? ranked.slice(0, MANY_COLOURS - 1) : ranked;
   const rows = [];
-  knownByDay(data, shown).forEach(({ day, complete, expected }, i) => {
+  knownByDay(data, shown).forEach(({ day, complete, expected, missing }, i) => {
     if (complete === 0) return;
     let others = 0;
     for (const name of ranked) {
       const tasks = sums.get(name).get(i) ?? 0;
       if (!kept.includes(name)) others += tasks;
-      else rows.push({ day, value: name, tasks, complete, expected });
+      else rows.push({ day, value: name, tasks, complete, expected, missing });
     }
-    if (kept.length < ranked.length) rows.push({ day, value: say("chart.other"), tasks: others, complete, expected });
-    if (ranked.length === 0) rows.push({ day, value: say("chart.empty"), tasks: 0, complete, expected });
+    if (kept.length < ranked.length) rows.push({ day, value: say("chart.other"), tasks: others, complete, expected, missing, isOther: true });
+    if (ranked.length === 0) rows.push({ day, value: say("chart.empty"), tasks: 0, complete, expected, missing });
   });
   return rows;
 }
@@ -110,6 +114,9 @@ function historySpec(rows, days, by) {
   const x = { field: "day", type: "ordinal", scale: { domain: days.map((day) => day.day) }, title: null,
     axis: { labelAngle: -45, labelOverlap: "greedy", ticks: false } };
   const unknown = days.filter((day) => day.complete === 0 && day.expected > 0);
+  const other = rows.find((row) => row.isOther)?.value;
+  const named = [...new Set(rows.map((row) => row.value))].filter((value) => value !== other);
+  const values = other === undefined ? named : [...named, other];
   return {
     $schema: schema, config: look(), width: "container", height: 260,
     layer: [
@@ -119,66 +126,52 @@ function historySpec(rows, days, by) {
         encoding: {
           x,
           y: { field: "tasks", type: "quantitative", title: say("chart.tasks") },
-          color: { field: "value", type: "nominal", title: null },
+          color: { field: "value", type: "nominal", title: null, sort: null, scale: { domain: values, range: values.map((value, i) =>
+            (value === other ? colour("other") : colour(`series-${i + 1}`))) } },
           opacity: { condition: { test: "datum.complete < datum.expected", value: 0.45 }, value: 1 },
           tooltip: [
             { field: "day", title: say("chart.day") }, { field: "value", title: say(`chart.${by}`) },
             { field: "tasks", title: say("chart.tasks"), format: "," },
             { field: "complete", title: say("chart.known") }, { field: "expected", title: say("section.targets") },
+            { field: "missing", title: say("chart.missing") },
           ],
         },
       },
       {
         data: { values: unknown },
         mark: { type: "text", text: "?", baseline: "bottom", fontSize: 16, fontWeight: "bold", color: colour("bad") },
-        encoding: { x, y: { datum: 0 }, tooltip: [{ field: "day" }, { field: "complete", title: say("chart.known") }] },
+        encoding: { x, y: { datum: 0 }, tooltip: [{ field: "day", title: say("chart.day") }, { field: "missing", title: say("chart.missing") }] },
       },
     ],
   };
 }
 
 function loadSpec(rows) {
-  return {
-    $schema: schema, config: look(), width: "container", height: 22 * new Set(rows.map((row) => row.day)).size,
-    data: { values: rows },
-    mark: { type: "rect", stroke: colour("card"), strokeWidth: 1 },
-    encoding: {
-      x: { field: "hour", type: "ordinal", title: say("chart.hour", { timezone: speech.timezone }), axis: { labelAngle: 0, labelOverlap: "greedy", ticks: false } },
-      y: { field: "day", type: "ordinal", title: null, axis: { ticks: false } },
-      color: {
-        field: "tasks", type: "quantitative", title: say("chart.tasks"),
-        scale: { range: [colour("heat-low"), colour("heat-high")], zero: false }, legend: { gradientLength: 160 },
-      },
-      tooltip: [
-        { field: "day", title: say("chart.day") }, { field: "hour", title: say("chart.hour", { timezone: speech.timezone }) },
-        { field: "tasks", title: say("chart.tasks"), format: "," },
-      ],
-    },
-  };
-}
-
-function coverageSpec(rows) {
-  const states = ["all_known", "some_known", "none_known", "no_run", "not_expected"];
-  const present = states.filter((state) => rows.some((row) => row.state === state));
-  const values = rows.map((row) => ({ ...row, state: say(`chart.${row.state}`), name: say(`weekday.${row.weekday}`),
-    mark: row.state === "all_known" || row.state === "not_expected" ? "" : `${row.complete}/${row.expected}` }));
+  const most = Math.max(1, ...rows.map((row) => row.tasks));
   const encoding = {
-    x: { field: "week", type: "ordinal", title: say("chart.week"), axis: { labelAngle: -45, labelOverlap: "greedy", ticks: false } },
-    y: { field: "name", type: "ordinal", title: null, sort: [1, 2, 3, 4, 5, 6, 7].map((n) => say(`weekday.${n}`)), axis: { ticks: false } },
+    x: { field: "hour", type: "ordinal", title: say("chart.hour", { timezone: speech.timezone }), axis: { labelAngle: 0, labelOverlap: "greedy", ticks: false } },
+    y: { field: "day", type: "ordinal", title: null, axis: { ticks: false } },
     tooltip: [
-      { field: "day", title: say("chart.day") }, { field: "state", title: say("section.coverage") },
-      { field: "complete", title: say("chart.known") }, { field: "expected", title: say("section.targets") },
+      { field: "day", title: say("chart.day") }, { field: "hour", title: say("chart.hour", { timezone: speech.timezone }) },
+      { field: "tasks", title: say("chart.tasks"), format: "," },
     ],
   };
   return {
-    $schema: schema, config: look(), width: { step: 44 }, height: { step: 26 }, data: { values },
+    $schema: schema, config: look(), width: "container", height: 22 * new Set(rows.map((row) => row.day)).size,
+    data: { values: rows },
     layer: [
       {
-        mark: { type: "rect", stroke: colour("card"), strokeWidth: 2 },
-        encoding: { ...encoding, color: { field: "state", type: "nominal", title: null,
-          scale: { domain: present.map((state) => say(`chart.${state}`)), range: present.map((state) => colour(state)) } } },
+        mark: { type: "rect", stroke: colour("card"), strokeWidth: 1 },
+        encoding: { ...encoding, color: {
+          field: "tasks", type: "quantitative", title: say("chart.tasks"),
+          scale: { range: [colour("heat-low"), colour("heat-high")], domain: [0, most] }, legend: { gradientLength: 160 },
+        } },
       },
-      { mark: { type: "text", fontSize: 11, color: colour("on-mark") }, encoding: { ...encoding, text: { field: "mark" } } },
+      {
+        mark: { type: "text", fontSize: 10 },
+        encoding: { ...encoding, text: { field: "tasks", format: "~s" },
+          color: { condition: { test: `datum.tasks > ${most} / 2`, value: colour("card") }, value: colour("ink") } },
+      },
     ],
   };
 }

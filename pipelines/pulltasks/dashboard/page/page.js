@@ -1,7 +1,8 @@
 // The page: what the reader asks for, and every part drawn from it.
 // Not here: one table (table.js), one chart (charts.js), words (words.js).
 
-const asked = { project: "", region: "", name: "", by: "status", lang: "", theme: "" };
+const usual = { part: "", project: "", region: "", name: "", find: "", only: [], hour: null, by: "status", zone: "", lang: "", theme: "" };
+const asked = { ...usual };
 const tables = {};
 let data;
 
@@ -16,14 +17,26 @@ async function unpack(text) {
 const choices = { by: ["status", "source_type", "region", "target"], lang: ["en", "zh"], theme: ["light", "dark"] };
 
 function readAddress() {
+  Object.assign(asked, usual, { lang: asked.lang, theme: asked.theme });
   for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (Object.hasOwn(asked, key) && (choices[key]?.includes(value) ?? true)) asked[key] = value;
+    if (!Object.hasOwn(asked, key) || !(choices[key]?.includes(value) ?? true)) continue;
+    if (key === "only") asked.only = value.split(",").filter((name) => ONLY.includes(name));
+    else if (key === "hour") asked.hour = /^\d+$/.test(value) && Number(value) < data.tonight.hours ? Number(value) : null;
+    else asked[key] = value;
   }
 }
 
-function writeAddress() {
-  const text = new URLSearchParams(Object.entries(asked).filter(([key, value]) => value && !(key === "by" && value === "status")));
-  history.replaceState(null, "", text.size ? `#${text}` : location.pathname + location.search);
+function address() {
+  const said = Object.entries(asked).filter(([key, value]) => String(value ?? "") && String(value) !== String(usual[key] ?? ""));
+  const text = new URLSearchParams(said.map(([key, value]) => [key, String(value)]));
+  return text.size ? `#${text}` : location.pathname + location.search;
+}
+
+// Goes to a part of the page, or asks for something else there; the way back leads to what was asked before.
+function lead(changes) {
+  Object.assign(asked, changes);
+  history.pushState(null, "", address());
+  draw({ moves: true });
 }
 
 function shownTargets() {
@@ -43,10 +56,15 @@ function drawAge(now) {
   const newest = data.newest_complete && now - data.newest_complete.finished_at;
   const captured = data.captured_at === null ? null : now - data.captured_at;
   const sentences = [
-    say("banner.built", { age: age(built), time: time(data.build.built_at), timezone: data.timezone }),
+    say("banner.built", { age: age(built), time: time(data.build.built_at), timezone: speech.timezone }),
     data.newest_complete ? say("banner.newest", { day: data.newest_complete.day, age: age(newest) }) : say("banner.never"),
   ];
   document.getElementById("age").textContent = sentences.join(" ");
+  if (captured !== null) {
+    const all = knowledge(data.targets.keys());
+    const values = { day: data.build.through_date, complete: all.count - all.missing, expected: all.count, age: age(captured) };
+    document.getElementById("line").textContent = say("page.line", values);
+  }
   const isAhead = Math.min(built, newest ?? built) < -CLOCK_TOLERANCE_SECONDS;
   const isOld = isAhead || captured === null || captured > data.max_age_seconds;
   const expected = data.targets.filter((target) => target.is_expected);
@@ -95,11 +113,44 @@ function drawTiles(shown) {
     else if (!isChange && known.missing > known.never) notes.push(say("tile.partly", { ...known, missing: known.missing - known.never }));
     if (known.never && !isChange) notes.push(say("tile.never", { count: known.never }));
     if (!notes.length) notes.push(say("tile.known", known));
-    return element("li", { class: `card${(isChange ? known.unchanged : known.missing) ? " partly" : ""}`, "data-tile": name },
+    const days = { tasks: countsByDay, changes: changesByDay }[name]?.(shown);
+    if (days && name === "tasks" && !noneKnown) notes.push(...comparisons(days));
+    const link = element("a", { href: "#", "data-go": JSON.stringify(places[name]) },
       element("span", { class: "label" }, say(`tile.${name}`)),
       element("strong", {}, value),
+      ...(days ? [sparkline(days)] : []),
       element("span", { class: "hint" }, notes.join(" · ")));
+    return element("li", { class: `card${(isChange ? known.unchanged : known.missing) ? " partly" : ""}`, "data-tile": name }, link);
   }));
+}
+
+// Where the list behind a number stands, and what is searched for there.
+const places = {
+  tasks: { part: "tasks", find: "" },
+  changes: { part: "changes", find: "" },
+  conflicts: { part: "conflicts", find: "" },
+  past_end: { part: "tasks", find: "expiring:past_end" },
+  ends_soon: { part: "tasks", find: "expiring:within_24_hours" },
+  no_backup: { part: "sources", find: "" },
+};
+
+function countsByDay(shown) {
+  return byDay(data, shown, data.counts.map(([target, , , days, counts]) => [target, days, counts]));
+}
+
+function changesByDay(shown) {
+  return byDay(data, shown, data.changed);
+}
+
+function comparisons(days) {
+  const today = days.at(-1);
+  const found = [["tile.day_before", 1], ["tile.week_before", 7]].flatMap(([key, ago]) => {
+    const before = days[days.length - 1 - ago] ?? null;
+    if (today === null || before === null) return [];
+    const change = today - before;
+    return [say(key, { change: `${change > 0 ? "+" : change < 0 ? "−" : "±"}${number(Math.abs(change))}` })];
+  });
+  return found.length || days.length < 2 ? found : [say("tile.not_compared")];
 }
 
 // -- tables ------------------------------------------------------------------------------------------------------------
@@ -112,7 +163,7 @@ function rowsOf(name, shown) {
 }
 
 function column({ name, kind, description }) {
-  return { name, kind, description, label: () => say(`column.${name}`, { timezone: data.timezone }) };
+  return { name, kind, description, label: () => say(`column.${name}`, { timezone: speech.timezone }) };
 }
 
 function makeTables() {
@@ -128,18 +179,32 @@ function makeTables() {
   ].map(([name, kind]) => column({ name, kind })));
 }
 
+// The table that was searched from elsewhere.
+let found = "";
+
+function drawTonight(rows) {
+  drawHours(document.getElementById("hours"), data, rows, asked, (hour) => lead({ part: "tonight", hour }));
+  for (const box of document.querySelectorAll("#only input")) box.checked = asked.only.includes(box.value);
+}
+
 function drawTables(shown) {
   const [known, all] = [knowledge(shown), knowledge(data.targets.keys())];
   for (const [name, { values, total, model, covers }] of Object.entries(data.tables)) {
     const rows = rowsOf(name, shown);
     const isCut = values[0].length < total;
-    tables[name].show(rows, say(`section.${name}`));
+    if (name === "tonight") drawTonight(rows);
+    const [table, key] = asked.find.split(":");
+    if (table === name) tables[name].lookFor(word("word", key) ?? "");
+    else if (found === name) tables[name].lookFor("");
+    const asks = name === "tonight" ? tonightRows(data, rows, asked.only, asked.hour) : rows;
+    tables[name].show(asks, say(`section.${name}`));
     const notes = [coverNote(covers, covers === "all" ? all : known, rows.length, isCut)];
     if (isCut) {
       notes.push(say("covers.cut", { rows: number(values[0].length), total: number(total), query: `from ${model}` }));
     }
     note(tables[name].host, notes.join(" "));
   }
+  found = asked.find.split(":")[0];
   const targets = [...shown].filter((i) => data.targets[i].is_expected);
   tables.targets.show(targets.map((i) => {
     const target = data.targets[i];
@@ -182,7 +247,7 @@ function charts(shown) {
     },
     load: { rows: load, spec: () => loadSpec(load), columns: [["day", "day"], ["hour", "number"], ["tasks", "number"]] },
     coverage: {
-      rows: coverage.map((row) => ({ ...row, state: say(`chart.${row.state}`) })), spec: () => coverageSpec(coverage),
+      rows: coverage.map((row) => ({ ...row, state: say(`chart.${row.state}`) })), spec: null,
       columns: [["day", "day"], ["state", "text"], ["complete", "number"], ["expected", "number"]],
     },
   };
@@ -201,30 +266,36 @@ async function drawCharts(shown) {
     const known = knowledge(shown);
     const covered = coverNote("state", known, rows.length);
     details.hidden = rows.length === 0;
-    if (name === "load") note(host, rows.length ? covered : "");
-    if (rows.length === 0) {
+    if (spec === null) drawMatrix(document.getElementById("matrix"), data, shown, (target) => lead({ part: "coverage", name: data.targets[target].label }));
+    else if (name === "load") note(host, rows.length ? covered : "");
+    if (spec !== null && rows.length === 0) {
       host.view?.finalize();
       host.view = null;
       for (const attribute of ["role", "aria-label"]) host.removeAttribute(attribute);
       host.replaceChildren(element("p", { class: "cover" }, shown.size ? covered : say("filter.none")));
       continue;
     }
-    await drawChart(host, spec(), label);
+    if (spec !== null) await drawChart(host, spec(), label);
     details.table ??= new DataTable(details.querySelector(".table"), name, columns.map(([key, kind]) =>
-      ({ name: key, kind, label: () => say(key === "value" ? `chart.${asked.by}` : chartLabels[key], { timezone: data.timezone }) })));
+      ({ name: key, kind, label: () => say(key === "value" ? `chart.${asked.by}` : chartLabels[key], { timezone: speech.timezone }) })));
     details.table.show(rows.map((row) => columns.map(([key]) => row[key])), label);
   }
 }
 
 // -- controls ----------------------------------------------------------------------------------------------------------
 
-function fill(select, values) {
-  select.replaceChildren(element("option", { value: "" }), ...values.map((value) => element("option", { value }, value)));
+function fill(select, values, name = (value) => value) {
+  select.replaceChildren(element("option", { value: "" }), ...values.map((value) => element("option", { value }, name(value))));
+}
+
+function projectName(project) {
+  const names = new Set(data.targets.filter((target) => target.project_id === project).map((target) => target.target_name || project));
+  return [...names].join(", ");
 }
 
 function makeControls() {
   const form = document.getElementById("filter");
-  fill(form.project, [...new Set(data.targets.map((target) => target.project_id))].sort());
+  fill(form.project, [...new Set(data.targets.map((target) => target.project_id))].sort(), projectName);
   fill(form.region, [...new Set(data.targets.map((target) => target.region))].sort());
   form.addEventListener("input", () => {
     for (const key of ["project", "region", "name"]) asked[key] = form[key].value;
@@ -238,6 +309,26 @@ function makeControls() {
   document.getElementById("by").append(...choices.by.map((by) =>
     element("label", {}, element("input", { type: "radio", name: "by", value: by, checked: by === asked.by,
       onchange: () => { asked.by = by; draw(); } }), element("span", { "data-say": `chart.${by}` }))));
+  document.getElementById("only").append(...ONLY.map((name) =>
+    element("label", {}, element("input", { type: "checkbox", value: name, onchange: (event) => lead({ part: "tonight",
+      only: ONLY.filter((each) => (each === name ? event.target.checked : asked.only.includes(each))) }) }),
+    element("span", { "data-say": `column.${name}` }))));
+  const zone = document.getElementById("zone");
+  zone.append(...data.zones.map((name) => element("option", { value: name }, name)));
+  zone.addEventListener("change", () => {
+    asked.zone = zone.value;
+    draw();
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-part], a[data-go]");
+    if (!link) return;
+    event.preventDefault();
+    lead(link.dataset.go ? JSON.parse(link.dataset.go) : { part: link.dataset.part, find: "" });
+  });
+  window.addEventListener("popstate", () => {
+    readAddress();
+    draw({ moves: true });
+  });
   document.getElementById("language").addEventListener("click", () => {
     asked.lang = speech.language === "en" ? "zh" : "en";
     draw();
@@ -246,7 +337,7 @@ function makeControls() {
     asked.theme = isDark() ? "light" : "dark";
     draw();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
 }
 
 function isDark() {
@@ -261,6 +352,12 @@ function drawControls(shown) {
   form.shown.textContent = shown.size
     ? say("filter.shown", { count: number(shown.size), total: number(data.targets.length) })
     : say("filter.none");
+  document.getElementById("zone").value = speech.timezone;
+  document.getElementById("contents-list").setAttribute("aria-label", say("page.contents"));
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.dataset.part === asked.part) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
   const language = document.getElementById("language");
   language.textContent = say("page.language");
   language.setAttribute("aria-label", say("page.language_label"));
@@ -270,9 +367,11 @@ function drawControls(shown) {
 
 let drawing = Promise.resolve();
 let isWaiting = false;
+let isMoving = true;
 
 // One drawing at a time; what is asked while one goes on is drawn once after it.
-function draw() {
+function draw({ moves = false } = {}) {
+  isMoving ||= moves === true;
   if (isWaiting) return;
   isWaiting = true;
   drawing = drawing.then(() => {
@@ -285,7 +384,8 @@ async function drawNow() {
   speech.language = asked.lang || (navigator.language.startsWith("zh") ? "zh" : "en");
   document.documentElement.lang = speech.language === "zh" ? "zh-Hans" : "en";
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
-  writeAddress();
+  speech.timezone = data.zones.includes(asked.zone) ? asked.zone : data.zones[0];
+  history.replaceState(null, "", address());
   const shown = shownTargets();
   const all = knowledge(data.targets.keys());
   const counts = { day: data.build.through_date, complete: all.count - all.missing, expected: all.count };
@@ -295,8 +395,14 @@ async function drawNow() {
   drawControls(shown);
   drawTiles(shown);
   drawTables(shown);
-  document.getElementById("footer").textContent = say("page.footer", { ...data.build, timezone: data.timezone });
+  document.getElementById("footer").textContent = say("page.footer", { ...data.build, timezone: speech.timezone });
   await drawCharts(shown);
+  if (isMoving) {
+    const part = asked.part && document.getElementById(`part-${asked.part}`);
+    part?.scrollIntoView?.();
+    part?.focus?.({ preventScroll: true });
+    isMoving = false;
+  }
   document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
 }
 
@@ -312,7 +418,6 @@ function broken(error) {
 async function begin() {
   data = await unpack(document.getElementById("contents").textContent);
   speech.words = data.words;
-  speech.timezone = data.timezone;
   readAddress();
   document.getElementById("needs-script").hidden = false;
   document.querySelector(".controls").hidden = false;

@@ -3,10 +3,12 @@
 
 const ROWS_SHOWN = 10;
 const LIST_SHOWN = 3;
+const ID_SHOWN = 8;
 
 const kinds = {
   text: { show: (value) => value ?? "" },
-  id: { show: (value) => value ?? "", css: "id" },
+  id: { show: (value) => value ?? "", css: "id", node: idNode },
+  status: { show: (value) => value ?? "", node: (value) => element("span", { class: "pill" }, value ?? "") },
   word: { show: (value) => word("word", value) ?? "", css: "day" },
   coverage: { show: (value) => word("coverage", value) ?? "" },
   reason: { show: (value) => word("reason", value) ?? "" },
@@ -18,6 +20,16 @@ const kinds = {
   day: { show: (value) => value ?? "", css: "day" },
   time: { show: (value) => (value === null ? "" : time(value)), css: "day" },
 };
+
+// An id as short as it can be told apart; whole for the pointer, for a search and in a copy.
+function idNode(value) {
+  if (value === null || value.length <= ID_SHOWN) return document.createTextNode(value ?? "");
+  const button = element("button", {
+    type: "button", class: "copy", title: value, "aria-label": say("table.copy_id", { id: value }),
+    onclick: async () => { button.dataset.copied = String(await copyText(value)); },
+  }, say("table.copy_short"));
+  return element("span", { title: value }, `${value.slice(0, ID_SHOWN)}… `, button);
+}
 
 function listNode(values) {
   if (!values || values.length <= 1) return document.createTextNode(values?.[0] ?? "");
@@ -92,6 +104,12 @@ class DataTable {
     this.search = text.trim().toLowerCase();
     this.first = 0;
     this.arrange();
+  }
+
+  // What is searched from elsewhere stands in the box as well.
+  lookFor(text) {
+    this.searchBox.value = text;
+    this.search = text.trim().toLowerCase();
   }
 
   turn(step) {
