@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-compat test-browser test-superset check format bench bench-year docs superset lock clean
+.PHONY: help setup demo dev test test-all test-compat test-browser test-superset check format bench bench-year docs pictures superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -78,6 +78,10 @@ bench-year: $(INSTALLED) ## what a year of history costs
 
 docs: $(INSTALLED) ## write docs/tables.md afresh from the code
 	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.dictionary > docs/tables.md
+
+pictures: $(BROWSER) ## the pictures of the page in docs/, from the demo's lake
+	@$(MAKE) --no-print-directory demo
+	@$(BIN)/python docs/pictures.py
 
 superset: $(INSTALLED) ## a dashboard for Superset: dist/pulltasks-superset.zip (WAREHOUSE=the published file)
 	@$(BIN)/python bi/superset/bundle.py --warehouse "$(WAREHOUSE)"

@@ -178,7 +178,14 @@ def before(tmp_path: Path) -> Iterator[tuple[Desk, dg.DagsterInstance]]:
 
 
 # Models that came after version 0.1.
-MADE_SINCE = ("fct_status_spells", "rpt_stream_conflicts", "rpt_target_reliability", "tasks_scheduled_at")
+MADE_SINCE = (
+    "fct_status_spells",
+    "rpt_stream_conflicts",
+    "rpt_target_reliability",
+    "stg_listed_tasks",
+    "stg_moved_tasks",
+    "tasks_scheduled_at",
+)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

@@ -243,7 +243,7 @@ def test_filters_by_project_and_by_name_narrow_everything_and_are_kept_in_the_ad
     page, shown = visit("good")
     after(page, lambda: page.select_option("[name=project]", SINGAPORE.project_id))
     assert tile(page, "tasks") == expected(shown, "tasks", SINGAPORE.region)
-    assert {row[0] for row in rows(page, "no_backup")} == {"singapore"}
+    assert {row[1] for row in rows(page, "no_backup")} == {"singapore"}
     address = page.url
     after(page, lambda: page.click("[type=reset]"))
     after(page, lambda: page.fill("[name=name]", "BEIJ"))
@@ -265,10 +265,10 @@ def test_a_table_sorts_both_ways_with_what_is_not_known_last_and_searches(visit)
         ).fetchall()
     ]
     head.click()
-    assert [row[8] for row in rows(page, "no_backup")] == [end or "" for end in ends[:10]]
+    assert [row[4] for row in rows(page, "no_backup")] == [end or "" for end in ends[:10]]
     assert page.locator("#no_backup th[aria-sort=ascending]").count() == 1
     head.click()
-    assert [row[8] for row in rows(page, "no_backup")] == sorted(filter(None, ends), reverse=True)[:10]
+    assert [row[4] for row in rows(page, "no_backup")] == sorted(filter(None, ends), reverse=True)[:10]
     task_id = shown.one("select min(task_id) from rpt_tasks_without_backup")
     page.fill("#no_backup .tools input", str(task_id)[:13])
     assert page.locator("#no_backup td.id [title]").first.get_attribute("title") == task_id
@@ -301,6 +301,15 @@ def test_all_that_was_found_is_copied_as_csv_and_no_cell_of_it_is_a_formula(visi
     page.wait_for_function("() => document.querySelector('#no_backup .tools output').textContent.includes('copied')")
     copied = page.evaluate("navigator.clipboard.readText()").strip().split("\r\n")
     assert len(copied) - 1 == shown.one("select count(*) from rpt_tasks_without_backup")
+
+
+@pytest.mark.parametrize("table", ["changes", "conflicts", "expiring", "tonight", "no_backup", "reliability", "gaps"])
+def test_the_sql_of_a_table_gives_its_rows(visit, table: str) -> None:
+    page, shown = visit("incomplete", permissions=["clipboard-read", "clipboard-write"])
+    page.locator(f"#{table}").get_by_text("Copy its SQL").click()
+    page.wait_for_function(f"() => document.querySelector('#{table} .tools output').textContent.includes('SQL copied')")
+    query = page.evaluate("navigator.clipboard.readText()")
+    assert shown.one(f"select count(*) from ({query})") == count_of(page, table)
 
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "\n=x"])
@@ -523,7 +532,7 @@ def test_numbers_sort_as_numbers(visit) -> None:
     counts = shown.warehouse.execute(
         "select len(source_urls) from rpt_tasks_without_backup order by 1 desc limit 10"
     ).fetchall()
-    assert [(int(row[5]),) for row in rows(page, "no_backup")] == counts
+    assert [(int(row[6]),) for row in rows(page, "no_backup")] == counts
 
 
 def test_bars_can_be_coloured_by_source_type_region_and_target(visit) -> None:
@@ -585,6 +594,15 @@ def test_chinese_labels_and_the_dark_look_come_by_a_button(visit) -> None:
     assert "{" not in text
 
 
+@pytest.mark.parametrize("name", ["good", "incomplete"])
+def test_no_column_is_cut_on_a_screen_of_1280(visit, name: str) -> None:
+    page, _ = visit(name)
+    cut = page.evaluate(
+        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"
+    )
+    assert cut == []
+
+
 @pytest.mark.parametrize("name", ["good", "incomplete", "empty"])
 def test_nothing_is_wider_than_a_narrow_screen(visit, name: str) -> None:
     page, _ = visit(name, width=390)
@@ -618,7 +636,7 @@ def test_a_tile_leads_to_the_list_behind_it_and_back_goes_back(visit, name: str)
     after(page, lambda: page.click(f"[data-tile={name}] a"))
     assert "part=tasks" in page.url
     assert count_of(page, "expiring") == int(expected(shown, name))
-    assert {row[2] for row in rows(page, "expiring")} <= {WORDS[name]}
+    assert {row[3] for row in rows(page, "expiring")} <= {WORDS[name]}
     assert page.evaluate("document.activeElement.id") == "part-tasks"
     address = page.url
     after(page, page.go_back)

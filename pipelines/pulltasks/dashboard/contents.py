@@ -289,6 +289,7 @@ def _table(connection: duckdb.DuckDBPyConnection, table: Table, positions: Mappi
         ],
         "values": [found[name] or [] for name in table.columns],
         "model": table.model,
+        "query": " ".join(table.query.split()),
         "covers": table.covers,
         "total": found["total"],
     }

@@ -49,11 +49,13 @@ def _schema_of(models: Models) -> Schema:
 
     of_models = {model.name: {column.name: column.type for column in model.columns} for model in models.in_order}
     of_tidy = {table.name: {column.name: column.sql_type for column in table.columns} for table in TABLES}
-    known: dict[str, object] = {
-        "main": of_models,
-        "before": of_models,
-        "tidy": {**of_tidy, "build": {"snapshot_date": "DATE", "timezone": "VARCHAR", "display_timezone": "VARCHAR"}},
+    of_build = {
+        "snapshot_date": "DATE",
+        "timezone": "VARCHAR",
+        "display_timezone": "VARCHAR",
+        "same_schema_since": "DATE",
     }
+    known: dict[str, object] = {"main": of_models, "before": of_models, "tidy": {**of_tidy, "build": of_build}}
     return MappingSchema(known, dialect="duckdb")
 
 

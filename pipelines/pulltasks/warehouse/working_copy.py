@@ -87,8 +87,8 @@ def working_copy(
         raise ModelError("there is nothing to build")
     path = lake.unfinished("warehouse.duckdb")
     path.unlink(missing_ok=True)
-    manifests = [read_manifest(lake.manifest_file(day)) for day in plan.days]
-    most_tasks = max(manifest.tables[PULL_TASKS.name].rows for manifest in manifests)
+    tables = [read_manifest(lake.manifest_file(day)).tables.get(PULL_TASKS.name) for day in plan.days]
+    most_tasks = max(entry.rows if entry else 0 for entry in tables)
     threads, memory = room_of(settings, os.cpu_count() or 1, most_tasks)
     # what does not fit into memory is as private as the tidy tables that it comes from
     connection = duckdb.connect(

@@ -169,11 +169,11 @@ function column({ name, kind, description }) {
 function makeTables() {
   kinds.targets = { show: (value) => (value ?? []).map((target) => data.targets[target].label).join(", ") };
   kinds.target = { show: (value) => (value === null ? "" : data.targets[value].label) };
-  for (const [name, { columns }] of Object.entries(data.tables)) {
-    tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column));
+  for (const [name, { columns, query }] of Object.entries(data.tables)) {
+    tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column), query);
   }
   tables.targets = new DataTable(document.querySelector('[data-table="targets"]'), "targets", [
-    ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "reason"], ["error_message", "text"],
+    ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "reason"], ["error_message", "address"],
     ["task_count", "number"], ["oldest_state_date", "day"], ["last_complete_date", "day"], ["region", "text"],
     ["project_id", "id"],
   ].map(([name, kind]) => column({ name, kind })));

@@ -1,12 +1,14 @@
 // One table: sorted by a click on its head, searched, shown some rows at a time, copied whole as CSV.
 // Not here: which rows there are (page.js).
 
-const ROWS_SHOWN = 10;
+// Rows at a time; fewer where each is a card of its own.
+const rowsShown = () => (matchMedia("(max-width: 40rem)").matches ? 3 : 10);
 const LIST_SHOWN = 3;
 const ID_SHOWN = 8;
 
 const kinds = {
   text: { show: (value) => value ?? "" },
+  address: { show: (value) => value ?? "", css: "address" },
   id: { show: (value) => value ?? "", css: "id", node: idNode },
   status: { show: (value) => value ?? "", node: (value) => element("span", { class: "pill" }, value ?? "") },
   word: { show: (value) => word("word", value) ?? "", css: "day" },
@@ -14,7 +16,8 @@ const kinds = {
   reason: { show: (value) => word("reason", value) ?? "" },
   reasons: { show: (value) => (value ?? []).map((each) => word("reason", each)).join("\n") },
   words: { show: (value) => (value ?? []).map((each) => word("coverage", each)).join(", ") },
-  list: { show: (value) => (value ?? []).join("\n"), node: listNode },
+  list: { show: (value) => (value ?? []).join("\n"), node: (values) => listNode(values) },
+  ids: { show: (value) => (value ?? []).join("\n"), css: "id", node: (values) => listNode(values, idNode) },
   flag: { show: (value) => (value === null ? "" : say(value ? "table.yes" : "table.no")) },
   number: { show: (value) => (value === null ? "" : number(value)), raw: (value) => value ?? "", css: "number" },
   day: { show: (value) => value ?? "", css: "day" },
@@ -31,9 +34,10 @@ function idNode(value) {
   return element("span", { title: value }, `${value.slice(0, ID_SHOWN)}… `, button);
 }
 
-function listNode(values) {
-  if (!values || values.length <= 1) return document.createTextNode(values?.[0] ?? "");
-  const items = values.slice(0, LIST_SHOWN).map((value) => element("li", {}, value));
+function listNode(values, node = (value) => document.createTextNode(value)) {
+  if (!values || values.length === 0) return document.createTextNode("");
+  if (values.length === 1) return node(values[0]);
+  const items = values.slice(0, LIST_SHOWN).map((value) => element("li", {}, node(value)));
   if (values.length > LIST_SHOWN) items.push(element("li", {}, say("table.more", { count: values.length - LIST_SHOWN })));
   return element("ul", {}, ...items);
 }
@@ -62,10 +66,10 @@ async function copyText(text) {
   }
 }
 
-// `columns`: [{name, kind, label, description}]; rows are arrays in the order of the columns.
+// `columns`: [{name, kind, label, description}]; rows are arrays in the order of the columns; `query` gives them in SQL.
 class DataTable {
-  constructor(host, name, columns) {
-    Object.assign(this, { host, name, columns, rows: [], found: [], first: 0, order: null, search: "" });
+  constructor(host, name, columns, query = null) {
+    Object.assign(this, { host, name, columns, query, rows: [], found: [], first: 0, order: null, search: "" });
     this.note = element("output", { class: "hint" });
     this.body = element("tbody");
     this.heads = columns.map((column, index) =>
@@ -74,14 +78,15 @@ class DataTable {
     this.searchBox = element("input", { type: "search", oninput: () => this.searchFor(this.searchBox.value) });
     this.searchLabel = element("span");
     this.copyButton = element("button", { type: "button", onclick: () => this.copy() });
-    this.back = element("button", { type: "button", onclick: () => this.turn(-ROWS_SHOWN) }, "‹");
-    this.forth = element("button", { type: "button", onclick: () => this.turn(ROWS_SHOWN) }, "›");
+    this.sqlButton = element("button", { type: "button", hidden: query === null, onclick: () => this.copyQuery() });
+    this.back = element("button", { type: "button", onclick: () => this.turn(-rowsShown()) }, "‹");
+    this.forth = element("button", { type: "button", onclick: () => this.turn(rowsShown()) }, "›");
     this.range = element("span", { "aria-live": "polite" });
     this.scroll = element("div", { class: "scroll", tabindex: "0", role: "group" },
       element("table", {}, element("thead", {}, element("tr", {}, ...this.heads)), this.body));
     host.replaceChildren(
       element("div", { class: "tools" },
-        element("label", {}, this.searchLabel, " ", this.searchBox), this.copyButton, this.note),
+        element("label", {}, this.searchLabel, " ", this.searchBox), this.copyButton, this.sqlButton, this.note),
       this.scroll,
       element("div", { class: "tools pager" }, this.back, this.range, this.forth));
   }
@@ -140,9 +145,10 @@ class DataTable {
   }
 
   draw() {
-    const last = Math.min(this.first + ROWS_SHOWN, this.found.length);
+    const last = Math.min(this.first + rowsShown(), this.found.length);
     this.searchLabel.textContent = say("table.search");
     this.copyButton.textContent = say("table.copy");
+    this.sqlButton.textContent = say("table.copy_sql");
     this.scroll.setAttribute("aria-label", this.label ?? "");
     this.note.textContent = "";
     this.columns.forEach((column, i) => {
@@ -153,7 +159,7 @@ class DataTable {
     this.body.replaceChildren(...this.found.slice(this.first, last).map((row) =>
       element("tr", {}, ...this.columns.map((column, i) => {
         const kind = kinds[column.kind];
-        return element("td", { class: kind.css }, kind.node ? kind.node(row[i]) : kind.show(row[i]));
+        return element("td", { class: kind.css, "data-label": column.label() }, kind.node ? kind.node(row[i]) : kind.show(row[i]));
       }))));
     this.range.textContent = this.found.length
       ? say("table.rows", { first: number(this.first + 1), last: number(last), count: number(this.found.length) })
@@ -168,6 +174,10 @@ class DataTable {
     const lines = [this.columns.map((column) => column.name), ...this.found.map((row) =>
       this.columns.map((column, i) => csvCell(column, row[i])))];
     return lines.map((cells) => cells.join(",")).join("\r\n") + "\r\n";
+  }
+
+  async copyQuery() {
+    this.note.textContent = say(await copyText(this.query) ? "table.copied_sql" : "table.not_copied");
   }
 
   async copy() {
