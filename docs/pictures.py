@@ -1,4 +1,4 @@
-"""The pictures of the page that README.md and docs/ show, made afresh from the demo's lake: light, dark, and on a phone."""
+"""The pictures of the page that README.md and docs/ show, afresh from the demo's lake: light, dark, on a phone."""
 
 from __future__ import annotations
 
