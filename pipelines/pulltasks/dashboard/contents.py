@@ -200,7 +200,6 @@ def read_contents(
             "select build_id, epoch(built_at)::bigint as built_at, first_date, through_date, software_version "
             "from meta_build",
         )[0],
-        "timezone": timezone,
         "zones": list(dict.fromkeys([display_timezone or timezone, timezone, "UTC"])),
         "max_age_seconds": round(limits.lake.total_seconds()),
         "max_target_age_seconds": round(limits.target.total_seconds()),

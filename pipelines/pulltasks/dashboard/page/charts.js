@@ -77,12 +77,9 @@ function loadRows(data, shown) {
 
 function coverageRows(data, shown) {
   return knownByDay(data, shown).map(({ day, complete, expected, ran }) => {
-    const date = new Date(`${day}T00:00:00Z`);
-    const weekday = (date.getUTCDay() + 6) % 7;
-    const week = new Date(date.getTime() - weekday * 86400000).toISOString().slice(0, 10);
     const state = expected === 0 ? "not_expected"
       : complete === expected ? "all_known" : !ran ? "no_run" : complete ? "some_known" : "none_known";
-    return { day, week, weekday: weekday + 1, complete, expected, state };
+    return { day, complete, expected, state };
   });
 }
 
