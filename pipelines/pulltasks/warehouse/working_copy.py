@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 # its own that cannot be written out: 300 MB are enough for 16 threads and not for 32.
 LEAST_MEMORY_MB = 300
 MEMORY_MB_PER_THREAD = 40
+# Beyond so many tasks a day, what joins them by their names needs more.
+MANY_TASKS = 500_000
+MEMORY_MB_PER_MILLION_MORE = 300
 # More threads than this gain nothing for models of this size.
 MOST_THREADS = 8
 # For so few tasks each further thread costs more than it saves: all of them prepare every expression for themselves.
@@ -225,7 +228,8 @@ class WorkingCopy:
 def room_of(settings: WarehouseSettings, cores: int, most_tasks: int) -> tuple[int, str]:
     """Threads and memory of a build over days of so many tasks; set together, as each thread needs its own memory."""
     threads = settings.threads or (1 if most_tasks <= FEW_TASKS else min(cores, MOST_THREADS))
-    return threads, settings.memory or f"{max(LEAST_MEMORY_MB, MEMORY_MB_PER_THREAD * threads)}MB"
+    more = max(0, most_tasks - MANY_TASKS) * MEMORY_MB_PER_MILLION_MORE // 1_000_000
+    return threads, settings.memory or f"{max(LEAST_MEMORY_MB, MEMORY_MB_PER_THREAD * threads) + more}MB"
 
 
 def _failures(checks: Iterable[CheckResult]) -> list[str]:
