@@ -19,9 +19,12 @@ from pulltasks.huawei import pull_tasks, reading
 from pulltasks.lake import tasks
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.normalise import normalise_day
+from pulltasks.run import steps
+from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.tables import TABLES
+from pulltasks.warehouse import models
 
 DAY = date(2026, 11, 22)
 
@@ -85,6 +88,18 @@ def test_a_run_puts_each_file_in_its_place_once(big: Desk, monkeypatch) -> None:
     big.run(DAY)
     # the list of targets, a capture each, a file a table, the manifest, the key, its checksum, the warehouse
     assert len(put) == 1 + len(big.places) + len(TABLES) + 1 + 1 + 1 + 1
+
+
+def test_a_run_plans_its_build_once_whether_or_not_there_is_something_to_do(big: Desk, monkeypatch) -> None:
+    planned = counted(monkeypatch, steps, "plan_build")
+    for runs in (1, 2):
+        snapshot(big.settings, DAY, big.clock, simulated=True)
+        assert len(planned) == runs
+
+
+def test_all_models_are_parsed_by_one_query(monkeypatch) -> None:
+    parsed = counted(monkeypatch, models, "_parsed")
+    assert [len(models._read_models(models.SQL_FOLDER).in_order)] == [len(texts) for texts in parsed]
 
 
 def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> None:

@@ -265,16 +265,20 @@ class Run:
             raise LakeError("\n".join(self.troubles))
         self._watcher.begin("building", 1)
         models, settings = load_models(), self.settings.warehouse
-        audit = audit_days(self.lake, plan_build(self.lake, models, settings).days, self._report)
+        plan = plan_build(self.lake, models, settings)
+        audit = audit_days(self.lake, plan.days, self._report)
         self.built += audit.rebuilt
         self.troubles += audit.troubles
+        if audit.rebuilt or audit.left_out or parts.models:
+            again = bool(parts.models)
+            plan = plan_build(self.lake, models, settings, rebuild_last_day=again, left_out=audit.left_out)
         self._published = yield from build_steps(
             self.lake,
             models,
             settings,
+            plan,
             self.clock.now(),
             on_day=lambda day: self._watcher.advance(str(day)),
-            left_out=audit.left_out,
             shown=parts.models,
             publish=parts.publish,
         )

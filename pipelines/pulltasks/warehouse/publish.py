@@ -57,10 +57,10 @@ def build_steps(
     lake: Lake,
     models: Models,
     settings: WarehouseSettings,
+    plan: Plan,
     now: datetime,
     on_day: Callable[[date], None] = lambda _: None,
     *,
-    left_out: Collection[date] = (),
     shown: Collection[str] = (),
     publish: bool = True,
 ) -> Generator[Built | CrossChecked, None, Path | None]:
@@ -70,17 +70,15 @@ def build_steps(
         lake: tidy tables in, a build out; the caller holds its lock.
         models: the SQL.
         settings: the masking that is asked for, and what the build may take.
+        plan: what to build upon, and the days to add.
         now: the time.
         on_day: is told of each day but the last.
-        left_out: days whose tables cannot be used.
-        shown: models to show; the last day is built again for them where nothing is new.
+        shown: models to show, where there is a day to add.
         publish: whether readers shall see the build; if not, there is no path.
 
     Raises:
-        NoWarehouse: when there are no tidy tables.
         ModelError: when SQL or a check fails; what was published before stays.
     """
-    plan = plan_build(lake, models, settings, rebuild_last_day=bool(shown), left_out=left_out)
     if not plan.is_up_to_date:
         with working_copy(lake, models, settings, plan, on_day) as work:
             for model in models.in_order:
@@ -108,8 +106,12 @@ def build_and_publish(
     now: datetime,
     on_day: Callable[[date], None] = lambda _: None,
 ) -> Path:
-    """Take all steps of `build_steps` at once; returns the path of what is published."""
-    steps = build_steps(lake, models, settings, now, on_day)
+    """Plan, and take all steps of `build_steps` at once; returns the path of what is published.
+
+    Raises:
+        NoWarehouse: when there are no tidy tables.
+    """
+    steps = build_steps(lake, models, settings, plan_build(lake, models, settings), now, on_day)
     while True:
         try:
             next(steps)
