@@ -5,191 +5,21 @@ Screenshots of each day, wide and narrow, go to .browser/ for whoever wants to l
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
-import uuid
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import write_config
-from pulltasks import config
-from pulltasks.capture.targets import Clock, capture_targets
-from pulltasks.dashboard import contents, write_dashboard
-from pulltasks.lake.lake import Lake
-from pulltasks.lake.normalise import normalise_day
-from pulltasks.sandbox.data import Place
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.publish import build_and_publish
-from pulltasks.warehouse.published import open_published
+from pages import BEIJING, DAY, HOSTILE, NAMES, SHANGHAI, SINGAPORE, Shown, after, count_of, drawn, numbers, rows, tile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import duckdb
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 PICTURES = Path(__file__).parent.parent.parent / ".browser"
-DAY = date(2026, 11, 22)
-HOSTILE = '<img src=x onerror="alert(1)">=cmd()'
-BEIJING = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 90, name="beijing")
-SHANGHAI = Place("00112233445566778899aabbccddeeff", "cn-east-3", 40, name="shanghai")
-SINGAPORE = Place("fedcba9876543210fedcba9876543210", "ap-southeast-3", 60, name="singapore")
-NAMES = {BEIJING: "beijing", SHANGHAI: HOSTILE, SINGAPORE: "singapore"}
-
-
-@dataclass
-class Shown:
-    """A page on disk, and the warehouse that it was made of."""
-
-    file: Path
-    warehouse: duckdb.DuckDBPyConnection
-
-    def one(self, query: str) -> object:
-        ((value,),) = self.warehouse.execute(query).fetchall()
-        return value
-
-
-def make(
-    folder: Path, places: tuple[Place, ...], faults: dict, days: int, missed: frozenset[date] = frozenset()
-) -> Shown:
-    """A lake after some days, and its page; on the days that are missed nobody ran it."""
-    folder.mkdir()
-    sandbox = Sandbox(places, faults=faults)
-    clock = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
-    with serving(sandbox) as url:
-        file = write_config(folder, url)
-        targets = "".join(
-            f"[[targets]]\nproject_id = '{p.project_id}'\nregion = '{p.region}'\nname = '''{NAMES[p]}'''\n"
-            for p in places
-        )
-        file.write_text(file.read_text() + targets)
-        settings = config.load(file)
-        lake = Lake(settings.lake.root)
-        lake.prepare()
-        with lake.lock():
-            for n in range(days - 1, -1, -1):
-                day = DAY - timedelta(days=n)
-                if day in missed:
-                    continue
-                asyncio.run(capture_targets(settings, lake, day, clock, simulated=True))
-                normalise_day(lake, day)
-            build_and_publish(lake, load_models(), settings.warehouse, clock.now())
-            write_dashboard(lake, settings)
-    return Shown(lake.dashboard, open_published(lake))
-
-
-@pytest.fixture(scope="module")
-def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
-    root = tmp_path_factory.mktemp("lakes")
-    places = tuple(NAMES)
-    empty = tuple(Place(p.project_id, p.region, 0, name=p.name) for p in places)
-    NAMES.update(dict(zip(empty, ("beijing", "shanghai", "singapore"), strict=True)))
-    failing = {
-        (SINGAPORE.project_id, DAY): "forbidden",
-        (BEIJING.project_id, DAY - timedelta(days=2)): "null_tasks",
-        (SHANGHAI.project_id, None): "forbidden",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        return {
-            "good": make(root / "good", places, {}, 4),
-            "incomplete": make(root / "incomplete", places, failing, 5, frozenset({DAY - timedelta(days=3)})),
-            "late": make(root / "late", places, {(SINGAPORE.project_id, DAY): "forbidden"}, 2),
-            "empty": make(root / "empty", empty, {}, 2),
-            "first": first_and_cut(patch, root, places),
-        }
-
-
-def first_and_cut(patch: pytest.MonkeyPatch, root: Path, places: tuple[Place, ...]) -> Shown:
-    """The page of a first day, whose tables hold two rows each."""
-    with patch.context() as bound:
-        bound.setattr(contents, "ROWS", 2)
-        return make(root / "first", places, {}, 1)
-
-
-@pytest.fixture(scope="module")
-def browser(lakes: dict[str, Shown]) -> Iterator[Browser]:  # the lakes first: the browser keeps a loop running
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "there is no Chromium here; on Debian: apt-get install chromium"
-    switches = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=switches)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser: Browser, lakes: dict[str, Shown]):
-    """Opens a page; in the end nothing may have been said on its console, and nothing asked for but the page itself."""
-    pages: list[tuple[Page, list[str], list[str]]] = []
-
-    def go(name: str, fragment: str = "", width: int = 1280, **options: object) -> tuple[Page, Shown]:
-        context = browser.new_context(viewport={"width": width, "height": 900}, locale="en-GB", **options)
-        page = context.new_page()
-        said: list[str] = []
-        asked: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(lakes[name].file.as_uri() + fragment)
-        drawn(page)
-        pages.append((page, said, asked))
-        return page, lakes[name]
-
-    yield go
-    for page, said, asked in pages:
-        assert said == []
-        assert [url for url in asked if not url.startswith("file:")] == []
-        assert len(asked) == 1
-        page.context.close()
-
-
-def drawn(page: Page, times: int = 1) -> None:
-    page.wait_for_function("times => Number(document.documentElement.dataset.drawn) >= times", arg=times)
-
-
-def after(page: Page, step) -> None:
-    """Do a step and wait until the page is drawn anew."""
-    before = int(page.evaluate("document.documentElement.dataset.drawn"))
-    step()
-    drawn(page, before + 1)
-
-
-def tile(page: Page, name: str) -> str:
-    return page.locator(f"[data-tile={name}] strong").inner_text()
-
-
-def rows(page: Page, table: str) -> list[list[str]]:
-    return [row.locator("td").all_inner_texts() for row in page.locator(f"#{table} > .table tbody tr").all()]
-
-
-def count_of(page: Page, table: str) -> int:
-    text = page.locator(f"#{table} .pager").last.inner_text()
-    found = re.search(r"of ([\d,]+)", text)
-    return int(found[1].replace(",", "")) if found else 0
-
-
-def numbers(page: Page, chart: str) -> list[list[str]]:
-    """The table behind a chart, all of its pages."""
-    details = page.locator(f"#{chart} details")
-    found: list[list[str]] = []
-    while True:
-        found += [row.locator("td").all_inner_texts() for row in details.locator("tbody tr").all()]
-        forth = details.get_by_label("Next rows")
-        if forth.is_disabled():
-            return found
-        forth.click()
 
 
 def bars(page: Page) -> int:
@@ -695,8 +525,9 @@ def test_which_target_keeps_failing_and_why_is_seen_in_the_grid(visit) -> None:
     worst = page.locator("#matrix tbody tr").first
     assert worst.locator("th").inner_text() == HOSTILE
     after(page, lambda: worst.locator("button").click())
-    assert page.locator("[name=shown]").inner_text() == "1 of 3 targets shown"
-    assert [row[10] for row in rows(page, "reliability")] == ["forbidden"]
+    assert page.locator("#life h2").inner_text() == f"Target {HOSTILE}"
+    days = [row.locator("td").all_inner_texts() for row in page.locator("#life .table tbody tr").all()]
+    assert {(row[1], row[2]) for row in days} == {("failed", "forbidden"), ("missing", "no_run")}
 
 
 def test_a_number_says_how_it_changed_and_a_day_that_is_not_known_breaks_its_line(visit) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from pulltasks.dashboard.lives import read_lives
 from pulltasks.dashboard.tables import TABLES
 from pulltasks.warehouse.status import read_newest_complete
 
@@ -159,6 +160,41 @@ _TALLIES = {
 }
 
 
+# Who has to do something before a target can be complete again, by the reason; of any other reason nobody yet: the next
+# run tries again.
+WHO = {
+    "administrator": frozenset(
+        {"forbidden", "project_unavailable", "region_not_allowed", "address_refused", "token_not_issued"}
+    ),
+    "operator": frozenset(
+        {
+            "credential_refused",
+            "endpoint_not_found",
+            "endpoint_unresolved",
+            "not_found",
+            "request_refused",
+            "redirected",
+            "unreachable",
+            "tls_failed",
+            "out_of_time",
+            "too_large",
+            "answer_too_large",
+            "answer_not_json_object",
+            "answer_not_recognised",
+            "lost_many_tasks",
+            "total_at_ceiling",
+            "list_without_end",
+            "clock_disagrees",
+            "raw_file_damaged",
+            "raw_not_written",
+            "rows_differ_from_verdict",
+            "unexpected_error",
+            "no_run",
+        }
+    ),
+}
+
+
 def read_contents(
     connection: duckdb.DuckDBPyConnection, timezone: str, limits: Limits, display_timezone: str | None = None
 ) -> dict[str, Any]:
@@ -218,12 +254,13 @@ def read_contents(
         },
         "tonight": {"begins_at": tonight_at, "hours": TONIGHT_HOURS},
         "tallies": {name: _tally(con, query, positions) for name, query in _TALLIES.items()},
+        "lives": read_lives(con),
         "tables": {table.name: _table(con, table, positions) for table in TABLES},
     }
 
 
 def _with_labels(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The targets with what the page calls them: their name, and their place as well where others have that name."""
+    """The targets with what the page calls them, with their place where others have that name, and who has to act."""
     names = Counter(target["target_name"] for target in targets)
 
     def label(target: dict[str, Any]) -> str:
@@ -232,7 +269,10 @@ def _with_labels(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return place
         return name if names[name] == 1 else f"{name} ({place})"
 
-    return [{**target, "label": label(target)} for target in targets]
+    def who(target: dict[str, Any]) -> str:
+        return next((who for who, reasons in WHO.items() if target["verdict_reason"] in reasons), "nobody")
+
+    return [{**target, "label": label(target), "who": who(target)} for target in targets]
 
 
 def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from pulltasks.words import read_words, say
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("words.js", "table.js", "charts.js", "days.js", "tonight.js", "page.js")
+SCRIPTS = ("words.js", "table.js", "charts.js", "days.js", "tonight.js", "lives.js", "brief.js", "page.js")
 PARTS = ("now", "tasks", "changes", "conflicts", "tonight", "sources", "coverage", "quality")
 
 
@@ -39,9 +39,7 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
     )
     environment.globals["text"] = lambda key, **values: say("en", key, values)
     environment.globals["say"] = lambda key, **values: _said(key, values)
-    environment.globals["reason"] = lambda name: (
-        _said(f"reason.{name}", {}) if f"reason.{name}" in read_words() else name
-    )
+    environment.globals["reason"] = _reason
     page = environment.get_template("page.html.j2").render(
         policy=_policy(texts, style),
         style=Markup(style),  # noqa: S704 - the project's own file

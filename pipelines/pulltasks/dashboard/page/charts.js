@@ -44,8 +44,10 @@ function historyRows(data, shown, by) {
   const ranked = [...inAll.keys()].sort((a, b) => inAll.get(b) - inAll.get(a) || (a < b ? -1 : 1));
   const kept = ranked.length > MANY_COLOURS ? ranked.slice(0, MANY_COLOURS - 1) : ranked;
   const rows = [];
+  const last = lastKnown(data, shown);
   knownByDay(data, shown).forEach(({ day, complete, expected, missing }, i) => {
     if (complete === 0) return;
+    if (last[i]) rows.push({ day, value: say("chart.last_known"), tasks: last[i], complete, expected, missing, isLast: true });
     let others = 0;
     for (const name of ranked) {
       const tasks = sums.get(name).get(i) ?? 0;
@@ -56,6 +58,24 @@ function historyRows(data, shown, by) {
     if (ranked.length === 0) rows.push({ day, value: say("chart.empty"), tasks: 0, complete, expected, missing });
   });
   return rows;
+}
+
+// Tasks that the targets which are not known on a day had when they were last known.
+function lastKnown(data, shown) {
+  const counts = new Map([...shown].map((target) => [target, new Map()]));
+  for (const [target, , , days, numbers] of data.counts) {
+    days.forEach((day, i) => counts.get(target)?.set(day, (counts.get(target).get(day) ?? 0) + numbers[i]));
+  }
+  const before = new Map();
+  return data.days.map((_, i) => {
+    let tasks = 0;
+    for (const target of shown) {
+      const letter = data.coverage[target][i];
+      if (letter === "c") before.set(target, counts.get(target).get(i) ?? 0);
+      else if (letter !== ".") tasks += before.get(target) ?? 0;
+    }
+    return tasks;
+  });
 }
 
 // Tasks scheduled in each hour of the coming days, in the page's time zone; none where nothing is known of them.
@@ -112,14 +132,18 @@ function historySpec(rows, days, by) {
     axis: { labelAngle: -45, labelOverlap: "greedy", ticks: false } };
   const unknown = days.filter((day) => day.complete === 0 && day.expected > 0);
   const other = rows.find((row) => row.isOther)?.value;
-  const named = [...new Set(rows.map((row) => row.value))].filter((value) => value !== other);
+  const last = rows.filter((row) => row.isLast);
+  const sums = new Map();
+  for (const row of rows) if (!row.isLast) sums.set(row.day, (sums.get(row.day) ?? 0) + row.tasks);
+  const known = rows.filter((row) => !row.isLast);
+  const named = [...new Set(known.map((row) => row.value))].filter((value) => value !== other);
   const values = other === undefined ? named : [...named, other];
   return {
     $schema: schema, config: look(), width: "container", height: 260,
     layer: [
       {
-        data: { values: rows },
-        mark: { type: "bar" },
+        data: { values: known },
+        mark: { type: "bar", cursor: "pointer" },
         encoding: {
           x,
           y: { field: "tasks", type: "quantitative", title: say("chart.tasks") },
@@ -134,6 +158,17 @@ function historySpec(rows, days, by) {
           ],
         },
       },
+      ...(last.length ? [{
+        data: { values: last.map((row) => ({ ...row, from: sums.get(row.day) ?? 0, to: (sums.get(row.day) ?? 0) + row.tasks })) },
+        mark: { type: "bar", fill: "transparent", stroke: colour("soft"), strokeDash: [3, 2], strokeWidth: 1 },
+        encoding: {
+          x, y: { field: "from", type: "quantitative" }, y2: { field: "to" },
+          tooltip: [
+            { field: "day", title: say("chart.day") }, { field: "tasks", title: say("chart.last_known"), format: "," },
+            { field: "missing", title: say("chart.missing") },
+          ],
+        },
+      }] : []),
       {
         data: { values: unknown },
         mark: { type: "text", text: "?", baseline: "bottom", fontSize: 16, fontWeight: "bold", color: colour("bad") },
@@ -158,7 +193,7 @@ function loadSpec(rows) {
     data: { values: rows },
     layer: [
       {
-        mark: { type: "rect", stroke: colour("card"), strokeWidth: 1 },
+        mark: { type: "rect", stroke: colour("card"), strokeWidth: 1, cursor: "pointer" },
         encoding: { ...encoding, color: {
           field: "tasks", type: "quantitative", title: say("chart.tasks"),
           scale: { range: [colour("heat-low"), colour("heat-high")], domain: [0, most] }, legend: { gradientLength: 160 },
@@ -173,12 +208,13 @@ function loadSpec(rows) {
   };
 }
 
-// Draws a chart into its place; what was there before is taken down first.
-async function drawChart(host, spec, label) {
+// Draws a chart into its place; what was there before is taken down first. `onMark` is told of a mark that is clicked.
+async function drawChart(host, spec, label, onMark) {
   host.view?.finalize();
   host.setAttribute("role", "img");
   host.setAttribute("aria-label", label);
   const options = { ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true } };
   host.view = await vegaEmbed(host, spec, options);
+  host.view.view.addEventListener("click", (_, item) => item?.datum?.day && onMark(item.datum));
   host.querySelector("svg").setAttribute("aria-hidden", "true"); // the label says what it is, the table beside it the rest
 }

@@ -1,7 +1,7 @@
 // The page: what the reader asks for, and every part drawn from it.
 // Not here: one table (table.js), one chart (charts.js), words (words.js).
 
-const usual = { part: "", project: "", region: "", name: "", find: "", only: [], hour: null, by: "status", zone: "", lang: "", theme: "" };
+const usual = { part: "", project: "", region: "", name: "", find: "", task: "", target: "", only: [], hour: null, by: "status", zone: "", lang: "", theme: "" };
 const asked = { ...usual };
 const tables = {};
 let data;
@@ -126,11 +126,11 @@ function drawTiles(shown) {
 
 // Where the list behind a number stands, and what is searched for there.
 const places = {
-  tasks: { part: "tasks", find: "" },
+  tasks: { part: "tasks", find: "tasks" },
   changes: { part: "changes", find: "" },
   conflicts: { part: "conflicts", find: "" },
-  past_end: { part: "tasks", find: "expiring:past_end" },
-  ends_soon: { part: "tasks", find: "expiring:within_24_hours" },
+  past_end: { part: "tasks", find: "expiring?ends=past_end" },
+  ends_soon: { part: "tasks", find: "expiring?ends=within_24_hours" },
   no_backup: { part: "sources", find: "" },
 };
 
@@ -162,16 +162,28 @@ function rowsOf(name, shown) {
     .filter((row) => !targets.length || targets.some((i) => [row[i]].flat().some((target) => shown.has(target))));
 }
 
-function column({ name, kind, description }) {
-  return { name, kind, description, label: () => say(`column.${name}`, { timezone: speech.timezone }) };
+function column({ name, kind, description, isUnseen = false }) {
+  return { name, kind, description, isUnseen, label: () => say(`column.${name}`, { timezone: speech.timezone }) };
 }
 
 function makeTables() {
   kinds.targets = { show: (value) => (value ?? []).map((target) => data.targets[target].label).join(", ") };
-  kinds.target = { show: (value) => (value === null ? "" : data.targets[value].label) };
-  for (const [name, { columns, query }] of Object.entries(data.tables)) {
-    tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column), query);
-  }
+  kinds.target = {
+    show: (value) => (value === null ? "" : data.targets[value].label),
+    node: (value) => (value === null ? document.createTextNode("") : lifeLink({ target: targetKey(data.targets[value]) }, data.targets[value].label)),
+  };
+  kinds.id.node = (value, row, columns) => idNode(value, { link: lifeOf(value, row, columns) });
+  kinds.ids.node = (values, row, columns) => listNode(values, (value) => idNode(value, { link: lifeOf(value, row, columns) }));
+  const made = (name, columns, query = null) => {
+    const onAsk = (chosen) => {
+      const text = new URLSearchParams(chosen).toString();
+      asked.find = found = text && `${name}?${text}`;
+      history.replaceState(null, "", address());
+    };
+    tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column), { query, onAsk });
+  };
+  for (const [name, { columns, query }] of Object.entries(data.tables)) made(name, columns, query);
+  made("tasks", TASK_COLUMNS.map(([name, kind, unseen]) => ({ name, kind, isUnseen: unseen !== undefined })), "from dim_pull_tasks where is_current");
   tables.targets = new DataTable(document.querySelector('[data-table="targets"]'), "targets", [
     ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "reason"], ["error_message", "address"],
     ["task_count", "number"], ["oldest_state_date", "day"], ["last_complete_date", "day"], ["region", "text"],
@@ -179,8 +191,41 @@ function makeTables() {
   ].map(([name, kind]) => column({ name, kind })));
 }
 
-// The table that was searched from elsewhere.
+const TASK_COLUMNS = [
+  ["destination", "address"], ["target", "target"], ["status", "status"], ["start_time", "time"], ["end_time", "time"],
+  ["source_type", "text"], ["task_id", "id"], ["state_date", "day"], ["app_name", "text", "unseen"], ["host", "text", "unseen"],
+];
+
+// A link to the life of the task that an id in a row stands for; null where the page does not follow it.
+function lifeOf(id, row, columns) {
+  const targets = columns.flatMap((column, i) => (["target", "targets"].includes(column.kind) ? [row[i]].flat() : []));
+  const place = targets.map((target) => placesOf(data).get(`${target}/${id}`)).find((each) => each !== undefined);
+  return place === undefined ? null : lifeLink({ task: taskKey(data, place) }, "");
+}
+
+// What the address asks a table for: the table, then what is chosen there.
 let found = "";
+
+function chosenIn(name) {
+  const [table, text] = asked.find.split("?");
+  return table === name ? Object.fromEntries(new URLSearchParams(text)) : null;
+}
+
+function drawTasks(shown, known) {
+  const { tasks, is_cut, total } = data.lives;
+  const rows = tasks.task_id.flatMap((_, i) => (tasks.is_current[i] && shown.has(tasks.target[i]) ? [TASK_COLUMNS.map(([name]) => tasks[name][i])] : []));
+  lookFor("tasks");
+  tables.tasks.show(rows, say("section.tasks"));
+  const notes = [coverNote("state", known, rows.length, is_cut)];
+  if (is_cut) notes.push(say("life.cut", { rows: number(tasks.task_id.length), total: number(total) }));
+  note(tables.tasks.host, notes.join(" "));
+}
+
+function lookFor(name) {
+  const chosen = chosenIn(name);
+  if (chosen) tables[name].lookFor(chosen);
+  else if (found.split("?")[0] === name) tables[name].lookFor({});
+}
 
 function drawTonight(rows) {
   drawHours(document.getElementById("hours"), data, rows, asked, (hour) => lead({ part: "tonight", hour }));
@@ -193,9 +238,7 @@ function drawTables(shown) {
     const rows = rowsOf(name, shown);
     const isCut = values[0].length < total;
     if (name === "tonight") drawTonight(rows);
-    const [table, key] = asked.find.split(":");
-    if (table === name) tables[name].lookFor(word("word", key) ?? "");
-    else if (found === name) tables[name].lookFor("");
+    lookFor(name);
     const asks = name === "tonight" ? tonightRows(data, rows, asked.only, asked.hour) : rows;
     tables[name].show(asks, say(`section.${name}`));
     const notes = [coverNote(covers, covers === "all" ? all : known, rows.length, isCut)];
@@ -204,7 +247,8 @@ function drawTables(shown) {
     }
     note(tables[name].host, notes.join(" "));
   }
-  found = asked.find.split(":")[0];
+  drawTasks(shown, known);
+  found = asked.find;
   const targets = [...shown].filter((i) => data.targets[i].is_expected);
   tables.targets.show(targets.map((i) => {
     const target = data.targets[i];
@@ -253,6 +297,20 @@ function charts(shown) {
   };
 }
 
+// Where a bar or a cell leads: to the tasks that it counts, as they are now, or to an hour that lies before us.
+function onMark(name, row) {
+  if (name === "load") {
+    const hour = Array.from({ length: data.tonight.hours }, (_, i) => time(data.tonight.begins_at + i * 3600))
+      .findIndex((moment) => moment.slice(0, 10) === row.day && Number(moment.slice(11, 13)) === row.hour);
+    if (hour >= 0) lead({ part: "tonight", hour });
+  } else if (row.value && !row.isOther && !row.isLast) {
+    const value = row.value === say("chart.empty") ? "" : row.value;
+    if (asked.by === "region") lead({ part: "tasks", region: value });
+    else if (asked.by === "target") lead({ part: "tasks", name: value });
+    else lead({ part: "tasks", find: value ? `tasks?${new URLSearchParams({ [asked.by]: value })}` : "" });
+  }
+}
+
 const chartLabels = {
   day: "chart.day", tasks: "chart.tasks", complete: "chart.known", expected: "section.targets",
   hour: "chart.hour", state: "section.coverage",
@@ -266,7 +324,7 @@ async function drawCharts(shown) {
     const known = knowledge(shown);
     const covered = coverNote("state", known, rows.length);
     details.hidden = rows.length === 0;
-    if (spec === null) drawMatrix(document.getElementById("matrix"), data, shown, (target) => lead({ part: "coverage", name: data.targets[target].label }));
+    if (spec === null) drawMatrix(document.getElementById("matrix"), data, shown, (target) => lead({ part: "life", task: "", target: targetKey(data.targets[target]) }));
     else if (name === "load") note(host, rows.length ? covered : "");
     if (spec !== null && rows.length === 0) {
       host.view?.finalize();
@@ -275,7 +333,7 @@ async function drawCharts(shown) {
       host.replaceChildren(element("p", { class: "cover" }, shown.size ? covered : say("filter.none")));
       continue;
     }
-    if (spec !== null) await drawChart(host, spec(), label);
+    if (spec !== null) await drawChart(host, spec(), label, (row) => onMark(name, row));
     details.table ??= new DataTable(details.querySelector(".table"), name, columns.map(([key, kind]) =>
       ({ name: key, kind, label: () => say(key === "value" ? `chart.${asked.by}` : chartLabels[key], { timezone: speech.timezone }) })));
     details.table.show(rows.map((row) => columns.map(([key]) => row[key])), label);
@@ -323,12 +381,28 @@ function makeControls() {
     const link = event.target.closest("a[data-part], a[data-go]");
     if (!link) return;
     event.preventDefault();
-    lead(link.dataset.go ? JSON.parse(link.dataset.go) : { part: link.dataset.part, find: "" });
+    if (link.closest("#results")) drawResults("");
+    lead(link.dataset.go ? JSON.parse(link.dataset.go) : { part: link.dataset.part, find: "", task: "", target: "" });
   });
   window.addEventListener("popstate", () => {
     readAddress();
     draw({ moves: true });
   });
+  const search = document.getElementById("search");
+  search.addEventListener("input", () => drawResults(search.value));
+  search.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    document.querySelector("#results a")?.click();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") drawResults("");
+  });
+  for (const [name, isPrinting] of [["beforeprint", true], ["afterprint", false]]) {
+    window.addEventListener(name, () => {
+      paper.isPrinting = isPrinting;
+      for (const table of [...Object.values(tables), ...Object.values(lifeTables)]) table.draw();
+    });
+  }
   document.getElementById("language").addEventListener("click", () => {
     asked.lang = speech.language === "en" ? "zh" : "en";
     draw();
@@ -338,6 +412,15 @@ function makeControls() {
     draw();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+}
+
+// What the search finds, below its box; a link there leads to the life of a task or a target.
+function drawResults(text) {
+  const { links, count } = searched(data, text);
+  const more = count > links.length ? say("table.more", { count: number(count - links.length) }) : count ? "" : say("search.none");
+  const results = document.getElementById("results");
+  results.hidden = !text.trim();
+  results.replaceChildren(...links.map((link) => element("li", {}, link)), ...(more ? [element("li", { class: "hint" }, more)] : []));
 }
 
 function isDark() {
@@ -352,6 +435,9 @@ function drawControls(shown) {
   form.shown.textContent = shown.size
     ? say("filter.shown", { count: number(shown.size), total: number(data.targets.length) })
     : say("filter.none");
+  const search = document.getElementById("search");
+  search.setAttribute("aria-label", say("search.label"));
+  search.setAttribute("placeholder", say("search.label"));
   document.getElementById("zone").value = speech.timezone;
   document.getElementById("contents-list").setAttribute("aria-label", say("page.contents"));
   for (const link of document.querySelectorAll("nav a")) {
@@ -394,12 +480,14 @@ async function drawNow() {
   drawAge(Date.now() / 1000);
   drawControls(shown);
   drawTiles(shown);
+  drawLife(document.getElementById("part-life"), data, asked);
   drawTables(shown);
+  drawBrief(document.getElementById("brief"), data, shown);
   document.getElementById("footer").textContent = say("page.footer", { ...data.build, timezone: speech.timezone });
   await drawCharts(shown);
   if (isMoving) {
     const part = asked.part && document.getElementById(`part-${asked.part}`);
-    part?.scrollIntoView?.();
+    (document.getElementById(asked.find.split("?")[0]) ?? part)?.scrollIntoView?.();
     part?.focus?.({ preventScroll: true });
     isMoving = false;
   }
@@ -420,7 +508,7 @@ async function begin() {
   speech.words = data.words;
   readAddress();
   document.getElementById("needs-script").hidden = false;
-  document.querySelector(".controls").hidden = false;
+  for (const controls of document.querySelectorAll(".controls")) controls.hidden = false;
   makeControls();
   makeTables();
   draw();

@@ -1,15 +1,19 @@
 // One table: sorted by a click on its head, searched, shown some rows at a time, copied whole as CSV.
 // Not here: which rows there are (page.js).
 
-// Rows at a time; fewer where each is a card of its own.
-const rowsShown = () => (matchMedia("(max-width: 40rem)").matches ? 3 : 10);
+// Rows at a time; fewer where each is a card of its own, more on paper, which cannot be turned.
+const paper = { isPrinting: false, rows: 50 };
+const rowsShown = () => (paper.isPrinting ? paper.rows : matchMedia("(max-width: 40rem)").matches ? 3 : 10);
+// Columns whose values are few: each is a choice above the table.
+const FACETS = new Set(["status", "source_type", "app_name", "host", "change", "ends", "timing", "rule", "coverage"]);
+const MOST_CHOICES = 200;
 const LIST_SHOWN = 3;
 const ID_SHOWN = 8;
 
 const kinds = {
   text: { show: (value) => value ?? "" },
   address: { show: (value) => value ?? "", css: "address" },
-  id: { show: (value) => value ?? "", css: "id", node: idNode },
+  id: { show: (value) => value ?? "", css: "id", node: (value) => idNode(value) },
   status: { show: (value) => value ?? "", node: (value) => element("span", { class: "pill" }, value ?? "") },
   word: { show: (value) => word("word", value) ?? "", css: "day" },
   coverage: { show: (value) => word("coverage", value) ?? "" },
@@ -17,21 +21,24 @@ const kinds = {
   reasons: { show: (value) => (value ?? []).map((each) => word("reason", each)).join("\n") },
   words: { show: (value) => (value ?? []).map((each) => word("coverage", each)).join(", ") },
   list: { show: (value) => (value ?? []).join("\n"), node: (values) => listNode(values) },
-  ids: { show: (value) => (value ?? []).join("\n"), css: "id", node: (values) => listNode(values, idNode) },
+  ids: { show: (value) => (value ?? []).join("\n"), css: "id", node: (values) => listNode(values, (value) => idNode(value)) },
   flag: { show: (value) => (value === null ? "" : say(value ? "table.yes" : "table.no")) },
   number: { show: (value) => (value === null ? "" : number(value)), raw: (value) => value ?? "", css: "number" },
   day: { show: (value) => value ?? "", css: "day" },
   time: { show: (value) => (value === null ? "" : time(value)), css: "day" },
 };
 
-// An id as short as it can be told apart; whole for the pointer, for a search and in a copy.
-function idNode(value) {
-  if (value === null || value.length <= ID_SHOWN) return document.createTextNode(value ?? "");
+// An id as short as it can be told apart, or whole; for the pointer and for a search always whole. `link` leads to it.
+function idNode(value, { isWhole = false, link = null } = {}) {
+  if (value === null || value === undefined) return document.createTextNode("");
+  const isShort = !isWhole && value.length > ID_SHOWN;
+  const text = link ?? document.createTextNode(isShort ? `${value.slice(0, ID_SHOWN)}…` : value);
+  if (link) link.textContent = isShort ? `${value.slice(0, ID_SHOWN)}…` : value;
   const button = element("button", {
     type: "button", class: "copy", title: value, "aria-label": say("table.copy_id", { id: value }),
     onclick: async () => { button.dataset.copied = String(await copyText(value)); },
   }, say("table.copy_short"));
-  return element("span", { title: value }, `${value.slice(0, ID_SHOWN)}… `, button);
+  return element("span", { title: value }, text, " ", button);
 }
 
 function listNode(values, node = (value) => document.createTextNode(value)) {
@@ -66,14 +73,16 @@ async function copyText(text) {
   }
 }
 
-// `columns`: [{name, kind, label, description}]; rows are arrays in the order of the columns; `query` gives them in SQL.
+// `columns`: [{name, kind, label, description, isUnseen}], of which unseen ones are chosen by and copied; rows are arrays in the order of the columns; `query` gives them in SQL.
+// `onAsk` is told what is chosen and searched for, to keep it; without it there is nothing to choose.
 class DataTable {
-  constructor(host, name, columns, query = null) {
-    Object.assign(this, { host, name, columns, query, rows: [], found: [], first: 0, order: null, search: "" });
+  constructor(host, name, columns, { query = null, onAsk = null } = {}) {
+    Object.assign(this, { host, name, columns, query, onAsk, rows: [], found: [], first: 0, order: null, search: "", chosen: {} });
+    this.facets = onAsk ? columns.flatMap((column, index) => (FACETS.has(column.name) ? [this.facet(column, index)] : [])) : [];
     this.note = element("output", { class: "hint" });
     this.body = element("tbody");
     this.heads = columns.map((column, index) =>
-      element("th", { scope: "col", class: kinds[column.kind].css },
+      element("th", { scope: "col", class: kinds[column.kind].css, hidden: column.isUnseen },
         element("button", { type: "button", title: column.description, onclick: () => this.sortBy(index) })));
     this.searchBox = element("input", { type: "search", oninput: () => this.searchFor(this.searchBox.value) });
     this.searchLabel = element("span");
@@ -86,9 +95,40 @@ class DataTable {
       element("table", {}, element("thead", {}, element("tr", {}, ...this.heads)), this.body));
     host.replaceChildren(
       element("div", { class: "tools" },
-        element("label", {}, this.searchLabel, " ", this.searchBox), this.copyButton, this.sqlButton, this.note),
+        element("label", {}, this.searchLabel, " ", this.searchBox), ...this.facets.map(({ label }) => label), this.copyButton, this.sqlButton, this.note),
       this.scroll,
       element("div", { class: "tools pager" }, this.back, this.range, this.forth));
+  }
+
+  facet(column, index) {
+    const select = element("select", { onchange: () => {
+      this.chosen = Object.fromEntries(Object.entries({ ...this.chosen, [column.name]: select.value }).filter(([, value]) => value));
+      this.asks();
+    } });
+    const text = element("span");
+    return { column, index, select, text, label: element("label", { class: "facet" }, text, " ", select) };
+  }
+
+  // What stands in the rows, each with how many; the value that is chosen stands there even where no row has it.
+  fillFacets() {
+    for (const { column, index, select, text, label } of this.facets) {
+      const counts = new Map();
+      for (const row of this.rows) if (row[index]) counts.set(row[index], (counts.get(row[index]) ?? 0) + 1);
+      const chosen = this.chosen[column.name] ?? "";
+      if (chosen && !counts.has(chosen)) counts.set(chosen, 0);
+      const values = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, MOST_CHOICES);
+      label.hidden = values.length < 2 && !chosen;
+      text.textContent = column.label();
+      select.replaceChildren(element("option", { value: "" }, say("filter.all")), ...values.map(([value, count]) =>
+        element("option", { value }, `${kinds[column.kind].show(value)} (${number(count)})`)));
+      select.value = chosen;
+    }
+  }
+
+  asks() {
+    this.first = 0;
+    this.onAsk?.({ ...this.chosen, ...(this.search ? { search: this.search } : {}) });
+    this.arrange();
   }
 
   show(rows, label) {
@@ -107,14 +147,14 @@ class DataTable {
 
   searchFor(text) {
     this.search = text.trim().toLowerCase();
-    this.first = 0;
-    this.arrange();
+    this.asks();
   }
 
-  // What is searched from elsewhere stands in the box as well.
-  lookFor(text) {
-    this.searchBox.value = text;
-    this.search = text.trim().toLowerCase();
+  // What the address asks for stands in the boxes as well.
+  lookFor({ search = "", ...chosen }) {
+    if (this.search !== search.trim().toLowerCase()) this.searchBox.value = search;
+    this.search = search.trim().toLowerCase();
+    this.chosen = Object.fromEntries(Object.entries(chosen).filter(([name]) => this.facets.some(({ column }) => column.name === name)));
   }
 
   turn(step) {
@@ -124,10 +164,9 @@ class DataTable {
 
   arrange() {
     const wanted = this.search;
-    this.found = wanted
-      ? this.rows.filter((row) => this.columns.some((column, i) =>
-        String(kinds[column.kind].show(row[i])).toLowerCase().includes(wanted)))
-      : this.rows.slice();
+    const chosen = this.facets.filter(({ column }) => this.chosen[column.name]);
+    this.found = this.rows.filter((row) => chosen.every(({ column, index }) => row[index] === this.chosen[column.name])
+      && (!wanted || this.columns.some((column, i) => String(kinds[column.kind].show(row[i])).toLowerCase().includes(wanted))));
     if (this.order) {
       const { index, step } = this.order;
       const column = this.columns[index];
@@ -159,11 +198,15 @@ class DataTable {
     this.body.replaceChildren(...this.found.slice(this.first, last).map((row) =>
       element("tr", {}, ...this.columns.map((column, i) => {
         const kind = kinds[column.kind];
-        return element("td", { class: kind.css, "data-label": column.label() }, kind.node ? kind.node(row[i]) : kind.show(row[i]));
+        return element("td", { class: kind.css, "data-label": column.label(), hidden: column.isUnseen }, kind.node ? kind.node(row[i], row, this.columns) : kind.show(row[i]));
       }))));
-    this.range.textContent = this.found.length
+    const range = this.found.length
       ? say("table.rows", { first: number(this.first + 1), last: number(last), count: number(this.found.length) })
       : say("table.no_rows");
+    const isPart = this.found.length < this.rows.length;
+    this.range.textContent = isPart ? `${range} ${say("table.of_all", { count: number(this.rows.length) })}` : range;
+    this.host.classList.toggle("empty", this.rows.length === 0);
+    this.fillFacets();
     this.back.disabled = this.first === 0;
     this.forth.disabled = last >= this.found.length;
     this.back.setAttribute("aria-label", say("table.previous"));

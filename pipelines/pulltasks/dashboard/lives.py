@@ -1,0 +1,145 @@
+"""The lives of tasks and targets: what each was on every day that is known, as the page tells it.
+
+Lives here: which tasks the page follows, their states, changes and relations, a target's days.
+Does not live here: the numbers of all tasks (contents), how a life looks (page/lives.js).
+
+Tasks are named by their position in the list that stands here; days are ISO dates, times seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Up to so many tasks all of them are followed; where there are more, those that changed lately or need somebody.
+MOST_TASKS = 5_000
+MOST_CHANGES = 20_000
+
+# Needs `shown_targets` and `shown_days`. The most urgent stand first, so that a cut leaves out the quietest.
+_FOLLOWED = """
+create or replace temp table followed as
+with in_conflict as (
+    select distinct unnest(task_ids) as task_id, destination_fingerprint
+    from rpt_stream_conflicts
+    where timing <> 'over'
+),
+changed as (
+    select project_id, region, task_id, max(snapshot_date) as changed_date
+    from fct_pull_task_changes
+    where snapshot_date >= (select min(snapshot_date) from shown_days)
+    group by all
+),
+ranked as (
+    select
+        tasks.*,
+        targets.position as target,
+        changed.changed_date,
+        conflicts.task_id is not null or expiring.task_id is not null as needs_somebody,
+        count(*) over () as total,
+    from dim_pull_tasks as tasks
+    inner join shown_targets as targets on tasks.project_id = targets.project_id and tasks.region = targets.region
+    left join changed
+        on tasks.project_id = changed.project_id and tasks.region = changed.region and tasks.task_id = changed.task_id
+    left join in_conflict as conflicts
+        on tasks.task_id = conflicts.task_id and tasks.destination_fingerprint = conflicts.destination_fingerprint
+        and tasks.is_current
+    left join rpt_expiring_tasks as expiring
+        on tasks.project_id = expiring.project_id and tasks.region = expiring.region
+        and tasks.task_id = expiring.task_id
+)
+select
+    row_number() over (
+        order by not needs_somebody, changed_date desc nulls last, not is_current, target, task_id
+    ) - 1 as place,
+    *
+from ranked
+where total <= $most or needs_somebody or changed_date is not null
+order by place
+limit $most
+"""
+_TASKS = """
+select
+    target, task_id, is_current, destination, destination_host as host, app_name, status, source_type,
+    epoch(start_time)::bigint as start_time, epoch(end_time)::bigint as end_time,
+    epoch(create_time)::bigint as create_time, source_urls, backup_source_urls, callback_url,
+    first_seen_date::varchar as first_seen_date, state_date::varchar as state_date,
+    absence_noticed_date::varchar as absence_noticed_date,
+from followed
+order by place
+"""
+_SPELLS = """
+select followed.place, spells.status, spells.from_date::varchar, spells.to_date::varchar, spells.days_unknown
+from fct_status_spells as spells
+inner join followed using (project_id, region, task_id)
+order by followed.place, spells.from_date
+"""
+_CHANGES = """
+select
+    followed.place, changes.snapshot_date::varchar, changes.previous_complete_date::varchar, changes.change,
+    changes.field, changes.value_before, changes.value_after, changes.reason,
+from fct_pull_task_changes as changes
+inner join followed using (project_id, region, task_id)
+order by changes.snapshot_date desc, followed.place, changes.field
+limit $most
+"""
+# Listed tasks that name one source, or push to one stream.
+_RELATED = """
+select '{kind}' as kind, list(distinct place order by place) as places
+from (select place, unnest({fingerprints}) as fingerprint from followed where is_current)
+where fingerprint is not null
+group by fingerprint
+having count(distinct place) > 1
+order by places
+"""
+_RELATIONS = {
+    "source": "source_fingerprints || backup_source_fingerprints",
+    "destination": "[destination_fingerprint]",
+}
+_TARGET_DAYS = """
+select
+    targets.position,
+    list(days.position order by days.position) as days,
+    list(coverage.task_count order by days.position) as task_counts,
+    list(coverage.requests order by days.position) as requests,
+    list(round(coverage.duration_seconds, 1) order by days.position) as seconds,
+from rpt_snapshot_coverage as coverage
+inner join shown_days as days on coverage.snapshot_date = days.snapshot_date
+inner join shown_targets as targets on coverage.project_id = targets.project_id and coverage.region = targets.region
+where coverage.is_expected
+group by all
+order by all
+"""
+
+
+def read_lives(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """What the page tells of single tasks and targets; `shown_targets` and `shown_days` must be there.
+
+    Returns:
+        `tasks`: a list for each column, in the order of the places that the rest names tasks by; `spells`, `changes`
+        and `target_days`: rows; `related`: `(source or destination, places)`; `total`: all tasks that were ever
+        listed; `is_cut`: whether some of them are not followed; `changes_cut`: likewise of their changes.
+    """
+    con = connection
+    con.execute(_FOLLOWED, {"most": MOST_TASKS})
+    found = con.execute(_TASKS)
+    names, rows = [column[0] for column in found.description], found.fetchall()
+    changes = con.execute(_CHANGES, {"most": MOST_CHANGES}).fetchall()
+    ((total,),) = con.execute("select count(*) from dim_pull_tasks").fetchall()
+    return {
+        "tasks": dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        if rows
+        else dict.fromkeys(names, ()),
+        "spells": con.execute(_SPELLS).fetchall(),
+        "changes": changes,
+        "changes_cut": len(changes) == MOST_CHANGES,
+        "related": [
+            row
+            for kind, fingerprints in _RELATIONS.items()
+            for row in con.execute(_RELATED.format(kind=kind, fingerprints=fingerprints)).fetchall()
+        ],
+        "target_days": con.execute(_TARGET_DAYS).fetchall(),
+        "total": total,
+        "is_cut": len(rows) < total,
+    }
