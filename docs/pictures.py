@@ -1,37 +1,150 @@
-"""The pictures of the page that README.md and docs/ show, afresh from the demo's lake: light, dark, on a phone."""
+"""The pictures in README.md and docs/, afresh from the demo's lake: the page, `status`, `doctor`, Dagster's graph."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import socket
+import subprocess
 import sys
+import tempfile
+import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+import duckdb
 from playwright.sync_api import sync_playwright
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+from rich.text import Text
+
+from pulltasks.sandbox.server import AccessKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / ".demo" / "lake" / "warehouse" / "dashboard.html"
-# file, width, height, colour scheme
-PICTURES = (
-    ("dashboard.png", 1280, 1500, "light"),
-    ("dashboard-dark.png", 1280, 1500, "dark"),
-    ("dashboard-phone.png", 390, 1100, "light"),
+DEMO = HERE.parent / ".demo"
+PAGE = DEMO / "lake" / "warehouse" / "dashboard.html"
+BIN = Path(sys.executable).parent
+COLUMNS = 110
+ENVIRONMENT = os.environ | {
+    "HUAWEICLOUD_SDK_AK": AccessKey().ak,
+    "HUAWEICLOUD_SDK_SK": AccessKey().sk,
+    "FORCE_COLOR": "1",
+    "COLUMNS": str(COLUMNS),
+}
+# Fonts would be loaded from elsewhere by whoever opens the picture.
+SVG_WITHOUT_FONTS = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+# A listed task that changed more often than others.
+TASK = (
+    "select project_id || '/' || region || '/' || task_id from fct_status_spells "
+    "semi join (from dim_pull_tasks where is_current) using (project_id, region, task_id) "
+    "group by all order by count(*) desc, 1 limit 1"
 )
+
+
+def pictures_of_the_page(browser: Browser) -> None:
+    with duckdb.connect(str(DEMO / "lake" / "warehouse" / "pulltasks.duckdb"), read_only=True) as warehouse:
+        ((task,),) = warehouse.execute(TASK).fetchall()
+    life = f"#part=life&task={quote(task, safe='')}"
+    # file, width, height, colour scheme, what is asked of the page
+    for name, width, height, scheme, asked in (
+        ("dashboard.png", 1280, 1500, "light", ""),
+        ("dashboard-dark.png", 1280, 1500, "dark", ""),
+        ("dashboard-phone.png", 390, 1100, "light", ""),
+        ("dashboard-task.png", 1280, 1000, "light", life),
+    ):
+        page = browser.new_page(viewport={"width": width, "height": height}, locale="en-GB", color_scheme=scheme)
+        page.goto(PAGE.as_uri() + asked)
+        page.wait_for_function("document.documentElement.dataset.drawn")
+        page.screenshot(path=HERE / name)
+        print(HERE / name)
+
+
+def picture_of_a_command(*words: str) -> None:
+    """What a verb prints on a terminal, as an SVG named by the verb; whatever its exit code is."""
+    command = [BIN / "pulltasks", *words, "--config", DEMO / "pulltasks.toml"]
+    said = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=COLUMNS, file=nowhere)
+        console.print(Text.from_ansi(said.stdout + said.stderr))
+        path = HERE / f"{words[0]}.svg"
+        console.save_svg(str(path), title=f"pulltasks {' '.join(words)}", code_format=SVG_WITHOUT_FONTS)
+    print(path)
+
+
+@contextmanager
+def serving_where_the_demo_asks() -> Iterator[None]:
+    """A sandbox at the address that the demo's configuration names, with the fault of its last day."""
+    port = (DEMO / "pulltasks.toml").read_text().partition("127.0.0.1:")[2].partition('"')[0]
+    fault = "00030003000300030003000300030003=forbidden"
+    command = [BIN / "pulltasks", "sandbox", "--port", port, "--fault", fault]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/")
+            yield
+        finally:
+            server.terminate()
+
+
+def wait_for(url: str, seconds: int = 60) -> None:
+    """Until something answers there, whatever it says."""
+    host, port = url.split("/")[2].split(":")
+    for _ in range(seconds * 5):
+        with socket.socket() as caller:
+            if caller.connect_ex((host, int(port))) == 0:
+                return
+        time.sleep(0.2)
+    sys.exit(f"{url}: nothing answered in {seconds} s")
+
+
+def picture_of_the_graph(browser: Browser) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as home:
+        environment = ENVIRONMENT | {"DAGSTER_HOME": home, "PULLTASKS_CONFIG": str(DEMO / "pulltasks.toml")}
+        command = [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "--read-only"]
+        log = Path(home) / "webserver.log"
+        with (
+            log.open("w") as said,
+            subprocess.Popen(
+                [*command, "-w", HERE.parent / "workspace.yaml"],
+                env=environment,
+                stdout=said,
+                stderr=said,
+                cwd=HERE.parent,
+            ) as server,
+        ):
+            try:
+                wait_for(f"http://127.0.0.1:{port}")
+                page = browser.new_page(viewport={"width": 1600, "height": 1000})
+                page.goto(f"http://127.0.0.1:{port}/asset-groups")
+                page.get_by_role("button", name="Skip").click(timeout=60_000)
+                page.wait_for_timeout(5_000)  # the graph moves into place
+                page.screenshot(path=HERE / "dagster.png")
+                print(HERE / "dagster.png")
+            finally:
+                server.terminate()
 
 
 def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None or not PAGE.is_file():
         sys.exit(f"pictures need Chromium and {PAGE}: run `make demo` first")
+    picture_of_a_command("status")
+    with serving_where_the_demo_asks():
+        picture_of_a_command("doctor")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        for name, width, height, scheme in PICTURES:
-            page = browser.new_page(
-                viewport={"width": width, "height": height}, locale="en-GB", color_scheme=scheme, device_scale_factor=1
-            )
-            page.goto(PAGE.as_uri())
-            page.wait_for_function("document.documentElement.dataset.drawn")
-            page.screenshot(path=HERE / name)
-            print(HERE / name)
+        pictures_of_the_page(browser)
+        picture_of_the_graph(browser)
         browser.close()
 
 

@@ -294,7 +294,7 @@ def test_threads_and_memory_are_set_together(cores: int, settings: dict, threads
     assert room_of(WarehouseSettings(**settings), cores, 20_001) == (threads, memory)
 
 
-@pytest.mark.parametrize(("tasks", "memory"), [(500_000, "300MB"), (500_010, "300MB"), (1_000_000, "450MB")])
+@pytest.mark.parametrize(("tasks", "memory"), [(500_000, "300MB"), (500_010, "300MB"), (1_000_000, "600MB")])
 def test_many_tasks_get_more_memory(tasks: int, memory: str) -> None:
     assert room_of(WarehouseSettings(), 2, tasks) == (2, memory)
 

@@ -223,6 +223,22 @@ def test_a_day_without_a_task_is_a_table_without_rows_and_a_count_of_zero(desk: 
     assert all(values == [] for table in of_tasks for values in table["values"])
 
 
+def test_what_a_number_was_the_day_before_is_what_its_report_said_then(desk: Desk) -> None:
+    desk.run(DAYS[1])
+    said = dict.fromkeys(("past_end", "ends_soon", "no_backup"))
+    with open_published(desk.lake) as then:
+        for name, query in contents._TALLIES.items():
+            if name in said:
+                said[name] = dict(then.execute(f"select keys[1], rows from ({query}) as found (keys, rows)").fetchall())
+    desk.run(DAY)
+    found, _ = of(desk.lake)
+    keys = [f"{target['project_id']}/{target['region']}" for target in found["targets"]]
+    assert {day for day, *_ in found["before"]} == {0}
+    for i, name in enumerate(said):
+        told = {keys[target]: counts[i] for _, target, *counts in found["before"] if counts[i]}
+        assert told == said[name]
+
+
 def test_the_newest_complete_day_is_told_with_when_it_ended(lake) -> None:
     found, _ = of(lake)
     assert found["newest_complete"]["day"] == DAYS[0]

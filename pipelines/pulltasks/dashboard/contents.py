@@ -194,6 +194,29 @@ WHO = {
     ),
 }
 
+# What some of these numbers were a day and a week before the last day, a target: from the states of that day.
+_BEFORE = """
+select
+    days.position as day,
+    targets.position as target,
+    count(*) filter (tasks.end_time <= dates.observed_at) as past_end,
+    count(*) filter (
+        tasks.end_time > dates.observed_at and tasks.end_time <= dates.observed_at + interval 24 hour
+    ) as ends_soon,
+    count(*) filter (
+        len(list_filter(tasks.backup_source_fingerprints, lambda address: address is not null)) = 0
+    ) as no_backup,
+from dim_pull_task_versions as tasks
+inner join shown_targets as targets on tasks.project_id = targets.project_id and tasks.region = targets.region
+inner join dim_dates as dates
+    on tasks.valid_from_date <= dates.snapshot_date
+    and (tasks.valid_to_date is null or tasks.valid_to_date > dates.snapshot_date)
+    and (select through_date from meta_build) - dates.snapshot_date in (1, 7)
+inner join shown_days as days on dates.snapshot_date = days.snapshot_date
+group by all
+order by all
+"""
+
 
 def read_contents(
     connection: duckdb.DuckDBPyConnection, timezone: str, limits: Limits, display_timezone: str | None = None
@@ -255,6 +278,7 @@ def read_contents(
         "tonight": {"begins_at": tonight_at, "hours": TONIGHT_HOURS},
         "tallies": {name: _tally(con, query, positions) for name, query in _TALLIES.items()},
         "lives": read_lives(con),
+        "before": con.execute(_BEFORE).fetchall(),
         "tables": {table.name: _table(con, table, positions) for table in TABLES},
     }
 

@@ -48,7 +48,7 @@ LEAST_MEMORY_MB = 300
 MEMORY_MB_PER_THREAD = 40
 # Beyond so many tasks a day, what joins them by their names needs more.
 MANY_TASKS = 500_000
-MEMORY_MB_PER_MILLION_MORE = 300
+MEMORY_MB_PER_MILLION_MORE = 600
 # More threads than this gain nothing for models of this size.
 MOST_THREADS = 8
 # For so few tasks each further thread costs more than it saves: all of them prepare every expression for themselves.

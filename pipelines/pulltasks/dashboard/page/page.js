@@ -114,7 +114,8 @@ function drawTiles(shown) {
     if (known.never && !isChange) notes.push(say("tile.never", { count: known.never }));
     if (!notes.length) notes.push(say("tile.known", known));
     const days = { tasks: countsByDay, changes: changesByDay }[name]?.(shown);
-    if (days && name === "tasks" && !noneKnown) notes.push(...comparisons(days));
+    const history = days ?? BEFORE[name]?.(shown, count);
+    if (history && !noneKnown) notes.push(...comparisons(history));
     const link = element("a", { href: "#", "data-go": JSON.stringify(places[name]) },
       element("span", { class: "label" }, say(`tile.${name}`)),
       element("strong", {}, value),
@@ -141,6 +142,11 @@ function countsByDay(shown) {
 function changesByDay(shown) {
   return byDay(data, shown, data.changed);
 }
+
+// Numbers that are known of today, the day before and the week before only: null on every other day.
+const BEFORE = Object.fromEntries(["past_end", "ends_soon", "no_backup"].map((name, i) => [name, (shown, today) =>
+  byDay(data, shown, data.before.map(([day, target, ...counts]) => [target, [day], [counts[i]]])).map((value, day, all) =>
+    (day === all.length - 1 ? value === null ? null : today : [all.length - 2, all.length - 8].includes(day) ? value : null))]));
 
 function comparisons(days) {
   const today = days.at(-1);
