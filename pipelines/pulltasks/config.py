@@ -45,7 +45,16 @@ SECRET_KEYS = frozenset(
 )
 # Those of them that have a variable of their own, by section.
 _VARIABLES = frozenset(
-    {("auth", "token"), ("auth", "password"), ("alerts", "webhook"), ("alerts", "urls"), ("alerts", "heartbeat")}
+    {
+        ("auth", "token"),
+        ("auth", "password"),
+        ("alerts", "webhook"),
+        ("alerts", "urls"),
+        ("alerts", "heartbeat"),
+        ("lake", "access_key"),
+        ("lake", "secret_key"),
+        ("lake", "security_token"),
+    }
 )
 
 
@@ -94,7 +103,10 @@ def require_some(path: Path | None) -> None:
 def _with_whole_paths(settings: Settings, folder: Path) -> Settings:
     """The settings with paths that are relative to the file's folder, and `~` for what it stands for."""
     root = settings.lake.root.expanduser()
-    lake = settings.lake.model_copy(update={"root": folder / root})
+    keys = ("access_key_file", "secret_key_file", "security_token_file")
+    mirror = settings.lake.mirror
+    mirror = mirror.model_copy(update={name: _whole(getattr(mirror, name), folder) for name in keys})
+    lake = settings.lake.model_copy(update={"root": folder / root, "mirror": mirror})
     files = ("webhook_file", "urls_file", "heartbeat_file")
     alerts = settings.alerts.model_copy(update={name: _whole(getattr(settings.alerts, name), folder) for name in files})
     named = {name: _with_whole_files(each, folder) for name, each in settings.auth.named.items()}

@@ -72,6 +72,10 @@ class LakeBusy(LakeError):
     """Another process is writing to the same lake."""
 
 
+class MirrorError(LakeError):
+    """The lake's mirror in object storage cannot be read or written; the lake itself is as it was."""
+
+
 class NoWarehouse(LakeError):
     """Nothing has been published in this lake yet."""
 

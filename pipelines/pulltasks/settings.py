@@ -120,6 +120,34 @@ def _memory(text: str | None) -> str | None:
     return text
 
 
+def _bucket_url(url: str | None) -> str | None:
+    if url is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", url):
+        raise ValueError(f"{url!r} is no address in object storage; write it like s3://bucket/prefix")
+    return url.rstrip("/") if url else url
+
+
+def _is_this_machine(host: str) -> bool:
+    return host in _THIS_MACHINE or host.endswith(".localhost")
+
+
+def _is_address(url: str | None) -> bool:
+    return url is not None and re.fullmatch(r"[0-9.]+|.*:.*", urlsplit(url).hostname or "") is not None
+
+
+def _store_endpoint(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    is_plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
+    if not (
+        parts.hostname
+        and is_plain
+        and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname)))
+    ):
+        raise ValueError(f"{url!r} is no store's address; write it like https://obs.cn-north-4.myhuaweicloud.com")
+    return url.rstrip("/")
+
+
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 SomePath = Annotated[Path, BeforeValidator(_path)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
@@ -132,12 +160,57 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class MirrorSettings(_Section):
+    """Where in object storage the lake is kept a second time; without `url` nowhere.
+
+    Attributes:
+        url: `s3://bucket/prefix` of the mirror, which is as private as the lake.
+        published_url: another bucket, which takes what readers may see under fixed names.
+        endpoint: address of the store without the bucket; by default OBS of `region`.
+        path_style: whether the bucket stands in the path instead of the host; OBS refuses that.
+        with_key: whether the redaction key goes there as well.
+        keep_days: how many days one version a day is kept.
+    """
+
+    url: Annotated[str | None, AfterValidator(_bucket_url)] = None
+    published_url: Annotated[str | None, AfterValidator(_bucket_url)] = None
+    endpoint: Annotated[str | None, AfterValidator(_store_endpoint)] = None
+    region: str | None = None
+    path_style: bool = False
+    access_key: SecretStr | None = None
+    access_key_file: SomePath | None = None
+    secret_key: SecretStr | None = None
+    secret_key_file: SomePath | None = None
+    security_token: SecretStr | None = None
+    security_token_file: SomePath | None = None
+    with_key: bool = False
+    keep_days: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> MirrorSettings:
+        if self.url is None and self.published_url is not None:
+            raise ValueError("published_url is set, but no url: what is published is put beside the mirror")
+        if self.url is not None and not (self.endpoint or self.region):
+            raise ValueError("url needs a region (of OBS), or the endpoint of another store")
+        if self.url is not None and not self.path_style and _is_address(self.endpoint):
+            raise ValueError("endpoint is an IP address, which no bucket can stand before; set path_style = true")
+        if self.url is not None and self.url == self.published_url:
+            raise ValueError("published_url is the mirror's own url, which is private; name another bucket")
+        if bool(self.access_key or self.access_key_file) != bool(self.secret_key or self.secret_key_file):
+            raise ValueError(
+                "access_key and secret_key go together: set PULLTASKS_LAKE__MIRROR__ACCESS_KEY and "
+                "PULLTASKS_LAKE__MIRROR__SECRET_KEY (or …_FILE)"
+            )
+        return self
+
+
 class LakeSettings(_Section):
     """Where the files live, a relative root being taken from the configuration file's folder; and for how long."""
 
     root: SomePath = Path("lake")
     keep_raw_days: int | None = Field(default=None, ge=1)
     keep_daily_months: int = Field(default=0, ge=0)
+    mirror: MirrorSettings = MirrorSettings()
 
 
 class ApiSettings(_Section):

@@ -11,14 +11,16 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from pulltasks.cli.ending import alarms, end, fail, remembered, stop_on_signals, told_after_publishing
+from pulltasks.cli.ending import alarms, end, fail, stop_on_signals, told_after_publishing
+from pulltasks.cli.lake import lake_app
 from pulltasks.cli.lazy_imports import hide_what_no_verb_needs
+from pulltasks.cli.options import ConfigOption, read_settings, real_clock
 from pulltasks.cli.output import (
     NOT_COMPLETE,
     Format,
@@ -48,7 +50,8 @@ SANDBOX_FAULTS = (
 
 # The verbs in the order in which they are needed.
 ORDER = (
-    "init", "doctor", "snapshot", "status", "query", "shell", "dashboard", "rebuild", "compact", "forget", "sandbox",
+    "init", "doctor", "snapshot", "status", "query", "shell", "dashboard", "rebuild", "compact", "forget", "lake",
+    "sandbox",
 )  # fmt: skip
 
 
@@ -69,9 +72,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Configuration file; default PULLTASKS_CONFIG, else pulltasks.toml.")
-]
+app.add_typer(lake_app, name="lake")
 
 
 def _print_version(is_asked: bool) -> None:
@@ -167,8 +168,8 @@ def snapshot(
         fail("--accept-drop: name the target whose drop is right, with --target", 2)
     asked = _date(day, "--date")
     simulated = _date(simulated_date, "--simulated-date")
-    settings = _settings(config)
-    clock = _clock()
+    settings = read_settings(config)
+    clock = real_clock()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
     with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
@@ -204,9 +205,9 @@ def rebuild(
     begin, end = _date(first, "--from"), _date(last, "--to")
     if begin is None or end is None or begin > end:
         fail(f"--from {first} lies after --to {last}", 2)
-    settings = _settings(config, need_targets=False)
+    settings = read_settings(config, need_targets=False)
     with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
-        result = run_rebuild(settings, begin, end, _clock(), watcher=progress, tell=failures.append)
+        result = run_rebuild(settings, begin, end, real_clock(), watcher=progress, tell=failures.append)
     with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
         typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
         if result.days_without_raw:
@@ -231,7 +232,7 @@ def forget(
     from pulltasks.run.order import forget as run_forget
 
     wanted = _date(day, "--date")
-    settings = _settings(config, need_targets=False)
+    settings = read_settings(config, need_targets=False)
     if wanted is None or not yes:
         fail(
             f"{wanted} would be taken out of {settings.lake.root} and of all history; its files would go into "
@@ -239,7 +240,7 @@ def forget(
             2,
         )
     with Progress(lambda: datetime.now(UTC)) as progress:
-        found = run_forget(settings, wanted, _clock(), for_good=for_good, watcher=progress)
+        found = run_forget(settings, wanted, real_clock(), for_good=for_good, watcher=progress)
     with told_after_publishing(NOT_COMPLETE if found.troubles else 0):
         typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
         for text in found.troubles:
@@ -258,7 +259,7 @@ def compact(config: ConfigOption = None) -> None:
     from pulltasks.run.order import compact as run_compact
     from pulltasks.run.report import words_of_needed_raw
 
-    settings = _settings(config, need_targets=False)
+    settings = read_settings(config, need_targets=False)
     with Progress(lambda: datetime.now(UTC)) as progress:
         months, without_raw, needed = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
     for month in months:
@@ -298,7 +299,7 @@ def status(
     from pulltasks.warehouse.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
 
     allowed = _duration(max_age, "--max-age")
-    settings = _settings(config, need_targets=False)
+    settings = read_settings(config, need_targets=False)
     now = datetime.now(UTC)
     limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
     lake = Lake(settings.lake.root)
@@ -337,7 +338,7 @@ def dashboard(
     """
     from pulltasks.dashboard import write_dashboard_alone
 
-    page = write_dashboard_alone(_settings(config, need_targets=False))
+    page = write_dashboard_alone(read_settings(config, need_targets=False))
     typer.echo(page)
     if open_it:
         import webbrowser
@@ -380,7 +381,7 @@ def query(
 
     if excel and output_format:
         fail("--excel and --format: name one of them", 2)
-    lake = Lake(_settings(config, need_targets=False).lake.root)
+    lake = Lake(read_settings(config, need_targets=False).lake.root)
     wanted = Format.EXCEL if excel else format_of(output_format, output)
     try:
         answer(lake, text_of_query(sql, file), wanted, unredacted=unredacted, output=output, all_rows=all_rows)
@@ -397,7 +398,7 @@ def shell(config: ConfigOption = None) -> None:
     from pulltasks.cli.query import shell_command
     from pulltasks.lake.lake import Lake
 
-    command = shell_command(Lake(_settings(config, need_targets=False).lake.root))
+    command = shell_command(Lake(read_settings(config, need_targets=False).lake.root))
     os.execv(command[0], command)  # noqa: S606 - the user asked for that program, and no shell reads its arguments
 
 
@@ -425,7 +426,7 @@ def doctor(
     from pulltasks.doctor.lake import examine_lake
     from pulltasks.doctor.targets import examine, report_for_maintainers
 
-    settings = _settings(config)
+    settings = read_settings(config)
     now = datetime.now(UTC)
     if test_alarm:
         from pulltasks.alerts.notify import send_test
@@ -493,25 +494,6 @@ def sandbox(
     from pulltasks.sandbox.cli import serve
 
     serve(port, seed, projects, tasks, fault or [], latency_ms)
-
-
-def _settings(config: Path | None, *, need_targets: bool = True) -> Settings:
-    from pulltasks import config as configuration
-
-    configuration.require_some(config)
-    return remembered(configuration.load(config, need_targets=need_targets))
-
-
-def _clock() -> _Clock:
-    import uuid
-
-    from pulltasks.capture.targets import Clock
-
-    return Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
-
-
-if TYPE_CHECKING:
-    from pulltasks.capture.targets import Clock as _Clock
 
 
 def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str]] | None:

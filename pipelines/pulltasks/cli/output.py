@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date, datetime, timedelta
     from types import TracebackType
+    from typing import Self
 
     from pulltasks.cli.log import Log, LogFormat
     from pulltasks.doctor.targets import Report
@@ -105,6 +106,35 @@ class Progress:
             self._bar.update(self._task, note=visible(note))
 
 
+class Counter:
+    """A bar for work of known size on a terminal; nothing elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            import rich.progress
+            from rich.console import Console
+
+            self._bar = rich.progress.Progress(console=Console(stderr=True))
+            self._task = self._bar.add_task(self._title, total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """So many of so many are done."""
+        if self._bar:
+            self._bar.update(self._task, completed=done, total=total)
+
+
 def print_captures(day: date, result: RunResult, timezone: str) -> None:
     """How each target ended, what to do about those that are not complete, and what stands all the same."""
     from pulltasks.run.report import count_of_complete, judged, once, words_about_clocks
@@ -149,6 +179,8 @@ def print_end(result: RunResult) -> None:
         typer.echo(f"the page is {result.dashboard}")
     if result.page_error:
         typer.echo(result.page_error, err=True)
+    if result.mirror_error:
+        typer.echo(result.mirror_error, err=True)
 
 
 # Of what a target's day may be called; NO_COLOR and whatever is no terminal get none.

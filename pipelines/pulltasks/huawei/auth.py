@@ -266,7 +266,7 @@ def credential_from(
     names = f"{settings.env_prefix}HUAWEICLOUD_SDK_AK and {settings.env_prefix}HUAWEICLOUD_SDK_SK"
     if settings.env_prefix:
         raise ConfigError([f"{key}: no access key in the environment; set {names}"])
-    keys = _vendor_chain()
+    keys = vendor_chain()
     if keys is None:
         raise ConfigError(
             [
@@ -277,7 +277,7 @@ def credential_from(
     return SignedCredential(name, f"vendor's chain ({type(keys).__name__})", keys, now)
 
 
-def _vendor_chain() -> KeyPair | None:
+def vendor_chain() -> KeyPair | None:
     """What the vendor's own chain finds beyond plain variables: OIDC, profile, cloud metadata, pod identity."""
     import requests
     from huaweicloudsdkcore.auth.provider import CredentialProviderChain

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pulltasks.errors import ConfigError, LakeBusy
+from pulltasks.errors import ConfigError, LakeBusy, LakeError
 from pulltasks.names import REGION_PATTERN
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class Lake:
         self.alerts_sent = self.alerts / "sent.json"
         self.errors = root / "errors"
         self.forgotten = root / "forgotten"
+        self.mirror = root / "mirror"
+        self.mirror_state = self.mirror / "state.json"
+        # There while the lake is being restored: until then it is no lake.
+        self.restoring = self.mirror / "restoring.json"
         # One folder for everything unfinished: what a killed run leaves is found in one place.
         self._unfinished = root / ".unfinished"
 
@@ -149,7 +153,7 @@ class Lake:
 
     def private_folders(self) -> list[Path]:
         """Folders that are for the lake's owner alone, whether they are there or not."""
-        folders = (self.raw, self.tidy, self.root / "bases", self.alerts, self.errors, self.forgotten)
+        folders = (self.raw, self.tidy, self.root / "bases", self.alerts, self.errors, self.forgotten, self.mirror)
         return [*folders, self.root / "dashboard", self._unfinished]
 
     def raw_dates(self) -> list[date]:
@@ -217,6 +221,18 @@ class Lake:
             yield
         finally:
             lock.release()
+
+    def require_whole(self) -> None:
+        """Refuse a lake that is being restored.
+
+        Raises:
+            LakeError: saying how to go on.
+        """
+        if self.restoring.is_file():
+            raise LakeError(
+                f"{self.root}: is being restored from its mirror and is not whole; run `pulltasks lake restore` again "
+                "to its end. Nothing was touched"
+            )
 
     @contextmanager
     def alerts_lock(self) -> Iterator[None]:

@@ -43,7 +43,7 @@ def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
         _write(lake, path, secrets.token_hex(KEY_BYTES))
     key = read_key(lake)
     if not lake.redaction_key_checksum.is_file():
-        _write(lake, lake.redaction_key_checksum, _checksum(key))
+        _write(lake, lake.redaction_key_checksum, fingerprint_of(key))
     return key
 
 
@@ -63,7 +63,7 @@ def read_key(lake: Lake) -> bytes:
         )
     key = bytes.fromhex(text)
     checksum = lake.redaction_key_checksum
-    if checksum.is_file() and checksum.read_text(encoding="utf-8", errors="replace").strip() != _checksum(key):
+    if checksum.is_file() and checksum.read_text(encoding="utf-8", errors="replace").strip() != fingerprint_of(key):
         raise LakeError(
             f"{path}: this is not the key that {checksum.name} was made of, and every fingerprint would change; "
             f"restore it from a backup, or remove {checksum.name} if the key was changed on purpose"
@@ -71,7 +71,8 @@ def read_key(lake: Lake) -> bytes:
     return key
 
 
-def _checksum(key: bytes) -> str:
+def fingerprint_of(key: bytes) -> str:
+    """What tells a key from others without telling the key; it stands in the checksum's file and in the mirror."""
     return hashlib.sha256(b"redaction key\0" + key).hexdigest()
 
 

@@ -47,6 +47,7 @@ Step = Captured | Kept | Tidied | Built | CrossChecked | Skipped
 def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = EVERYTHING) -> Iterator[Step]:
     """Capture a day that the service still shows, then bring tables, warehouse and page up to it."""
     yield run.capture(day, options)
+    run.mirror_raw(day)
     has_news = any(result.is_new for result in run.captures)
     run.settle()
     if parts.tidy:
@@ -69,6 +70,8 @@ def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
     if parts.page:
         run.write_page()
     run.close_months()
+    if parts.publish:
+        run.mirror_lake()
 
 
 def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) -> Iterator[Step]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED, Failure
 from pulltasks.capture.targets import CLOCK_DISAGREES, CaptureResult, capture_targets
-from pulltasks.errors import LakeError, NoWarehouse
+from pulltasks.errors import ConfigError, LakeError, NoWarehouse
 from pulltasks.lake.audit import audit_days, repair_manifests
 from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, discard_damaged_month
 from pulltasks.lake.error_reports import reporter
@@ -39,9 +39,12 @@ if TYPE_CHECKING:
     from pulltasks.capture.targets import Clock
     from pulltasks.errors import Reporter
     from pulltasks.lake.manifests import Manifest
+    from pulltasks.mirror.push import Mirror, Pushed
     from pulltasks.settings import Settings
     from pulltasks.warehouse.publish import Built, CrossChecked
     from pulltasks.warehouse.status import Status
+
+MIRROR_NOT_WRITTEN = "what was published stands, but its mirror does not hold all of it: {error}"
 
 
 class Watcher(Protocol):
@@ -151,6 +154,7 @@ class RunResult:
         published: the published file.
         dashboard: the page, where the settings ask for one.
         page_error: why the page could not be written; what was published stands.
+        mirror_error: why the mirror does not hold all of it; likewise.
         status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
         surprises: what the answers of that day held that was not expected, and what was found damaged and mended.
         is_complete: whether every target is complete on the newest day, and no day is damaged.
@@ -166,6 +170,7 @@ class RunResult:
     days_without_raw: tuple[date, ...] = ()
     dashboard: Path | None = None
     page_error: str | None = None
+    mirror_error: str | None = None
 
 
 class Run:
@@ -189,6 +194,8 @@ class Run:
         self.troubles: list[str] = []  # days that cannot be written or used, months that cannot be closed
         self.page: Path | None = None
         self.page_error: str | None = None
+        self.mirror_error: str | None = None
+        self._mirror: Mirror | None = None
         self._report = report
         self._watcher = watcher
         self._tell = tell
@@ -296,6 +303,33 @@ class Run:
         except Exception as error:  # noqa: BLE001 - what was published stands
             self.page_error = PAGE_NOT_WRITTEN.format(error=self._report(error, "writing the page"))
 
+    def mirror_raw(self, day: date) -> None:
+        """Put the raw files of a day into the mirror, before anything is made of them."""
+        self._in_mirror(lambda mirror: mirror.put_raw(day))
+
+    def mirror_lake(self) -> None:
+        """Put all that is new into the mirror."""
+        self._in_mirror(lambda mirror: self._noticed_of(mirror.push(self.settings.today(self.clock.now()))))
+
+    def _in_mirror(self, put: Callable[[Mirror], None]) -> None:
+        """Use the mirror, where the settings name one; that it cannot be reached takes nothing back."""
+        if self.settings.lake.mirror.url is None or self.mirror_error:
+            return
+        from pulltasks.mirror.push import Mirror
+
+        try:
+            self._mirror = self._mirror or Mirror(self.lake, self.settings, self.run_id, self.clock.now)
+            put(self._mirror)
+        except (LakeError, ConfigError, OSError) as error:
+            self.mirror_error = MIRROR_NOT_WRITTEN.format(error=error)
+        except Exception as error:  # noqa: BLE001 - what was published stands
+            self.mirror_error = MIRROR_NOT_WRITTEN.format(error=self._report(error, "putting into the mirror"))
+
+    def _noticed_of(self, pushed: Pushed) -> None:
+        if pushed.kept_days:
+            days = ", ".join(map(str, pushed.kept_days))
+            self._noticed.append(f"the mirror has days that this lake lost: {days}; they stay there")
+
     def close_months(self) -> None:
         """Compact months that were opened for a day in them, unless a day of theirs could not be written.
 
@@ -338,6 +372,8 @@ class Run:
             self._tell(Failure("damaged_days", "; ".join(self.troubles)))
         if self.page_error:
             self._tell(Failure("page_not_written", self.page_error))
+        if self.mirror_error:
+            self._tell(Failure("mirror_unreachable", self.mirror_error))
         published = self._published or (self.lake.published if self.page else None)
         if published is None:
             return None
@@ -351,7 +387,10 @@ class Run:
             if self.captures
             else status.is_complete
         )
-        self._status, self._is_complete = status, is_covered and not self.troubles and not self.page_error
+        self._status, self._is_complete = (
+            status,
+            is_covered and not (self.troubles or self.page_error or self.mirror_error),
+        )
         return RunResult(
             captures=self.captures,
             built_days=tuple(dict.fromkeys(self.built)),
@@ -362,6 +401,7 @@ class Run:
             is_complete=self._is_complete,
             dashboard=self.page,
             page_error=self.page_error,
+            mirror_error=self.mirror_error,
         )
 
 
@@ -397,6 +437,7 @@ def opened(
     lake = Lake(settings.lake.root)
     lake.prepare()
     with lake.lock():
+        lake.require_whole()
         watcher = watcher or Silent()
         run = Run(settings, lake, clock, reporter(lake), watcher, tell)
         watcher.started(run.run_id)
