@@ -73,6 +73,7 @@ class Mirror:
         self._store = Store(settings.lake.mirror.url, settings)
         self._parent: Head | None = None
         self._state: State | None = None
+        self._raw_there: set[str] = set()
         self._objects = 0
         self._put_bytes = 0
 
@@ -83,7 +84,9 @@ class Mirror:
             MirrorError: when the mirror is another lake's, stands on another version, or cannot be reached.
         """
         self._begin()
-        self._put_files(raw_files_of(self._lake, day))
+        new = {key: path for key, path in raw_files_of(self._lake, day).items() if key not in self._raw_there}
+        self._put_files(new)
+        self._raw_there |= set(new)
 
     def push(self, today: date) -> Pushed:
         """Put everything that is new, then the version that names it; let go of what is kept no longer.
@@ -97,7 +100,7 @@ class Mirror:
         if _same(head, parent):
             return Pushed(parent.seq, kept_days=kept_days)
         for day in self._days_with_new_raw(parent, contents):
-            self._put_files(raw_files_of(self._lake, day))
+            self.put_raw(day)
         named = set(blobs_of(head, partial(self._blob, contents)).values())
         there = {digest for digest, (_, last) in state.blobs.items() if last == parent.seq}
         self._put_files({blob_key(digest): contents.blobs[digest] for digest in named if digest not in there})
