@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-compat test-browser test-superset check format bench bench-year docs pictures superset lock clean
+.PHONY: help setup demo dev test test-all test-compat test-browser test-superset test-deploy image check format bench bench-year docs pictures superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,7 +43,7 @@ test: $(INSTALLED) ## lint, types and tests
 
 test-all: $(INSTALLED) ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset' --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy' --cov --cov-report=term
 
 test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
 	@$(BIN)/python -m pytest -m compat
@@ -58,6 +58,25 @@ $(BROWSER): $(INSTALLED) requirements-browser.lock
 
 test-superset: $(INSTALLED) ## the bundle in a Superset of its own, in an environment of its own
 	@$(BIN)/python -m pytest -m superset
+
+DEPLOY := .venv-deploy/.installed
+test-deploy: $(INSTALLED) $(DEPLOY) ## the mirror in an S3 server, Dagster's services on PostgreSQL (Debian: apt-get install postgresql)
+	@$(BIN)/python -m pytest -m deploy
+
+$(DEPLOY): $(INSTALLED) deploy/requirements.lock deploy/requirements-test.lock
+	@test -x .venv-deploy/bin/python || $(PYTHON) -m venv .venv-deploy
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	"$$uv" pip sync --quiet --python .venv-deploy/bin/python --require-hashes deploy/requirements.lock deploy/requirements-test.lock && \
+	"$$uv" pip install --quiet --python .venv-deploy/bin/python --no-deps "$$($(MAKE) --no-print-directory wheel)"
+	@touch $@
+
+wheel: $(INSTALLED) # prints the wheel's path
+	@rm -rf dist/wheel && $(BIN)/python -m hatchling build -t wheel -d dist/wheel > /dev/null 2>&1 && ls dist/wheel/*.whl
+
+image: $(INSTALLED) ## the container image pulltasks:VERSION, where buildah or docker is
+	@$(MAKE) --no-print-directory wheel > /dev/null
+	@builder=$$(command -v buildah || command -v docker) || { echo "neither buildah nor docker is here" >&2; exit 1; }; \
+	$$builder build $(IMAGE_OPTIONS) --file deploy/Containerfile --tag pulltasks:$$($(BIN)/python -c 'from importlib.metadata import version; print(version("pulltasks"))') .
 
 check: $(INSTALLED) ## lint and types
 	@$(BIN)/ruff check --quiet --output-format concise .
@@ -90,7 +109,9 @@ COMPILE := uv pip compile --quiet --universal --generate-hashes --no-strip-extra
 lock: ## write the lock files afresh from pyproject.toml (needs uv)
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
 	echo "uv==$$(uv --version | cut -d ' ' -f 2)" | $(COMPILE) --no-header --output-file requirements-uv.lock -
+	$(COMPILE) --extra postgres --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
+	$(COMPILE) --group deploy --constraint deploy/requirements.lock --output-file deploy/requirements-test.lock
 	$(COMPILE) --group browser --constraint requirements.lock --output-file requirements-browser.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) .venv-compat .venv-newer .venv-superset .venv-bench .browser .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-newer .venv-superset .venv-bench .venv-deploy .browser .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis

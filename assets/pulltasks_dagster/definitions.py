@@ -4,6 +4,7 @@ Lives here: `build_defs` and the `defs` that `workspace.yaml` points at.
 Does not live here: the assets themselves.
 """
 
+import re
 import uuid
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from pulltasks_dagster.sensors import alert_sensors
 
 JOB = "daily_snapshot"
 MONTHLY_JOB = "monthly_compaction"
+MAX_TAG = 63
 CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
 
 
@@ -40,18 +42,22 @@ def build_defs(
     settings = config.load(config_file, need_targets=False)
     first = first or first_day(settings, clock.now())
     partitions = daily_partitions(first, settings.timezone)
+    # an instance lets one run of a lake go at a time by this (deploy/dagster)
+    tags = {"pulltasks/lake": tag_of(settings.lake.root)}
     job = dg.define_asset_job(
         JOB,
         # a check that a run does not come to is not shown as failed where the run did not plan it
         selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(CLOSED_MONTHS)).without_checks(),
         executor_def=dg.in_process_executor,
         description="Capture today, normalise, build the models, check, publish.",
+        tags=tags,
     )
     monthly_job = dg.define_asset_job(
         MONTHLY_JOB,
         selection=dg.AssetSelection.assets(CLOSED_MONTHS),
         executor_def=dg.in_process_executor,
         description="Write a closed month of each tidy table as one sorted file.",
+        tags=tags,
     )
     return dg.Definitions(
         assets=[
@@ -63,6 +69,12 @@ def build_defs(
         sensors=alert_sensors(settings, clock, job, monthly_job),
         executor=dg.in_process_executor,
     )
+
+
+def tag_of(root: Path) -> str:
+    """The lake as a tag's value: its path, without what a tag may not have, and no longer than one may be."""
+    text = re.sub(r"[^A-Za-z0-9._-]+", "-", str(root.absolute())).strip("-._")
+    return text[-MAX_TAG:].strip("-._") or "lake"
 
 
 @dg.definitions

@@ -14,6 +14,7 @@ import pytest
 from buckets import Buckets, Killed
 from conftest import BEIJING, SINGAPORE, Desk, copied
 from history import contents
+from pulltasks.doctor.mirror import examine_mirror
 from pulltasks.errors import LakeBusy, LakeError, MirrorError
 from pulltasks.lake.lake import Lake
 from pulltasks.mirror import retention
@@ -421,6 +422,23 @@ def test_a_store_that_ignores_conditions_is_found(desk: Desk, buckets: Buckets) 
     buckets.ignores_conditions = True
     assert not reads_conditions(store, "b")
     assert buckets.keys(URL) == []
+
+
+def test_the_doctor_says_how_the_mirror_stands(desk: Desk, buckets: Buckets) -> None:
+    def said() -> dict[str, tuple[str, str | None]]:
+        return {each.question: (each.answer, each.advice) for each in examine_mirror(desk.settings, "probe").findings}
+
+    assert said()["version"] == (f"none yet in {URL}; the next run puts the first one", None)
+    push(desk)
+    assert said()["version"][0].startswith("2, made ")
+    assert said()["version"][1] is None
+    assert "keep a copy of" in said()["redaction key"][0]
+    buckets.ignores_conditions = True
+    assert said()["one writer"][1] == "let one scheduler run this lake, and no second one"
+    shutil.rmtree(desk.lake.mirror)
+    assert "restore into an empty root" in said()["version"][1]
+    buckets.is_reached = False
+    assert "cannot be reached" in said()["mirror"][1]
 
 
 def test_old_versions_are_emptied_and_never_removed(desk: Desk, buckets: Buckets, monkeypatch) -> None:

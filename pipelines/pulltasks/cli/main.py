@@ -436,6 +436,10 @@ def doctor(
     reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
     if report:
         report.write_bytes(report_for_maintainers(reports, version("pulltasks")))
+    if settings.lake.mirror.url:
+        from pulltasks.doctor.mirror import examine_mirror
+
+        reports = [examine_mirror(settings, real_clock().new_id()), *reports]
     reports = [examine_lake(settings, settings.today(now)), *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))

@@ -1,0 +1,253 @@
+"""Dagster as services on PostgreSQL, as deploy/dagster has them: a run by GraphQL, one writer a lake, a killed one retried."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.warehouse.published import open_published
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent.parent
+BIN = ROOT / ".venv-deploy" / "bin"
+POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+pytestmark = [
+    pytest.mark.deploy,
+    pytest.mark.skipif(POSTGRES is None, reason="there is no PostgreSQL here (Debian: apt-get install postgresql)"),
+]
+PASSWORD = "of-the-test-alone"
+LAUNCH = """
+mutation ($day: String!) {
+  launchRun(executionParams: {
+    selector: {repositoryLocationName: "pulltasks", repositoryName: "__repository__", jobName: "daily_snapshot"}
+    runConfigData: "{}"
+    executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}
+  }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } }
+}
+"""
+RUN = """
+query ($id: ID!) { runOrError(runId: $id) { ... on Run {
+  status startTime endTime tags { key value }
+  eventConnection(limit: 1000) { events { ... on MessageEvent { message } } }
+} } }
+"""
+RETRIES = """
+query ($id: String!) { runsOrError(filter: {tags: [{key: "dagster/parent_run_id", value: $id}]}) {
+  ... on Runs { results { runId status tags { key value } } }
+} }
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as each:
+        each.bind(("127.0.0.1", 0))
+        return each.getsockname()[1]
+
+
+def wait_for(port: int, seconds: int = 60) -> None:
+    for _ in range(seconds * 5):
+        with socket.socket() as caller:
+            if caller.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    pytest.fail(f"nothing listens on {port} after {seconds} s")
+
+
+def as_postgres(*command: object) -> list[str]:
+    """PostgreSQL does not start as root."""
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    return [*prefix, *map(str, command)]
+
+
+@dataclass
+class Services:
+    """What a user of the web server does."""
+
+    web: str
+    desk: Desk
+
+    def ask(self, query: str, **variables: str) -> Any:
+        answer = httpx.post(f"{self.web}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def launch(self) -> str:
+        day = str(datetime.now(UTC).date())
+        found = self.ask(LAUNCH, day=day)["launchRun"]
+        assert found["__typename"] == "LaunchRunSuccess", found
+        return found["run"]["runId"]
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return self.ask(RUN, id=run_id)["runOrError"]
+
+    def ended(self, run_id: str, seconds: int = 180) -> dict[str, Any]:
+        for _ in range(seconds):
+            found = self.run(run_id)
+            if found["status"] in {"SUCCESS", "FAILURE", "CANCELED"}:
+                return found
+            time.sleep(1)
+        pytest.fail(f"{run_id} is {found['status']} after {seconds} s")
+
+    def pid_of(self, run_id: str, seconds: int = 60) -> int:
+        """The process that a run runs in, once it has one."""
+        for _ in range(seconds * 2):
+            for event in self.run(run_id)["eventConnection"]["events"]:
+                if found := re.search(r"\(pid: (\d+)\)", event.get("message") or ""):
+                    return int(found[1])
+            time.sleep(0.5)
+        pytest.fail(f"{run_id} has no process after {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a PostgreSQL of its own with a database `dagster`."""
+    folder = tmp_path_factory.mktemp("postgres")
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    data = folder / "data"
+    secret = folder / "password"
+    secret.write_text(PASSWORD)
+    data.mkdir()
+    if os.geteuid() == 0:
+        for each in (data, secret):
+            shutil.chown(each, "postgres")
+    port = free_port()
+    options = ["-D", data, "-U", "dagster", "--auth=scram-sha-256", f"--pwfile={secret}"]
+    subprocess.run(as_postgres(POSTGRES / "initdb", *options), check=True, capture_output=True, cwd="/")
+    server = subprocess.Popen(
+        as_postgres(POSTGRES / "postgres", "-D", data, "-p", port, "-k", data, "-c", "listen_addresses=127.0.0.1"),
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        time.sleep(1)
+        environment = os.environ | {"PGPASSWORD": PASSWORD}
+        command = [POSTGRES / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "dagster", "dagster"]
+        subprocess.run(command, env=environment, check=True, capture_output=True, cwd="/")
+        yield port
+    finally:
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGINT)
+        server.wait(30)
+
+
+@pytest.fixture
+def services(tmp_path: Path, postgres: int) -> Iterator[Services]:
+    """Code server, daemon and a web server that may write, over a lake of two slow targets."""
+    home = tmp_path / "home"
+    home.mkdir()
+    deploy = ROOT / "deploy" / "dagster"
+    instance = (deploy / "dagster.yaml").read_text().replace("port: 5432", f"port: {postgres}")
+    (home / "dagster.yaml").write_text(instance.replace("poll_interval_seconds: 60", "poll_interval_seconds: 5"))
+    code, web = free_port(), free_port()
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text((deploy / "workspace.yaml").read_text().replace("port: 4266", f"port: {code}"))
+    sandbox = Sandbox((replace(BEIJING, task_count=300), replace(SINGAPORE, task_count=40)), latency_seconds=0.5)
+    with serving(sandbox) as url, ExitStack() as stack:
+        desk = Desk(sandbox, url, tmp_path, sandbox.places)
+        environment = os.environ | {
+            "DAGSTER_HOME": str(home),
+            "PULLTASKS_CONFIG": str(desk.config_file),
+            "DAGSTER_PG_HOST": "127.0.0.1",
+            "DAGSTER_PG_USER": "dagster",
+            "DAGSTER_PG_PASSWORD": PASSWORD,
+            "DAGSTER_PG_DB": "dagster",
+        }
+        server = ["code-server", "start", "-h", "127.0.0.1", "-p", str(code), "-m", "pulltasks_dagster.definitions"]
+        for command, port in (
+            ([BIN / "dagster", *server, "-d", str(tmp_path)], code),
+            ([BIN / "dagster-daemon", "run", "-w", workspace], None),
+            ([BIN / "dagster-webserver", "-w", workspace, "-h", "127.0.0.1", "-p", str(web)], web),
+        ):
+            log = stack.enter_context((tmp_path / f"{Path(command[0]).name}.log").open("w"))
+            service = subprocess.Popen(
+                [str(part) for part in command], env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+            stack.callback(end, service)
+            if port:
+                wait_for(port)
+        yield Services(f"http://127.0.0.1:{web}", desk)
+
+
+def end(service: subprocess.Popen) -> None:
+    """End a service with all that it started: the code server does not end by itself in time."""
+    service.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        service.wait(5)
+    with suppress(ProcessLookupError):
+        os.killpg(service.pid, signal.SIGKILL)
+    service.wait()
+
+
+def test_two_runs_of_a_lake_go_one_after_the_other(services: Services) -> None:
+    first, second = services.launch(), services.launch()
+    ended = [services.ended(each) for each in (first, second)]
+    assert [each["status"] for each in ended] == ["SUCCESS", "SUCCESS"]
+    earlier, later = sorted(ended, key=lambda each: each["startTime"])
+    assert later["startTime"] >= earlier["endTime"]
+    tags = {tag["key"]: tag["value"] for tag in earlier["tags"]}
+    assert tags["pulltasks/lake"].endswith("lake")
+    with open_published(services.desk.lake) as warehouse:
+        ((complete,),) = warehouse.execute(
+            "select count(*) from dim_targets where last_coverage = 'complete'"
+        ).fetchall()
+    assert complete == 2
+
+
+def test_a_run_whose_process_is_killed_is_noted_and_tried_again(services: Services) -> None:
+    run_id = services.launch()
+    pid = services.pid_of(run_id)
+    time.sleep(1.5)
+    os.kill(pid, signal.SIGKILL)
+    assert services.ended(run_id)["status"] == "FAILURE"
+    for _ in range(120):
+        retries = services.ask(RETRIES, id=run_id)["runsOrError"]["results"]
+        if retries:
+            break
+        time.sleep(1)
+    assert len(retries) == 1
+    assert services.ended(retries[0]["runId"])["status"] == "SUCCESS"
+
+
+def test_the_read_only_web_server_starts_no_run(services: Services, tmp_path: Path) -> None:
+    port = free_port()
+    environment = os.environ | {
+        "DAGSTER_HOME": str(tmp_path / "home"),
+        "DAGSTER_PG_HOST": "127.0.0.1",
+        "DAGSTER_PG_USER": "dagster",
+        "DAGSTER_PG_PASSWORD": PASSWORD,
+        "DAGSTER_PG_DB": "dagster",
+    }
+    command = [BIN / "dagster-webserver", "-w", tmp_path / "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    service = subprocess.Popen(
+        [*map(str, command), "--read-only"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(port)
+        found = Services(f"http://127.0.0.1:{port}", services.desk).ask(LAUNCH, day=str(datetime.now(UTC).date()))
+        assert found["launchRun"]["__typename"] == "UnauthorizedError"
+    finally:
+        end(service)

@@ -1,0 +1,155 @@
+"""What OBS refuses and other stores take, before any S3 server: a proxy on loopback; and the faults of a store.
+
+It is an HTTP proxy as well, so that `BUCKET.obs.localhost` need not resolve: clients are pointed at it by HTTP_PROXY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOMAIN = "obs.localhost"
+_HEAD_END = b"\r\n\r\n"
+
+
+@dataclass
+class Front:
+    """What is refused, and what goes wrong: `faults` is taken from the front, one for each request that fits.
+
+    A fault is `(method, part of the path, what)`: a status, "lost" (done, but not answered), "slow".
+    """
+
+    upstream: int
+    port: int = 0
+    faults: list[tuple[str, str, int | str]] = field(default_factory=list)
+    requests: list[tuple[str, str, int]] = field(default_factory=list)  # method, path, bytes of the body
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{DOMAIN}:{self.port}"
+
+
+def _refusal(status: int, code: str) -> bytes:
+    body = f"<Error><Code>{code}</Code><Message>refused by the front</Message></Error>".encode()
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _what_obs_refuses(method: str, path: str, headers: dict[str, str], body: bytes) -> bytes | None:
+    digest = headers.get("x-amz-content-sha256", "")
+    if not re.fullmatch(rf"[a-z0-9.-]+\.{re.escape(DOMAIN)}(:\d+)?", headers.get("host", "")):
+        return _refusal(403, "VirtualHostDomainRequired")
+    if digest.startswith("STREAMING") or any(name.startswith(("x-amz-checksum", "x-amz-trailer")) for name in headers):
+        return _refusal(400, "XAmzContentSHA256Mismatch")
+    if re.fullmatch("[0-9a-f]{64}", digest) and hashlib.sha256(body).hexdigest() != digest:
+        return _refusal(400, "XAmzContentSHA256Mismatch")
+    if method == "POST" and "delete" in path and "content-md5" not in headers:
+        return _refusal(400, "InvalidRequest")
+    return None
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[list[bytes], dict[str, str], bytes]:
+    """The lines of a head, its headers, and the body."""
+    lines = (await reader.readuntil(_HEAD_END)).removesuffix(_HEAD_END).split(b"\r\n")
+    pairs = (line.decode("latin1").split(":", 1) for line in lines[1:])
+    headers = {name.strip().lower(): value.strip() for name, value in pairs}
+    return lines, headers, await reader.readexactly(int(headers.get("content-length", 0)))
+
+
+async def _answer(reader: asyncio.StreamReader, method: str) -> bytes:
+    """One answer of the server behind, whole."""
+    head = await reader.readuntil(_HEAD_END)
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    if method == "HEAD" or head.split(b" ")[1] in {b"204", b"304"}:
+        return head
+    if length:
+        return head + await reader.readexactly(int(length[1]))
+    whole = head
+    while True:  # chunked
+        line = await reader.readline()
+        size = int(line.split(b";")[0], 16)
+        whole += line + await reader.readexactly(size + 2)
+        if size == 0:
+            return whole
+
+
+async def _serve(front: Front, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    behind_reader, behind = await asyncio.open_connection("127.0.0.1", front.upstream)
+    try:
+        while True:
+            lines, headers, body = await _read(reader)
+            method, target, version = lines[0].decode().split(" ")
+            parts = urlsplit(target)
+            path = parts.path + (f"?{parts.query}" if parts.query else "")
+            front.requests.append((method, path, len(body)))
+            lines[0] = f"{method} {path} {version}".encode()
+            if refused := _what_obs_refuses(method, path, headers, body):
+                writer.write(refused)
+                continue
+            fault = next((each for each in front.faults if each[0] == method and each[1] in path), None)
+            if fault:
+                front.faults.remove(fault)
+                if isinstance(fault[2], int):
+                    writer.write(_refusal(fault[2], "SlowDown"))
+                    continue
+            behind.write(b"\r\n".join(lines) + _HEAD_END + body)
+            answer = await _answer(behind_reader, method)
+            if fault and fault[2] == "lost":
+                return
+            if fault and fault[2] == "slow":
+                await asyncio.sleep(1)
+            writer.write(answer)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+        behind.close()
+
+
+@contextmanager
+def fronting(upstream: int) -> Iterator[Front]:
+    """A front before a server on loopback, until the context ends."""
+    front, started = Front(upstream), threading.Event()
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        server = await asyncio.start_server(lambda *ends: _serve(front, *ends), "127.0.0.1", 0, limit=1 << 20)
+        front.port = server.sockets[0].getsockname()[1]
+        started.set()
+        async with server:
+            await server.serve_forever()
+
+    def serve() -> None:
+        asyncio.set_event_loop(loop)
+        task = loop.create_task(main())
+        front_tasks.append(task)
+        try:
+            loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            pending = asyncio.all_tasks(loop)
+            for each in pending:
+                each.cancel()
+            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+            loop.close()
+
+    front_tasks: list[asyncio.Task] = []
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    started.wait(10)
+    try:
+        yield front
+    finally:
+        loop.call_soon_threadsafe(front_tasks[0].cancel)
+        thread.join(10)
