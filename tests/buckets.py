@@ -32,7 +32,7 @@ class Buckets:
         self.lose_answer_of: str | None = None  # puts below this prefix arrive and say that they did not
         self.is_reached = True
         self.ignores_conditions = False
-        patch.setattr(store, "_client", lambda url, _settings: self.stores.setdefault(url, MemoryStore()))
+        patch.setattr(store, "_client", lambda url, *_: self.stores.setdefault(url, MemoryStore()))
         for name in ("put", "get", "list", "delete"):
             patch.setattr(store.obstore, name, self._counting(name, getattr(obstore, name)))
 

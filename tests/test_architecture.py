@@ -17,6 +17,7 @@ FLOORS = {
     "huawei": 1,
     "lake": 2,
     "capture": 3,
+    "mirror": 3,
     "warehouse": 3,
     "alerts": 4,
     "dashboard": 4,
@@ -98,6 +99,7 @@ def test_the_clock_is_read_at_the_edges_only(path: Path) -> None:
     edges = {
         "pipelines/pulltasks/cli/main.py",
         "pipelines/pulltasks/cli/ending.py",
+        "pipelines/pulltasks/cli/options.py",
         "pipelines/pulltasks/sandbox/server.py",
         "assets/pulltasks_dagster/definitions.py",
         "assets/pulltasks_dagster/demo.py",

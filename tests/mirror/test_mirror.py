@@ -82,7 +82,7 @@ def brought_back(desk: Desk, folder: Path, **options):
     there = elsewhere(desk, folder)
     there.lake.prepare()
     with there.lake.lock():
-        done = restore(there.lake, there.settings, **{"key_file": desk.lake.redaction_key, **options})
+        done = restore(there.lake, there.settings, there.clock.now, **{"key_file": desk.lake.redaction_key, **options})
     return there, done
 
 
@@ -107,7 +107,7 @@ def test_a_lake_that_was_lost_comes_back_file_by_file(desk: Desk, buckets: Bucke
     assert there.lake.published.resolve().name == desk.lake.published.resolve().name
     assert restored.adopted == 0
     assert list(verify_lake(there.lake)) == []
-    assert verify_mirror(desk.settings) == (2, [])
+    assert verify_mirror(desk.settings, desk.clock.now) == (2, [])
 
 
 def test_the_next_run_goes_on_as_if_nothing_had_happened(desk: Desk, buckets: Buckets, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_the_next_run_goes_on_as_if_nothing_had_happened(desk: Desk, buckets: Bu
     theirs, mine = contents(there.lake.published), contents(desk.lake.published)
     of_time = {"fct_target_days", "meta_inputs", "dim_dates", "rpt_stream_conflicts", "rpt_expiring_tasks"}
     assert {name for name in mine if theirs[name] != mine[name]} <= of_time  # each was captured at its own time
-    assert newest_seq(Store(URL, desk.settings)) == 3
+    assert newest_seq(Store(URL, desk.settings, desk.clock.now)) == 3
 
 
 def test_a_second_push_puts_only_what_is_new_and_one_of_nothing_new_puts_nothing(desk: Desk, buckets: Buckets) -> None:
@@ -167,10 +167,10 @@ def test_stopped_at_any_put_the_next_push_completes_it(begun: Desk, buckets: Buc
             with pytest.raises(Killed):
                 push(desk)
             buckets.kill_at = None
-        if newest_seq(Store(URL, desk.settings)):
-            assert verify_mirror(desk.settings)[1] == []
+        if newest_seq(Store(URL, desk.settings, desk.clock.now)):
+            assert verify_mirror(desk.settings, desk.clock.now)[1] == []
         push(desk)
-        assert verify_mirror(desk.settings)[1] == []
+        assert verify_mirror(desk.settings, desk.clock.now)[1] == []
         there, _ = brought_back(desk, tmp_path / f"{n}-there")
         assert files(there.lake) == whole
         shutil.rmtree(desk.folder)
@@ -189,10 +189,10 @@ def test_an_answer_that_was_lost_is_told_from_a_race_that_was_lost(desk: Desk, b
     with pytest.raises(MirrorError, match="cannot be reached"):
         push(desk, DAYS[3])
     buckets.lose_answer_of = None
-    assert read_head(Store(URL, desk.settings), 3).run_id == read_state(desk.lake).pending.run_id
+    assert read_head(Store(URL, desk.settings, desk.clock.now), 3).run_id == read_state(desk.lake).pending.run_id
     assert push(desk, DAYS[3]).objects == 0  # it had arrived
     assert read_state(desk.lake).seq == 3
-    assert verify_mirror(desk.settings) == (3, [])
+    assert verify_mirror(desk.settings, desk.clock.now) == (3, [])
 
 
 def test_a_prefix_of_another_lake_takes_nothing(desk: Desk, buckets: Buckets, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_copy_that_fell_behind_puts_no_version_and_its_raw_files_are_adopted(
     result = run(late, DAYS[4])
     assert "another copy of this lake" in result.mirror_error
     assert not result.is_complete
-    assert newest_seq(Store(URL, desk.settings)) == 3
+    assert newest_seq(Store(URL, desk.settings, desk.clock.now)) == 3
 
 
 def test_of_sixteen_that_push_at_once_one_puts_the_version(begun: Desk, buckets: Buckets, tmp_path: Path) -> None:
@@ -243,14 +243,14 @@ def test_of_sixteen_that_push_at_once_one_puts_the_version(begun: Desk, buckets:
     for thread in threads:
         thread.join()
     assert sorted(ended) == ["behind"] * 15 + ["put"]
-    assert verify_mirror(first.settings) == (3, [])
+    assert verify_mirror(first.settings, first.clock.now) == (3, [])
 
 
 def test_a_prefix_is_claimed_before_anything_is_put(desk: Desk, buckets: Buckets) -> None:
     with buckets.counted():
         push(desk)
     assert buckets.of("put")[0] == head_key(1)
-    assert read_head(Store(URL, desk.settings), 1).files == {}
+    assert read_head(Store(URL, desk.settings, desk.clock.now), 1).files == {}
 
 
 def test_the_key_is_never_there_unless_it_is_asked_for(desk: Desk, buckets: Buckets, tmp_path: Path) -> None:
@@ -291,11 +291,11 @@ def test_a_restore_that_was_stopped_goes_on_and_no_run_begins_before_its_end(
     with monkeypatch.context() as patch, there.lake.lock():
         patch.setattr(_Getting, "_place", stopping)
         with pytest.raises(Killed):
-            restore(there.lake, there.settings, key_file=desk.lake.redaction_key)
+            restore(there.lake, there.settings, there.clock.now, key_file=desk.lake.redaction_key)
     with pytest.raises(LakeError, match="is being restored"):
         run(there, DAYS[3])
     with there.lake.lock():
-        restore(there.lake, there.settings)  # the key is there already
+        restore(there.lake, there.settings, there.clock.now)  # the key is there already
     assert {path: path.stat().st_mtime_ns for path in done} == done  # what was placed is not fetched again
     assert files(there.lake) == files(desk.lake)
     assert run(there, DAYS[3]).is_complete
@@ -305,7 +305,7 @@ def test_a_restore_needs_an_empty_root(desk: Desk, buckets: Buckets) -> None:
     push(desk)
     before = files(desk.lake)
     with desk.lake.lock(), pytest.raises(LakeError, match="holds a lake"):
-        restore(desk.lake, desk.settings, key_file=desk.lake.redaction_key)
+        restore(desk.lake, desk.settings, desk.clock.now, key_file=desk.lake.redaction_key)
     assert files(desk.lake) == before
 
 
@@ -348,7 +348,7 @@ def test_raw_files_that_compact_removed_go_and_the_lake_comes_back_without_them(
     assert there.lake.raw_dates() == short.lake.raw_dates() == DAYS[2:4]
     assert list(verify_lake(there.lake)) == []
     assert there.lake.compacted_months() == [DAYS[0].replace(day=1)]
-    assert verify_mirror(short.settings)[1] == []
+    assert verify_mirror(short.settings, short.clock.now)[1] == []
 
 
 def test_days_that_the_lake_lost_stay_in_the_mirror(desk: Desk, buckets: Buckets, tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ def test_a_mirror_that_cannot_be_reached_costs_a_warning_and_never_the_day(desk:
     assert [failure.reason for failure in told] == ["mirror_unreachable"]
     buckets.is_reached = True
     assert run(desk, DAYS[3]).is_complete
-    assert verify_mirror(desk.settings)[1] == []
+    assert verify_mirror(desk.settings, desk.clock.now)[1] == []
 
 
 def test_a_busy_lake_is_not_pushed(desk: Desk, buckets: Buckets) -> None:
@@ -402,7 +402,7 @@ def test_whatever_is_missing_or_damaged_is_named(
     key = buckets.keys(URL, prefix)[3]
     bucket = buckets.stores[URL]
     bucket.delete(key) if damage == "missing" else bucket.put(key, b"other")
-    _, troubles = verify_mirror(desk.settings)
+    _, troubles = verify_mirror(desk.settings, desk.clock.now)
     assert len(troubles) == 1
     assert key.rpartition("/")[2].removesuffix(".ndjson.zst") in troubles[0]
     with pytest.raises(MirrorError, match="damaged"):
@@ -417,7 +417,7 @@ def test_a_lake_that_is_damaged_is_named(desk: Desk, buckets: Buckets) -> None:
 
 
 def test_a_store_that_ignores_conditions_is_found(desk: Desk, buckets: Buckets) -> None:
-    store = Store(URL, desk.settings)
+    store = Store(URL, desk.settings, desk.clock.now)
     assert reads_conditions(store, "a")
     buckets.ignores_conditions = True
     assert not reads_conditions(store, "b")
@@ -426,7 +426,10 @@ def test_a_store_that_ignores_conditions_is_found(desk: Desk, buckets: Buckets) 
 
 def test_the_doctor_says_how_the_mirror_stands(desk: Desk, buckets: Buckets) -> None:
     def said() -> dict[str, tuple[str, str | None]]:
-        return {each.question: (each.answer, each.advice) for each in examine_mirror(desk.settings, "probe").findings}
+        return {
+            each.question: (each.answer, each.advice)
+            for each in examine_mirror(desk.settings, desk.clock.now, "probe").findings
+        }
 
     assert said()["version"] == (f"none yet in {URL}; the next run puts the first one", None)
     push(desk)
@@ -446,7 +449,7 @@ def test_old_versions_are_emptied_and_never_removed(desk: Desk, buckets: Buckets
     for n in range(4):
         desk.lake.run_log.write_text("{}\n" * (n + 1))
         push(desk)
-    store = Store(URL, desk.settings)
+    store = Store(URL, desk.settings, desk.clock.now)
     heads = [read_head(store, seq) for seq in range(1, 7)]
     assert [head.is_emptied for head in heads] == [True, True, True, False, False, False]
     assert [(head.seq, head.parent) for head in heads[1:]] == [(seq, seq - 1) for seq in range(2, 7)]
@@ -467,7 +470,7 @@ def test_a_blob_that_no_kept_version_names_goes_once_it_is_old(
     there = {key.removeprefix("blobs/") for key in buckets.keys(URL, "blobs/")}
     assert named <= there
     assert (there == named) is goes
-    assert verify_mirror(desk.settings)[1] == []
+    assert verify_mirror(desk.settings, desk.clock.now)[1] == []
 
 
 def test_one_version_a_day_and_the_last_three_are_kept() -> None:

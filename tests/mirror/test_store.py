@@ -114,18 +114,18 @@ def brought_back(desk: Desk, folder: Path) -> Desk:
     there = replace(desk, folder=folder)
     there.lake.prepare()
     with there.lake.lock():
-        restore(there.lake, there.settings, key_file=desk.lake.redaction_key)
+        restore(there.lake, there.settings, there.clock.now, key_file=desk.lake.redaction_key)
     return there
 
 
 def test_a_lake_goes_there_and_comes_back_through_what_obs_refuses(desk: Desk, front: Front, tmp_path: Path) -> None:
     for n in range(3):
         assert run(desk, FIRST + timedelta(days=n)).mirror_error is None
-    assert verify_mirror(desk.settings)[1] == []
+    assert verify_mirror(desk.settings, desk.clock.now)[1] == []
     there = brought_back(desk, tmp_path / "there")
     assert contents(there.lake.published) == contents(desk.lake.published)
     assert run(there, FIRST + timedelta(days=3)).is_complete
-    assert reads_conditions(Store(desk.settings.lake.mirror.url, desk.settings), "probe")
+    assert reads_conditions(Store(desk.settings.lake.mirror.url, desk.settings, desk.clock.now), "probe")
 
 
 @pytest.mark.slow
@@ -145,7 +145,7 @@ def test_a_store_that_falters_is_asked_again(
     result = run(desk, FIRST)
     assert front.faults == []
     assert result.mirror_error is None
-    assert verify_mirror(desk.settings)[1] == []
+    assert verify_mirror(desk.settings, desk.clock.now)[1] == []
 
 
 def test_a_store_that_stays_away_costs_no_day(desk: Desk, front: Front) -> None:
@@ -155,7 +155,7 @@ def test_a_store_that_stays_away_costs_no_day(desk: Desk, front: Front) -> None:
     assert result.status.is_complete
     front.faults.clear()
     assert run(desk, FIRST).mirror_error is None
-    assert verify_mirror(desk.settings)[1] == []
+    assert verify_mirror(desk.settings, desk.clock.now)[1] == []
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 5, 8, 11, 13])
@@ -180,7 +180,7 @@ command()
     ended = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert run(desk, FIRST).mirror_error is None
-    assert verify_mirror(desk.settings)[1] == []
+    assert verify_mirror(desk.settings, desk.clock.now)[1] == []
     there = brought_back(desk, tmp_path / "there")
     assert contents(there.lake.published) == contents(desk.lake.published)
 
@@ -224,4 +224,4 @@ def test_a_days_push_is_bounded_in_requests_and_bytes(tmp_path: Path, front: Fro
     print(f"{len(front.requests)} requests, {put / 1e6:.1f} MB")
     assert len(front.requests) <= 50
     assert put <= 8_000_000
-    assert newest_seq(Store(desk.settings.lake.mirror.url, desk.settings)) == 5
+    assert newest_seq(Store(desk.settings.lake.mirror.url, desk.settings, desk.clock.now)) == 5

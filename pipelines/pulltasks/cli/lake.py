@@ -72,7 +72,7 @@ def restore(
     lake = Lake(settings.lake.root)
     lake.prepare()
     with lake.lock(), Counter("restoring") as counter:
-        done = run_restore(lake, settings, seq=version, key_file=key, on_file=counter.show)
+        done = run_restore(lake, settings, real_clock().now, seq=version, key_file=key, on_file=counter.show)
     made = f" of {done.head.made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if done.head.made_at else ""
     typer.echo(
         f"restored {lake.root} to version {done.head.seq}{made}: {len(done.head.days)} days, {done.files} files, "
@@ -98,7 +98,7 @@ def verify(config: ConfigOption = None) -> None:
     typer.echo(f"{lake.root}: {days} days, " + (f"{len(troubles)} troubles" if troubles else "whole"))
     if settings.lake.mirror.url:
         with Counter("reading the mirror") as counter:
-            seq, found = verify_mirror(settings, on_object=counter.show)
+            seq, found = verify_mirror(settings, real_clock().now, on_object=counter.show)
         said = f"{len(found)} troubles" if found else "whole"
         typer.echo(f"{settings.lake.mirror.url}: version {seq}, {said}")
         troubles += found

@@ -439,7 +439,7 @@ def doctor(
     if settings.lake.mirror.url:
         from pulltasks.doctor.mirror import examine_mirror
 
-        reports = [examine_mirror(settings, real_clock().new_id()), *reports]
+        reports = [examine_mirror(settings, real_clock().now, real_clock().new_id()), *reports]
     reports = [examine_lake(settings, settings.today(now)), *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))

@@ -17,30 +17,32 @@ from pulltasks.mirror.store import Store
 from pulltasks.mirror.verify import reads_conditions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from pulltasks.settings import Settings
 
 
-def examine_mirror(settings: Settings, probe: str) -> Report:
+def examine_mirror(settings: Settings, now: Callable[[], datetime], probe: str) -> Report:
     """Look at the mirror; no secret is in the report.
 
     Args:
         settings: where it is.
+        now: the time.
         probe: a name that nobody else has, for the object that is put and removed.
     """
     findings: list[Finding] = []
     try:
-        findings += _findings(settings, probe)
+        findings += _findings(settings, now, probe)
     except (LakeError, ConfigError) as error:
         findings.append(Finding("mirror", "cannot be used", str(error)))
     return Report("mirror", tuple(findings))
 
 
-def _findings(settings: Settings, probe: str) -> Iterator[Finding]:
+def _findings(settings: Settings, now: Callable[[], datetime], probe: str) -> Iterator[Finding]:
     mirror, lake = settings.lake.mirror, Lake(settings.lake.root)
     assert mirror.url  # noqa: S101 - the caller asks only where there is one
-    store = Store(mirror.url, settings)
+    store = Store(mirror.url, settings, now)
     newest, state = newest_seq(store), read_state(lake)
     if not newest:
         yield Finding("version", f"none yet in {mirror.url}; the next run puts the first one")

@@ -70,7 +70,7 @@ class Mirror:
         self._settings = settings
         self._run_id = run_id
         self._now = now
-        self._store = Store(settings.lake.mirror.url, settings)
+        self._store = Store(settings.lake.mirror.url, settings, now)
         self._parent: Head | None = None
         self._state: State | None = None
         self._raw_there: set[str] = set()
@@ -254,7 +254,7 @@ class Mirror:
             return
         files = {PUBLISHED_FILE: self._lake.published, PUBLISHED_PAGE: self._lake.dashboard}
         there = {name: path.resolve() for name, path in files.items() if path.exists()}
-        store, state = Store(url, self._settings), self._begin()[1]
+        store, state = Store(url, self._settings, self._now), self._begin()[1]
         for name, path in there.items():
             address, digest = f"{url}/{name}", sha256_of(path)
             if state.published.get(address) != digest:

@@ -62,6 +62,7 @@ class Restored:
 def restore(
     lake: Lake,
     settings: Settings,
+    now: Callable[[], datetime],
     *,
     seq: int | None = None,
     key_file: Path | None = None,
@@ -72,6 +73,7 @@ def restore(
     Args:
         lake: an empty root, or one that is being restored; the caller holds its lock.
         settings: where the mirror is.
+        now: the time.
         seq: the version; None for the newest.
         key_file: a file with the redaction key, where the mirror has none.
         on_file: is told how many files of how many are there.
@@ -81,7 +83,7 @@ def restore(
         MirrorError: when something is missing or damaged there, or it cannot be reached; a later call goes on.
     """
     assert settings.lake.mirror.url  # noqa: S101 - the caller asked for an address
-    store = Store(settings.lake.mirror.url, settings)
+    store = Store(settings.lake.mirror.url, settings, now)
     newest = newest_seq(store)
     if not newest:
         raise MirrorError(f"{store.url}: there is no version of a lake")

@@ -10,7 +10,7 @@ import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from pulltasks.huawei.auth import vendor_chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from obstore.store import S3Credential
@@ -68,9 +69,9 @@ class Found:
 class Store:
     """The objects below one `s3://bucket/prefix`; every error is a `MirrorError` that names it."""
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, now: Callable[[], datetime]) -> None:
         self.url = url
-        self._store = _client(url, settings)
+        self._store = _client(url, settings, now)
 
     def get(self, key: str) -> bytes:
         """An object's content.
@@ -175,7 +176,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _client(url: str, settings: Settings) -> S3Store:
+def _client(url: str, settings: Settings, now: Callable[[], datetime]) -> S3Store:
     """The client as OBS needs it.
 
     OBS refuses a bucket in the path, bodies that are signed in pieces, and deleting many at once without a checksum.
@@ -186,7 +187,7 @@ def _client(url: str, settings: Settings) -> S3Store:
     if not mirror.path_style:
         parts = urlsplit(endpoint)
         endpoint = f"{parts.scheme}://{bucket}.{parts.netloc}"
-    _keys(settings)  # a missing key is told before anything is sent
+    _keys(settings, now())  # a missing key is told before anything is sent
     return S3Store(
         bucket,
         prefix=prefix or None,
@@ -196,17 +197,17 @@ def _client(url: str, settings: Settings) -> S3Store:
         disable_bulk_delete=True,
         client_options={"allow_http": endpoint.startswith("http://"), "timeout": TIMEOUT},
         retry_config={"max_retries": TRIES, "retry_timeout": TIMEOUT},
-        credential_provider=lambda: _keys(settings),
+        credential_provider=lambda: _keys(settings, now()),
     )
 
 
-def _keys(settings: Settings) -> S3Credential:
+def _keys(settings: Settings, now: datetime) -> S3Credential:
     """The mirror's own key, else the one that the API is asked with; read again from time to time."""
     ak, sk, token = _key_triple(settings)
     keys: S3Credential = {
         "access_key_id": ak,
         "secret_access_key": sk,
-        "expires_at": datetime.now(UTC) + KEYS_ARE_GOOD_FOR,
+        "expires_at": now + KEYS_ARE_GOOD_FOR,
     }
     if token:
         keys["token"] = token

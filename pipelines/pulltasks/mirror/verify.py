@@ -20,7 +20,7 @@ from pulltasks.mirror.store import Store, at_once, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import date
+    from datetime import date, datetime
 
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import Settings
@@ -75,7 +75,7 @@ def _wrong(path: Path, digest: str, named_by: Path) -> Iterator[str]:
 
 
 def verify_mirror(
-    settings: Settings, *, on_object: Callable[[int, int], None] = lambda _done, _of: None
+    settings: Settings, now: Callable[[], datetime], *, on_object: Callable[[int, int], None] = lambda _done, _of: None
 ) -> tuple[int, list[str]]:
     """The mirror's newest version, and what is wrong with what it names, a line each.
 
@@ -83,7 +83,7 @@ def verify_mirror(
         MirrorError: when it cannot be reached, or there is no version.
     """
     assert settings.lake.mirror.url  # noqa: S101 - the caller asked for an address
-    store = Store(settings.lake.mirror.url, settings)
+    store = Store(settings.lake.mirror.url, settings, now)
     if not (seq := newest_seq(store)):
         raise MirrorError(f"{store.url}: there is no version of a lake; `pulltasks lake push` puts the first one")
     head = read_head(store, seq)
