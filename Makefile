@@ -44,6 +44,7 @@ test: $(INSTALLED) ## lint, types and tests
 test-all: $(INSTALLED) ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy' --cov --cov-report=term
+	@$(MAKE) --no-print-directory test-deploy
 
 test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
 	@$(BIN)/python -m pytest -m compat
