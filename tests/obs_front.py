@@ -25,7 +25,8 @@ _HEAD_END = b"\r\n\r\n"
 class Front:
     """What is refused, and what goes wrong: `faults` is taken from the front, one for each request that fits.
 
-    A fault is `(method, part of the path, what)`: a status, "lost" (done, but not answered), "slow".
+    A fault is `(method, part of the path, what)`: a status, a status with a code ("403 AccessDenied"), "lost" (done, but
+    not answered), "slow".
     """
 
     upstream: int
@@ -98,8 +99,9 @@ async def _serve(front: Front, reader: asyncio.StreamReader, writer: asyncio.Str
             fault = next((each for each in front.faults if each[0] == method and each[1] in path), None)
             if fault:
                 front.faults.remove(fault)
-                if isinstance(fault[2], int):
-                    writer.write(_refusal(fault[2], "SlowDown"))
+                status, _, code = str(fault[2]).partition(" ")
+                if status.isdecimal():
+                    writer.write(_refusal(int(status), code or "SlowDown"))
                     continue
             behind.write(b"\r\n".join(lines) + _HEAD_END + body)
             answer = await _answer(behind_reader, method)

@@ -211,6 +211,32 @@ def test_what_is_wrong_is_told_in_one_message(desk: Desk, front: Front, changes:
     assert "published" in ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("method", "part", "code", "said"),
+    [
+        ("GET", "list-type=2", "403 AccessDenied", "lacks a permission"),
+        ("PUT", "heads/", "403 AccessDenied", "lacks a permission"),
+        ("PUT", "blobs/", "403 AccessDenied", "lacks a permission"),
+        ("GET", "list-type=2", "403 RequestTimeTooSkewed", "clock is wrong"),
+        ("GET", "list-type=2", "400 AuthorizationHeaderMalformed", "another region"),
+        ("GET", "list-type=2", "301 PermanentRedirect", "another region"),
+        ("PUT", "blobs/", "400 ExpiredToken", "has ended"),
+        ("PUT", "heads/0000000002", "403 InvalidAccessKeyId", "does not know this access key"),
+    ],
+)
+def test_what_the_store_refuses_is_told_in_one_sentence_and_nothing_is_half_done(
+    desk: Desk, front: Front, method: str, part: str, code: str, said: str
+) -> None:
+    front.faults.append((method, part, code))
+    result = run(desk, FIRST)
+    assert said in result.mirror_error
+    assert code.split()[1] in result.mirror_error or code.startswith("301")  # of a redirect the client says its own
+    assert result.mirror_error.count("\n") == 0
+    assert result.status.is_complete
+    assert run(desk, FIRST).mirror_error is None
+    assert verify_mirror(desk.settings, desk.clock.now)[1] == []
+
+
 def test_a_days_push_is_bounded_in_requests_and_bytes(tmp_path: Path, front: Front) -> None:
     places = tuple(replace(BEIJING, project_id=f"{n:032x}", task_count=300) for n in range(30))
     sandbox = Sandbox(places)

@@ -52,6 +52,7 @@ ADVICE = (
     ("AuthorizationHeaderMalformed", "the bucket lies in another region; correct lake.mirror.region and endpoint"),
     ("PermanentRedirect", "the bucket lies in another region; correct lake.mirror.region and endpoint"),
     ("TemporaryRedirect", "the bucket lies in another region; correct lake.mirror.region and endpoint"),
+    ("incorrectly configured region", "the bucket lies in another region; correct lake.mirror.region and endpoint"),
     ("AccessDenied", "the key lacks a permission: it must list, get, put and delete objects below lake.mirror.url"),
     ("Forbidden", "the key lacks a permission: it must list, get, put and delete objects below lake.mirror.url"),
 )
