@@ -111,7 +111,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._dice = random.Random(self.seed)  # noqa: S311 - made-up disturbances
         self._churned: dict[tuple[str, date], list[_Row]] = {}
-        self._rows = lru_cache(maxsize=max(64, len(self.places)))(self._rendered_rows)
+        self._rows = lru_cache(maxsize=max(64, 2 * len(self.places)))(self._rendered_rows)  # of two days
 
     def app(self) -> Starlette:
         """The ASGI application."""
