@@ -119,7 +119,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         environment.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
         environment.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
         api = f'[api]\nendpoint = "{url}"\niam_endpoint = "{url}"\nrequests_per_second = 1000\n\n'
-        api += "[dashboard]\nenabled = true\n\n"
+        api += "[dashboard]\nenabled = true\n\n[publish]\ntables = true\n\n"
         (folder / "pulltasks.toml").write_text(api + targets_toml(places), encoding="utf-8")
         for day in WEEK:
             snapshot(config.load(folder / "pulltasks.toml"), day, CLOCK, simulated=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 import dagster as dg
@@ -136,7 +137,7 @@ def planted_tasks(place, day):
 def desk(tmp_path: Path):
     sandbox = Planted((BEIJING,))
     with serving(sandbox) as url:
-        yield Desk(sandbox, url, tmp_path, sandbox.places)
+        yield Desk(sandbox, url, tmp_path, sandbox.places, extra="[publish]\ntables = true\n")
 
 
 def test_no_reader_sees_a_planted_key(desk: Desk, tmp_path: Path) -> None:
@@ -178,6 +179,10 @@ def test_no_reader_sees_a_planted_key(desk: Desk, tmp_path: Path) -> None:
     texts += [path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")]
     for text in texts:
         assert KEY.lower() not in text.lower()
+    tables = sorted(desk.lake.open_tables.glob("current/*/*.parquet"))
+    assert tables
+    for path in tables:
+        assert KEY.lower() not in str(pq.read_table(path).to_pylist()).lower(), path
     stored = [*desk.lake.warehouse.glob("*.duckdb"), *(path for path in home.rglob("*") if path.is_file())]
     for path in stored:
         assert KEY.lower().encode() not in path.read_bytes().lower(), path

@@ -184,7 +184,8 @@ def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> l
     """Why the step fails, if it does, by the rules of the command line's exit code."""
     if result and parts.publish:
         return [] if result.is_complete else what_is_wrong(result, timezone)
-    return [*failed_attempts(run.captures), *run.troubles, *filter(None, (run.page_error, run.mirror_error))]
+    beside = filter(None, (run.page_error, run.tables_error, run.mirror_error))
+    return [*failed_attempts(run.captures), *run.troubles, *beside]
 
 
 class _Progress:

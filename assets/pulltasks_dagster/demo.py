@@ -36,6 +36,9 @@ requests_per_second = 1000
 [dashboard]
 enabled = true
 
+[publish]
+tables = true
+
 {targets}"""
 
 

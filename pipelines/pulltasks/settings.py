@@ -304,6 +304,12 @@ class DashboardSettings(_Section):
     enabled: bool = False
 
 
+class PublishSettings(_Section):
+    """Whether each publish also writes the published tables as Parquet, for engines that read no DuckDB file."""
+
+    tables: bool = False
+
+
 @dataclass(frozen=True)
 class Limits:
     """The greatest allowed ages.
@@ -391,6 +397,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    publish: PublishSettings = PublishSettings()
     alerts: AlertSettings = AlertSettings()
     targets: list[Target] = Field(default_factory=list)
 

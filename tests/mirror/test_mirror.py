@@ -22,7 +22,7 @@ from pulltasks.mirror.heads import HEADS, Head, head_key, newest_seq, read_head
 from pulltasks.mirror.push import PUBLISHED_FILE, PUBLISHED_PAGE, Mirror
 from pulltasks.mirror.restore import restore
 from pulltasks.mirror.state import read_state
-from pulltasks.mirror.store import Store
+from pulltasks.mirror.store import Store, sha256
 from pulltasks.mirror.verify import reads_conditions, verify_lake, verify_mirror
 from pulltasks.run.order import compact, forget, snapshot
 from pulltasks.sandbox.server import Sandbox, serving
@@ -324,8 +324,12 @@ def test_a_forgotten_capture_never_comes_back(desk: Desk, buckets: Buckets, tmp_
     push(desk)
     held = [key for key in buckets.keys(URL, "raw/") if f"{DAYS[1]}" in key and "targets" not in key]
     assert len(held) == 2
+    contents_of_held = {key: buckets.content(URL, key) for key in held}
     forget(desk.settings, DAYS[1], desk.clock)
     assert [key for key in buckets.keys(URL, "raw/") if key in held] == []
+    # a slow machine, which knows nothing of it, puts them once more
+    for key, content in contents_of_held.items():
+        buckets.stores[URL].put(key, content)
     there, _ = brought_back(desk, tmp_path / "there")
     assert DAYS[1] not in there.lake.raw_dates()
     assert DAYS[1] not in there.lake.tidy_dates()
@@ -372,6 +376,25 @@ def test_readers_get_the_build_and_the_page_under_fixed_names_and_nothing_while_
     exposed = mirrored(desk, f'published_url = "{READERS}"\n[warehouse]\nexpose_secrets = true\n')
     run(exposed, DAYS[4])
     assert buckets.content(READERS, PUBLISHED_FILE) == published
+
+
+@pytest.mark.parametrize(("unread", "versions"), [(timedelta(days=1), 5), (timedelta(seconds=-5), 3)])
+def test_readers_get_the_open_tables_and_their_versions_for_a_day(
+    desk: Desk, buckets: Buckets, monkeypatch: pytest.MonkeyPatch, unread: timedelta, versions: int
+) -> None:
+    monkeypatch.setattr("pulltasks.mirror.push.UNREAD_FOR", unread)
+    open_to_readers = mirrored(desk, f'published_url = "{READERS}"\n[publish]\ntables = true\n')
+    for n in range(3, 8):
+        run(open_to_readers, DAYS[0] + timedelta(days=n))
+    keys = buckets.keys(READERS)
+    latest = msgspec.json.decode(buckets.content(READERS, "latest.json"))
+    for name, table in latest["tables"].items():
+        for key in (f"tables/{table['file']}", f"tables/current/{name}/data.parquet"):
+            assert sha256(buckets.content(READERS, key)) == table["sha256"]
+    assert len({key.split("/")[1] for key in keys if key.startswith("tables/")} - {"current"}) == versions
+    put = [key for key in buckets.of("put") if key.startswith(("tables/", "latest"))]
+    assert put[-1] == "latest.json"
+    assert "published" not in {key.split("/")[0] for key in buckets.keys(URL)}
 
 
 def test_a_mirror_that_cannot_be_reached_costs_a_warning_and_never_the_day(desk: Desk, buckets: Buckets) -> None:

@@ -179,8 +179,8 @@ def print_end(result: RunResult) -> None:
         typer.echo(f"the page is {result.dashboard}")
     if result.page_error:
         typer.echo(result.page_error, err=True)
-    if result.mirror_error:
-        typer.echo(result.mirror_error, err=True)
+    for text in filter(None, (result.tables_error, result.mirror_error)):
+        typer.echo(text, err=True)
 
 
 # Of what a target's day may be called; NO_COLOR and whatever is no terminal get none.

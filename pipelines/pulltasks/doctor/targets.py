@@ -303,6 +303,9 @@ display_timezone = "{zone}"  # of the columns that end in _local: this machine's
 [dashboard]
 enabled = true                    # each publish also writes lake/warehouse/dashboard.html
 
+[publish]
+tables = true                     # each publish also writes lake/published/: Parquet for Spark, Trino, Polars, pandas
+
 [alerts]
 resolved = true                   # also tell what is over; where to: PULLTASKS_ALERTS__URLS, see docs/alerts.md
 

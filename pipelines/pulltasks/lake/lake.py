@@ -46,6 +46,8 @@ class Lake:
         self.warehouse = root / "warehouse"
         self.published = self.warehouse / "pulltasks.duckdb"
         self.dashboard = self.warehouse / "dashboard.html"
+        self.open_tables = root / "published" / "tables"
+        self.latest_tables = root / "published" / "latest.json"
         self.redaction_key = root / "redaction.key"
         self.run_log = root / "runs.ndjson"
         self.redaction_key_checksum = root / "redaction.key.sha256"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings
 
 # What readers get under fixed names.
+# A version of the open tables that the lake has no more may still be read by somebody.
+UNREAD_FOR = timedelta(days=1)
 PUBLISHED_FILE, PUBLISHED_PAGE = "pulltasks.duckdb", "dashboard.html"
 
 
@@ -253,15 +256,33 @@ class Mirror:
         if url is None or self._settings.warehouse.expose_secrets:
             return
         files = {PUBLISHED_FILE: self._lake.published, PUBLISHED_PAGE: self._lake.dashboard}
-        there = {name: path.resolve() for name, path in files.items() if path.exists()}
+        there = {name: path.resolve() for name, path in files.items() if path.exists()} | _tables(self._lake)
         store, state = Store(url, self._settings, self._now), self._begin()[1]
+        before = self._objects
         for name, path in there.items():
             address, digest = f"{url}/{name}", sha256_of(path)
             if state.published.get(address) != digest:
                 store.put(name, path)
                 self._count(path.stat().st_size)
                 state = msgspec.structs.replace(state, published={**state.published, address: digest})
+        if self._objects > before:
+            named = set(there)
+            listed = list(store.objects("tables/"))
+            newest = max((found.at for found in listed), default=self._now())
+            gone = [found.key for found in listed if found.key not in named and newest - found.at > UNREAD_FOR]
+            at_once(store.delete, gone)
+            state = msgspec.structs.replace(
+                state,
+                published={key: sha for key, sha in state.published.items() if key.removeprefix(f"{url}/") not in gone},
+            )
         self._state = state
+
+
+def _tables(lake: Lake) -> dict[str, Path]:
+    """The open tables by their names there; `latest.json` comes last, when all that it names is there."""
+    paths = sorted(lake.open_tables.rglob("*.parquet"))
+    files = {f"tables/{path.relative_to(lake.open_tables).as_posix()}": path for path in paths}
+    return files | ({"latest.json": lake.latest_tables} if lake.latest_tables.is_file() else {})
 
 
 def _same(head: Head, parent: Head) -> bool:

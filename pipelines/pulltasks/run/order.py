@@ -69,6 +69,8 @@ def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
         yield from run.build(parts)
     if parts.page:
         run.write_page()
+    if parts.publish:
+        run.write_tables()
     run.close_months()
     if parts.publish:
         run.mirror_lake()

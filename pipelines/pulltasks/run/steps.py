@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.publish import Built, CrossChecked
     from pulltasks.warehouse.status import Status
 
+TABLES_NOT_WRITTEN = "published, but the open tables could not be written: {error}"
 MIRROR_NOT_WRITTEN = "what was published stands, but its mirror does not hold all of it: {error}"
 
 
@@ -154,6 +155,7 @@ class RunResult:
         published: the published file.
         dashboard: the page, where the settings ask for one.
         page_error: why the page could not be written; what was published stands.
+        tables_error: why the open tables could not be written; likewise.
         mirror_error: why the mirror does not hold all of it; likewise.
         status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
         surprises: what the answers of that day held that was not expected, and what was found damaged and mended.
@@ -170,6 +172,7 @@ class RunResult:
     days_without_raw: tuple[date, ...] = ()
     dashboard: Path | None = None
     page_error: str | None = None
+    tables_error: str | None = None
     mirror_error: str | None = None
 
 
@@ -194,6 +197,7 @@ class Run:
         self.troubles: list[str] = []  # days that cannot be written or used, months that cannot be closed
         self.page: Path | None = None
         self.page_error: str | None = None
+        self.tables_error: str | None = None
         self.mirror_error: str | None = None
         self._mirror: Mirror | None = None
         self._report = report
@@ -303,6 +307,22 @@ class Run:
         except Exception as error:  # noqa: BLE001 - what was published stands
             self.page_error = PAGE_NOT_WRITTEN.format(error=self._report(error, "writing the page"))
 
+    def write_tables(self) -> None:
+        """Write the open tables, where the settings ask for them; that they cannot be written takes nothing back."""
+        if not self.settings.publish.tables:
+            return
+        from pulltasks.warehouse.open_tables import write_tables
+
+        if self.settings.warehouse.expose_secrets:
+            self._noticed.append("the open tables are for everybody: not written while warehouse.expose_secrets is set")
+            return
+        try:
+            write_tables(self.lake, load_models())
+        except (LakeError, OSError) as error:
+            self.tables_error = TABLES_NOT_WRITTEN.format(error=error)
+        except Exception as error:  # noqa: BLE001 - what was published stands
+            self.tables_error = TABLES_NOT_WRITTEN.format(error=self._report(error, "writing the open tables"))
+
     def mirror_raw(self, day: date) -> None:
         """Put the raw files of a day into the mirror, before anything is made of them."""
         self._in_mirror(lambda mirror: mirror.put_raw(day))
@@ -372,6 +392,8 @@ class Run:
             self._tell(Failure("damaged_days", "; ".join(self.troubles)))
         if self.page_error:
             self._tell(Failure("page_not_written", self.page_error))
+        if self.tables_error:
+            self._tell(Failure("tables_not_written", self.tables_error))
         if self.mirror_error:
             self._tell(Failure("mirror_unreachable", self.mirror_error))
         published = self._published or (self.lake.published if self.page else None)
@@ -389,7 +411,7 @@ class Run:
         )
         self._status, self._is_complete = (
             status,
-            is_covered and not (self.troubles or self.page_error or self.mirror_error),
+            is_covered and not (self.troubles or self.page_error or self.tables_error or self.mirror_error),
         )
         return RunResult(
             captures=self.captures,
@@ -401,6 +423,7 @@ class Run:
             is_complete=self._is_complete,
             dashboard=self.page,
             page_error=self.page_error,
+            tables_error=self.tables_error,
             mirror_error=self.mirror_error,
         )
 

@@ -1,0 +1,182 @@
+"""The published tables as Parquet that any engine reads: marts, reports and what a build says of itself, masked.
+
+Lives here: which tables, their files by version and as `current`, `latest.json` that names them.
+Does not live here: what stands in them (sql/), the tidy tables, which are private (lake).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pulltasks.errors import LakeError, NotReadable
+from pulltasks.json_reading import decode_file
+from pulltasks.lake.lake import PUBLIC_FILE, sha256_of
+from pulltasks.warehouse.plan import EXPOSED, META_BUILD, META_COMMENTS, META_RUNS
+from pulltasks.warehouse.published import open_file, published_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.warehouse.models import Models
+
+# The first is a view that grows with tasks times days; the rows of the second stand in dim_pull_task_versions.
+LEFT_OUT = frozenset({"fct_pull_task_days", "dim_pull_task_past_versions"})
+# Names that stand for one more version only.
+DEPRECATED = frozenset({"rpt_destination_conflicts"})
+KEPT_VERSIONS = 3
+ROWS_PER_GROUP = 100_000
+
+
+class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column: DuckDB's name of its type, and what it means."""
+
+    name: str
+    type: str
+    description: str
+
+
+class OpenTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a version; `file` is relative to `published/tables/`."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+    description: str
+    columns: list[TableColumn]
+
+
+class Latest(msgspec.Struct, frozen=True, kw_only=True):
+    """What `published/latest.json` says: the newest version, whole, and what it was built from."""
+
+    version: str
+    built_at: datetime
+    first_date: date
+    through_date: date
+    software_version: str
+    tables: dict[str, OpenTable]
+
+
+def read_latest(lake: Lake) -> Latest | None:
+    """The newest version; None where there is none, or it cannot be read: then it is written anew."""
+    try:
+        return decode_file(lake.latest_tables.read_bytes(), Latest)
+    except (OSError, NotReadable):
+        return None
+
+
+def write_tables(lake: Lake, models: Models) -> Latest:
+    """Write the tables of what is published, unless they are there; the caller holds the lake's lock.
+
+    Raises:
+        NoWarehouse: when nothing has been published.
+        LakeError: when what is published shows secrets: these files are for everybody.
+    """
+    build = published_file(lake.published)
+    if EXPOSED in build.name:
+        raise LakeError(
+            f"{build}: shows secrets in clear (warehouse.expose_secrets), and the open tables are for everybody; they "
+            "stay as they were"
+        )
+    version = build.stem.removeprefix("pulltasks-")
+    latest = read_latest(lake)
+    if latest and latest.version == version and all(_is_there(lake, table) for table in latest.tables.values()):
+        return latest
+    with open_file(build) as connection:
+        tables = {
+            name: _write(lake, connection, version, name, description, columns)
+            for name, (description, columns) in _described(models).items()
+        }
+        ((built_at, first, through, software),) = connection.execute(
+            f"select built_at, first_date, through_date, software_version from {META_BUILD}"
+        ).fetchall()
+    for name, table in tables.items():
+        _make_current(lake, name, lake.open_tables / table.file)
+    latest = Latest(
+        version=version,
+        built_at=built_at,
+        first_date=first,
+        through_date=through,
+        software_version=software,
+        tables=tables,
+    )
+    with lake.writing(lake.latest_tables, mode=PUBLIC_FILE) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(latest), indent=1))
+    _retire(lake, tables)
+    return latest
+
+
+def _described(models: Models) -> dict[str, tuple[str, dict[str, str]]]:
+    """Each table with its description and those of its columns."""
+    found = {
+        model.name: (f"{model.description} Grain: {model.grain}.", {c.name: c.description for c in model.columns})
+        for model in models.in_order
+        if model.is_published and not model.kind.takes_arguments and model.name not in LEFT_OUT | DEPRECATED
+    }
+    return found | {name: META_COMMENTS[name] for name in (META_BUILD, META_RUNS)}
+
+
+def _write(
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    version: str,
+    name: str,
+    description: str,
+    columns: dict[str, str],
+) -> OpenTable:
+    """One table into the folder of its version."""
+    types = {row[0]: row[1] for row in connection.execute(f"describe {name}").fetchall()}
+    relation = connection.sql(f"from {name}")
+    reader = relation.to_arrow_reader(ROWS_PER_GROUP)
+    schema = pa.schema(
+        [field.with_metadata({"description": columns.get(field.name, "")}) for field in reader.schema],
+        metadata={"pulltasks.table": name, "pulltasks.version": version, "description": description},
+    )
+    rows = 0
+    path = lake.open_tables / version / name / "data.parquet"
+    with lake.writing(path, mode=PUBLIC_FILE) as unfinished:
+        with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
+            for batch in reader:
+                writer.write_batch(pa.record_batch(batch.columns, schema=schema))
+                rows += batch.num_rows
+        size, digest = unfinished.stat().st_size, sha256_of(unfinished)
+    return OpenTable(
+        file=path.relative_to(lake.open_tables).as_posix(),
+        rows=rows,
+        bytes=size,
+        sha256=digest,
+        description=description,
+        columns=[TableColumn(name=each, type=types[each], description=columns.get(each, "")) for each in types],
+    )
+
+
+def _is_there(lake: Lake, table: OpenTable) -> bool:
+    path = lake.open_tables / table.file
+    current = lake.open_tables / "current" / path.parent.name / path.name
+    return all(each.is_file() and each.stat().st_size == table.bytes for each in (path, current))
+
+
+def _make_current(lake: Lake, name: str, path: Path) -> None:
+    """Let `current` show a version's file, in one step; it is the same file, so that it costs no room."""
+    unfinished = lake.unfinished(f"current--{name}")
+    unfinished.unlink(missing_ok=True)
+    os.link(path, unfinished)
+    lake.put(unfinished, lake.open_tables / "current" / name / path.name, mode=PUBLIC_FILE)
+
+
+def _retire(lake: Lake, tables: dict[str, OpenTable]) -> None:
+    """Let go of all but the newest versions, and of tables that there are no more."""
+    versions = sorted(path for path in lake.open_tables.iterdir() if path.is_dir() and path.name != "current")
+    gone = [path for path in (lake.open_tables / "current").iterdir() if path.name not in tables]
+    for folder in (*versions[:-KEPT_VERSIONS], *gone):
+        shutil.rmtree(folder)

@@ -1,0 +1,142 @@
+"""The open tables are the published ones, whole and masked, by version and as `current`, for readers of any kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import Desk, copied, made_once
+from pulltasks.lake.lake import sha256_of
+from pulltasks.run.order import snapshot
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.open_tables import DEPRECATED, KEPT_VERSIONS, LEFT_OUT, read_latest, write_tables
+from pulltasks.warehouse.published import open_published
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAYS = [date(2026, 11, 20) + timedelta(days=n) for n in range(6)]
+ON = "[publish]\ntables = true\n"
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory):
+    with made_once(tmp_path_factory.mktemp("begun"), *DAYS[:2]) as desk:
+        yield desk
+
+
+@pytest.fixture
+def desk(begun: Desk, tmp_path: Path) -> Desk:
+    return replace(copied(begun, tmp_path), extra=ON)
+
+
+def run(desk: Desk, day: date):
+    return snapshot(desk.settings, day, desk.clock, simulated=True)
+
+
+def test_every_published_table_is_there_with_the_rows_of_the_published_file(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    latest = read_latest(desk.lake)
+    with open_published(desk.lake) as warehouse:
+        named = {name for (name,) in warehouse.execute("select table_name from information_schema.tables").fetchall()}
+        assert set(latest.tables) == named - LEFT_OUT - DEPRECATED - {"meta_inputs"}
+        for name, table in latest.tables.items():
+            for path in (
+                desk.lake.open_tables / table.file,
+                desk.lake.open_tables / "current" / name / "data.parquet",
+            ):
+                assert sha256_of(path) == table.sha256
+                ((differing,),) = warehouse.execute(
+                    f"select count(*) from ((from {name} except all from '{path}') "
+                    f"union all (from '{path}' except all from {name}))"
+                ).fetchall()
+                assert differing == 0
+                types = {row[0]: row[1] for row in warehouse.execute(f"describe from '{path}'").fetchall()}
+                assert types == {column.name: column.type for column in table.columns}
+            assert table.rows == pq.read_metadata(path).num_rows
+    assert latest.version in desk.lake.published.resolve().name
+
+
+def test_columns_carry_their_descriptions_and_readers_of_other_kinds_read_them(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    for name, table in read_latest(desk.lake).tables.items():
+        path = desk.lake.open_tables / "current" / name / "data.parquet"
+        schema = pq.read_schema(path)
+        assert {field.name: field.metadata[b"description"].decode() for field in schema} == {
+            column.name: column.description for column in table.columns
+        }
+        assert all(column.description for column in table.columns)
+        assert len(pd.read_parquet(path)) == table.rows
+        assert {column.type for column in table.columns} <= {
+            "BIGINT", "BOOLEAN", "DATE", "DOUBLE", "TIMESTAMP", "VARCHAR", "VARCHAR[]",
+        }  # fmt: skip
+
+
+def test_versions_stay_for_those_who_read_them_and_current_follows(desk: Desk) -> None:
+    versions = []
+    for day in DAYS[2:]:
+        run(desk, day)
+        versions.append(read_latest(desk.lake).version)
+    there = sorted(path.name for path in desk.lake.open_tables.iterdir())
+    assert there == [*versions[-KEPT_VERSIONS:], "current"]
+    file = desk.lake.open_tables / "current" / "dim_pull_tasks" / "data.parquet"
+    assert duckdb.sql(f"select max(state_date) from '{file}'").fetchall() == [(DAYS[-1],)]
+
+
+def test_what_is_there_is_not_written_again(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    before = {path: path.stat().st_mtime_ns for path in desk.lake.open_tables.rglob("*.parquet")}
+    run(desk, DAYS[2])
+    assert {path: path.stat().st_mtime_ns for path in desk.lake.open_tables.rglob("*.parquet")} == before
+    lost = desk.lake.open_tables / "current" / "dim_targets" / "data.parquet"
+    lost.unlink()
+    run(desk, DAYS[2])
+    assert lost.is_file()
+
+
+def test_a_reader_that_has_opened_a_file_reads_it_to_its_end(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    path = desk.lake.open_tables / "current" / "fct_pull_task_changes" / "data.parquet"
+    rows = read_latest(desk.lake).tables["fct_pull_task_changes"].rows
+    with pq.ParquetFile(path) as opened:
+        for day in DAYS[3:]:
+            run(desk, day)
+        assert opened.read().num_rows == rows
+
+
+def test_nothing_is_written_while_secrets_are_shown_and_the_run_says_so(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    before = read_latest(desk.lake)
+    result = run(replace(desk, extra=f"{ON}[warehouse]\nexpose_secrets = true\n"), DAYS[3])
+    assert any("open tables are for everybody" in text for text in result.surprises)
+    assert read_latest(desk.lake) == before
+    assert result.tables_error is None
+
+
+def test_that_they_cannot_be_written_takes_nothing_back(desk: Desk) -> None:
+    desk.lake.open_tables.parent.write_text("somebody's own")
+    result = run(desk, DAYS[2])
+    assert result.status.is_complete
+    assert not result.is_complete
+    assert "published, but the open tables could not be written" in result.tables_error
+    desk.lake.open_tables.parent.unlink()
+    assert run(desk, DAYS[2]).is_complete
+
+
+def test_files_are_for_everybody_and_their_folders_too(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    for path in [desk.lake.open_tables.parent, *desk.lake.open_tables.parent.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
+def test_they_are_not_written_unless_they_are_asked_for(desk: Desk) -> None:
+    run(replace(desk, extra=""), DAYS[2])
+    assert not desk.lake.open_tables.exists()
+    with desk.lake.lock():
+        assert write_tables(desk.lake, load_models()).tables
