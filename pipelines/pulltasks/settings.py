@@ -130,6 +130,10 @@ def _is_this_machine(host: str) -> bool:
     return host in _THIS_MACHINE or host.endswith(".localhost")
 
 
+def _bucket(url: str) -> str:
+    return url.removeprefix("s3://").partition("/")[0]
+
+
 def _is_address(url: str | None) -> bool:
     return url is not None and re.fullmatch(r"[0-9.]+|.*:.*", urlsplit(url).hostname or "") is not None
 
@@ -175,7 +179,7 @@ class MirrorSettings(_Section):
     url: Annotated[str | None, AfterValidator(_bucket_url)] = None
     published_url: Annotated[str | None, AfterValidator(_bucket_url)] = None
     endpoint: Annotated[str | None, AfterValidator(_store_endpoint)] = None
-    region: str | None = None
+    region: Region | None = None
     path_style: bool = False
     access_key: SecretStr | None = None
     access_key_file: SomePath | None = None
@@ -194,8 +198,8 @@ class MirrorSettings(_Section):
             raise ValueError("url needs a region (of OBS), or the endpoint of another store")
         if self.url is not None and not self.path_style and _is_address(self.endpoint):
             raise ValueError("endpoint is an IP address, which no bucket can stand before; set path_style = true")
-        if self.url is not None and self.url == self.published_url:
-            raise ValueError("published_url is the mirror's own url, which is private; name another bucket")
+        if self.url and self.published_url and _bucket(self.url) == _bucket(self.published_url):
+            raise ValueError("published_url lies in the mirror's own bucket, which is private; name another bucket")
         if bool(self.access_key or self.access_key_file) != bool(self.secret_key or self.secret_key_file):
             raise ValueError(
                 "access_key and secret_key go together: set PULLTASKS_LAKE__MIRROR__ACCESS_KEY and "

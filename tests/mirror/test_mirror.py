@@ -19,9 +19,10 @@ from pulltasks.errors import LakeBusy, LakeError, MirrorError
 from pulltasks.lake.lake import Lake
 from pulltasks.mirror import retention
 from pulltasks.mirror.heads import HEADS, Head, head_key, newest_seq, read_head
-from pulltasks.mirror.push import PUBLISHED_FILE, PUBLISHED_PAGE, Mirror
+from pulltasks.mirror.push import Mirror
+from pulltasks.mirror.readers import PUBLISHED_FILE, PUBLISHED_PAGE
 from pulltasks.mirror.restore import restore
-from pulltasks.mirror.state import read_state
+from pulltasks.mirror.state import read_state, write_state
 from pulltasks.mirror.store import Store, sha256
 from pulltasks.mirror.verify import reads_conditions, verify_lake, verify_mirror
 from pulltasks.run.order import compact, forget, snapshot
@@ -72,10 +73,10 @@ def elsewhere(desk: Desk, folder: Path, extra: str = "") -> Desk:
     return mirrored(replace(desk, folder=folder), extra)
 
 
-def push(desk: Desk, today: date = DAYS[2]):
+def push(desk: Desk):
     desk.lake.prepare()
     with desk.lake.lock():
-        return Mirror(desk.lake, desk.settings, desk.clock.new_id(), desk.clock.now).push(today)
+        return Mirror(desk.lake, desk.settings, desk.clock.new_id(), desk.clock.now).push()
 
 
 def brought_back(desk: Desk, folder: Path, **options):
@@ -187,10 +188,10 @@ def test_an_answer_that_was_lost_is_told_from_a_race_that_was_lost(desk: Desk, b
     run(replace(desk, extra=""), DAYS[3])
     buckets.lose_answer_of = HEADS
     with pytest.raises(MirrorError, match="cannot be reached"):
-        push(desk, DAYS[3])
+        push(desk)
     buckets.lose_answer_of = None
     assert read_head(Store(URL, desk.settings, desk.clock.now), 3).run_id == read_state(desk.lake).pending.run_id
-    assert push(desk, DAYS[3]).objects == 0  # it had arrived
+    assert push(desk).objects == 0  # it had arrived
     assert read_state(desk.lake).seq == 3
     assert verify_mirror(desk.settings, desk.clock.now) == (3, [])
 
@@ -232,7 +233,7 @@ def test_of_sixteen_that_push_at_once_one_puts_the_version(begun: Desk, buckets:
         lake = desks[n].lake
         try:
             with lake.lock():
-                Mirror(lake, settings[n], f"run-{n}", desks[n].clock.now).push(DAYS[3])
+                Mirror(lake, settings[n], f"run-{n}", desks[n].clock.now).push()
             ended.append("put")
         except MirrorError as error:
             ended.append("behind" if "another" in str(error) else str(error))
@@ -279,17 +280,17 @@ def test_a_restore_that_was_stopped_goes_on_and_no_run_begins_before_its_end(
     there.lake.prepare()
     done: dict[Path, int] = {}
 
-    def stopping(getting, path, *arguments):
+    def stopping(getting, lake, file):
         if len(done) == 12:
             raise Killed
-        original(getting, path, *arguments)
-        done[path] = path.stat().st_mtime_ns
+        original(getting, lake, file)
+        done[file.path] = file.path.stat().st_mtime_ns
 
     from pulltasks.mirror.restore import _Getting
 
-    original = _Getting._place
+    original = _Getting.bring
     with monkeypatch.context() as patch, there.lake.lock():
-        patch.setattr(_Getting, "_place", stopping)
+        patch.setattr(_Getting, "bring", stopping)
         with pytest.raises(Killed):
             restore(there.lake, there.settings, there.clock.now, key_file=desk.lake.redaction_key)
     with pytest.raises(LakeError, match="is being restored"):
@@ -344,7 +345,7 @@ def test_raw_files_that_compact_removed_go_and_the_lake_comes_back_without_them(
     short = replace(desk, extra=desk.extra.replace("[lake.mirror]", "keep_raw_days = 2\n[lake.mirror]"))
     compact(short.settings, DAYS[3])
     assert DAYS[0] not in short.lake.raw_dates()
-    push(short, DAYS[3])
+    push(short)
     assert [key for key in buckets.keys(URL, "raw/") if f"{DAYS[0]}" in key] == []
     assert [key for key in buckets.keys(URL, "raw/") if f"{DAYS[3]}" in key]
     there, _ = brought_back(short, tmp_path / "there")
@@ -382,7 +383,7 @@ def test_readers_get_the_build_and_the_page_under_fixed_names_and_nothing_while_
 def test_readers_get_the_open_tables_and_their_versions_for_a_day(
     desk: Desk, buckets: Buckets, monkeypatch: pytest.MonkeyPatch, unread: timedelta, versions: int
 ) -> None:
-    monkeypatch.setattr("pulltasks.mirror.push.UNREAD_FOR", unread)
+    monkeypatch.setattr("pulltasks.mirror.readers.UNREAD_FOR", unread)
     open_to_readers = mirrored(desk, f'published_url = "{READERS}"\n[publish]\ntables = true\n')
     for n in range(3, 8):
         run(open_to_readers, DAYS[0] + timedelta(days=n))
@@ -474,7 +475,7 @@ def test_old_versions_are_emptied_and_never_removed(desk: Desk, buckets: Buckets
         push(desk)
     store = Store(URL, desk.settings, desk.clock.now)
     heads = [read_head(store, seq) for seq in range(1, 7)]
-    assert [head.is_emptied for head in heads] == [True, True, True, False, False, False]
+    assert [head.is_emptied for head in heads] == [False, True, True, False, False, False]  # the first names nothing
     assert [(head.seq, head.parent) for head in heads[1:]] == [(seq, seq - 1) for seq in range(2, 7)]
 
 
@@ -483,10 +484,13 @@ def test_a_blob_that_no_kept_version_names_goes_once_it_is_old(
     desk: Desk, buckets: Buckets, monkeypatch, aged: timedelta, goes: bool
 ) -> None:
     monkeypatch.setattr(retention, "UNNAMED_FOR", aged)
-    monkeypatch.setattr(retention, "_is_first_of_its_day", lambda *_: True)
     push(desk)
     for n in range(5):
         desk.lake.run_log.write_text("{}\n" * (n + 1))
+        # as if each were the first one of its day
+        state = read_state(desk.lake)
+        kept = {seq: day - timedelta(days=1 + n) for seq, day in state.kept.items()} if n == 4 else state.kept
+        write_state(desk.lake, msgspec.structs.replace(state, kept=kept))
         push(desk)
     state = read_state(desk.lake)
     named = {sha for sha, (first, last) in state.blobs.items() if any(first <= seq <= last for seq in state.kept)}

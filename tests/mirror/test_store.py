@@ -104,9 +104,9 @@ def run(desk: Desk, day: date):
     return snapshot(desk.settings, day, desk.clock, simulated=True)
 
 
-def push(desk: Desk, today: date):
+def push(desk: Desk):
     with desk.lake.lock():
-        return Mirror(desk.lake, desk.settings, desk.clock.new_id(), desk.clock.now).push(today)
+        return Mirror(desk.lake, desk.settings, desk.clock.new_id(), desk.clock.now).push()
 
 
 def brought_back(desk: Desk, folder: Path) -> Desk:

@@ -40,7 +40,7 @@ def push(config: ConfigOption = None) -> None:
     lake.prepare()
     with lake.lock():
         lake.require_whole()
-        done = Mirror(lake, settings, clock.new_id(), clock.now).push(settings.today(clock.now()))
+        done = Mirror(lake, settings, clock.new_id(), clock.now).push()
     if not done.objects:
         typer.echo(f"nothing to do: version {done.seq} of {settings.lake.mirror.url} holds all of it")
     else:
@@ -48,6 +48,8 @@ def push(config: ConfigOption = None) -> None:
         typer.echo(f"put {done.objects} objects, {size}; {settings.lake.mirror.url} stands on version {done.seq}")
     if done.removed:
         typer.echo(f"removed {done.removed} objects that no kept version names")
+    if done.damaged:
+        typer.echo(f"left out, as their tables are damaged: {', '.join(done.damaged)}", err=True)
     if done.kept_days:
         days = ", ".join(map(str, done.kept_days))
         typer.echo(f"warning: the mirror has days that this lake lost: {days}; they stay there", err=True)
@@ -78,6 +80,8 @@ def restore(
         f"restored {lake.root} to version {done.head.seq}{made}: {len(done.head.days)} days, {done.files} files, "
         f"{done.got_bytes / 1e6:.1f} MB fetched"
     )
+    if done.without_raw:
+        typer.echo(f"{len(done.without_raw)} days have no raw archive in the mirror either; their tables are there")
     if done.adopted:
         typer.echo(f"{done.adopted} raw files are newer than that version; the next `pulltasks snapshot` takes them in")
 

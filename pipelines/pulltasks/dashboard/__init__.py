@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from pulltasks.dashboard.contents import read_contents
 from pulltasks.dashboard.render import render
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import PUBLIC_FILE, Lake
-from pulltasks.warehouse.plan import EXPOSED
+from pulltasks.lake.lake import EXPOSED, PUBLIC_FILE, Lake
 from pulltasks.warehouse.published import open_published
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ def write_dashboard_alone(settings: Settings) -> Path:
     open_published(lake).close()
     lake.prepare()
     with lake.lock():
+        lake.require_whole()
         return write_dashboard(lake, settings)
 
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 from pulltasks import tables
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import month_of, sha256_of, sync
+from pulltasks.lake.let_go import note_forgotten, note_removed_raw
 from pulltasks.lake.manifests import (
     FileEntry,
     Manifest,
@@ -33,6 +34,7 @@ from pulltasks.lake.manifests import (
     stale_dates,
 )
 from pulltasks.lake.parquet import ROW_GROUP_ROWS, TidyWriter
+from pulltasks.lake.raw import read_capture_id
 from pulltasks.lake.tidy import tidy_rows
 
 if TYPE_CHECKING:
@@ -191,6 +193,7 @@ def remove_old_raw(lake: Lake, settings: LakeSettings, today: date) -> tuple[lis
     damaged = set(damaged_months(lake, {month_of(day) for day in old}))
     needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
     removed = [day for day in old if day not in needed]
+    note_removed_raw(lake, removed)
     for day in removed:
         _take_away(lake, lake.targets_file(day).parent)
     return removed, needed
@@ -202,6 +205,7 @@ def forget_day(lake: Lake, day: date) -> Path:
     A month that was closed is opened for it.
     """
     open_month(lake, month_of(day))
+    note_forgotten(lake, day, [each for path in lake.raw_files(day) if (each := read_capture_id(path))])
     number = 1 + sum(1 for _ in lake.forgotten.glob(f"{day}-*"))
     folder = lake.forgotten / f"{day}-{number}"
     for path in (

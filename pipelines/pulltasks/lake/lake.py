@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
+EXPOSED = "exposed"  # in the file name of a build that shows secrets
 # With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
 ALERTS_LOCK_SECONDS = 20
 _DATE = "snapshot_date="
@@ -57,6 +58,7 @@ class Lake:
         self.forgotten = root / "forgotten"
         self.mirror = root / "mirror"
         self.mirror_state = self.mirror / "state.json"
+        self.let_go = self.mirror / "let_go.json"
         # There while the lake is being restored: until then it is no lake.
         self.restoring = self.mirror / "restoring.json"
         # One folder for everything unfinished: what a killed run leaves is found in one place.

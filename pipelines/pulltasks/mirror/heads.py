@@ -6,6 +6,7 @@ Does not live here: what a lake holds (contents), which versions are kept (reten
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import msgspec
 
 from pulltasks.errors import MirrorError, NotReadable
 from pulltasks.json_reading import decode_file
+from pulltasks.names import REGION_PATTERN
 
 if TYPE_CHECKING:
     from pulltasks.mirror.store import Store
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 HEADS = "heads/"
 BLOBS = "blobs/"
 RAW = "raw/"
+RAW_KEY = re.compile(
+    r"raw/snapshot_date=(?P<day>\d{4}-\d\d-\d\d)/"
+    r"(?:targets/[0-9a-f]{64}\.json"
+    rf"|(?P<project>[0-9a-f]{{32}})/(?P<region>{REGION_PATTERN})/(?P<capture>[A-Za-z0-9._-]+)\.ndjson\.zst)"
+)
 EMPTIED_BYTES = 200  # an emptied version is smaller, one with files is larger
 
 
@@ -45,8 +52,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         files: lake paths of builds, page, alarms and run records.
         days: hash of the manifest of each day; it names the day's tables and raw files.
         months: likewise of each closed month; it names its days' manifests and tables as well.
-        without_raw: days whose raw files `compact` removed.
+        without_raw: days whose raw files are not there: `compact` removed them, or they never were.
+        missing_raw: single raw files, by their keys, that a day was made of and that were gone before they were put.
         forgotten: identifiers of captures that were taken out; they never come back.
+        forgotten_days: days that were taken out and whose raw files may still be there.
         is_emptied: whether only number, lake and parent are left.
     """
 
@@ -62,7 +71,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     days: dict[date, str] = {}
     months: dict[date, str] = {}
     without_raw: list[date] = []
+    missing_raw: list[str] = []
     forgotten: list[str] = []
+    forgotten_days: list[date] = []
     is_emptied: bool = False
 
     def emptied(self) -> Head:

@@ -1,32 +1,27 @@
 """Putting a lake into its mirror: raw files as soon as they are there, everything else by version.
 
 Lives here: who may put, in which order, what counts as being there.
-Does not live here: what belongs into a version (contents), which versions are kept (retention).
+Does not live here: what belongs into a version (contents, raw_plan), what is kept (retention), readers' files.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pulltasks.errors import LakeError, MirrorError
-from pulltasks.lake.lake import sha256_of
+from pulltasks.errors import LakeError, MirrorError, NotReadable
+from pulltasks.lake.let_go import LetGo, read_let_go, write_let_go
+from pulltasks.lake.manifests import read_if_valid
 from pulltasks.lake.redaction_key import fingerprint_of, read_key
 from pulltasks.mirror import retention
-from pulltasks.mirror.contents import (
-    blobs_of,
-    contents_of,
-    days_without_raw,
-    forgotten_captures,
-    forgotten_days,
-    raw_files_of,
-)
+from pulltasks.mirror.contents import blobs_of, contents_of, raw_files_of, raw_of_manifest
 from pulltasks.mirror.heads import Head, blob_key, head_key, newest_seq, read_head
+from pulltasks.mirror.raw_plan import plan_raw
+from pulltasks.mirror.readers import put_for_readers
 from pulltasks.mirror.state import Pending, State, read_state, write_state
 from pulltasks.mirror.store import Store, at_once
 
@@ -37,12 +32,8 @@ if TYPE_CHECKING:
 
     from pulltasks.lake.lake import Lake
     from pulltasks.mirror.contents import Contents
+    from pulltasks.mirror.raw_plan import RawPlan
     from pulltasks.settings import Settings
-
-# What readers get under fixed names.
-# A version of the open tables that the lake has no more may still be read by somebody.
-UNREAD_FOR = timedelta(days=1)
-PUBLISHED_FILE, PUBLISHED_PAGE = "pulltasks.duckdb", "dashboard.html"
 
 
 @dataclass(frozen=True)
@@ -55,6 +46,7 @@ class Pushed:
         put_bytes: how much that was.
         removed: how many objects were removed.
         kept_days: days that the mirror has and the lake lost; their version stays.
+        damaged: days and months whose tables are not what their manifest says; they were left out.
     """
 
     seq: int
@@ -62,10 +54,11 @@ class Pushed:
     put_bytes: int = 0
     removed: int = 0
     kept_days: tuple[date, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 class Mirror:
-    """A lake's mirror for one run, which holds the lake's lock; `begin` comes before anything is put."""
+    """A lake's mirror for one run, which holds the lake's lock."""
 
     def __init__(self, lake: Lake, settings: Settings, run_id: str, now: Callable[[], datetime]) -> None:
         assert settings.lake.mirror.url  # noqa: S101 - nobody mirrors without an address
@@ -81,44 +74,58 @@ class Mirror:
         self._put_bytes = 0
 
     def put_raw(self, day: date) -> None:
-        """Put the raw files of a day; those that its version names already are there.
+        """Put the raw files of a day, but for those that the lake's version names.
 
         Raises:
             MirrorError: when the mirror is another lake's, stands on another version, or cannot be reached.
         """
-        self._begin()
-        new = {key: path for key, path in raw_files_of(self._lake, day).items() if key not in self._raw_there}
-        self._put_files(new)
-        self._raw_there |= set(new)
+        parent, _ = self._begin()
+        manifest = read_if_valid(self._lake.manifest_file(day))
+        if manifest is not None and day in parent.days and day not in parent.without_raw:
+            self._raw_there |= set(raw_of_manifest(day, manifest)) - set(parent.missing_raw)
+        self._put_raw_files(raw_files_of(self._lake, day))
 
-    def push(self, today: date) -> Pushed:
+    def push(self) -> Pushed:
         """Put everything that is new, then the version that names it; let go of what is kept no longer.
 
         Raises:
             MirrorError: likewise; what was put is taken up by the next push.
         """
-        parent, state = self._begin()
-        contents = contents_of(self._lake, with_key=self._settings.lake.mirror.with_key)
-        head, kept_days = self._head(parent, contents, today)
-        if _same(head, parent):
-            return Pushed(parent.seq, kept_days=kept_days)
-        for day in self._days_with_new_raw(parent, contents):
-            self.put_raw(day)
+        parent, _ = self._begin()
+        note = read_let_go(self._lake)
+        contents = contents_of(self._lake, with_key=self._settings.lake.mirror.with_key, known=parent)
+        try:
+            head, plan = self._head(parent, contents, note)
+        except NotReadable as error:
+            raise MirrorError(f"{self._store.url}: {error}; name an empty prefix, and push") from None
+        kept_days = tuple(day for day in head.days if day not in contents.days)
+        removed = 0
+        if not _same(head, parent) or plan.to_put or not note.is_empty:
+            removed = self._put_version(parent, head, plan, contents, note)
+        self._for_readers()
+        seq = self._state.seq if self._state else parent.seq
+        return Pushed(seq, self._objects, self._put_bytes, removed, kept_days, contents.damaged)
+
+    def _put_version(self, parent: Head, head: Head, plan: RawPlan, contents: Contents, note: LetGo) -> int:
+        """Put what is new and the version that names it; returns how many objects went."""
+        state = self._begin()[1]
+        self._put_raw_files(plan.to_put)
         named = set(blobs_of(head, partial(self._blob, contents)).values())
         there = {digest for digest, (_, last) in state.blobs.items() if last == parent.seq}
-        self._put_files({blob_key(digest): contents.blobs[digest] for digest in named if digest not in there})
-        self._publish()
-        state = self._state or state
+        self._put_files({blob_key(digest): contents.blobs[digest] for digest in named - there})
         self._put_head(head)
-        blobs = {**state.blobs, **{digest: (state.blobs.get(digest, (head.seq, 0))[0], head.seq) for digest in named}}
-        kept = {**state.kept, head.seq: self._settings.today(self._now())}
-        state = msgspec.structs.replace(self._state or state, seq=head.seq, pending=None, blobs=blobs, kept=kept)
+        state = self._begin()[1]
+        blobs = {**state.blobs, **{sha: (state.blobs.get(sha, (head.seq, 0))[0], head.seq) for sha in named}}
+        state = msgspec.structs.replace(state, seq=head.seq, run_id=self._run_id, pending=None, blobs=blobs)
+        self._keep(state)
+        state, removed = retention.let_go(self._store, state, head, self._settings, note, self._read_blob)
+        self._keep(state)
+        write_let_go(self._lake, LetGo())  # the caller holds the lock: nothing was noted meanwhile
+        return removed
+
+    def _keep(self, state: State) -> None:
+        self._state = state
         write_state(self._lake, state)
-        state, removed = retention.let_go(
-            self._store, state, head, self._settings, gone_raw=self._days_to_remove(head, parent)
-        )
-        write_state(self._lake, state)
-        return Pushed(head.seq, self._objects, self._put_bytes, removed, kept_days)
 
     def _begin(self) -> tuple[Head, State]:
         """The version that the lake stands on, after making sure that the mirror is its own and has no newer one."""
@@ -140,14 +147,15 @@ class Mirror:
                 f"{url}: holds another lake ({head.lake_id}); nothing was put there. Name another prefix, or restore "
                 "that lake into an empty root to go on with it: pulltasks lake restore"
             )
-        mine = state.pending and (state.pending.seq, state.pending.run_id) == (newest, head.run_id)
-        if state.url == url and (newest == state.seq or mine):
-            if newest != state.seq:
-                named = set(blobs_of(head, self._read_blob).values())
-                blobs = state.blobs | {sha: (state.blobs.get(sha, (newest, 0))[0], newest) for sha in named}
-                kept = state.kept | {newest: self._settings.today(head.made_at or self._now())}
-                state = msgspec.structs.replace(state, seq=newest, pending=None, blobs=blobs, kept=kept)
-                write_state(self._lake, state)
+        is_ours = state.url == url and newest == state.seq and state.run_id in {None, head.run_id}
+        has_arrived = state.pending and (state.pending.seq, state.pending.run_id) == (newest, head.run_id)
+        if is_ours:
+            return head, state
+        if state.url == url and has_arrived:
+            named = set(blobs_of(head, self._read_blob).values())
+            blobs = state.blobs | {sha: (state.blobs.get(sha, (newest, 0))[0], newest) for sha in named}
+            state = msgspec.structs.replace(state, seq=newest, run_id=head.run_id, pending=None, blobs=blobs)
+            write_state(self._lake, state)
             return head, state
         raise MirrorError(
             f"{url}: stands on version {newest}, which another copy of this lake put, and this one on {state.seq}; no "
@@ -160,17 +168,14 @@ class Mirror:
         head = Head(seq=1, lake_id=state.lake_id, run_id=self._run_id, made_at=self._now())
         self._state = state
         self._put_head(head)
-        state = msgspec.structs.replace(
-            state, seq=1, known_from=1, kept={1: self._settings.today(self._now())}, pending=None
-        )
-        write_state(self._lake, state)
+        state = msgspec.structs.replace(state, seq=1, run_id=self._run_id, known_from=1, pending=None)
+        self._keep(state)
         return head, state
 
     def _put_head(self, head: Head) -> None:
         """Create a version; the intent is kept first, so that a lost answer is told from a lost race."""
         assert self._state is not None  # noqa: S101 - `_begin` comes first
-        self._state = msgspec.structs.replace(self._state, pending=Pending(seq=head.seq, run_id=self._run_id))
-        write_state(self._lake, self._state)
+        self._keep(msgspec.structs.replace(self._state, pending=Pending(seq=head.seq, run_id=self._run_id)))
         content = msgspec.json.encode(head)
         self._count(len(content))
         if not self._store.create(head_key(head.seq), content) and (
@@ -181,16 +186,19 @@ class Mirror:
                 "an empty root and go on there (pulltasks lake restore); raw files that were put are adopted"
             )
 
-    def _head(self, parent: Head, contents: Contents, today: date) -> tuple[Head, tuple[date, ...]]:
-        """The next version; and the days that the lake lost, which stay as the parent names them."""
-        lake, gone = self._lake, forgotten_days(self._lake)
-        lost = {day: sha for day, sha in parent.days.items() if day not in contents.days and day not in gone}
-        lost_months = {
-            month: sha
-            for month, sha in parent.months.items()
-            if month not in contents.months and any(day.replace(day=1) == month for day in lost)
+    def _head(self, parent: Head, contents: Contents, note: LetGo) -> tuple[Head, RawPlan]:
+        """The next version, and what must be put before it; days that the lake lost stay as the parent names them."""
+        open_months = {day.replace(day=1) for day in contents.days} - set(contents.months)
+        lost = {
+            day: sha
+            for day, sha in parent.days.items()
+            if day not in contents.days
+            and day not in note.forgotten
+            and not (day.replace(day=1) in open_months and day.replace(day=1) in parent.months)
         }
+        lost_months = {day.replace(day=1) for day in lost} & set(parent.months) - set(contents.months)
         days = dict(sorted({**contents.days, **lost}.items()))
+        plan = plan_raw(self._lake, days, parent, note.raw_days, self._read_blob)
         head = Head(
             seq=parent.seq + 1,
             lake_id=parent.lake_id,
@@ -202,13 +210,13 @@ class Mirror:
             published=contents.published,
             files=contents.files,
             days=days,
-            months=dict(sorted({**contents.months, **lost_months}.items())),
-            without_raw=days_without_raw(
-                lake, contents.days, today, self._settings.lake.keep_raw_days, parent.without_raw
-            ),
-            forgotten=sorted({*parent.forgotten, *forgotten_captures(lake)}),
+            months=dict(sorted({**contents.months, **{each: parent.months[each] for each in lost_months}}.items())),
+            without_raw=plan.without_raw,
+            missing_raw=sorted(plan.missing),
+            forgotten=sorted({*parent.forgotten, *(each for ids in note.forgotten.values() for each in ids)}),
+            forgotten_days=sorted(note.forgotten),
         )
-        return head, tuple(lost)
+        return head, plan
 
     def _fingerprint(self) -> str | None:
         try:
@@ -216,76 +224,52 @@ class Mirror:
         except (LakeError, OSError):
             return None
 
-    def _days_with_new_raw(self, parent: Head, contents: Contents) -> list[date]:
-        """Days whose raw files the parent does not name as they are; those of a day that has no manifest among them."""
-        return [
-            day
-            for day in self._lake.raw_dates()
-            if day not in contents.days or parent.days.get(day) != contents.days[day]
-        ]
-
-    def _days_to_remove(self, head: Head, parent: Head) -> list[date]:
-        """Days that have just lost raw files by `compact`, or were taken out."""
-        taken_out = forgotten_days(self._lake) if head.forgotten != parent.forgotten else set()
-        return sorted({*head.without_raw} - {*parent.without_raw} | taken_out)
-
     def _blob(self, contents: Contents, digest: str) -> bytes:
-        return contents.blobs[digest].read_bytes() if digest in contents.blobs else self._read_blob(digest)
+        found = contents.blobs.get(digest)
+        if found is None:
+            return self._read_blob(digest)
+        return found if isinstance(found, bytes) else found.read_bytes()
 
     def _read_blob(self, digest: str) -> bytes:
         return self._store.get(blob_key(digest))
 
-    def _put_files(self, files: Mapping[str, Path]) -> None:
-        """Put files, several at a time."""
+    def _put_raw_files(self, files: Mapping[str, Path]) -> None:
+        """Put raw files that are not known to be there; one that is there all the same stays as it is."""
+        new = {key: path for key, path in files.items() if key not in self._raw_there}
 
         def put(item: tuple[str, Path]) -> None:
-            key, path = item
-            self._store.put(key, path)
+            self._store.put_new(*item)
+
+        at_once(put, new.items())
+        self._raw_there |= set(new)
+        for path in new.values():
+            self._count(path.stat().st_size)
+
+    def _put_files(self, files: Mapping[str, Path | bytes]) -> None:
+        """Put files, several at a time."""
+
+        def put(item: tuple[str, Path | bytes]) -> None:
+            self._store.put(*item)
 
         at_once(put, files.items())
-        for path in files.values():
-            self._count(path.stat().st_size)
+        for content in files.values():
+            self._count(len(content) if isinstance(content, bytes) else content.stat().st_size)
 
     def _count(self, put_bytes: int) -> None:
         self._objects += 1
         self._put_bytes += put_bytes
 
-    def _publish(self) -> None:
-        """Put what readers may see where they take it from; nothing of it while secrets are shown."""
-        url = self._settings.lake.mirror.published_url
-        if url is None or self._settings.warehouse.expose_secrets:
-            return
-        files = {PUBLISHED_FILE: self._lake.published, PUBLISHED_PAGE: self._lake.dashboard}
-        there = {name: path.resolve() for name, path in files.items() if path.exists()} | _tables(self._lake)
-        store, state = Store(url, self._settings, self._now), self._begin()[1]
-        before = self._objects
-        for name, path in there.items():
-            address, digest = f"{url}/{name}", sha256_of(path)
-            if state.published.get(address) != digest:
-                store.put(name, path)
-                self._count(path.stat().st_size)
-                state = msgspec.structs.replace(state, published={**state.published, address: digest})
-        if self._objects > before:
-            named = set(there)
-            listed = list(store.objects("tables/"))
-            newest = max((found.at for found in listed), default=self._now())
-            gone = [found.key for found in listed if found.key not in named and newest - found.at > UNREAD_FOR]
-            at_once(store.delete, gone)
-            state = msgspec.structs.replace(
-                state,
-                published={key: sha for key, sha in state.published.items() if key.removeprefix(f"{url}/") not in gone},
-            )
-        self._state = state
-
-
-def _tables(lake: Lake) -> dict[str, Path]:
-    """The open tables by their names there; `latest.json` comes last, when all that it names is there."""
-    paths = sorted(lake.open_tables.rglob("*.parquet"))
-    files = {f"tables/{path.relative_to(lake.open_tables).as_posix()}": path for path in paths}
-    return files | ({"latest.json": lake.latest_tables} if lake.latest_tables.is_file() else {})
+    def _for_readers(self) -> None:
+        """What readers may see goes to them after the version, so that a trouble there costs no version."""
+        state = self._begin()[1]
+        published, sizes = put_for_readers(self._lake, self._settings, state.published, self._now)
+        for size in sizes:
+            self._count(size)
+        if published != state.published:
+            self._keep(msgspec.structs.replace(state, published=published))
 
 
 def _same(head: Head, parent: Head) -> bool:
     """Whether a version would say just what its parent says."""
-    said = {"seq": 0, "parent": None, "run_id": None, "made_at": None}
+    said: dict[str, object] = {"seq": 0, "parent": None, "run_id": None, "made_at": None, "forgotten_days": []}
     return msgspec.structs.replace(head, **said) == msgspec.structs.replace(parent, **said)

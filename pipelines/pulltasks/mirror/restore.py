@@ -1,35 +1,43 @@
 """Bringing a lake back from its mirror into an empty root; every file is held against its hash.
 
 Lives here: the order of getting, what may be there already, raw files that no version names yet.
-Does not live here: whether a lake and a mirror are whole (verify).
+Does not live here: whether a lake and a mirror are whole (verify), names that a version may use (contents).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pulltasks.errors import LakeError, MirrorError, NotReadable
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import PRIVATE_FILE, PUBLIC_FILE, sha256_of
-from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, Manifest, RawSource
+from pulltasks.lake.lake import EXPOSED, PRIVATE_FILE, PUBLIC_FILE, sha256_of
+from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, Manifest
 from pulltasks.lake.raw import rank, read_capture
 from pulltasks.lake.redaction_key import fingerprint_of
 from pulltasks.mirror.contents import blobs_of, decoded, raw_of_manifest
-from pulltasks.mirror.heads import EMPTIED_BYTES, HEADS, RAW, Head, blob_key, head_key, newest_seq, read_head, seq_of
+from pulltasks.mirror.heads import (
+    EMPTIED_BYTES,
+    HEADS,
+    RAW,
+    RAW_KEY,
+    Head,
+    blob_key,
+    newest_seq,
+    read_head,
+    seq_of,
+)
 from pulltasks.mirror.state import State, write_state
 from pulltasks.mirror.store import Store, at_once, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
-    from pulltasks.mirror.store import Found
     from pulltasks.settings import Settings
 
 DAMAGED = "{place}: is damaged: its content is not what its name says"
@@ -47,16 +55,28 @@ class Restored:
     """What a restore brought back.
 
     Attributes:
-        head: the version.
+        head: the version, without days that were taken out since.
         files: how many files of it stand there now.
         got_bytes: how much was fetched by this call.
         adopted: raw files that no version names yet; the next run makes tables of them.
+        without_raw: days of which no raw file is there, in the mirror neither.
     """
 
     head: Head
     files: int
     got_bytes: int
     adopted: int
+    without_raw: tuple[date, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file to bring back."""
+
+    path: Path
+    key: str
+    sha256: str
+    mode: int = PRIVATE_FILE
 
 
 def restore(
@@ -87,51 +107,50 @@ def restore(
     newest = newest_seq(store)
     if not newest:
         raise MirrorError(f"{store.url}: there is no version of a lake")
-    head = read_head(store, seq or newest)
+    newest_head = read_head(store, newest)
+    head = newest_head if seq in {None, newest} else read_head(store, seq)
     if head.is_emptied:
         raise MirrorError(f"{store.url}: version {head.seq} is kept no longer; the newest one is {newest}")
     _require_room(lake, store, head)
     key = _key(lake, store, head, key_file)
     _begin(lake, store, head, key)
-    got = _Getting(lake, store)
-    manifests: dict[str, bytes] = {}
+    getting = _Getting(store)
+    try:
+        head, raw_alone = _without_what_was_taken_out(head, newest_head, getting.blob)
+        files = list(_files(lake, head, raw_alone, newest_head, getting.blob))
+        named = set(blobs_of(head, getting.blob).values())
+        unnamed = _raw_without_names(lake, store, head, newest_head, getting.blob)
+    except NotReadable as error:
+        raise MirrorError(f"{store.url}: {error}; name an older version with --version") from None
+    done = 0
 
-    def read(digest: str) -> bytes:
-        if digest not in manifests:
-            manifests[digest] = got.blob(digest)
-        return manifests[digest]
-
-    named = _damaged(store, partial(blobs_of, head, read))
-    raw = _raw_of(head, read)
-    total, done = len(named) + len(raw), 0
-
-    def told(step: Callable[[], None]) -> None:
+    def bring(file: _File) -> None:
         nonlocal done
-        step()
+        getting.bring(lake, file)
         done += 1
-        on_file(done, total)
+        on_file(done, len(files))
 
-    steps: list[Callable[[], None]] = [partial(got.file, path, digest) for path, digest in named.items()]
-    steps += [partial(got.raw_file, day, key, source) for key, (day, source) in raw.items()]
-    at_once(told, steps)
-    adopted = _adopt(lake, store, head, set(raw)) if head.seq == newest else 0
+    at_once(bring, files)
+    adopted = sum(_adopt(lake, store, each) for each in unnamed)
+    for path in (lake.tidy / "manifests").glob("*.json"):
+        if path not in {file.path for file in files}:
+            path.unlink()
     if head.published is not None:
         lake.link(head.published, lake.published)
     state = State(
         url=store.url,
         lake_id=head.lake_id,
-        seq=head.seq,
-        blobs=dict.fromkeys(named.values(), (head.seq, head.seq)),
-        known_from=head.seq,
+        seq=newest,
+        run_id=newest_head.run_id,
+        blobs=dict.fromkeys(named, (head.seq, head.seq)),
+        known_from=newest,
         kept={
-            seq_of(found.key): settings.today(found.at)
-            for found in store.objects(HEADS)
-            if seq_of(found.key) <= head.seq and found.size > EMPTIED_BYTES
+            seq_of(found.key): settings.today(found.at) for found in store.objects(HEADS) if found.size > EMPTIED_BYTES
         },
     )
     write_state(lake, state)
     lake.restoring.unlink()
-    return Restored(head, total, got.got_bytes, adopted)
+    return Restored(head, len(files), getting.got_bytes, adopted, tuple(newest_head.without_raw))
 
 
 def _begin(lake: Lake, store: Store, head: Head, key: str | None) -> None:
@@ -189,90 +208,121 @@ def _key(lake: Lake, store: Store, head: Head, key_file: Path | None) -> str | N
     return text
 
 
+def _without_what_was_taken_out(head: Head, newest: Head, read: Callable[[str], bytes]) -> tuple[Head, dict[date, str]]:
+    """A version without days of captures that were forgotten since, and without the builds that hold them.
+
+    Of a closed month that holds such a day the other days come back by their raw files alone; the second part names them
+    by the hashes of the days' manifests; the next run makes their tables.
+    """
+    forgotten = set(newest.forgotten)
+
+    def is_forgotten(day: date, digest: str) -> bool:
+        if newest.days.get(day) == digest:
+            return False
+        sources = decoded(read(digest), Manifest, digest).sources
+        return any(source.capture_id in forgotten for source in (sources.captures if sources else ()))
+
+    gone = {day for day, digest in head.days.items() if is_forgotten(day, digest)}
+    if not gone:
+        return head, {}
+    opened = {day.replace(day=1) for day in gone} & set(head.months)
+    rest = {day: digest for day, digest in head.days.items() if day not in gone}
+    without = msgspec.structs.replace(
+        head,
+        days={day: digest for day, digest in rest.items() if day.replace(day=1) not in opened},
+        months={month: digest for month, digest in head.months.items() if month not in opened},
+        files={name: blob for name, blob in head.files.items() if not name.startswith("warehouse/")},
+        published=None,
+    )
+    return without, {day: digest for day, digest in rest.items() if day.replace(day=1) in opened}
+
+
+def _files(
+    lake: Lake, head: Head, raw_alone: dict[date, str], newest: Head, read: Callable[[str], bytes]
+) -> Iterator[_File]:
+    """Every file of a version that is there: what was let go since is not."""
+    for name, digest in blobs_of(head, read).items():
+        is_public = name.startswith("warehouse/") and EXPOSED not in name
+        yield _File(lake.root / name, blob_key(digest), digest, PUBLIC_FILE if is_public else PRIVATE_FILE)
+    absent = {*head.missing_raw, *newest.missing_raw}
+    for day, digest in {**head.days, **raw_alone}.items():
+        if day in head.without_raw or day in newest.without_raw:
+            continue
+        for key, source in raw_of_manifest(day, decoded(read(digest), Manifest, digest)).items():
+            if key in absent:
+                continue
+            if isinstance(source, str):
+                yield _File(lake.targets_file(day), key, source)
+            else:
+                yield _File(lake.raw_file(day, source.project_id, source.region), key, source.sha256)
+
+
+def _raw_without_names(
+    lake: Lake, store: Store, head: Head, newest: Head, read: Callable[[str], bytes]
+) -> list[tuple[Path, str]]:
+    """Raw files that no version names: put by a run that came to no version, or of days whose manifest names none."""
+    named: set[str] = set()
+    by_name_of_day: set[date] = set()
+    for day, digest in head.days.items():
+        manifest = decoded(read(digest), Manifest, digest)
+        named |= set(raw_of_manifest(day, manifest))
+        if manifest.sources is None:
+            by_name_of_day.add(day)
+    gone = {*newest.without_raw, *newest.forgotten_days}
+    since = max(newest.days, default=date.min + timedelta(days=REPAIR_WINDOW_DAYS)) - timedelta(days=REPAIR_WINDOW_DAYS)
+    begin = min([since, *by_name_of_day])
+    found: list[tuple[Path, str]] = []
+    for each in store.objects(RAW, f"{RAW}snapshot_date={begin}"):
+        match = RAW_KEY.fullmatch(each.key)
+        if match is None or each.key in named:
+            continue
+        day = date.fromisoformat(match["day"])
+        is_newest = head.seq == newest.seq and day >= since
+        if day in gone or match["capture"] in newest.forgotten or not (is_newest or day in by_name_of_day):
+            continue
+        if match["project"]:
+            found.append((lake.raw_file(day, match["project"], match["region"]), each.key))
+        elif day not in head.days or day in by_name_of_day:
+            found.append((lake.targets_file(day), each.key))
+    return found
+
+
 class _Getting:
     """Gets what is not there yet, and holds it against its hash."""
 
-    def __init__(self, lake: Lake, store: Store) -> None:
-        self._lake = lake
+    def __init__(self, store: Store) -> None:
         self._store = store
+        self._small: dict[str, bytes] = {}
         self.got_bytes = 0
 
     def blob(self, digest: str) -> bytes:
-        """A small one, such as a manifest."""
-        content = self._store.get(blob_key(digest))
-        self.got_bytes += len(content)
-        if sha256(content) != digest:
-            raise MirrorError(DAMAGED.format(place=f"{self._store.url}/{blob_key(digest)}"))
-        return content
+        """A small one, such as a manifest; fetched once."""
+        if digest not in self._small:
+            content = self._store.get(blob_key(digest))
+            self.got_bytes += len(content)
+            if sha256(content) != digest:
+                raise MirrorError(DAMAGED.format(place=f"{self._store.url}/{blob_key(digest)}"))
+            self._small[digest] = content
+        return self._small[digest]
 
-    def file(self, path: str, digest: str) -> None:
-        """A file of the version."""
-        mode = PUBLIC_FILE if path.startswith("warehouse/") and "exposed" not in path else PRIVATE_FILE
-        self._place(self._lake.root / path, blob_key(digest), digest, mode)
-
-    def raw_file(self, day: date, key: str, source: RawSource | str) -> None:
-        """A raw file that a day was made of."""
-        if isinstance(source, str):
-            self._place(self._lake.targets_file(day), key, source, PRIVATE_FILE)
-        else:
-            path = self._lake.raw_file(day, source.project_id, source.region)
-            self._place(path, key, source.sha256, PRIVATE_FILE)
-
-    def _place(self, path: Path, key: str, digest: str, mode: int) -> None:
-        if path.is_file() and sha256_of(path) == digest:
+    def bring(self, lake: Lake, file: _File) -> None:
+        """One file, unless it is there."""
+        if file.path.is_file() and sha256_of(file.path) == file.sha256:
             return
-        with self._lake.writing(path, mode=mode) as unfinished:
-            found = self._store.fetch(key, unfinished)
+        with lake.writing(file.path, mode=file.mode) as unfinished:
+            found = self._store.fetch(file.key, unfinished)
             self.got_bytes += unfinished.stat().st_size
-            if found != digest:
-                raise MirrorError(DAMAGED.format(place=f"{self._store.url}/{key}"))
+            if found != file.sha256:
+                raise MirrorError(DAMAGED.format(place=f"{self._store.url}/{file.key}"))
 
 
-def _damaged(store: Store, read: Callable[[], dict[str, str]]) -> dict[str, str]:
-    try:
-        return read()
-    except NotReadable as error:
-        raise MirrorError(f"{store.url}: {error}; name an older version with --version") from None
-
-
-def _raw_of(head: Head, read: Callable[[str], bytes]) -> Mapping[str, tuple[date, RawSource | str]]:
-    """The raw files that the days of a version were made of and that were not let go."""
-    gone, forgotten = set(head.without_raw), set(head.forgotten)
-    return {
-        key: (day, source)
-        for day, digest in head.days.items()
-        if day not in gone
-        for key, source in raw_of_manifest(day, decoded(read(digest), Manifest, digest)).items()
-        if not (isinstance(source, RawSource) and source.capture_id in forgotten)
-    }
-
-
-def _adopt(lake: Lake, store: Store, head: Head, named: set[str]) -> int:
-    """Fetch raw files that were put after the newest version; returns how many. The best capture of a target stands."""
-    at = next(found.at for found in store.objects(HEADS, head_key(head.seq - 1)) if found.key == head_key(head.seq))
-    since = max(head.days, default=None)
-    after = f"{RAW}snapshot_date={since - timedelta(days=REPAIR_WINDOW_DAYS)}" if since else None
-    unnamed = [found for found in store.objects(RAW, after) if found.key not in named and found.at >= at]
-    adopted = 0
-    for found in sorted(unnamed, key=lambda found: found.at):
-        adopted += _adopt_one(lake, store, found, set(head.forgotten))
-    return adopted
-
-
-def _adopt_one(lake: Lake, store: Store, found: Found, forgotten: set[str]) -> int:
-    _, day_part, *parts = found.key.split("/")
-    day = date.fromisoformat(day_part.removeprefix("snapshot_date="))
-    content = store.get(found.key)
-    if parts[0] == "targets":
-        path = lake.targets_file(day)
-    else:
-        project_id, region, name = parts
-        if name.removesuffix(".ndjson.zst") in forgotten:
-            return 0
-        path = lake.raw_file(day, project_id, region)
+def _adopt(lake: Lake, store: Store, unnamed: tuple[Path, str]) -> int:
+    """Fetch a raw file that no version names; of two captures of a target the better one stands."""
+    path, key = unnamed
     unfinished = lake.unfinished("adopted")
-    unfinished.write_bytes(content)
-    if parts[0] != "targets" and path.is_file() and _rank(path) > _rank(unfinished):
+    store.fetch(key, unfinished)
+    is_capture = path.suffix == ".zst"
+    if path.is_file() and (not is_capture or _rank(path) >= _rank(unfinished)):
         unfinished.unlink()
         return 0
     lake.put(unfinished, path)

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pulltasks.mirror.heads import BLOBS, HEADS, RAW, head_key, seq_of
+from pulltasks.lake.manifests import Manifest
+from pulltasks.mirror.contents import decoded, raw_of_manifest
+from pulltasks.mirror.heads import BLOBS, HEADS, RAW, Head, head_key, seq_of
 from pulltasks.mirror.store import at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from datetime import date
+    from collections.abc import Callable, Mapping
+    from datetime import date, datetime
 
-    from pulltasks.mirror.heads import Head
+    from pulltasks.lake.let_go import LetGo
     from pulltasks.mirror.state import State
     from pulltasks.mirror.store import Store
     from pulltasks.settings import Settings
@@ -30,7 +32,7 @@ UNNAMED_FOR = timedelta(days=2)
 
 
 def let_go(
-    store: Store, state: State, head: Head, settings: Settings, *, gone_raw: Collection[date]
+    store: Store, state: State, head: Head, settings: Settings, note: LetGo, read: Callable[[str], bytes]
 ) -> tuple[State, int]:
     """Empty old versions, and remove what is named no longer; returns the state and how many objects went.
 
@@ -39,47 +41,54 @@ def let_go(
         state: what the lake knows of it.
         head: that version.
         settings: how long versions are kept.
-        gone_raw: days whose raw files the lake let go; what the version names of them stays.
+        note: what the lake let go of.
+        read: gives a blob of the mirror by its hash.
     """
-    removed = 0
-    keep = heads_to_keep(state.kept, settings.lake.mirror.keep_days)
-    old = sorted(set(state.kept) - keep)
-    for seq in old:
-        store.put(head_key(seq), msgspec.json.encode(msgspec.structs.replace(head, seq=seq, parent=seq - 1).emptied()))
-    state = msgspec.structs.replace(state, kept={seq: day for seq, day in state.kept.items() if seq in keep})
-    for day in gone_raw:
-        keys = [found.key for found in store.objects(f"{RAW}snapshot_date={day}/")]
-        gone = [key for key in keys if day in head.without_raw or _capture_of(key) in head.forgotten]
-        at_once(store.delete, gone)
-        removed += len(gone)
-    if not _is_first_of_its_day(state, head):
+    heads = {seq_of(found.key): found.at for found in store.objects(HEADS, head_key(head.seq - 1))}
+    now = heads[head.seq]
+    is_first_of_its_day = settings.today(now) not in state.kept.values()
+    kept = {**state.kept, head.seq: settings.today(now)}
+    keep = heads_to_keep(kept, settings.lake.mirror.keep_days)
+    for seq in sorted(set(kept) - keep):
+        emptied = Head(seq=seq, lake_id=head.lake_id, parent=seq - 1, is_emptied=True)
+        store.put(head_key(seq), msgspec.json.encode(emptied))
+    state = msgspec.structs.replace(state, kept={seq: day for seq, day in kept.items() if seq in keep})
+    removed = _without_raw(store, head, note, read)
+    if not is_first_of_its_day:
         return state, removed
-    return _without_unnamed_blobs(store, state, head, removed)
+    return _without_unnamed_blobs(store, state, head, now, removed)
 
 
 def heads_to_keep(kept: Mapping[int, date], keep_days: int) -> set[int]:
     """The last three, and the last of each of the newest days."""
     newest = set(sorted(kept)[-KEPT_HEADS:])
     last_of_day = {day: seq for seq, day in sorted(kept.items())}
-    since = max(kept.values()) - timedelta(days=keep_days)
+    since = kept[max(kept)] - timedelta(days=keep_days)
     return newest | {seq for day, seq in last_of_day.items() if day > since}
 
 
-def _is_first_of_its_day(state: State, head: Head) -> bool:
+def _without_raw(store: Store, head: Head, note: LetGo, read: Callable[[str], bytes]) -> int:
+    """Remove the raw files of days that the lake let go of, but for what the version names of them."""
+    removed = 0
+    for day in sorted({*note.raw_days, *note.forgotten}):
+        named: set[str] = set()
+        if day in head.days and day not in head.without_raw:
+            named = set(raw_of_manifest(day, decoded(read(head.days[day]), Manifest, head.days[day])))
+        gone = [found.key for found in store.objects(f"{RAW}snapshot_date={day}/") if found.key not in named]
+        at_once(store.delete, gone)
+        removed += len(gone)
+    return removed
+
+
+def _without_unnamed_blobs(store: Store, state: State, head: Head, now: datetime, removed: int) -> tuple[State, int]:
     """Once a day is often enough to look for what nobody names."""
-    return list(state.kept.values()).count(state.kept[head.seq]) == 1
-
-
-def _without_unnamed_blobs(store: Store, state: State, head: Head, removed: int) -> tuple[State, int]:
-    now = max(found.at for found in store.objects(HEADS, head_key(head.seq - 1)) if seq_of(found.key) == head.seq)
+    if any(seq < state.known_from for seq in state.kept):
+        return state, removed  # of versions before a restore it is not known what they name
     dead = []
     for found in store.objects(BLOBS):
-        digest = found.key.removeprefix(BLOBS)
-        first, last = state.blobs.get(digest, (0, 0))
+        first, last = state.blobs.get(found.key.removeprefix(BLOBS), (0, 0))
         is_named = any(first <= seq <= last for seq in state.kept)
-        # of versions before `known_from` it is not known what they name
-        may_be_named = not is_named and last == 0 and any(seq < state.known_from for seq in state.kept)
-        if not is_named and not may_be_named and now - found.at > UNNAMED_FOR:
+        if not is_named and now - found.at > UNNAMED_FOR:
             dead.append(found.key)
     newest = max(seq_of(found.key) for found in store.objects(HEADS, head_key(head.seq - 1)))
     if newest != head.seq:
@@ -88,7 +97,3 @@ def _without_unnamed_blobs(store: Store, state: State, head: Head, removed: int)
     gone = {key.removeprefix(BLOBS) for key in dead}
     blobs = {digest: span for digest, span in state.blobs.items() if digest not in gone}
     return msgspec.structs.replace(state, blobs=blobs), removed + len(dead)
-
-
-def _capture_of(key: str) -> str:
-    return key.rpartition("/")[2].removesuffix(".ndjson.zst")

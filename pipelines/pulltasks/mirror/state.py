@@ -32,6 +32,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         url: the mirror that all this is about.
         lake_id: what the lake is called there.
         seq: the version that the lake stands on.
+        run_id: who put it: where a store ignores conditions, another copy may have put the same number.
         pending: what was being put.
         blobs: first and last version, of those that are known, that named a blob.
         known_from: versions before this one are not known blob by blob.
@@ -42,6 +43,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str
     lake_id: str
     seq: int
+    run_id: str | None = None
     pending: Pending | None = None
     blobs: dict[str, tuple[int, int]] = {}
     known_from: int = 0

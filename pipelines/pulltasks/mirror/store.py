@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings
 
 IN_FLIGHT = 8
-TRIES, TIMEOUT = 3, timedelta(seconds=60)
+TRIES, GIVE_UP_AFTER, CONNECT_WITHIN = 3, timedelta(seconds=60), timedelta(seconds=30)
+# For a whole request with its body: 8 MB within it are 14 kB/s, of which eight are under way.
+TIMEOUT = timedelta(minutes=10)
 # Keys are read again this often: a temporary one may be replaced while a run goes on.
 KEYS_ARE_GOOD_FOR = timedelta(minutes=5)
-# Larger files are put in parts, so that memory does not grow with them.
-WHOLE_BYTES = 64 * 2**20
-PART_BYTES = 16 * 2**20
+# Larger files are put in parts of this size.
+WHOLE_BYTES = 8 * 2**20
 PIECE_BYTES = 2**20
 MOST_SAID = 200  # characters of what the store said
 # What the store says, in its own codes, and what to do about it; the first that is found counts.
@@ -87,14 +89,13 @@ class Store:
 
     def find(self, key: str) -> bytes | None:
         """An object's content; None where there is none."""
-        try:
-            return bytes(obstore.get(self._store, key).bytes())
-        except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise self._error(key, error) from None
-            return None
-        except (BaseError, OSError) as error:
-            raise self._error(key, error) from None
+        with self._told(key):
+            try:
+                return bytes(obstore.get(self._store, key).bytes())
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
 
     def fetch(self, key: str, path: Path) -> str:
         """Write an object's content to a file, a piece at a time; returns its SHA-256.
@@ -103,54 +104,63 @@ class Store:
             MirrorError: when it cannot be had.
         """
         digest = hashlib.sha256()
-        try:
-            with path.open("wb") as file:
+        with path.open("wb") as file, self._told(key):
+            try:
                 for piece in obstore.get(self._store, key).stream(min_chunk_size=PIECE_BYTES):
                     file.write(piece)
                     digest.update(piece)
-        except FileNotFoundError:
-            raise MirrorError(f"{self.url}/{key}: is not there; the mirror is damaged") from None
-        except BaseError as error:
-            raise self._error(key, error) from None
+            except FileNotFoundError:
+                raise MirrorError(f"{self.url}/{key}: is not there; the mirror is damaged") from None
         return digest.hexdigest()
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Put an object, in the place of another one if there is one."""
-        size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        try:
-            obstore.put(self._store, key, content, use_multipart=size > WHOLE_BYTES, chunk_size=PART_BYTES)
-        except (BaseError, OSError) as error:
-            raise self._error(key, error) from None
+        with self._told(key):
+            size = len(content) if isinstance(content, bytes) else content.stat().st_size
+            obstore.put(self._store, key, content, use_multipart=size > WHOLE_BYTES, chunk_size=WHOLE_BYTES)
 
     def create(self, key: str, content: bytes) -> bool:
         """Put an object where there is none; False where there is one."""
-        try:
-            obstore.put(self._store, key, content, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            return False
-        except (BaseError, OSError) as error:
-            raise self._error(key, error) from None
-        return True
+        with self._told(key):
+            try:
+                obstore.put(self._store, key, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def put_new(self, key: str, path: Path) -> None:
+        """Put a file where there is no object yet; one that is there stays as it is."""
+        if path.stat().st_size <= WHOLE_BYTES:
+            self.create(key, path.read_bytes())
+        elif not any(found.key == key for found in self.objects(key)):
+            self.put(key, path)
 
     def delete(self, key: str) -> None:
         """Remove an object."""
-        try:
+        with self._told(key), suppress(FileNotFoundError):
             obstore.delete(self._store, key)
-        except FileNotFoundError:
-            return
-        except (BaseError, OSError) as error:
-            raise self._error(key, error) from None
 
     def objects(self, prefix: str, after: str | None = None) -> Iterator[Found]:
-        """All objects below a prefix, in order of their keys; only those that come after `after`."""
-        try:
+        """All objects whose keys begin so, in order; only those that come after `after`."""
+        with self._told(prefix):
             for batch in obstore.list(self._store, prefix=prefix, offset=after):
                 for each in batch:
                     yield Found(each["path"], each["size"], each["last_modified"])
-        except (BaseError, OSError) as error:
-            raise self._error(prefix, error) from None
 
-    def _error(self, key: str, error: Exception) -> MirrorError:
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Tell what goes wrong as a `MirrorError`."""
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            raise self._error(key, error) from None
+        except BaseException as error:
+            # the client's own code, in Rust, ends so where it does not know what to do: it is no exception of Python's
+            if type(error).__name__ != "PanicException":
+                raise
+            raise self._error(key, error) from None
+
+    def _error(self, key: str, error: BaseException) -> MirrorError:
         said = str(error)
         advice = next((words for code, words in ADVICE if code in said), None)
         if advice is None:
@@ -196,8 +206,12 @@ def _client(url: str, settings: Settings, now: Callable[[], datetime]) -> S3Stor
         region=mirror.region or "us-east-1",
         virtual_hosted_style_request=not mirror.path_style,
         disable_bulk_delete=True,
-        client_options={"allow_http": endpoint.startswith("http://"), "timeout": TIMEOUT},
-        retry_config={"max_retries": TRIES, "retry_timeout": TIMEOUT},
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "timeout": TIMEOUT,
+            "connect_timeout": CONNECT_WITHIN,
+        },
+        retry_config={"max_retries": TRIES, "retry_timeout": GIVE_UP_AFTER},
         credential_provider=lambda: _keys(settings, now()),
     )
 

@@ -100,7 +100,11 @@ def verify_mirror(
         for day, digest in head.days.items():
             if day not in head.without_raw:
                 sources = raw_of_manifest(day, decoded(read(digest), Manifest, digest))
-                named |= {key: each.sha256 if isinstance(each, RawSource) else each for key, each in sources.items()}
+                named |= {
+                    key: each.sha256 if isinstance(each, RawSource) else each
+                    for key, each in sources.items()
+                    if key not in head.missing_raw
+                }
     except (NotReadable, MirrorError) as error:
         return seq, [str(error)]
     done = 0

@@ -224,9 +224,11 @@ def forget(
         days = lake.tidy_dates()
         if not days:
             remove_all_builds(lake)
-            return Forgotten(folder, None, None)
+            run.mirror_lake()
+            return Forgotten(folder, None, None, tuple(filter(None, [run.mirror_error])))
         result = _finished(run, _steps_from_tables(run, EVERYTHING), days[-1])
-    troubles = (*result.damaged_days, *([result.page_error] if result.page_error else []))
+    beside = filter(None, (result.page_error, result.tables_error, result.mirror_error))
+    troubles = (*result.damaged_days, *beside)
     return Forgotten(folder, result.published, days[-1], troubles)
 
 
@@ -262,6 +264,7 @@ def compact(
     watcher = watcher or Silent()
     lake.prepare()
     with lake.lock():
+        lake.require_whole()
         repair_manifests(lake)
         clear_compacted_days(lake)
         months = [month for month in months_to_compact(lake, settings.lake) if through is None or month <= through]

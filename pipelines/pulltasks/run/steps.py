@@ -329,7 +329,7 @@ class Run:
 
     def mirror_lake(self) -> None:
         """Put all that is new into the mirror."""
-        self._in_mirror(lambda mirror: self._noticed_of(mirror.push(self.settings.today(self.clock.now()))))
+        self._in_mirror(lambda mirror: self._noticed_of(mirror.push()))
 
     def _in_mirror(self, put: Callable[[Mirror], None]) -> None:
         """Use the mirror, where the settings name one; that it cannot be reached takes nothing back."""
@@ -346,6 +346,8 @@ class Run:
             self.mirror_error = MIRROR_NOT_WRITTEN.format(error=self._report(error, "putting into the mirror"))
 
     def _noticed_of(self, pushed: Pushed) -> None:
+        if pushed.damaged:
+            self.troubles.append(f"not in the mirror, as their tables are damaged: {', '.join(pushed.damaged)}")
         if pushed.kept_days:
             days = ", ".join(map(str, pushed.kept_days))
             self._noticed.append(f"the mirror has days that this lake lost: {days}; they stay there")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import PRIVATE_FILE, PUBLIC_FILE
+from pulltasks.lake.lake import EXPOSED, PRIVATE_FILE, PUBLIC_FILE
 from pulltasks.lake.run_log import read_runs
 from pulltasks.masking import scrub
 from pulltasks.sql_literals import quoted
-from pulltasks.warehouse.plan import EXPOSED, Plan, retire_builds, write_meta
+from pulltasks.warehouse.plan import Plan, retire_builds, write_meta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

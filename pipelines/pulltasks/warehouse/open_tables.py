@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import PUBLIC_FILE, sha256_of
-from pulltasks.warehouse.plan import EXPOSED, META_BUILD, META_COMMENTS, META_RUNS
+from pulltasks.lake.lake import EXPOSED, PUBLIC_FILE, sha256_of
+from pulltasks.warehouse.plan import META_BUILD, META_COMMENTS, META_RUNS
 from pulltasks.warehouse.published import open_file, published_file
 
 if TYPE_CHECKING:

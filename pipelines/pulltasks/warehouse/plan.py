@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pulltasks.errors import NoWarehouse
-from pulltasks.lake.lake import sequence_of, sha256_of
+from pulltasks.lake.lake import EXPOSED, sequence_of, sha256_of
 from pulltasks.lake.redaction_key import read_or_make_key
 from pulltasks.masking import masks_digest
 from pulltasks.sql_literals import escaped, quoted
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.models import Models
 
 KEPT_BUILDS = 3
-EXPOSED = "exposed"  # in the file name of a build that shows secrets
 META_BUILD = "meta_build"
 META_INPUTS = "meta_inputs"
 META_RUNS = "meta_runs"

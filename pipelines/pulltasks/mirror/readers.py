@@ -1,0 +1,77 @@
+"""What readers far away may see: the published file, the page and the open tables, in a bucket of their own.
+
+Lives here: which files these are there, their order, what of old tables goes.
+Does not live here: the private mirror (push), making any of it (warehouse, dashboard).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pulltasks.lake.lake import EXPOSED, sha256_of
+from pulltasks.mirror.store import Store, at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.settings import Settings
+
+PUBLISHED_FILE, PUBLISHED_PAGE, LATEST = "pulltasks.duckdb", "dashboard.html", "latest.json"
+TABLES = "tables/"
+# A version of the open tables that the lake has no more may still be read by somebody.
+UNREAD_FOR = timedelta(days=1)
+
+
+def put_for_readers(
+    lake: Lake, settings: Settings, known: Mapping[str, str], now: Callable[[], datetime]
+) -> tuple[dict[str, str], list[int]]:
+    """Put what differs from what was put last; nothing at all while the published file shows secrets.
+
+    Args:
+        lake: what is published there.
+        settings: where readers look, and whether secrets are shown.
+        known: hash of what was put last, by its address.
+        now: the time.
+
+    Returns:
+        The hashes anew, and the size of each file that was put.
+
+    Raises:
+        MirrorError: when a file cannot be put.
+    """
+    url = settings.lake.mirror.published_url
+    if url is None or settings.warehouse.expose_secrets or EXPOSED in lake.published.resolve().name:
+        return dict(known), []
+    files = {PUBLISHED_FILE: lake.published, PUBLISHED_PAGE: lake.dashboard} | _tables(lake)
+    hashes = {f"{url}/{name}": (name, path, sha256_of(path)) for name, path in files.items() if path.exists()}
+    found, sizes = dict(known), []
+    store = Store(url, settings, now)
+    for address, (name, path, digest) in hashes.items():
+        if known.get(address) != digest:
+            store.put(name, path.resolve())
+            sizes.append(path.stat().st_size)
+            found[address] = digest
+    if sizes and any(name.startswith(TABLES) for name in files):
+        for key in _unread(store, set(files)):
+            found.pop(f"{url}/{key}", None)
+    return found, sizes
+
+
+def _tables(lake: Lake) -> dict[str, Path]:
+    """The open tables by their names there; `latest.json` comes last, when all that it names is there."""
+    paths = sorted(lake.open_tables.rglob("*.parquet"))
+    files = {f"{TABLES}{path.relative_to(lake.open_tables).as_posix()}": path for path in paths}
+    return files | ({LATEST: lake.latest_tables} if lake.latest_tables.is_file() else {})
+
+
+def _unread(store: Store, named: set[str]) -> list[str]:
+    """Remove tables that the lake has no more, once they are old by the store's clock; returns their names."""
+    listed = [found for found in store.objects(TABLES) if found.key.endswith("/data.parquet")]
+    newest = max(found.at for found in listed)
+    gone = [found.key for found in listed if found.key not in named and newest - found.at > UNREAD_FOR]
+    at_once(store.delete, gone)
+    return gone
