@@ -112,7 +112,8 @@ class Mirror:
         self._put_raw_files(plan.to_put)
         named = set(blobs_of(head, partial(self._blob, contents)).values())
         there = {digest for digest, (_, last) in state.blobs.items() if last == parent.seq}
-        self._put_files({blob_key(digest): contents.blobs[digest] for digest in named - there})
+        # what is not on disk belongs to days that the lake lost, and is there: the parent names it
+        self._put_files({blob_key(sha): contents.blobs[sha] for sha in named - there if sha in contents.blobs})
         self._put_head(head)
         state = self._begin()[1]
         blobs = {**state.blobs, **{sha: (state.blobs.get(sha, (head.seq, 0))[0], head.seq) for sha in named}}

@@ -211,7 +211,7 @@ def _key(lake: Lake, store: Store, head: Head, key_file: Path | None) -> str | N
 def _without_what_was_taken_out(head: Head, newest: Head, read: Callable[[str], bytes]) -> tuple[Head, dict[date, str]]:
     """A version without days of captures that were forgotten since, and without the builds that hold them.
 
-    Of a closed month that holds such a day the other days come back by their raw files alone; the second part names them
+    Of a closed month that holds such a day the others come back by their raw files alone: the second part names them
     by the hashes of the days' manifests; the next run makes their tables.
     """
     forgotten = set(newest.forgotten)
