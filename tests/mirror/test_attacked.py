@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -28,6 +28,7 @@ from test_mirror import (  # noqa: F401 - fixtures
 
 from buckets import Buckets, Killed
 from conftest import BEIJING, SINGAPORE, Desk, copied
+from dagster_runs import run_day
 from history import contents
 from pulltasks.errors import ConfigError, LakeError, MirrorError
 from pulltasks.lake.lake import Lake
@@ -38,9 +39,8 @@ from pulltasks.mirror.state import read_state, write_state
 from pulltasks.mirror.store import Store, sha256
 from pulltasks.mirror.verify import verify_lake, verify_mirror
 from pulltasks.run.order import compact, forget, rebuild
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pulltasks.sandbox.server import Sandbox, serving
+from test_upgrade import unpacked
 
 
 def is_whole(desk: Desk) -> bool:
@@ -435,3 +435,43 @@ def test_singapores_failed_day_comes_back_as_well(desk: Desk, buckets: Buckets, 
     there, _ = brought_back(desk, tmp_path / "there")
     assert there.lake.raw_file(DAYS[1], SINGAPORE.project_id, SINGAPORE.region).is_file()
     assert elsewhere(desk, tmp_path / "other").lake.raw_dates() == []
+
+
+ARCHIVES = sorted((Path(__file__).parent.parent / "lakes").glob("[!d]*.tar.xz"))
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def test_a_lake_of_an_earlier_version_is_mirrored_and_comes_back(
+    buckets: Buckets, tmp_path: Path, archive: Path
+) -> None:
+    old = mirrored(unpacked(archive, tmp_path, BEIJING))
+    root = next(path.parent for path in old.folder.rglob("raw") if path.is_dir())
+    if root != old.lake.root:
+        shutil.rmtree(old.lake.root, ignore_errors=True)
+        root.rename(old.lake.root)
+    old.lake.prepare()
+    before = files(old.lake)
+    push(old)
+    assert is_whole(old)
+    key = old.lake.redaction_key if old.lake.redaction_key.exists() else None
+    there, _ = brought_back(old, tmp_path / "there", key_file=key)
+    assert {name: content for name, (content, _) in files(there.lake).items()} == {
+        name: content for name, (content, _) in before.items()
+    }
+
+
+def test_dagsters_run_puts_the_lake_into_its_mirror_and_fails_where_it_cannot(buckets: Buckets, tmp_path: Path) -> None:
+    sandbox = Sandbox((replace(SINGAPORE, task_count=12),))
+    with serving(sandbox) as url:
+        desk = mirrored(Desk(sandbox, url, tmp_path, sandbox.places))
+        first, second = date(2026, 11, 20), date(2026, 11, 21)
+        assert run_day(desk, first).success
+        assert is_whole(desk)
+        assert newest_seq(Store(URL, desk.settings, desk.clock.now)) == 2
+        buckets.is_reached = False
+        failed = run_day(desk, second)
+        assert not failed.success
+        assert "its mirror does not hold all of it" in str(failed.all_events)
+        buckets.is_reached = True
+        assert run_day(desk, second).success
+        assert is_whole(desk)
