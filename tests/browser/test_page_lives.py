@@ -276,3 +276,18 @@ def test_paper_shows_more_rows_than_the_screen_and_the_screen_is_as_before(visit
     assert len(rows(page, "tasks")) == 50
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert rows(page, "tasks") == before
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("what", ["task", "target"])
+def test_the_rules_of_accessibility_hold_for_lives(visit, what: str, language: str, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    _, shown = visit("incomplete")
+    key = shown.one(BUSIEST)
+    asked = at(key) if what == "task" else f"#part=life&target={quote(key.rpartition('/')[0], safe='')}"
+    page, _ = visit("incomplete", f"{asked}&lang={language}", color_scheme=scheme)
+    page.fill("#search", "a")
+    assert page.locator("#results").is_visible()
+    assert Axe().run(page).response["violations"] == []
