@@ -247,6 +247,14 @@ def test_of_sixteen_that_push_at_once_one_puts_the_version(begun: Desk, buckets:
     assert verify_mirror(first.settings, first.clock.now) == (3, [])
 
 
+def test_a_push_says_how_it_gets_on(desk: Desk, buckets: Buckets) -> None:
+    told: list[tuple[int, int]] = []
+    with desk.lake.lock():
+        done = Mirror(desk.lake, desk.settings, "run", desk.clock.now, lambda *each: told.append(each)).push()
+    assert sorted(each[0] for each in told) == list(range(1, len(told) + 1))
+    assert max(told) == (done.objects - 2, done.objects - 2)  # all but the two versions
+
+
 def test_a_prefix_is_claimed_before_anything_is_put(desk: Desk, buckets: Buckets) -> None:
     with buckets.counted():
         push(desk)

@@ -38,9 +38,9 @@ def push(config: ConfigOption = None) -> None:
     settings = _settings_with_mirror(config)
     lake, clock = Lake(settings.lake.root), real_clock()
     lake.prepare()
-    with lake.lock():
+    with lake.lock(), Counter("pushing") as counter:
         lake.require_whole()
-        done = Mirror(lake, settings, clock.new_id(), clock.now).push()
+        done = Mirror(lake, settings, clock.new_id(), clock.now, counter.show).push()
     if not done.objects:
         typer.echo(f"nothing to do: version {done.seq} of {settings.lake.mirror.url} holds all of it")
     else:

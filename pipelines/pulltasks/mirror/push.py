@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -58,14 +59,23 @@ class Pushed:
 
 
 class Mirror:
-    """A lake's mirror for one run, which holds the lake's lock."""
+    """A lake's mirror for one run, which holds the lake's lock; `on_put` is told how it gets on."""
 
-    def __init__(self, lake: Lake, settings: Settings, run_id: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        settings: Settings,
+        run_id: str,
+        now: Callable[[], datetime],
+        on_put: Callable[[int, int], None] = lambda _done, _of: None,
+    ) -> None:
         assert settings.lake.mirror.url  # noqa: S101 - nobody mirrors without an address
         self._lake = lake
         self._settings = settings
         self._run_id = run_id
         self._now = now
+        self._on_put = on_put
+        self._puts, self._total = count(1), 0
         self._store = Store(settings.lake.mirror.url, settings, now)
         self._parent: Head | None = None
         self._state: State | None = None
@@ -240,7 +250,9 @@ class Mirror:
 
         def put(item: tuple[str, Path]) -> None:
             self._store.put_new(*item)
+            self._advance()
 
+        self._total += len(new)
         at_once(put, new.items())
         self._raw_there |= set(new)
         for path in new.values():
@@ -251,10 +263,15 @@ class Mirror:
 
         def put(item: tuple[str, Path | bytes]) -> None:
             self._store.put(*item)
+            self._advance()
 
+        self._total += len(files)
         at_once(put, files.items())
         for content in files.values():
             self._count(len(content) if isinstance(content, bytes) else content.stat().st_size)
+
+    def _advance(self) -> None:
+        self._on_put(next(self._puts), self._total)
 
     def _count(self, put_bytes: int) -> None:
         self._objects += 1
