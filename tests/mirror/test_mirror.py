@@ -387,13 +387,13 @@ def test_readers_get_the_build_and_the_page_under_fixed_names_and_nothing_while_
     assert buckets.content(READERS, PUBLISHED_FILE) == published
 
 
-@pytest.mark.parametrize(("unread", "versions"), [(timedelta(days=1), 5), (timedelta(seconds=-5), 3)])
+@pytest.mark.parametrize(("unread", "versions"), [(timedelta(days=1), 4), (timedelta(seconds=-5), 3)])
 def test_readers_get_the_open_tables_and_their_versions_for_a_day(
     desk: Desk, buckets: Buckets, monkeypatch: pytest.MonkeyPatch, unread: timedelta, versions: int
 ) -> None:
     monkeypatch.setattr("pulltasks.mirror.readers.UNREAD_FOR", unread)
     open_to_readers = mirrored(desk, f'published_url = "{READERS}"\n[publish]\ntables = true\n')
-    for n in range(3, 8):
+    for n in range(3, 7):
         run(open_to_readers, DAYS[0] + timedelta(days=n))
     keys = buckets.keys(READERS)
     latest = msgspec.json.decode(buckets.content(READERS, "latest.json"))
