@@ -167,6 +167,7 @@ def services(tmp_path: Path, postgres: int) -> Iterator[Services]:
         environment = os.environ | {
             "DAGSTER_HOME": str(home),
             "PULLTASKS_CONFIG": str(desk.config_file),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / each) for each in ("pipelines", "assets")),  # not the wheel's
             "DAGSTER_PG_HOST": "127.0.0.1",
             "DAGSTER_PG_USER": "dagster",
             "DAGSTER_PG_PASSWORD": PASSWORD,
