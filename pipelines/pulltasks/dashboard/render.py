@@ -33,7 +33,8 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
     script = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     texts = [_inline(text) for text in (chart_library, f'"use strict";\n{script}')]
     style = (PAGE / "page.css").read_text(encoding="utf-8")
-    packed = gzip.compress(msgspec.json.encode({**contents, "words": read_words()}), mtime=0)
+    content = msgspec.json.encode({**contents, "words": read_words()})
+    packed = gzip.compress(content, 6, mtime=0)  # 9 takes three times the time for 4 % less
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -121,7 +121,18 @@ TABLES = (
             "state_date": "day",
         },
         """
-        with reused as (select list(url_fingerprint) as fingerprints from rpt_source_reuse),
+        with named as (
+            select
+                project_id, region, task_id,
+                unnest(source_fingerprints || backup_source_fingerprints) as url_fingerprint,
+            from dim_pull_tasks
+            where is_current
+        ),
+        sharing as (
+            select distinct project_id, region, task_id
+            from named
+            semi join rpt_source_reuse using (url_fingerprint)
+        ),
         conflicting as (
             select destination_fingerprint, unnest(task_ids) as task_id
             from rpt_stream_conflicts
@@ -130,13 +141,13 @@ TABLES = (
         select
             tasks.*,
             len(tasks.backup_source_urls) = 0 as no_backup,
-            list_has_any(
-                tasks.source_fingerprints || tasks.backup_source_fingerprints, coalesce(reused.fingerprints, [])
-            ) as shares_source,
+            sharing.task_id is not null as shares_source,
             conflicting.task_id is not null as in_conflict,
         from dim_pull_tasks as tasks
         cross join (select observed_at from dim_dates order by snapshot_date desc limit 1) as build
-        cross join reused
+        left join sharing
+            on tasks.project_id = sharing.project_id and tasks.region = sharing.region
+            and tasks.task_id = sharing.task_id
         left join conflicting
             on tasks.destination_fingerprint = conflicting.destination_fingerprint
             and tasks.task_id = conflicting.task_id
