@@ -140,10 +140,12 @@ def fronting(upstream: int) -> Iterator[Front]:
         except asyncio.CancelledError:
             pass
         finally:
-            pending = asyncio.all_tasks(loop)
-            for each in pending:
-                each.cancel()
-            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+            for _ in range(5):  # a caller that was killed may have left a connection that is just being made
+                pending = asyncio.all_tasks(loop)
+                for each in pending:
+                    each.cancel()
+                loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+                loop.run_until_complete(asyncio.sleep(0.01))
             loop.close()
 
     front_tasks: list[asyncio.Task] = []

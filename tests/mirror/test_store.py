@@ -29,7 +29,11 @@ from pulltasks.sandbox.server import Sandbox, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.deploy
+pytestmark = [
+    pytest.mark.deploy,
+    # of the front's sockets, whose callers are killed
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 WEED = Path(__file__).parent.parent.parent / ".venv-deploy" / "bin" / "weed"
 AK, SK = "AKTEST", "SKTEST-secret"
