@@ -21,6 +21,8 @@ from test_mirror import (  # noqa: F401 - fixtures
     desk,
     elsewhere,
     files,
+    keeping_raw,
+    killed_before_its_tables,
     mirrored,
     push,
     run,
@@ -104,10 +106,7 @@ def test_raw_files_of_a_run_that_came_to_no_version_are_adopted_after_later_vers
     desk: Desk, buckets: Buckets, tmp_path: Path
 ) -> None:
     push(desk)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pulltasks.run.steps.Run.normalise", lambda *_: (_ for _ in ()).throw(Killed()))
-        with pytest.raises(Killed):
-            run(desk, DAYS[3])
+    killed_before_its_tables(desk, DAYS[3])
     desk.lake.run_log.write_text("{}\n")
     push(desk)  # a version after them, which does not name them
     there, done = brought_back(desk, tmp_path / "there")
@@ -166,7 +165,7 @@ def test_an_older_version_comes_back_without_raw_files_that_compact_removed_sinc
 ) -> None:
     push(desk)
     run(desk, DAYS[3])
-    short = replace(desk, extra=desk.extra.replace("[lake.mirror]", "keep_raw_days = 2\n[lake.mirror]"))
+    short = keeping_raw(desk, 2)
     compact(short.settings, DAYS[3])
     push(short)
     for seq in (2, 3):
@@ -201,7 +200,7 @@ def test_a_day_that_was_lost_after_it_was_forgotten_and_captured_again_stays(
 
 
 def test_a_raw_folder_that_is_not_there_removes_nothing_from_the_mirror(desk: Desk, buckets: Buckets) -> None:
-    short = replace(desk, extra=desk.extra.replace("[lake.mirror]", "keep_raw_days = 1\n[lake.mirror]"))
+    short = keeping_raw(desk, 1)
     push(short)
     held = buckets.keys(URL, "raw/")
     shutil.rmtree(short.lake.raw)

@@ -67,6 +67,19 @@ def mirrored(desk: Desk, extra: str = "", *, root: str = "lake") -> Desk:
     return replace(desk, extra=f'[lake]\nroot = "{root}"\n{MIRROR}{extra}', ids=[desk.ids[0] + 100])
 
 
+def keeping_raw(desk: Desk, days: int) -> Desk:
+    """The desk with a configuration by which `compact` lets go of older raw files."""
+    return replace(desk, extra=desk.extra.replace("[lake.mirror]", f"keep_raw_days = {days}\n[lake.mirror]"))
+
+
+def killed_before_its_tables(desk: Desk, day: date) -> None:
+    """A run that captures, and is killed before anything is made of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pulltasks.run.steps.Run.normalise", lambda *_: (_ for _ in ()).throw(Killed()))
+        with pytest.raises(Killed):
+            run(desk, day)
+
+
 def elsewhere(desk: Desk, folder: Path, extra: str = "") -> Desk:
     """Another machine with the same configuration and an empty root."""
     folder.mkdir()
@@ -141,10 +154,7 @@ def test_a_second_push_puts_only_what_is_new_and_one_of_nothing_new_puts_nothing
 
 def test_raw_files_are_there_before_any_table_is_made_of_them(desk: Desk, buckets: Buckets, tmp_path: Path) -> None:
     push(desk)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pulltasks.run.steps.Run.normalise", lambda *_: (_ for _ in ()).throw(Killed()))
-        with pytest.raises(Killed):
-            run(desk, DAYS[3])
+    killed_before_its_tables(desk, DAYS[3])
     there, done = brought_back(desk, tmp_path / "there")
     assert done.adopted == 3
     asked = len(desk.sandbox.log)
@@ -350,7 +360,7 @@ def test_raw_files_that_compact_removed_go_and_the_lake_comes_back_without_them(
 ) -> None:
     push(desk)
     run(desk, DAYS[3])
-    short = replace(desk, extra=desk.extra.replace("[lake.mirror]", "keep_raw_days = 2\n[lake.mirror]"))
+    short = keeping_raw(desk, 2)
     compact(short.settings, DAYS[3])
     assert DAYS[0] not in short.lake.raw_dates()
     push(short)
