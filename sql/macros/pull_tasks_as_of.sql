@@ -14,20 +14,27 @@
 -- column: state_date DATE | Day of the complete capture that the row is known from; earlier than snapshot_date where that day is not complete.
 -- like: stg_pull_tasks
 with asked as materialized (
-    -- Materialized, and a condition: so it is looked at whatever is asked of the rows, also where there are none.
-    select cast(as_of_date as date) as snapshot_date
-    from (select min(snapshot_date) as first_date, max(snapshot_date) as last_date from dim_dates)
-    where
+    -- Materialized, and an expression: so it is looked at whatever is asked of the rows, also where there are none.
+    select
         case
-            when cast(as_of_date as date) between first_date and last_date then true
+            when cast(as_of_date as date) between first_date and last_date then cast(as_of_date as date)
             else error(
                 'the day ' || coalesce(cast(as_of_date as varchar), 'null') || ' is not known: there are '
                 || first_date || ' to ' || last_date
             )
-        end
+        end as snapshot_date,
+    from (select min(snapshot_date) as first_date, max(snapshot_date) as last_date from dim_dates)
+),
+states as (
+    select asked.snapshot_date, days.project_id, days.region, max(days.snapshot_date) as state_date
+    from fct_target_days as days
+    inner join asked
+        on days.snapshot_date <= asked.snapshot_date
+    where days.coverage = 'complete'
+    group by all
 )
 select
-    asked.snapshot_date,
+    states.snapshot_date,
     versions.project_id,
     versions.region,
     versions.task_id,
@@ -37,18 +44,10 @@ select
     true as capture_complete,
     targets.target_name,
     states.state_date,
--- Null stands for a day that is not known: compared with itself, the database would leave out the error as well.
 from dim_pull_task_versions as versions
-inner join (
-    select project_id, region, max(snapshot_date) as state_date
-    from fct_target_days
-    where coverage = 'complete' and snapshot_date <= coalesce(cast(as_of_date as date), date '0001-01-01')
-    group by project_id, region
-) as states
+inner join states
     on versions.project_id = states.project_id and versions.region = states.region
+    and versions.valid_from_date <= states.snapshot_date
+    and (versions.valid_to_date is null or versions.valid_to_date > states.snapshot_date)
 inner join dim_targets as targets
     on versions.project_id = targets.project_id and versions.region = targets.region
-cross join asked
-where
-    versions.valid_from_date <= coalesce(cast(as_of_date as date), date '0001-01-01')
-    and (versions.valid_to_date is null or versions.valid_to_date > coalesce(cast(as_of_date as date), date '0001-01-01'))

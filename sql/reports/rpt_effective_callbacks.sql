@@ -27,7 +27,16 @@ all_events as (
     select unnest(['VodSourceFileStart', 'VodSourceFileFinish', 'ResetTaskConfig']) as event, true as is_vod_only
 ),
 listed as (
-    select *, callback_events_specified and len(callback_events) > 0 as names_events
+    select
+        project_id,
+        region,
+        target_name,
+        task_id,
+        source_type,
+        callback_url,
+        callback_events,
+        callback_events_specified and len(callback_events) > 0 as names_events,
+        state_date,
     from dim_pull_tasks
     where is_current
 ),
@@ -35,7 +44,7 @@ subscriptions as (
     select *, unnest(list_distinct(callback_events)) as event
     from listed
     where names_events
-    union all by name
+    union all
     select listed.*, all_events.event
     from listed
     inner join all_events on not all_events.is_vod_only or listed.source_type = 'PullVodPushLive'

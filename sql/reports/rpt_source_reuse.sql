@@ -41,7 +41,7 @@ addresses as (
         unnest(source_urls) as url,
         unnest(source_fingerprints) as url_fingerprint,
     from listed
-    union all by name
+    union all
     select
         project_id,
         region,

@@ -53,8 +53,8 @@ with listed as (
 ),
 shared as (
     select *
-    from listed
-    qualify count(*) over (partition by destination_fingerprint) > 1
+    from (select *, count(*) over (partition by destination_fingerprint) as tasks_on_stream from listed)
+    where tasks_on_stream > 1
 ),
 steps as (
     select destination_fingerprint, at_time, sum(step) as step
@@ -87,7 +87,6 @@ periods as (
         level > 1 as is_begin,
     from turns
     where (level > 1) <> (level_before > 1)
-    qualify is_begin
 ),
 judged as (
     select
@@ -104,16 +103,24 @@ judged as (
         build.targets_expected,
     from periods
     cross join stg_build as build
+    where periods.is_begin
+),
+in_order as (
+    select
+        *,
+        row_number() over (
+            partition by destination_fingerprint
+            order by
+                case timing when 'now' then 0 when 'coming' then 1 else 2 end,
+                case when timing <> 'over' then starts end,
+                case when timing = 'over' then ends end desc
+        ) as place,
+    from judged
 ),
 shown as (
     select *
-    from judged
-    qualify row_number() over (
-        partition by destination_fingerprint
-        order by
-            case timing when 'now' then 0 when 'coming' then 1 else 2 end,
-            case when timing = 'over' then -epoch(ends) else epoch(starts) end
-    ) = 1
+    from in_order
+    where place = 1
 )
 select
     min(tasks.destination) as destination,
@@ -129,7 +136,11 @@ select
     shown.overlap_count,
     count(*) as task_count,
     count(*) filter (
-        not regexp_matches(coalesce(tasks.status, ''), '(?i)suspend|pause|stop|disable')
+        tasks.status is null
+        or not (
+            lower(tasks.status) like '%suspend%' or lower(tasks.status) like '%pause%'
+            or lower(tasks.status) like '%stop%' or lower(tasks.status) like '%disable%'
+        )
     ) as tasks_enabled,
     list(tasks.task_id order by tasks.starts, tasks.project_id, tasks.task_id) as task_ids,
     list(tasks.status order by tasks.starts, tasks.project_id, tasks.task_id) as statuses,

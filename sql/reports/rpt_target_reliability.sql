@@ -27,7 +27,7 @@ with days as (
         build.snapshot_date - days.snapshot_date as age_days,
         days.coverage = 'complete' as is_complete,
         -- Days in a row that are not complete have the same number of complete days before them.
-        count(*) filter (days.coverage = 'complete') over (
+        count(case when days.coverage = 'complete' then 1 end) over (
             partition by days.project_id, days.region order by days.snapshot_date
         ) as complete_before,
     from fct_target_days as days

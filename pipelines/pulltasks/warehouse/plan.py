@@ -48,6 +48,7 @@ META_COMMENTS = {
             "duckdb_version": "Version of DuckDB that wrote it.",
             "rules": "Hashes of the SQL, and of the masks with the redaction key: what the rows depend on.",
             "words": "Hash of the descriptions of tables and columns.",
+            "display_timezone": "Zone of the columns that end in _local.",
         },
     ),
     META_INPUTS: (
@@ -87,6 +88,7 @@ class Plan:
         words: the hash of what is said about tables and columns.
         has_words: whether the base says the same.
         sequence: the build's place in the order of builds.
+        display_timezone: the zone of the columns that end in _local.
     """
 
     base: Path | None
@@ -96,6 +98,7 @@ class Plan:
     words: str = field(repr=False, default="")
     has_words: bool = True
     sequence: int = 1
+    display_timezone: str = "UTC"
 
     @property
     def is_up_to_date(self) -> bool:
@@ -151,7 +154,7 @@ def plan_build(
                 break
         has_words = base is None or _says(reader, base, "words") == words
     sequence = max(map(sequence_of, builds), default=0) + 1
-    return Plan(base, tuple(inputs)[held:], inputs, rules, words, has_words, sequence)
+    return Plan(base, tuple(inputs)[held:], inputs, rules, words, has_words, sequence, zone)
 
 
 def _days_held(reader: duckdb.DuckDBPyConnection, build: Path, inputs: dict[date, str], rules: str) -> int:
@@ -267,7 +270,7 @@ def write_meta(
     *,
     is_there: bool,
 ) -> None:
-    """Write `meta_build` and `meta_inputs` into the unfinished file, attached as `warehouse`."""
+    """Write what the build says of itself into the unfinished file, attached as `warehouse`."""
 
     def into(name: str) -> str:
         table = f"warehouse.main.{name}"
@@ -276,7 +279,7 @@ def write_meta(
     connection.execute(
         f"{into(META_BUILD)} select $1 as build_id, $2::timestamp as built_at, "
         "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, $7 as rules, "
-        "$8::bigint as sequence, $9 as words",
+        "$8::bigint as sequence, $9 as words, $10 as display_timezone",
         [
             build_id,
             now.replace(tzinfo=None),
@@ -287,6 +290,7 @@ def write_meta(
             plan.rules,
             plan.sequence,
             plan.words,
+            plan.display_timezone,
         ],
     )
     connection.execute(
