@@ -6,6 +6,7 @@ PulltasksError
 ├── LakeError              the lake's files are missing, busy or cannot be written
 │   ├── LakeBusy           another run holds the lake
 │   └── NoWarehouse        nothing has been published yet
+├── FleetError             lakes cannot be put together: a name, a place, what they publish
 ├── UsageError             the command line cannot be used as it was typed
 │   └── QueryRefused       a query is empty, several, or would do more than read
 ├── AlertNotSent           a webhook could not be reached, or did not take an alarm
@@ -74,6 +75,12 @@ class LakeBusy(LakeError):
 
 class MirrorError(LakeError):
     """The lake's mirror in object storage cannot be read or written; the lake itself is as it was."""
+
+
+class FleetError(PulltasksError):
+    """Lakes cannot be put together: a name, a place, or what they publish."""
+
+    exit_code = 2
 
 
 class NoWarehouse(LakeError):

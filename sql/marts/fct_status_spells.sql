@@ -25,7 +25,7 @@ with states as (
 numbered as (
     select
         *,
-        count(*) filter (is_begin) over (
+        count(case when is_begin then 1 end) over (
             partition by project_id, region, task_id order by valid_from_date
         ) as spell,
     from states

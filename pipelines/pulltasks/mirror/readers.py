@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pulltasks.lake.lake import EXPOSED, sha256_of
 from pulltasks.mirror.store import Store, at_once
+from pulltasks.warehouse.open_tables import FILE, LATEST, TABLES_OF_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import Settings
 
-PUBLISHED_FILE, PUBLISHED_PAGE, LATEST = "pulltasks.duckdb", "dashboard.html", "latest.json"
+PUBLISHED_FILE, PUBLISHED_PAGE = "pulltasks.duckdb", "dashboard.html"
 TABLES = "tables/"
 # A version of the open tables that the lake has no more may still be read by somebody.
 UNREAD_FOR = timedelta(days=1)
@@ -63,14 +64,14 @@ def put_for_readers(
 
 def _tables(lake: Lake) -> dict[str, Path]:
     """The open tables by their names there; `latest.json` comes last, when all that it names is there."""
-    paths = sorted(lake.open_tables.rglob("*.parquet"))
+    paths = sorted(path for path in lake.open_tables.rglob("*") if path.is_file())
     files = {f"{TABLES}{path.relative_to(lake.open_tables).as_posix()}": path for path in paths}
     return files | ({LATEST: lake.latest_tables} if lake.latest_tables.is_file() else {})
 
 
 def _unread(store: Store, named: set[str]) -> list[str]:
     """Remove tables that the lake has no more, once they are old by the store's clock; returns their names."""
-    listed = [found for found in store.objects(TABLES) if found.key.endswith("/data.parquet")]
+    listed = [found for found in store.objects(TABLES) if found.key.endswith((f"/{FILE}", f"/{TABLES_OF_VERSION}"))]
     newest = max(found.at for found in listed)
     gone = [found.key for found in listed if found.key not in named and newest - found.at > UNREAD_FOR]
     at_once(store.delete, gone)

@@ -34,6 +34,9 @@ LEFT_OUT = frozenset({"fct_pull_task_days", "dim_pull_task_past_versions"})
 # Names that stand for one more version only.
 DEPRECATED = frozenset({"rpt_destination_conflicts"})
 KEPT_VERSIONS = 3
+FILE, LATEST = "data.parquet", "latest.json"
+# Beside the tables of each version: what latest.json said of it.
+TABLES_OF_VERSION = "tables.json"
 ROWS_PER_GROUP = 100_000
 
 
@@ -95,13 +98,11 @@ def write_tables(lake: Lake, models: Models) -> Latest:
     with open_file(build) as connection:
         tables = {
             name: _write(lake, connection, version, name, description, columns)
-            for name, (description, columns) in _described(models).items()
+            for name, (description, columns) in described(models).items()
         }
         ((built_at, first, through, software),) = connection.execute(
             f"select built_at, first_date, through_date, software_version from {META_BUILD}"
         ).fetchall()
-    for name, table in tables.items():
-        _make_current(lake, name, lake.open_tables / table.file)
     latest = Latest(
         version=version,
         built_at=built_at,
@@ -110,14 +111,22 @@ def write_tables(lake: Lake, models: Models) -> Latest:
         software_version=software,
         tables=tables,
     )
-    with lake.writing(lake.latest_tables, mode=PUBLIC_FILE) as unfinished:
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(latest), indent=1))
+    said = msgspec.json.format(msgspec.json.encode(latest), indent=1)
+    _say(lake, lake.open_tables / version / TABLES_OF_VERSION, said)
+    for name, table in tables.items():
+        _make_current(lake, name, lake.open_tables / table.file)
+    _say(lake, lake.latest_tables, said)
     _retire(lake, tables)
     return latest
 
 
-def _described(models: Models) -> dict[str, tuple[str, dict[str, str]]]:
-    """Each table with its description and those of its columns."""
+def _say(lake: Lake, path: Path, said: bytes) -> None:
+    with lake.writing(path, mode=PUBLIC_FILE) as unfinished:
+        unfinished.write_bytes(said)
+
+
+def described(models: Models) -> dict[str, tuple[str, dict[str, str]]]:
+    """Each open table with its description and those of its columns."""
     found = {
         model.name: (f"{model.description} Grain: {model.grain}.", {c.name: c.description for c in model.columns})
         for model in models.in_order
@@ -143,7 +152,7 @@ def _write(
         metadata={"pulltasks.table": name, "pulltasks.version": version, "description": description},
     )
     rows = 0
-    path = lake.open_tables / version / name / "data.parquet"
+    path = lake.open_tables / version / name / FILE
     with lake.writing(path, mode=PUBLIC_FILE) as unfinished:
         with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
             for batch in reader:

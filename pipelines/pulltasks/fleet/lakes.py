@@ -1,0 +1,200 @@
+"""The lakes of a fleet: their names, and what their newest open tables are.
+
+Lives here: reading `latest.json` from a folder or a bucket, and what it may say.
+Does not live here: writing it (warehouse.open_tables), statements over the tables (statements).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pulltasks.errors import FleetError, NotReadable
+from pulltasks.fleet.portable import SPARK_TYPES
+from pulltasks.json_reading import decode_file
+from pulltasks.warehouse.open_tables import FILE, LATEST, TABLES_OF_VERSION, Latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pulltasks.mirror.store import Store
+
+CURRENT, NEWEST = "current", "newest"
+# As a name of SQL in every engine, without quotes.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VERSION = re.compile(r"[A-Za-z0-9-]+")
+_SCHEMES = ("s3://", "s3a://", "obs://")
+# Folders whose name says what they are, not whose.
+_COMMON = frozenset({"lake", "published", "pulltasks", "readers"})
+
+
+class Place(Protocol):
+    """Where a lake's open tables lie."""
+
+    def read(self, name: str) -> bytes | None:
+        """A file below `published`; None where there is none."""
+
+    def address(self, name: str) -> str:
+        """How an engine is told of it."""
+
+
+@dataclass(frozen=True)
+class FleetLake:
+    """One lake: its newest version, and whether its files are read as `current` or as those of the version.
+
+    Attributes:
+        name: as it stands in the column `lake`.
+        latest: what its `latest.json` says.
+        tables: the columns of each table with DuckDB's types.
+        folder: `current`, or the version.
+        source: where the files are.
+    """
+
+    name: str
+    latest: Latest
+    tables: dict[str, dict[str, str]]
+    folder: str
+    source: Place
+
+    def place(self, table: str) -> str:
+        """The folder that holds a table's one file."""
+        return self.source.address(f"tables/{self.folder}/{table}")
+
+    def file(self, table: str) -> str:
+        """The table's file."""
+        return f"{self.place(table)}/{FILE}"
+
+
+class _Folder:
+    def __init__(self, root: Path) -> None:
+        inner = root / "published"
+        self._root = inner if inner.is_dir() else root
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self._root / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise FleetError(f"{self._root / name}: cannot be read ({error.strerror})") from None
+
+    def address(self, name: str) -> str:
+        return str((self._root / name).absolute())
+
+
+class Bucket:
+    """A lake's `published_url`, as its mirror fills it."""
+
+    def __init__(self, url: str, store: Store) -> None:
+        self._url = url
+        self.store = store
+
+    def read(self, name: str) -> bytes | None:
+        """An object's content."""
+        return self.store.find(name)
+
+    def address(self, name: str) -> str:
+        """Its URL, with the scheme that was given."""
+        return f"{self._url}/{name}"
+
+
+def read_lakes(
+    given: Sequence[str], open_store: Callable[[str], Store], version: str | None = None
+) -> tuple[FleetLake, ...]:
+    """The lakes that `[NAME=]PATH_OR_URL` name.
+
+    Args:
+        given: a lake's folder (or a copy of its `published`), or the URL of a bucket that its mirror fills.
+        open_store: how a bucket's `s3://` URL is read.
+        version: None for `current`; `newest` for the files of each lake's newest version; else one lake's version.
+
+    Raises:
+        FleetError: when a lake has no open tables, or the names cannot be told apart.
+        MirrorError: when a bucket cannot be read.
+    """
+    if not given:
+        raise FleetError("name at least one lake: --lake PATH_OR_URL")
+    if version not in (None, NEWEST) and len(given) > 1:
+        raise FleetError(f"--version {version}: lakes have versions of their own; for several say --version {NEWEST}")
+    named = _named(given)
+    return tuple(_read(name, where, open_store, version) for name, where in named.items())
+
+
+def _named(given: Iterable[str]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for text in given:
+        name, where = _split(text)
+        if name in named:
+            raise FleetError(f"two lakes would be called {name}: {named[name]} and {where}; name them: --lake NAME={where}")
+        named[name] = where
+    return named
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, where = text.partition("=")
+    if equals and "/" not in name:
+        if not _NAME.fullmatch(name):
+            raise FleetError(f"{name!r} cannot be a lake's name: small letters, digits and _, a letter first, at most 41")
+        return name, _without_slash(where)
+    where = _without_slash(text)
+    parts = [part for part in (where if _is_url(where) else str(Path(where).absolute())).split("/") if part]
+    own = next((part for part in reversed(parts) if part.lower() not in _COMMON), "lake")
+    name = re.sub(r"[^a-z0-9_]+", "_", own.lower()).strip("_")[:40]
+    return name if _NAME.fullmatch(name) else f"lake_{name}"[:41], where
+
+
+def _without_slash(where: str) -> str:
+    return where.rstrip("/") or where
+
+
+def _is_url(where: str) -> bool:
+    return "://" in where
+
+
+def _read(name: str, where: str, open_store: Callable[[str], Store], version: str | None) -> FleetLake:
+    source: Place
+    if _is_url(where):
+        scheme = next((each for each in _SCHEMES if where.startswith(each)), None)
+        if scheme is None:
+            raise FleetError(f"{where}: is neither a folder nor one of {', '.join(_SCHEMES)}")
+        source = Bucket(where, open_store("s3://" + where.removeprefix(scheme)))
+    else:
+        source = _Folder(Path(where))
+    wanted = None if version in (None, NEWEST) else version
+    if wanted and not _VERSION.fullmatch(wanted):
+        raise FleetError(f"--version {wanted}: is no version; latest.json names the newest")
+    latest = _latest(where, source, LATEST if wanted is None else f"tables/{wanted}/{TABLES_OF_VERSION}", wanted)
+    folder = CURRENT if version is None else latest.version
+    return FleetLake(name, latest, _tables(where, latest), folder, source)
+
+
+def _latest(where: str, source: Place, file: str, wanted: str | None) -> Latest:
+    content = source.read(file)
+    if content is None and wanted:
+        raise FleetError(f"{where}: has no version {wanted}; the newest three stay, and {LATEST} names the last")
+    if content is None:
+        raise FleetError(
+            f"{where}: has no open tables (no {LATEST}); set [publish] tables = true in its configuration and run "
+            "`pulltasks snapshot`"
+        )
+    try:
+        return decode_file(content, Latest)
+    except NotReadable as error:
+        raise FleetError(f"{where}: its {file} cannot be read ({error})") from None
+
+
+def _tables(where: str, latest: Latest) -> dict[str, dict[str, str]]:
+    """The columns by table; what could not stand in a statement as it is, is refused."""
+    found: dict[str, dict[str, str]] = {}
+    if not _VERSION.fullmatch(latest.version):
+        raise FleetError(f"{where}: calls its version {latest.version!r}, which is none")
+    for table, its in latest.tables.items():
+        found[table] = {column.name: column.type for column in its.columns}
+        strange = [n for n in (table, *found[table]) if not _WORD.fullmatch(n)]
+        strange += [kind for kind in found[table].values() if kind not in SPARK_TYPES]
+        if strange:
+            raise FleetError(f"{where}: {table} has {strange[0]!r}, which this pulltasks does not know; upgrade it")
+    return found

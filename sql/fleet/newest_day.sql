@@ -1,0 +1,17 @@
+-- The newest day of all lakes: what stg_build is to one lake. Lakes that show times in different zones have none.
+select
+    dates.snapshot_date,
+    dates.targets_complete,
+    dates.targets_expected,
+    dates.observed_at,
+    zones.display_timezone,
+from dim_dates as dates
+cross join (
+    select
+        case
+            when count(display_timezone) = count(*) and min(display_timezone) = max(display_timezone)
+                then min(display_timezone)
+        end as display_timezone,
+    from meta_build
+) as zones
+where dates.snapshot_date = (select max(snapshot_date) from dim_dates)
