@@ -1,6 +1,6 @@
 """pulltasks: a daily, provably complete record of Huawei Cloud Live's pull tasks.
 
-Lives here: the doors of analysts, `open_warehouse`, and of the lake's owner, `tidy_files`.
+Lives here: the doors of analysts, `open_warehouse` and `open_fleet`, and of the lake's owner, `tidy_files`.
 Does not live here: anything that needs Dagster (assets/).
 """
 
@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     import duckdb
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Warehouse", "open_warehouse", "tidy_files"]
+__all__ = ["Warehouse", "open_fleet", "open_warehouse", "tidy_files"]
 
 
 class Warehouse:
@@ -43,7 +44,7 @@ class Warehouse:
             """
             select table_name as name, comment as description from duckdb_tables() where not internal
             union all
-            select view_name, comment from duckdb_views() where not internal
+            select view_name, comment from duckdb_views() where not internal and comment is not null
             order by name
             """
         )
@@ -122,3 +123,28 @@ def open_warehouse(path: str | Path | None = None) -> Warehouse:
     from pulltasks.config import load
 
     return Warehouse(open_published(Lake(load(need_targets=False).lake.root)))
+
+
+def open_fleet(lakes: Sequence[str | Path]) -> Warehouse:
+    """Open the newest open tables of many lakes as one: the same tables, reports and macros, over all of them.
+
+    Args:
+        lakes: folders, or URLs of the buckets that mirrors fill (read with the `lake.mirror` of the configuration);
+            each may be given a name, `NAME=PATH_OR_URL`, which stands in the column `lake`.
+
+    Raises:
+        FleetError: when a lake has no open tables, or two would have one name.
+        MirrorError: when a bucket cannot be read.
+    """
+    from datetime import UTC, datetime
+
+    from pulltasks.fleet.lakes import read_lakes
+    from pulltasks.fleet.opened import Fleet
+    from pulltasks.mirror.store import Store
+
+    def open_store(url: str) -> Store:
+        from pulltasks.config import load
+
+        return Store(url, load(need_targets=False), lambda: datetime.now(UTC))
+
+    return Fleet(read_lakes([str(lake) for lake in lakes], open_store))

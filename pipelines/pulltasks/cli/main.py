@@ -18,9 +18,10 @@ import typer
 from typer.core import TyperGroup
 
 from pulltasks.cli.ending import alarms, end, fail, stop_on_signals, told_after_publishing
+from pulltasks.cli.fleet import fleet_app, sql
 from pulltasks.cli.lake import lake_app
 from pulltasks.cli.lazy_imports import hide_what_no_verb_needs
-from pulltasks.cli.options import ConfigOption, read_settings, real_clock
+from pulltasks.cli.options import ConfigOption, duration_option, read_settings, real_clock
 from pulltasks.cli.output import (
     NOT_COMPLETE,
     Format,
@@ -37,8 +38,6 @@ from pulltasks.cli.output import (
 from pulltasks.outside_text import visible
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from pulltasks.cli.log import LogFormat
     from pulltasks.settings import Settings
 
@@ -51,7 +50,7 @@ SANDBOX_FAULTS = (
 # The verbs in the order in which they are needed.
 ORDER = (
     "init", "doctor", "snapshot", "status", "query", "shell", "dashboard", "rebuild", "compact", "forget", "lake",
-    "sandbox",
+    "fleet", "sql", "sandbox",
 )  # fmt: skip
 
 
@@ -73,6 +72,8 @@ app = typer.Typer(
 )
 
 app.add_typer(lake_app, name="lake")
+app.add_typer(fleet_app, name="fleet")
+app.command()(sql)
 
 
 def _print_version(is_asked: bool) -> None:
@@ -298,7 +299,7 @@ def status(
     from pulltasks.warehouse.published import open_published
     from pulltasks.warehouse.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
 
-    allowed = _duration(max_age, "--max-age")
+    allowed = duration_option(max_age, "--max-age")
     settings = read_settings(config, need_targets=False)
     now = datetime.now(UTC)
     limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
@@ -518,12 +519,3 @@ def _date(text: str | None, option: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
-
-
-def _duration(text: str | None, option: str) -> timedelta | None:
-    from pulltasks.settings import duration
-
-    try:
-        return None if text is None else duration(text)
-    except ValueError as error:
-        fail(f"{option}: {error}", 2)

@@ -1,4 +1,4 @@
-"""What several verbs share: the option that names the configuration, reading it, the real clock.
+"""What several verbs share: the option that names the configuration, reading it, lengths of time, the real clock.
 
 Lives here: nothing that a single verb needs.
 Does not live here: the verbs (main, lake).
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulltasks.cli.ending import remembered
+from pulltasks.cli.ending import fail, remembered
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from pulltasks.capture.targets import Clock
     from pulltasks.settings import Settings
 
@@ -38,3 +40,13 @@ def real_clock() -> Clock:
     from pulltasks.capture.targets import Clock
 
     return Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
+
+
+def duration_option(text: str | None, option: str) -> timedelta | None:
+    """A length of time such as 26h; what is none ends the command."""
+    from pulltasks.settings import duration
+
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        fail(f"{option}: {error}", 2)

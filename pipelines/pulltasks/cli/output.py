@@ -286,10 +286,10 @@ def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits
     elif found.is_ahead or is_ahead(age):
         typer.echo(f"{level}: the last capture that is published ended after now: a clock is wrong; set it")
     else:
-        ages = f"the last capture that is published ended {_hours(age)} ago"
-        too_long = f", longer than {_hours(limits.lake)}" if freshness.is_lake_beyond else ""
+        ages = f"the last capture that is published ended {hours(age)} ago"
+        too_long = f", longer than {hours(limits.lake)}" if freshness.is_lake_beyond else ""
         fresh = len(found.targets) - len(freshness.beyond)
-        known = f"{fresh} of {len(found.targets)} targets complete within {_hours(limits.target)}"
+        known = f"{fresh} of {len(found.targets)} targets complete within {hours(limits.target)}"
         missed = f", {len(freshness.missed)} of them not on {found.day}" if freshness.missed else ""
         typer.echo(f"{level}: {ages}{too_long}; {known}{missed}")
     for target in freshness.beyond:
@@ -298,7 +298,8 @@ def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits
         typer.echo(visible(f"not complete on {found.day}: {', '.join(target.label for target in freshness.missed)}"))
 
 
-def _hours(age: timedelta) -> str:
+def hours(age: timedelta) -> str:
+    """An age as it is shown."""
     return f"{age.total_seconds() / 3600:.1f} h"
 
 

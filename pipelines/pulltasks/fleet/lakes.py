@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pulltasks.errors import FleetError, NotReadable
-from pulltasks.fleet.portable import SPARK_TYPES
+from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.json_reading import decode_file
 from pulltasks.warehouse.open_tables import FILE, LATEST, TABLES_OF_VERSION, Latest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from pulltasks.mirror.store import Store
 
@@ -68,12 +68,15 @@ class FleetLake:
         return f"{self.place(table)}/{FILE}"
 
 
-class _Folder:
+class Folder:
+    """A lake's folder, or a copy of its `published`."""
+
     def __init__(self, root: Path) -> None:
         inner = root / "published"
         self._root = inner if inner.is_dir() else root
 
     def read(self, name: str) -> bytes | None:
+        """A file's content."""
         try:
             return (self._root / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -82,6 +85,7 @@ class _Folder:
             raise FleetError(f"{self._root / name}: cannot be read ({error.strerror})") from None
 
     def address(self, name: str) -> str:
+        """Its absolute path."""
         return str((self._root / name).absolute())
 
 
@@ -115,20 +119,26 @@ def read_lakes(
         FleetError: when a lake has no open tables, or the names cannot be told apart.
         MirrorError: when a bucket cannot be read.
     """
-    if not given:
-        raise FleetError("name at least one lake: --lake PATH_OR_URL")
     if version not in (None, NEWEST) and len(given) > 1:
         raise FleetError(f"--version {version}: lakes have versions of their own; for several say --version {NEWEST}")
-    named = _named(given)
-    return tuple(_read(name, where, open_store, version) for name, where in named.items())
+    return tuple(_read(name, where, open_store, version) for name, where in named_lakes(given).items())
 
 
-def _named(given: Iterable[str]) -> dict[str, str]:
+def named_lakes(given: Sequence[str]) -> dict[str, str]:
+    """The places by the names of the lakes.
+
+    Raises:
+        FleetError: when there are none, or two would have one name.
+    """
+    if not given:
+        raise FleetError("name at least one lake: --lake PATH_OR_URL")
     named: dict[str, str] = {}
     for text in given:
         name, where = _split(text)
         if name in named:
-            raise FleetError(f"two lakes would be called {name}: {named[name]} and {where}; name them: --lake NAME={where}")
+            raise FleetError(
+                f"two lakes would be called {name}: {named[name]} and {where}; name them: --lake NAME={where}"
+            )
         named[name] = where
     return named
 
@@ -137,7 +147,9 @@ def _split(text: str) -> tuple[str, str]:
     name, equals, where = text.partition("=")
     if equals and "/" not in name:
         if not _NAME.fullmatch(name):
-            raise FleetError(f"{name!r} cannot be a lake's name: small letters, digits and _, a letter first, at most 41")
+            raise FleetError(
+                f"{name!r} cannot be a lake's name: small letters, digits and _, a letter first, at most 41"
+            )
         return name, _without_slash(where)
     where = _without_slash(text)
     parts = [part for part in (where if _is_url(where) else str(Path(where).absolute())).split("/") if part]
@@ -162,7 +174,7 @@ def _read(name: str, where: str, open_store: Callable[[str], Store], version: st
             raise FleetError(f"{where}: is neither a folder nor one of {', '.join(_SCHEMES)}")
         source = Bucket(where, open_store("s3://" + where.removeprefix(scheme)))
     else:
-        source = _Folder(Path(where))
+        source = Folder(Path(where))
     wanted = None if version in (None, NEWEST) else version
     if wanted and not _VERSION.fullmatch(wanted):
         raise FleetError(f"--version {wanted}: is no version; latest.json names the newest")
@@ -194,7 +206,7 @@ def _tables(where: str, latest: Latest) -> dict[str, dict[str, str]]:
     for table, its in latest.tables.items():
         found[table] = {column.name: column.type for column in its.columns}
         strange = [n for n in (table, *found[table]) if not _WORD.fullmatch(n)]
-        strange += [kind for kind in found[table].values() if kind not in SPARK_TYPES]
+        strange += [kind for kind in found[table].values() if kind not in DIALECTS["duckdb"].types]
         if strange:
             raise FleetError(f"{where}: {table} has {strange[0]!r}, which this pulltasks does not know; upgrade it")
     return found

@@ -7,28 +7,31 @@ Does not live here: how an engine writes a select (portable), where the lakes' f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
-from pulltasks.fleet.portable import SPARK_TYPES, TRINO_TYPES, Portable
+from pulltasks.fleet.dialects import DIALECTS
+from pulltasks.fleet.portable import Portable
 from pulltasks.sql_files import sql_folder
 from pulltasks.sql_literals import quoted
 from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import DEPRECATED, described
+from pulltasks.warehouse.open_tables import described, words_of
+from pulltasks.warehouse.plan import META_COMMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pulltasks.fleet.lakes import FleetLake
     from pulltasks.warehouse.kinds import Model
     from pulltasks.warehouse.models import Models
 
-ENGINES = ("duckdb", "spark", "trino")
 LAKE_COLUMN, LAKE_MEANS = "lake", "Name of the lake that the row comes from."
-NEWEST_DAY = "newest_day"
-# What `stg_build`, which no lake publishes, is to a model: the newest day of all lakes.
-STANDS_FOR = {"stg_build": NEWEST_DAY}
-# Tables that say how much of a day all lakes know, by the select in sql/fleet/ that says it.
-COVERED_TOGETHER = ("dim_dates", "fct_daily_task_counts")
+NEWEST_DAY, EACH_TARGET = "newest_day", "each_target"
+# What a model reads instead: of `stg_build`, which no lake publishes, the newest day of all lakes; and each target
+# once, though two lakes may know it.
+STANDS_FOR = {"stg_build": NEWEST_DAY, "dim_targets": EACH_TARGET}
+DATES, COVERAGE = "dim_dates", ("targets_complete", "targets_expected")
+OF_ITS_LAKE = " Counted in the row's own lake alone."
 NOT_CARRIED = {
     "rpt_destination_conflicts": "it stands for one more version only; rpt_stream_conflicts replaces it",
     "dim_pull_task_past_versions": "its rows are those of dim_pull_task_versions that have a valid_to_date",
@@ -63,6 +66,13 @@ def statements(engine: str, lakes: Sequence[FleetLake]) -> list[Statement]:
     return list(_Writer(engine, lakes).all())
 
 
+@cache
+def tables_read() -> tuple[str, ...]:
+    """The open tables that the statements read; the others are had from them."""
+    models = load_models()
+    return tuple(name for name in described(models) if name in META_COMMENTS or not is_computed(models[name], models))
+
+
 def left_out(engine: str) -> dict[str, str]:
     """What the warehouse has and the engine does not get, with the reason."""
     return NOT_CARRIED | ({} if engine == "duckdb" else NO_ARGUMENTS)
@@ -76,140 +86,149 @@ def is_computed(model: Model, models: Models) -> bool:
 
 
 class _Writer:
+    """Writes the statements of one engine over some lakes."""
+
     def __init__(self, engine: str, lakes: Sequence[FleetLake]) -> None:
         self._engine = engine
+        self._dialect = DIALECTS[engine]
         self._lakes = lakes
         self._models = load_models()
-        self._columns = {model.name: {c.name: c.type for c in model.columns} for model in self._models.in_order}
-        self._columns[NEWEST_DAY] = self._columns["stg_build"]
         self._described = described(self._models)
+        own = {model.name: {c.name: c.type for c in model.columns} for model in self._models.in_order}
         for name, (_, words) in self._described.items():
-            if name not in self._columns:
-                self._columns[name] = dict.fromkeys(words, "VARCHAR") | _types_in(lakes, name, set(words))
-        for name in COVERED_TOGETHER:
-            self._columns[f"lakes_{name}"] = {LAKE_COLUMN: "VARCHAR"} | self._columns[name]
-        self._portable = Portable(engine, self._columns)
+            if name not in own:
+                own[name] = dict.fromkeys(words, "VARCHAR") | _types_in(lakes, name, set(words))
+        # what a model may read has its own columns, so that a star brings no `lake`; what is written here has that too
+        self._columns = own
+        dates = {f"lakes_{DATES}": _with_lake(own[DATES])}
+        stand_ins = {other: own[name] for name, other in STANDS_FOR.items()}
+        self._of_models = Portable(self._dialect, own | stand_ins, STANDS_FOR)
+        self._of_fleet = Portable(self._dialect, own | dates | {"dim_targets": _with_lake(own["dim_targets"])}, {})
 
     def all(self) -> Iterator[Statement]:
-        models = [model for model in self._models.in_order if model.is_published]
-        computed = [each for each in models if is_computed(each, self._models) and each.name not in left_out(self._engine)]
-        names = {model.name for model in computed}
-        for name in self._described:
-            if name not in names | DEPRECATED:
-                yield from self._united(name)
-        for name in COVERED_TOGETHER[:1]:
-            yield self._covered(name)
-        yield self._newest_day()
-        for name in COVERED_TOGETHER[1:]:
-            yield self._covered(name)
-        for model in computed:
-            yield self._view_of(model)
+        """The statements, each after those that it needs."""
+        for name in tables_read():
+            yield from self._external(name)
+        yield self._view(f"lakes_{DATES}", DATES, _with_lake(self._columns[DATES]), self._union(DATES), is_public=False)
+        yield self._fleet_view(DATES, DATES)
+        for name in tables_read():
+            if name != DATES:
+                yield self._united(name)
+        for name, other in STANDS_FOR.items():
+            yield self._fleet_view(other, name)
+        for model in self._models.in_order:
+            if model.is_published and is_computed(model, self._models) and model.name not in left_out(self._engine):
+                yield self._of_model(model)
 
-    def _united(self, name: str) -> Iterator[Statement]:
-        """The table in each lake, and all of them as one."""
-        having = [lake for lake in self._lakes if name in lake.tables]
-        for lake in having:
-            yield from self._external(lake, name)
+    def _external(self, name: str) -> Iterator[Statement]:
+        """The table of each lake that has it."""
+        for lake in self._having(name):
+            table, place = f"{lake.name}__{name}", self._dialect.literal(lake.place(name))
+            if self._engine == "duckdb":
+                rows = f"read_parquet({self._dialect.literal(lake.file(name))})"
+                yield Statement(table, f"CREATE OR REPLACE VIEW {table} AS FROM {rows}", is_public=False)
+                continue
+            description, words = self._described[name]
+            columns = self._listed({c: self._type(kind) for c, kind in lake.tables[name].items()}, words)
+            comment = f"COMMENT {self._dialect.literal(description)}"
+            head = f"CREATE TABLE {table} (\n{columns}\n)\n"
+            yield Statement(table, f"DROP TABLE IF EXISTS {table}", is_public=False)
+            if self._engine == "spark":
+                yield Statement(table, f"{head}USING PARQUET\n{comment}\nLOCATION {place}", is_public=False)
+            else:
+                where = f"WITH (format = 'PARQUET', external_location = {place})"
+                yield Statement(table, f"{head}{comment}\n{where}", is_public=False)
+
+    def _united(self, name: str) -> Statement:
+        """The rows of all lakes, each with its lake's name; a row of a day says how much of it all lakes know."""
+        columns, union = _with_lake(self._columns[name]), self._union(name)
+        if self._is_of_a_day(name):
+            listed = ", ".join(f"{'dates' if each in COVERAGE else 'rows_of'}.{each}" for each in columns)
+            of_day = f"INNER JOIN {DATES} AS dates ON rows_of.snapshot_date = dates.snapshot_date"
+            return self._view(name, name, columns, f"SELECT {listed}\nFROM (\n{union}\n) AS rows_of\n{of_day}")
+        return self._view(name, name, columns, union)
+
+    def _union(self, name: str) -> str:
         columns = self._columns[name]
-        selects = [self._rows_of(lake, name, columns) for lake in having] or [self._no_rows(columns)]
-        together = name in COVERED_TOGETHER
-        yield self._view(
-            f"lakes_{name}" if together else name,
-            [LAKE_COLUMN, *columns],
-            "\nUNION ALL\n".join(selects),
-            is_public=not together,
-            described_as=name,
-        )
-
-    def _external(self, lake: FleetLake, name: str) -> Iterator[Statement]:
-        table, columns = f"{lake.name}__{name}", lake.tables[name]
-        description, words = self._described[name]
-        place = lake.place(name)
-        if self._engine == "duckdb":
-            yield Statement(
-                table, f"CREATE OR REPLACE VIEW {table} AS FROM read_parquet({quoted(lake.file(name))})", is_public=False
-            )
-            return
-        types = SPARK_TYPES if self._engine == "spark" else TRINO_TYPES
-        listed = ",\n".join(
-            f"  {column} {types[kind]} COMMENT {self._text(words.get(column, ''))}" for column, kind in columns.items()
-        )
-        yield Statement(table, f"DROP TABLE IF EXISTS {table}", is_public=False)
-        end = (
-            f"USING PARQUET\nCOMMENT {self._text(description)}\nLOCATION {self._text(place)}"
-            if self._engine == "spark"
-            else f"COMMENT {self._text(description)}\nWITH (format = 'PARQUET', external_location = {self._text(place)})"
-        )
-        yield Statement(table, f"CREATE TABLE {table} (\n{listed}\n)\n{end}", is_public=False)
+        selects = [self._rows_of(lake, name, columns) for lake in self._having(name)]
+        return "\nUNION ALL\n".join(selects or [f"{self._select('NULL', columns, {})} WHERE 1 = 0"])
 
     def _rows_of(self, lake: FleetLake, name: str, columns: Mapping[str, str]) -> str:
-        there = lake.tables[name]
+        named = self._dialect.literal(lake.name)
+        return f"{self._select(named, columns, lake.tables[name])} FROM {lake.name}__{name}"
+
+    def _select(self, lake: str, columns: Mapping[str, str], there: Mapping[str, str]) -> str:
+        """All columns with their types: those that a lake of another version lacks are null."""
         listed = [
-            column if there.get(column) == kind else f"CAST({column if column in there else 'NULL'} AS {self._type(kind)}) AS {column}"
+            column
+            if there.get(column) == kind
+            else f"CAST({column if column in there else 'NULL'} AS {self._type(kind)}) AS {column}"
             for column, kind in columns.items()
         ]
-        return f"SELECT {quoted(lake.name)} AS {LAKE_COLUMN}, {', '.join(listed)} FROM {lake.name}__{name}"
+        return f"SELECT CAST({lake} AS {self._type('VARCHAR')}) AS {LAKE_COLUMN}, {', '.join(listed)}"
 
-    def _no_rows(self, columns: Mapping[str, str]) -> str:
-        listed = (f"CAST(NULL AS {self._type(kind)}) AS {column}" for column, kind in columns.items())
-        return f"SELECT CAST(NULL AS {self._type('VARCHAR')}) AS {LAKE_COLUMN}, {', '.join(listed)} WHERE 1 = 0"
+    def _fleet_view(self, name: str, described_as: str) -> Statement:
+        """A select of sql/fleet."""
+        sql = (sql_folder() / "fleet" / f"{name}.sql").read_text(encoding="utf-8")
+        columns, select = self._of_fleet.view(sql, _with_lake(self._columns[described_as]))
+        return self._view(name, described_as, columns, select, is_public=name == described_as)
 
-    def _covered(self, name: str) -> Statement:
-        types = self._columns[name] if name == "dim_dates" else {LAKE_COLUMN: "VARCHAR"} | self._columns[name]
-        columns, select = self._portable.select(_fleet_sql(name), types, renamed={})
-        return self._view(name, columns, select)
-
-    def _newest_day(self) -> Statement:
-        columns, select = self._portable.select(_fleet_sql(NEWEST_DAY), self._columns[NEWEST_DAY], renamed={})
-        return self._view(NEWEST_DAY, columns, select, is_public=False, described_as="stg_build")
-
-    def _view_of(self, model: Model) -> Statement:
-        types = self._columns[model.name]
+    def _of_model(self, model: Model) -> Statement:
+        """A model over all lakes; DuckDB has macros as the warehouse has them."""
         if model.arguments and self._engine == "duckdb":
-            select = self._portable.macro(model.sql, types, renamed=STANDS_FOR)
-            return Statement(
-                model.name, f"CREATE OR REPLACE MACRO {model.name}({', '.join(model.arguments)}) AS TABLE\n{select}"
-            )
-        columns, select = self._portable.select(model.sql, types, renamed=STANDS_FOR)
-        return self._view(model.name, columns, select)
+            head = f"CREATE OR REPLACE MACRO {model.name}({', '.join(model.arguments)}) AS TABLE\n"
+            return Statement(model.name, head + self._of_models.macro(model.sql))
+        columns, select = self._of_models.view(model.sql, self._columns[model.name])
+        return self._view(model.name, model.name, columns, select)
 
     def _view(
-        self, name: str, columns: Sequence[str], select: str, *, is_public: bool = True, described_as: str | None = None
+        self, name: str, described_as: str, columns: Iterable[str], select: str, *, is_public: bool = True
     ) -> Statement:
-        description, words = self._words(described_as or name)
+        description, words = self._words(described_as)
+        comment = f"COMMENT {self._dialect.literal(description)}"
         if self._engine == "spark":
-            listed = ",\n".join(f"  {column} COMMENT {self._text(words.get(column, ''))}" for column in columns)
-            head = f"CREATE OR REPLACE VIEW {name} (\n{listed}\n)\nCOMMENT {self._text(description)}\nAS\n"
-            return Statement(name, head + select, is_public)
+            listed = self._listed(dict.fromkeys(columns, ""), words)
+            return Statement(name, f"CREATE OR REPLACE VIEW {name} (\n{listed}\n)\n{comment}\nAS\n{select}", is_public)
         if self._engine == "trino":
-            head = f"CREATE OR REPLACE VIEW {name}\nCOMMENT {self._text(description)}\nSECURITY INVOKER\nAS\n"
+            head = f"CREATE OR REPLACE VIEW {name}\n{comment}\nSECURITY INVOKER\nAS\n"
             return Statement(name, head + select, is_public)
-        comments = [f"COMMENT ON VIEW {name} IS {quoted(description)}"]
-        comments += [f"COMMENT ON COLUMN {name}.{column} IS {quoted(words.get(column, ''))}" for column in columns]
-        return Statement(name, ";\n".join([f"CREATE OR REPLACE VIEW {name} AS\n{select}", *comments]), is_public)
+        statements = [f"CREATE OR REPLACE VIEW {name} AS\n{select}"]
+        if is_public:
+            statements.append(f"COMMENT ON VIEW {name} IS {quoted(description)}")
+            statements += [f"COMMENT ON COLUMN {name}.{column} IS {quoted(words[column])}" for column in columns]
+        return Statement(name, ";\n".join(statements), is_public)
+
+    def _is_of_a_day(self, name: str) -> bool:
+        """Whether its rows say how much is known of their own day, which many lakes know together."""
+        return name not in META_COMMENTS and {"snapshot_date", *COVERAGE} <= self._columns[name].keys()
+
+    def _having(self, name: str) -> list[FleetLake]:
+        return [lake for lake in self._lakes if name in lake.tables]
+
+    def _listed(self, types: Mapping[str, str], words: Mapping[str, str]) -> str:
+        """Columns with their types and meanings."""
+        return ",\n".join(
+            f"  {' '.join(filter(None, (column, kind)))} COMMENT {self._dialect.literal(words.get(column, ''))}"
+            for column, kind in types.items()
+        )
 
     def _words(self, name: str) -> tuple[str, dict[str, str]]:
         if name in self._described:
             description, words = self._described[name]
         else:
-            model = self._models[name]
-            description, words = f"{model.description} Grain: {model.grain}.", {c.name: c.description for c in model.columns}
+            description, words = words_of(self._models[name])
+        if name in tables_read() and name != DATES and not self._is_of_a_day(name):
+            words = words | {each: f"{words[each]}{OF_ITS_LAKE}" for each in COVERAGE if each in words}
         return description, {LAKE_COLUMN: LAKE_MEANS} | words
 
     def _type(self, kind: str) -> str:
-        return {"spark": SPARK_TYPES, "trino": TRINO_TYPES}.get(self._engine, {}).get(kind, kind)
+        return self._dialect.types[kind]
 
-    def _text(self, text: str) -> str:
-        """A literal; Spark's own takes a backslash for an escape."""
-        if self._engine == "spark":
-            return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-        return quoted(text)
+
+def _with_lake(columns: Mapping[str, str]) -> dict[str, str]:
+    return {LAKE_COLUMN: "VARCHAR"} | dict(columns)
 
 
 def _types_in(lakes: Sequence[FleetLake], name: str, known: set[str]) -> dict[str, str]:
     """The types of a table that no model describes, as the lakes have them."""
     return {column: kind for lake in lakes for column, kind in lake.tables.get(name, {}).items() if column in known}
-
-
-def _fleet_sql(name: str) -> str:
-    return (sql_folder() / "fleet" / f"{name}.sql").read_text(encoding="utf-8")

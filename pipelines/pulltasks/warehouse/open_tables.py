@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from pulltasks.lake.lake import Lake
+    from pulltasks.warehouse.kinds import Model
     from pulltasks.warehouse.models import Models
 
 # The first is a view that grows with tasks times days; the rows of the second stand in dim_pull_task_versions.
@@ -128,11 +129,16 @@ def _say(lake: Lake, path: Path, said: bytes) -> None:
 def described(models: Models) -> dict[str, tuple[str, dict[str, str]]]:
     """Each open table with its description and those of its columns."""
     found = {
-        model.name: (f"{model.description} Grain: {model.grain}.", {c.name: c.description for c in model.columns})
+        model.name: words_of(model)
         for model in models.in_order
         if model.is_published and not model.kind.takes_arguments and model.name not in LEFT_OUT | DEPRECATED
     }
     return found | {name: META_COMMENTS[name] for name in (META_BUILD, META_RUNS)}
+
+
+def words_of(model: Model) -> tuple[str, dict[str, str]]:
+    """What a model's table is, and what its columns mean."""
+    return f"{model.description} Grain: {model.grain}.", {c.name: c.description for c in model.columns}
 
 
 def _write(

@@ -1,0 +1,219 @@
+"""`pulltasks fleet` and `pulltasks sql`: many lakes as one.
+
+Lives here: reading arguments, what is printed.
+Does not live here: what is asked of the lakes (fleet), the other verbs (main).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pulltasks.cli.options import ConfigOption, duration_option, read_settings
+from pulltasks.cli.output import NOT_COMPLETE, hours, print_table, text
+from pulltasks.errors import FleetError
+from pulltasks.outside_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pulltasks.fleet.status import FleetStatus
+    from pulltasks.mirror.store import Store
+
+fleet_app = typer.Typer(no_args_is_help=True, help="Many lakes as one: how all of them stand.", rich_markup_mode=None)
+
+LakesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lake",
+        metavar="[NAME=]PATH_OR_URL",
+        help="A lake's folder, or the bucket that its mirror fills (s3://, s3a://, obs://); for each lake once.",
+    ),
+]
+FileOption = Annotated[
+    Path | None, typer.Option("--lakes", metavar="FILE", help="A file with one lake a line, as --lake takes it.")
+]
+
+
+class Engine(StrEnum):
+    """Who runs the statements."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+    TRINO = "trino"
+
+
+class FleetFormat(StrEnum):
+    """How `fleet status` reports."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@fleet_app.callback()
+def fleet() -> None:
+    """Many lakes as one."""
+
+
+@fleet_app.command()
+def status(
+    lake: LakesOption = None,
+    lakes: FileOption = None,
+    config: ConfigOption = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option(metavar="26h", help="Exit code 3 if a lake or a target is too old (m, h, d), not if incomplete."),
+    ] = None,
+    output_format: Annotated[
+        FleetFormat, typer.Option("--format", help="text, or json for monitors.")
+    ] = FleetFormat.TEXT,
+) -> None:
+    """Show how all lakes stand, by their open tables; the exit code says whether every target is complete.
+
+    Example: pulltasks fleet status --lake /data/beijing/lake --lake /data/singapore/lake
+    """
+    from pulltasks.fleet.lakes import named_lakes
+    from pulltasks.fleet.status import fleet_status
+    from pulltasks.settings import AlertSettings, Limits
+
+    allowed, usual = duration_option(max_age, "--max-age"), AlertSettings()
+    limits = Limits(allowed or usual.max_age, usual.max_target_age)
+    now = datetime.now(UTC)
+    found = fleet_status(named_lakes(_given(lake, lakes)), _opener(config), now, limits)
+    is_good = found.is_complete if allowed is None else found.level != "red"
+    if output_format is FleetFormat.JSON:
+        _print_json(found, is_good=is_good)
+    else:
+        _print(found)
+    raise typer.Exit(0 if is_good else NOT_COMPLETE)
+
+
+def sql(
+    engine: Annotated[Engine, typer.Option(help="Who shall run the statements.")],
+    lake: LakesOption = None,
+    lakes: FileOption = None,
+    config: ConfigOption = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Read the files of one version instead of those that are current: 'newest', or its name."),
+    ] = None,
+) -> None:
+    """Print the statements that make tables and views of one or many lakes' open tables, for an engine to run.
+
+    Example: pulltasks sql --engine spark --lake /data/beijing/lake --lake /data/singapore/lake > lakes.sql
+    """
+    from pulltasks.fleet.lakes import read_lakes
+    from pulltasks.fleet.statements import left_out, statements, tables_read
+
+    found = read_lakes(_given(lake, lakes), _opener(config), version)
+    made = statements(engine.value, found)
+    which = "the files that are current" if version is None else "the files of one version"
+    names = ", ".join(each.name for each in found)
+    lines = [
+        f"pulltasks {version_of('pulltasks')}, for {engine.value}: {which} of {names}.",
+        "Run it where the tables shall be; run it again after an upgrade, and when a lake comes or goes.",
+        *([PARSED_ONLY] if engine is Engine.TRINO else []),
+        *(f"Not there: {name}, as {reason}." for name, reason in left_out(engine.value).items()),
+        *(
+            f"{each.name} does not publish {table}: its rows are missing."
+            for each in found
+            for table in sorted(set(tables_read()) - set(each.tables))
+        ),
+    ]
+    for line in lines:
+        typer.echo(f"-- {line}")
+    for statement in made:
+        typer.echo(f"\n{statement.sql};")
+
+
+PARSED_ONLY = "These statements were parsed as Trino's and never run: there is no Trino where they are tested."
+
+
+def _given(lakes: list[str] | None, file: Path | None) -> list[str]:
+    given = list(lakes or ())
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise FleetError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from None
+        given += [line for each in lines if (line := each.partition("#")[0].strip())]
+    return given
+
+
+def _opener(config: Path | None) -> Callable[[str], Store]:
+    """How a bucket is read: with the keys, region and endpoint of lake.mirror."""
+
+    def go(url: str) -> Store:
+        from pulltasks.mirror.store import Store
+
+        return Store(url, read_settings(config, need_targets=False), lambda: datetime.now(UTC))
+
+    return go
+
+
+def _print(found: FleetStatus) -> None:
+    rows = []
+    for each in found.lakes:
+        if each.status is None or each.freshness is None:
+            rows.append((each.name, each.level, "", "not known", "", ""))
+            continue
+        age = each.freshness.lake_age
+        rows.append(
+            (
+                each.name,
+                each.level,
+                text(each.status.day),
+                f"{each.status.complete} of {len(each.status.targets)}",
+                hours(age) if age is not None else "never",
+                ", ".join(t.name or t.label for t in each.status.targets if not t.is_complete),
+            )
+        )
+    print_table(("lake", "level", "newest day", "complete", "age", "not complete"), rows)
+    for each in found.lakes:
+        if each.trouble:
+            typer.echo(visible(f"{each.name}: {each.trouble}"))
+    for warning in found.warnings:
+        typer.echo(visible(f"warning: {warning}"), err=True)
+    known = sum(each.status is not None for each in found.lakes)
+    unknown = f"; {len(found.lakes) - known} lakes cannot be read" if known < len(found.lakes) else ""
+    complete = f"{found.targets_complete} of {found.targets_expected} targets complete"
+    typer.echo(f"{found.level}: {complete} in {known} lakes{unknown}")
+
+
+def _print_json(found: FleetStatus, *, is_good: bool) -> None:
+    import msgspec
+
+    report = {
+        "is_good": is_good,
+        "level": found.level,
+        "targets_complete": found.targets_complete,
+        "targets_expected": found.targets_expected,
+        "warnings": found.warnings,
+        "lakes": [
+            {
+                "name": each.name,
+                "level": each.level,
+                "trouble": each.trouble,
+                "day": each.status.day if each.status else None,
+                "age_seconds": round(each.freshness.lake_age.total_seconds())
+                if each.freshness and each.freshness.lake_age is not None
+                else None,
+                "targets_complete": each.status.complete if each.status else None,
+                "targets_expected": len(each.status.targets) if each.status else None,
+                "not_complete": [
+                    {"name": t.name, "project_id": t.project_id, "region": t.region, "coverage": t.coverage}
+                    for t in each.status.targets
+                    if not t.is_complete
+                ]
+                if each.status
+                else None,
+            }
+            for each in found.lakes
+        ],
+    }
+    typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())

@@ -1,0 +1,85 @@
+"""A fleet opened in DuckDB: the files of each lake's newest version, under one name each.
+
+Lives here: fetching what lies in a bucket, running the statements.
+Does not live here: the statements themselves (statements), which lakes there are (lakes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pulltasks import Warehouse
+from pulltasks.errors import FleetError
+from pulltasks.fleet.lakes import Bucket, Folder
+from pulltasks.fleet.statements import statements, tables_read
+from pulltasks.sql_literals import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pulltasks.fleet.lakes import FleetLake
+
+
+class Fleet(Warehouse):
+    """Many lakes as one, read-only; it keeps showing the versions that it was opened on."""
+
+    def __init__(self, lakes: Sequence[FleetLake]) -> None:
+        self._fetched = TemporaryDirectory(prefix="pulltasks-")
+        try:
+            here = [with_files_here(lake, Path(self._fetched.name), tables_read()) for lake in lakes]
+            super().__init__(duckdb.connect())
+            for statement in statements("duckdb", here):
+                self.connection.execute(statement.sql)
+        except duckdb.Error as error:
+            raise FleetError(f"the lakes' open tables cannot be read ({error})") from None
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self._fetched.cleanup()
+
+
+def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duckdb.DuckDBPyConnection:
+    """Some tables of one lake, as they lie there; those in a bucket are fetched into a folder.
+
+    Raises:
+        FleetError: when one is not there, or cannot be read.
+        MirrorError: when the bucket cannot be read.
+    """
+    lake = with_files_here(lake, folder, tables)
+    connection = duckdb.connect()
+    try:
+        for table in tables:
+            connection.execute(f"create view {table} as from read_parquet({quoted(lake.file(table))})")
+    except duckdb.Error as error:
+        connection.close()
+        raise FleetError(f"its open tables cannot be read ({error})") from None
+    return connection
+
+
+def with_files_here(lake: FleetLake, folder: Path, tables: Iterable[str]) -> FleetLake:
+    """The lake with the files of some tables on this disk; those of a version, which nobody replaces.
+
+    Raises:
+        FleetError: when a file is not what `latest.json` says.
+        MirrorError: when the bucket cannot be read.
+    """
+    if not isinstance(lake.source, Bucket):
+        return lake
+    for table in tables:
+        said = lake.latest.tables.get(table)
+        if said is None:
+            continue
+        name = f"tables/{lake.latest.version}/{table}/data.parquet"
+        content = lake.source.read(name)
+        if content is None or hashlib.sha256(content).hexdigest() != said.sha256:
+            raise FleetError(f"{lake.source.address(name)}: is not what latest.json says; ask again, it may be new")
+        path = folder / lake.name / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return replace(lake, source=Folder(folder / lake.name), folder=lake.latest.version)

@@ -1,0 +1,28 @@
+-- Every target once: where it went from one lake to another, as the lake that has it now knows it.
+select
+    project_id,
+    region,
+    target_name,
+    endpoint,
+    query_region,
+    is_expected,
+    first_expected_date,
+    last_expected_date,
+    last_complete_date,
+    last_complete_task_count,
+    held_since_date,
+    held_task_ids,
+    accepted_task_ids,
+    offset_unit,
+    last_coverage,
+    last_verdict_reason,
+from (
+    select
+        *,
+        row_number() over (
+            partition by project_id, region
+            order by case when is_expected then 0 else 1 end, last_expected_date desc, lake
+        ) as place,
+    from dim_targets
+)
+where place = 1

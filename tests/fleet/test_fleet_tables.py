@@ -1,0 +1,177 @@
+"""Many lakes read as one say what one lake of all their targets would say."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pulltasks import open_fleet
+from pulltasks.fleet.statements import LAKE_COLUMN, left_out
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.published import open_published
+from three_lakes import ALL, EAST, LAKES, NORTH, archived, days_from, three_lakes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+    from pulltasks import Warehouse
+
+DAYS = days_from(date(2026, 10, 24), 12)
+# What a row says of its lake's own day; nothing over many lakes is summed by it.
+OF_ITS_LAKE = {
+    name: {"targets_complete", "targets_expected"}
+    for name in ("rpt_coverage_gaps", "rpt_data_quality", "rpt_status_vocabulary")
+}
+MODELS = [m for m in load_models().in_order if m.is_published and m.name not in left_out("duckdb")]
+TABLES = [model.name for model in MODELS if not model.arguments]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A single lake of all targets."""
+    lake = archived(tmp_path_factory.mktemp("one") / "lake", ALL, DAYS)
+    with open_published(lake) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """Three lakes of some each, of the same days."""
+    folder = tmp_path_factory.mktemp("fleet")
+    for name, places in LAKES.items():
+        archived(folder / name / "lake", places, DAYS)
+    with open_fleet([folder / name / "lake" for name in LAKES]) as opened:
+        yield opened
+
+
+def rows(connection: duckdb.DuckDBPyConnection, source: str, columns: list[str]) -> list[tuple]:
+    return sorted(connection.sql(f"select {', '.join(columns)} from {source}").fetchall(), key=repr)
+
+
+def types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    found = {row[0]: row[1] for row in connection.sql(f"describe select * from {source}").fetchall()}
+    found.pop(LAKE_COLUMN, None)
+    return found
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_three_lakes_say_what_one_lake_says(one, fleet: Warehouse, name: str) -> None:
+    assert types(fleet.connection, name) == types(one, name)
+    columns = [column for column in types(one, name) if column not in OF_ITS_LAKE.get(name, ())]
+    expected = rows(one, name, columns)
+    assert rows(fleet.connection, name, columns) == expected
+    assert expected or name == "rpt_data_quality"
+
+
+@pytest.mark.parametrize("macro", [model.name for model in MODELS if model.arguments])
+def test_macros_take_their_argument_as_in_one_lake(one, fleet: Warehouse, macro: str) -> None:
+    for day in (DAYS[0], DAYS[5], DAYS[-1]):
+        argument = f"timestamp '{day} 12:00:00'" if macro == "tasks_scheduled_at" else f"date '{day}'"
+        source = f"{macro}({argument})"
+        assert types(fleet.connection, source) == types(one, source)
+        found = rows(fleet.connection, source, list(types(one, source)))
+        assert found == rows(one, source, list(types(one, source)))
+        assert found
+
+
+def test_a_day_that_no_lake_knows_is_an_error_here_too(fleet: Warehouse) -> None:
+    with pytest.raises(Exception, match="is not known: there are 2026-10-24 to"):
+        fleet.as_of(DAYS[0] - timedelta(days=1))
+
+
+def test_what_no_single_lake_can_see_is_found(fleet: Warehouse) -> None:
+    lakes_of = {place.project_id: name for name, places in LAKES.items() for place in places}
+    keys = fleet.df("select target_keys from rpt_stream_conflicts")["target_keys"]
+    assert any(len({lakes_of[key.partition("/")[0]] for key in each}) > 1 for each in keys)
+    lakes = fleet.df(
+        f"select url_fingerprint, count(distinct {LAKE_COLUMN}) as lakes from rpt_source_reuse, dim_pull_tasks "
+        "where is_current and list_contains(source_fingerprints || backup_source_fingerprints, url_fingerprint) "
+        "group by all"
+    )["lakes"]
+    assert lakes.max() > 1
+
+
+def test_every_row_names_its_lake(fleet: Warehouse) -> None:
+    found = fleet.df(f"select distinct {LAKE_COLUMN}, project_id from dim_pull_tasks order by all")
+    assert list(found.itertuples(index=False, name=None)) == sorted(
+        (name, place.project_id) for name, places in LAKES.items() for place in places
+    )
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """Three lakes that differ in days, in what is held and in version."""
+    lakes = three_lakes(tmp_path_factory.mktemp("uneven"), DAYS[0], len(DAYS))
+    with open_fleet([lake.root for lake in lakes.values()]) as opened:
+        yield opened
+
+
+def test_a_lake_that_has_not_come_to_a_day_is_expected_on_it_and_not_complete(uneven: Warehouse) -> None:
+    newest, before = uneven.df("from dim_dates order by snapshot_date desc limit 2").itertuples()
+    assert newest.snapshot_date.date() == DAYS[-1] + timedelta(days=1)
+    assert newest.targets_expected == before.targets_expected == len(ALL)
+    assert newest.targets_complete <= len(NORTH)  # the south is held, the east is late
+    assert not newest.is_complete
+    covered = uneven.df(
+        "select distinct targets_complete, targets_expected from fct_daily_task_counts "
+        "where snapshot_date = (select max(snapshot_date) from dim_dates)"
+    )
+    assert covered.values.tolist() == [[newest.targets_complete, newest.targets_expected]]
+    late = uneven.df(
+        "select count(*) as tasks, max(state_date) as state_date "
+        "from pull_tasks_as_of((select max(snapshot_date) from dim_dates)) where region = 'cn-east-3'"
+    )
+    assert late["tasks"][0] > 0
+    assert late["state_date"][0].date() <= DAYS[-1]
+
+
+def test_a_lake_of_another_version_has_null_where_it_says_nothing(uneven: Warehouse) -> None:
+    found = uneven.df(
+        f"select {LAKE_COLUMN}, count(vod_refresh_type) as said, count(vod_start_video_time) as times "
+        "from dim_pull_tasks group by all order by all"
+    )
+    said = dict(zip(found[LAKE_COLUMN], found["said"], strict=True))
+    assert said["east"] == 0 < min(said["north"], said["south"])
+    assert found["times"].min() > 0
+    assert types(uneven.connection, "dim_pull_tasks")["vod_start_video_time"] == "BIGINT"
+    assert "of_tomorrow" not in types(uneven.connection, "dim_pull_tasks")
+    assert "east" not in set(uneven.df(f"select distinct {LAKE_COLUMN} from rpt_status_vocabulary")[LAKE_COLUMN])
+
+
+def test_a_target_that_went_from_one_lake_to_another_counts_once(tmp_path) -> None:
+    first, moved = EAST
+    archived(tmp_path / "old" / "lake", EAST, DAYS[:4])
+    archived(tmp_path / "old" / "lake", [first], DAYS[4:])
+    archived(tmp_path / "new" / "lake", [moved], DAYS[5:])
+    with open_fleet([tmp_path / "old" / "lake", tmp_path / "new" / "lake"]) as fleet:
+        ((doubled, there),) = fleet.connection.sql(
+            f"select count(*) - count(distinct (project_id, region, task_id)), "
+            f"count(*) filter (project_id = '{moved.project_id}') "
+            f"from pull_tasks_as_of((select max(snapshot_date) from dim_dates))"
+        ).fetchall()
+        assert (doubled, there > 0) == (0, True)
+        keys = fleet.df("select project_id, region from rpt_target_reliability")
+        assert len(keys) == len(keys.drop_duplicates()) == len(EAST)
+        on_first = fleet.df(f"from pull_tasks_as_of(date '{DAYS[1]}')")
+        assert set(on_first["project_id"]) == {place.project_id for place in EAST}
+
+
+def test_columns_say_what_they_mean_over_many_lakes(fleet: Warehouse) -> None:
+    ((silent,),) = fleet.connection.sql(
+        "select count(*) from duckdb_columns() where table_name in (select name from (from duckdb_views() select "
+        "view_name as name where comment is not null and not internal)) and coalesce(comment, '') = ''"
+    ).fetchall()
+    assert silent == 0
+    said = dict(
+        fleet.connection.sql(
+            "select table_name, comment from duckdb_columns() where column_name = 'targets_expected'"
+        ).fetchall()
+    )
+    assert "lake alone" in said["rpt_coverage_gaps"]
+    assert "lake alone" in said["meta_runs"]
+    assert "lake alone" not in said["fct_daily_task_counts"] + said["dim_dates"] + said["rpt_stream_conflicts"]
+    assert set(fleet.tables()["name"]) == {*TABLES, "meta_build", "meta_runs"}
