@@ -22,6 +22,7 @@ FLOORS = {
     "alerts": 4,
     "dashboard": 4,
     "doctor": 4,
+    "fleet": 4,
     "sandbox": 4,
     "run": 5,
     "cli": 6,
@@ -97,6 +98,7 @@ def test_the_environment_is_read_in_config_only(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_the_clock_is_read_at_the_edges_only(path: Path) -> None:
     edges = {
+        "pipelines/pulltasks/__init__.py",
         "pipelines/pulltasks/cli/main.py",
         "pipelines/pulltasks/cli/ending.py",
         "pipelines/pulltasks/cli/options.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pulltasks.config import from_environment
-from pulltasks.lake.lake import Lake, sha256_of
+from pulltasks.lake.lake import TABLE_FILE, Lake, sha256_of
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.redaction_key import KEY_BYTES
+from pulltasks.lake.run_log import RunLine, add_run
 from pulltasks.sandbox.archive import write_archive
 from pulltasks.sandbox.data import Place
 from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import FILE, Latest, TableColumn, write_tables
+from pulltasks.warehouse.open_tables import Latest, TableColumn, write_tables
 from pulltasks.warehouse.publish import build_and_publish
 
 if TYPE_CHECKING:
@@ -45,9 +46,27 @@ def archived(folder: Path, places: Sequence[Place], days: Iterable[date], zone: 
     if not lake.redaction_key.is_file():
         lake.redaction_key.write_text(KEY)
     with lake.lock():
-        write_archive(lake, places, days)
+        for day in write_archive(lake, places, days):
+            add_run(lake, _run_of(day, len(places)))
         published(lake, zone)
     return lake
+
+
+def _run_of(day: date, targets: int) -> RunLine:
+    began = datetime.combine(day, time(1), UTC)
+    return RunLine(
+        run_id=f"run-{day}",
+        verb="snapshot",
+        outcome="complete",
+        snapshot_date=day,
+        began_at=began,
+        ended_at=began + timedelta(minutes=2),
+        targets_complete=targets,
+        targets_expected=targets,
+        targets_asked=targets,
+        requests=targets,
+        software_version="sandbox",
+    )
 
 
 def published(lake: Lake, zone: str = "Asia/Shanghai") -> None:
@@ -78,7 +97,7 @@ def make_older(lake: Lake) -> None:
     tables = dict(latest.tables)
     shutil.rmtree(lake.open_tables / "current" / "rpt_status_vocabulary")
     del tables["rpt_status_vocabulary"]
-    path = lake.open_tables / "current" / "dim_pull_tasks" / FILE
+    path = lake.open_tables / "current" / "dim_pull_tasks" / TABLE_FILE
     rows = pq.read_table(path).drop_columns(["vod_refresh_type"])
     place = rows.schema.get_field_index("vod_start_video_time")
     rows = rows.set_column(place, "vod_start_video_time", rows.column(place).cast(pa.string()))

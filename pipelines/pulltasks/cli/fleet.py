@@ -6,7 +6,6 @@ Does not live here: what is asked of the lakes (fleet), the other verbs (main).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulltasks.cli.options import ConfigOption, duration_option, read_settings
+from pulltasks.cli.options import ConfigOption, duration_option, read_settings, real_clock
 from pulltasks.cli.output import NOT_COMPLETE, hours, print_table, text
 from pulltasks.errors import FleetError
 from pulltasks.outside_text import visible
@@ -83,8 +82,7 @@ def status(
 
     allowed, usual = duration_option(max_age, "--max-age"), AlertSettings()
     limits = Limits(allowed or usual.max_age, usual.max_target_age)
-    now = datetime.now(UTC)
-    found = fleet_status(named_lakes(_given(lake, lakes)), _opener(config), now, limits)
+    found = fleet_status(named_lakes(_given(lake, lakes)), _opener(config), real_clock().now(), limits)
     is_good = found.is_complete if allowed is None else found.level != "red"
     if output_format is FleetFormat.JSON:
         _print_json(found, is_good=is_good)
@@ -151,7 +149,7 @@ def _opener(config: Path | None) -> Callable[[str], Store]:
     def go(url: str) -> Store:
         from pulltasks.mirror.store import Store
 
-        return Store(url, read_settings(config, need_targets=False), lambda: datetime.now(UTC))
+        return Store(url, read_settings(config, need_targets=False), real_clock().now)
 
     return go
 
@@ -180,9 +178,13 @@ def _print(found: FleetStatus) -> None:
     for warning in found.warnings:
         typer.echo(visible(f"warning: {warning}"), err=True)
     known = sum(each.status is not None for each in found.lakes)
-    unknown = f"; {len(found.lakes) - known} lakes cannot be read" if known < len(found.lakes) else ""
+    unknown = f"; {_lakes(len(found.lakes) - known)} cannot be read" if known < len(found.lakes) else ""
     complete = f"{found.targets_complete} of {found.targets_expected} targets complete"
-    typer.echo(f"{found.level}: {complete} in {known} lakes{unknown}")
+    typer.echo(f"{found.level}: {complete} in {_lakes(known)}{unknown}")
+
+
+def _lakes(count: int) -> str:
+    return f"{count} lake{'' if count == 1 else 's'}"
 
 
 def _print_json(found: FleetStatus, *, is_good: bool) -> None:

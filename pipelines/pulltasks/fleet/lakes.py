@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from pulltasks.errors import FleetError, NotReadable
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.json_reading import decode_file
-from pulltasks.warehouse.open_tables import FILE, LATEST, TABLES_OF_VERSION, Latest
+from pulltasks.lake.lake import LATEST, TABLE_FILE, TABLES_OF_VERSION
+from pulltasks.warehouse.open_tables import Latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +66,7 @@ class FleetLake:
 
     def file(self, table: str) -> str:
         """The table's file."""
-        return f"{self.place(table)}/{FILE}"
+        return f"{self.place(table)}/{TABLE_FILE}"
 
 
 class Folder:
@@ -152,10 +153,10 @@ def _split(text: str) -> tuple[str, str]:
             )
         return name, _without_slash(where)
     where = _without_slash(text)
-    parts = [part for part in (where if _is_url(where) else str(Path(where).absolute())).split("/") if part]
-    own = next((part for part in reversed(parts) if part.lower() not in _COMMON), "lake")
-    name = re.sub(r"[^a-z0-9_]+", "_", own.lower()).strip("_")[:40]
-    return name if _NAME.fullmatch(name) else f"lake_{name}"[:41], where
+    parts = (where.partition("://")[2] if _is_url(where) else str(Path(where).absolute())).split("/")
+    names = (re.sub(r"[^a-z0-9_]+", "_", part.lower()).strip("_")[:36] for part in reversed(parts))
+    own = next((name for name in names if name and name not in _COMMON), "lake")
+    return own if _NAME.fullmatch(own) else f"lake_{own}", where
 
 
 def _without_slash(where: str) -> str:
@@ -176,7 +177,7 @@ def _read(name: str, where: str, open_store: Callable[[str], Store], version: st
     else:
         source = Folder(Path(where))
     wanted = None if version in (None, NEWEST) else version
-    if wanted and not _VERSION.fullmatch(wanted):
+    if wanted is not None and not _VERSION.fullmatch(wanted):
         raise FleetError(f"--version {wanted}: is no version; latest.json names the newest")
     latest = _latest(where, source, LATEST if wanted is None else f"tables/{wanted}/{TABLES_OF_VERSION}", wanted)
     folder = CURRENT if version is None else latest.version

@@ -7,6 +7,7 @@ Does not live here: the statements themselves (statements), which lakes there ar
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from pulltasks import Warehouse
 from pulltasks.errors import FleetError
 from pulltasks.fleet.lakes import Bucket, Folder
 from pulltasks.fleet.statements import statements, tables_read
+from pulltasks.lake.lake import TABLE_FILE
 from pulltasks.sql_literals import quoted
 
 if TYPE_CHECKING:
@@ -30,14 +32,17 @@ class Fleet(Warehouse):
     """Many lakes as one, read-only; it keeps showing the versions that it was opened on."""
 
     def __init__(self, lakes: Sequence[FleetLake]) -> None:
+        super().__init__(duckdb.connect())
         self._fetched = TemporaryDirectory(prefix="pulltasks-")
-        try:
+        with ExitStack() as undone:
+            undone.callback(self.__exit__)
             here = [with_files_here(lake, Path(self._fetched.name), tables_read()) for lake in lakes]
-            super().__init__(duckdb.connect())
-            for statement in statements("duckdb", here):
-                self.connection.execute(statement.sql)
-        except duckdb.Error as error:
-            raise FleetError(f"the lakes' open tables cannot be read ({error})") from None
+            try:
+                for statement in statements("duckdb", here):
+                    self.connection.execute(statement.sql)
+            except duckdb.Error as error:
+                raise FleetError(f"the lakes' open tables cannot be read ({error})") from None
+            undone.pop_all()
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
@@ -75,7 +80,7 @@ def with_files_here(lake: FleetLake, folder: Path, tables: Iterable[str]) -> Fle
         said = lake.latest.tables.get(table)
         if said is None:
             continue
-        name = f"tables/{lake.latest.version}/{table}/data.parquet"
+        name = f"tables/{lake.latest.version}/{table}/{TABLE_FILE}"
         content = lake.source.read(name)
         if content is None or hashlib.sha256(content).hexdigest() != said.sha256:
             raise FleetError(f"{lake.source.address(name)}: is not what latest.json says; ask again, it may be new")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
 EXPOSED = "exposed"  # in the file name of a build that shows secrets
+# The open tables: one file a table, what names the newest of them, and the same beside each version.
+TABLE_FILE, LATEST, TABLES_OF_VERSION = "data.parquet", "latest.json", "tables.json"
 # With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
 ALERTS_LOCK_SECONDS = 20
 _DATE = "snapshot_date="
@@ -48,7 +50,7 @@ class Lake:
         self.published = self.warehouse / "pulltasks.duckdb"
         self.dashboard = self.warehouse / "dashboard.html"
         self.open_tables = root / "published" / "tables"
-        self.latest_tables = root / "published" / "latest.json"
+        self.latest_tables = root / "published" / LATEST
         self.redaction_key = root / "redaction.key"
         self.run_log = root / "runs.ndjson"
         self.redaction_key_checksum = root / "redaction.key.sha256"

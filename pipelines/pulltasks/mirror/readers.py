@@ -9,9 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pulltasks.lake.lake import EXPOSED, sha256_of
+from pulltasks.lake.lake import EXPOSED, LATEST, TABLE_FILE, TABLES_OF_VERSION, sha256_of
 from pulltasks.mirror.store import Store, at_once
-from pulltasks.warehouse.open_tables import FILE, LATEST, TABLES_OF_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +70,9 @@ def _tables(lake: Lake) -> dict[str, Path]:
 
 def _unread(store: Store, named: set[str]) -> list[str]:
     """Remove tables that the lake has no more, once they are old by the store's clock; returns their names."""
-    listed = [found for found in store.objects(TABLES) if found.key.endswith((f"/{FILE}", f"/{TABLES_OF_VERSION}"))]
+    listed = [
+        found for found in store.objects(TABLES) if found.key.endswith((f"/{TABLE_FILE}", f"/{TABLES_OF_VERSION}"))
+    ]
     newest = max(found.at for found in listed)
     gone = [found.key for found in listed if found.key not in named and newest - found.at > UNREAD_FOR]
     at_once(store.delete, gone)

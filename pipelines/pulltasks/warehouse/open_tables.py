@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import EXPOSED, PUBLIC_FILE, sha256_of
+from pulltasks.lake.lake import EXPOSED, PUBLIC_FILE, TABLE_FILE, TABLES_OF_VERSION, sha256_of
 from pulltasks.warehouse.plan import META_BUILD, META_COMMENTS, META_RUNS
 from pulltasks.warehouse.published import open_file, published_file
 
@@ -35,9 +35,6 @@ LEFT_OUT = frozenset({"fct_pull_task_days", "dim_pull_task_past_versions"})
 # Names that stand for one more version only.
 DEPRECATED = frozenset({"rpt_destination_conflicts"})
 KEPT_VERSIONS = 3
-FILE, LATEST = "data.parquet", "latest.json"
-# Beside the tables of each version: what latest.json said of it.
-TABLES_OF_VERSION = "tables.json"
 ROWS_PER_GROUP = 100_000
 
 
@@ -158,7 +155,7 @@ def _write(
         metadata={"pulltasks.table": name, "pulltasks.version": version, "description": description},
     )
     rows = 0
-    path = lake.open_tables / version / name / FILE
+    path = lake.open_tables / version / name / TABLE_FILE
     with lake.writing(path, mode=PUBLIC_FILE) as unfinished:
         with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
             for batch in reader:

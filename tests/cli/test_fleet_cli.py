@@ -1,0 +1,173 @@
+"""`pulltasks fleet status` and `pulltasks sql`: each lake is a line, and the exit code speaks for all of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks import open_fleet
+from pulltasks.fleet.statements import left_out
+from pulltasks.lake.redaction_key import KEY_BYTES
+from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TABLES_ON = "[publish]\ntables = true\n"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two lakes of one target each, captured today with one redaction key, through the command line's own steps."""
+    from pulltasks.run.order import snapshot
+
+    sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=9)))
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch, serving(sandbox) as url:
+        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
+        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
+        for name, place in (("beijing", BEIJING), ("singapore", SINGAPORE)):
+            (folder / name).mkdir()
+            desk = Desk(sandbox, url, folder / name, (place,), extra=TABLES_ON)
+            desk.lake.prepare()
+            desk.lake.redaction_key.write_text("3d" * KEY_BYTES)
+            snapshot(desk.settings, datetime.now(UTC).date(), desk.clock)
+        yield folder
+
+
+@pytest.fixture
+def lakes(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "lakes", symlinks=True)
+    return tmp_path / "lakes"
+
+
+def options(folder: Path, *names: str) -> list[str]:
+    return [word for name in names or ("beijing", "singapore") for word in ("--lake", str(folder / name / "lake"))]
+
+
+def again(folder: Path, sandbox_faults: dict, place, name: str, day) -> None:
+    """Capture a lake once more, on a simulated day."""
+    from pulltasks.run.order import snapshot
+
+    sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=9)))
+    sandbox.faults |= sandbox_faults
+    with serving(sandbox) as url:
+        desk = Desk(sandbox, url, folder / name, (place,), extra=TABLES_ON, ids=[100])
+        snapshot(desk.settings, day, desk.clock, simulated=True)
+
+
+def test_all_lakes_complete_is_zero(lakes: Path, command) -> None:
+    code, out, err = command("fleet", "status", *options(lakes))
+    assert (code, err) == (0, "")
+    assert "beijing" in out
+    assert out.splitlines()[-1] == "green: 2 of 2 targets complete in 2 lakes"
+
+
+def test_one_target_of_one_lake_that_is_not_complete_is_three(lakes: Path, command) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    again(lakes, {(SINGAPORE.project_id, tomorrow): "forbidden"}, SINGAPORE, "singapore", tomorrow)
+    code, out, _ = command("fleet", "status", *options(lakes))
+    assert code == 3
+    assert "0 of 1" in out
+    assert "singapore" in out.splitlines()[-3]
+
+
+def test_a_lake_that_cannot_be_read_hides_none_of_the_others(lakes: Path, command) -> None:
+    shutil.rmtree(lakes / "singapore" / "lake" / "published")
+    code, out, _ = command("fleet", "status", *options(lakes))
+    assert code == 3
+    assert "1 of 1" in out
+    assert "singapore: " in out
+    assert "set [publish] tables = true" in out
+    assert out.splitlines()[-1] == "red: 1 of 1 targets complete in 1 lake; 1 lake cannot be read"
+    (lakes / "beijing" / "lake" / "published" / "latest.json").write_text("{")
+    code, out, _ = command("fleet", "status", *options(lakes), "--format", "json")
+    said = json.loads(out)
+    assert (code, said["is_good"], said["level"], said["targets_expected"]) == (3, False, "red", 0)
+    assert all(each["trouble"] for each in said["lakes"])
+
+
+def test_age_alone_counts_where_a_limit_is_asked_for(lakes: Path, command) -> None:
+    assert command("fleet", "status", *options(lakes), "--max-age", "26h")[0] == 0
+    for file in ("fct_target_days", "rpt_snapshot_coverage"):
+        path = lakes / "beijing" / "lake" / "published" / "tables" / "current" / file / "data.parquet"
+        older = path.with_name("older")
+        duckdb.sql(
+            f"copy (select * replace (finished_at - interval 2 day as finished_at) from '{path}') to '{older}' "
+            "(format parquet)"
+        )
+        older.replace(path)
+    code, out, _ = command("fleet", "status", *options(lakes), "--max-age", "26h", "--format", "json")
+    levels = {each["name"]: each["level"] for each in json.loads(out)["lakes"]}
+    assert (code, levels) == (3, {"beijing": "red", "singapore": "green"})
+    assert command("fleet", "status", *options(lakes), "--max-age", "3d")[0] == 0
+    assert command("fleet", "status", *options(lakes), "--max-age", "soon")[0] == 2
+
+
+def test_lakes_can_stand_in_a_file(lakes: Path, command, tmp_path: Path) -> None:
+    file = tmp_path / "lakes.txt"
+    file.write_text(f"# all\n{lakes}/beijing/lake\n\nsin={lakes}/singapore/lake  # another account\n")
+    code, out, _ = command("fleet", "status", "--lakes", file)
+    assert (code, "sin " in out, "2 lakes" in out) == (0, True, True)
+    assert command("fleet", "status", "--lakes", tmp_path / "none.txt")[0] == 2
+    assert command("fleet", "status")[0] == 2
+
+
+def test_what_a_question_to_all_would_get_wrong_is_said(lakes: Path, command) -> None:
+    other_key = lakes / "other"
+    other_key.mkdir()
+    again(lakes, {}, BEIJING, "other", datetime.now(UTC).date())
+    code, out, err = command("fleet", "status", *options(lakes, "beijing", "singapore", "other"))
+    assert code == 0
+    assert f"{BEIJING.project_id}/cn-north-4 is a target of beijing and other: its tasks count twice" in err
+    assert "other: other masks or another redaction key than beijing, singapore" in err
+    assert out
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark", "trino"])
+def test_the_statements_of_an_engine_are_printed_whole(lakes: Path, command, engine: str) -> None:
+    code, out, err = command("sql", "--engine", engine, *options(lakes))
+    assert (code, err) == (0, "")
+    head = [line for line in out.splitlines() if line.startswith("-- ")]
+    assert f"for {engine}: the files that are current of beijing, singapore." in head[0]
+    assert all(any(name in line for line in head) for name in left_out(engine))
+    assert any("never run" in line for line in head) == (engine == "trino")
+    if engine == "duckdb":
+        with (
+            duckdb.connect() as connection,
+            open_fleet([str(lakes / n / "lake") for n in ("beijing", "singapore")]) as fleet,
+        ):
+            connection.execute(out)
+            query = "from rpt_target_reliability order by all"
+            assert connection.sql(query).fetchall() == fleet.connection.sql(query).fetchall()
+
+
+def test_a_table_that_a_lake_lacks_is_named(lakes: Path, command) -> None:
+    latest = lakes / "beijing" / "lake" / "published" / "latest.json"
+    said = json.loads(latest.read_text())
+    del said["tables"]["rpt_data_quality"]
+    latest.write_text(json.dumps(said))
+    _, out, _ = command("sql", "--engine", "spark", *options(lakes))
+    assert "-- beijing does not publish rpt_data_quality: its rows are missing." in out
+
+
+def test_a_mistake_is_one_sentence(lakes: Path, command, tmp_path: Path) -> None:
+    for arguments in (
+        ["--engine", "spark", "--lake", tmp_path],
+        ["--engine", "spark"],
+        ["--engine", "spark", "--lake", "s3://bucket/x"],
+        ["--engine", "oracle", "--lake", lakes / "beijing" / "lake"],
+        ["--engine", "spark", "--lake", lakes / "beijing" / "lake", "--version", "no-such"],
+    ):
+        code, out, err = command("sql", *arguments)
+        assert (code, out) == (2, ""), arguments
+        assert "Traceback" not in err
+        assert err.strip()

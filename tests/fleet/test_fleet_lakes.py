@@ -1,0 +1,219 @@
+"""Which lakes a fleet has: their names, what they may say of themselves, buckets as folders, versions."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import msgspec
+import pytest
+
+from buckets import Buckets
+from pulltasks import open_fleet
+from pulltasks.config import from_environment
+from pulltasks.errors import FleetError, MirrorError
+from pulltasks.fleet.lakes import NEWEST, named_lakes, read_lakes
+from pulltasks.fleet.opened import Fleet
+from pulltasks.fleet.statements import statements
+from pulltasks.mirror.store import Store
+from three_lakes import EAST, archived, days_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+
+DAYS = days_from(date(2026, 11, 2), 3)
+URL = "s3://readers/east"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return archived(tmp_path_factory.mktemp("made") / "east" / "lake", EAST, DAYS)
+
+
+@pytest.fixture
+def lake(made: Lake, tmp_path: Path) -> Lake:
+    shutil.copytree(made.root, tmp_path / "east" / "lake", symlinks=True)
+    return type(made)(tmp_path / "east" / "lake")
+
+
+def no_store(url: str) -> Store:
+    raise AssertionError(url)
+
+
+def read(*given: object, version: str | None = None):
+    return read_lakes([str(each) for each in given], no_store, version)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("/data/beijing/lake", "beijing"),
+        ("/data/beijing/lake/", "beijing"),
+        ("/data/Beijing-1/lake/published", "beijing_1"),
+        ("/lake", "lake"),
+        ("s3://readers/east", "east"),
+        ("obs://readers", "lake"),
+        ("s3://123/lake", "lake_123"),
+        ("/data/上海/lake", "data"),
+        ("s3://x/上海/lake", "x"),
+        ("prod=/data/x/lake", "prod"),
+        ("/data/a=b/lake", "a_b"),
+    ],
+)
+def test_a_lake_is_called_after_its_folder_or_as_it_is_said(given: str, name: str) -> None:
+    assert list(named_lakes([given])) == [name]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([], "name at least one lake: --lake PATH_OR_URL"),
+        (["/a/x/lake", "/b/x/lake"], "two lakes would be called x: /a/x/lake and /b/x/lake; name them"),
+        (["x=/a", "x=/b"], "two lakes would be called x"),
+        (["Ünsafe=/a"], "cannot be a lake's name"),
+        (["x y=/a"], "cannot be a lake's name"),
+        (["x;drop=/a"], "cannot be a lake's name"),
+    ],
+)
+def test_names_that_cannot_be_told_apart_or_written_are_refused(given: list[str], says: str) -> None:
+    with pytest.raises(FleetError, match=says):
+        named_lakes(given)
+
+
+def test_a_lake_without_open_tables_says_how_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(FleetError, match=r"has no open tables .* \[publish\] tables = true .* `pulltasks snapshot`"):
+        read(tmp_path)
+    with pytest.raises(FleetError, match="has no open tables"):
+        read(tmp_path / "nowhere")
+    with pytest.raises(FleetError, match="is neither a folder nor one of s3://"):
+        read("https://example.com/x")
+
+
+def test_a_copy_of_what_is_published_is_a_lake_too(lake: Lake, tmp_path: Path) -> None:
+    shutil.copytree(lake.root / "published", tmp_path / "copy")
+    with open_fleet([lake.root]) as own, open_fleet([tmp_path / "copy"]) as copy:
+        query = "select * exclude (lake) from dim_pull_tasks order by all"
+        assert copy.df(query).equals(own.df(query))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda latest: latest["tables"]["dim_dates"]["columns"].append(
+            {"name": "x) as select 1; drop table y; --", "type": "VARCHAR", "description": ""}
+        ),
+        lambda latest: latest["tables"]["dim_dates"]["columns"][0].update(type="INTEGER); --"),
+        lambda latest: latest["tables"].update({"a b": latest["tables"]["dim_dates"]}),
+        lambda latest: latest.update(version="../../etc"),
+    ],
+)
+def test_what_could_not_stand_in_a_statement_is_refused(lake: Lake, change) -> None:
+    said = msgspec.json.decode(lake.latest_tables.read_bytes())
+    change(said)
+    lake.latest_tables.write_bytes(msgspec.json.encode(said))
+    with pytest.raises(FleetError, match=r"does not know|is none"):
+        read(lake.root)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe", b'{"version": 3}'])
+def test_a_damaged_list_of_tables_is_one_sentence(lake: Lake, content: bytes) -> None:
+    lake.latest_tables.write_bytes(content)
+    with pytest.raises(FleetError, match=r"latest.json cannot be read"):
+        read(lake.root)
+
+
+def test_descriptions_with_quotes_and_backslashes_stay_descriptions(lake: Lake) -> None:
+    said = msgspec.json.decode(lake.latest_tables.read_bytes())
+    place = lake.root.parent / "o'brien \\n lake"
+    shutil.copytree(lake.root, place, symlinks=True)
+    assert said
+    with open_fleet([f"east={place}"]) as fleet:
+        assert len(fleet.df("from dim_targets")) == len(EAST)
+    spark = [each.sql for each in statements("spark", read(f"east={place}")) if each.name == "east__dim_targets"]
+    assert f"LOCATION '{str(place).replace(chr(92), chr(92) * 2).replace(chr(39), chr(92) + chr(39))}" in spark[-1]
+
+
+def test_a_version_is_read_whole_while_current_moves_on(lake: Lake) -> None:
+    (before,) = read(lake.root, version=NEWEST)
+    (named,) = read(lake.root, version=before.latest.version)
+    assert before.file("dim_targets") == named.file("dim_targets") != read(lake.root)[0].file("dim_targets")
+    with Fleet((before,)) as fleet:
+        archived(lake.root, EAST, [DAYS[-1] + timedelta(days=1)])
+        assert fleet.df("select max(snapshot_date) as day from dim_dates")["day"][0].date() == DAYS[-1]
+    with Fleet(read(lake.root, version=before.latest.version)) as fleet:
+        assert fleet.df("select max(snapshot_date) as day from dim_dates")["day"][0].date() == DAYS[-1]
+    with open_fleet([lake.root]) as fleet:
+        assert fleet.df("select max(snapshot_date) as day from dim_dates")["day"][0].date() == DAYS[-1] + timedelta(1)
+
+
+@pytest.mark.parametrize("version", ["000001-20200101T000000Z-abcdef", "../tables", "", "no such"])
+def test_a_version_that_is_not_there_is_said(lake: Lake, version: str) -> None:
+    with pytest.raises(FleetError, match=r"has no version|is no version"):
+        read(lake.root, version=version)
+
+
+def test_one_version_is_asked_of_one_lake(lake: Lake) -> None:
+    (one,) = read(lake.root)
+    with pytest.raises(FleetError, match="lakes have versions of their own; for several say --version newest"):
+        read(f"a={lake.root}", f"b={lake.root}", version=one.latest.version)
+
+
+@pytest.fixture
+def bucket(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Buckets:
+    """The lake's open tables as its mirror puts them."""
+    buckets = Buckets(monkeypatch)
+    store = opened_store(URL)
+    for path in sorted((lake.root / "published").rglob("*")):
+        if path.is_file():
+            store.put(path.relative_to(lake.root / "published").as_posix(), path)
+    return buckets
+
+
+def opened_store(url: str) -> Store:
+    return Store(url, from_environment(), lambda: datetime.now(UTC))
+
+
+def test_a_bucket_is_read_as_a_folder_is(lake: Lake, bucket: Buckets) -> None:
+    bucket.calls.clear()
+    with (
+        Fleet(read_lakes([f"east=obs{URL.removeprefix('s3')}"], opened_store)) as far,
+        open_fleet([f"east={lake.root}"]) as near,
+    ):
+        for name in near.tables()["name"]:
+            query = f"select * from {name} order by all"
+            assert far.df(query).equals(near.df(query)), name
+    assert not bucket.of("put") + bucket.of("delete")
+
+
+def test_an_object_that_is_not_what_the_list_says_is_not_read(bucket: Buckets) -> None:
+    lakes = read_lakes([URL], opened_store)
+    key = f"tables/{lakes[0].latest.version}/dim_targets/data.parquet"
+    opened_store(URL).put(key, b"PAR1 something else PAR1")
+    with pytest.raises(FleetError, match=r"is not what latest.json says"):
+        Fleet(lakes)
+
+
+def test_a_bucket_that_cannot_be_reached_is_said(bucket: Buckets) -> None:
+    bucket.is_reached = False
+    with pytest.raises(MirrorError, match="cannot be reached"):
+        read_lakes([URL], opened_store)
+
+
+def test_the_statements_for_a_bucket_keep_the_scheme_that_was_given(bucket: Buckets) -> None:
+    made = statements("spark", read_lakes(["east=s3a://readers/east"], opened_store))
+    places = [each.sql.rpartition("LOCATION ")[2] for each in made if "LOCATION" in each.sql]
+    assert places
+    assert all(place.startswith("'s3a://readers/east/tables/current/") for place in places)
+
+
+def test_a_file_that_is_no_parquet_is_one_sentence(lake: Lake) -> None:
+    (lake.open_tables / "current" / "dim_targets" / "data.parquet").unlink()
+    (lake.open_tables / "current" / "dim_targets" / "data.parquet").write_bytes(b"no")
+    with pytest.raises(FleetError, match="the lakes' open tables cannot be read"):
+        Fleet(read(lake.root))
+    with pytest.raises(duckdb.Error):
+        duckdb.sql(f"from '{lake.open_tables}/current/dim_targets/data.parquet'")

@@ -1,0 +1,60 @@
+"""The cases of tests/warehouse/sql as tidy tables of a lake; no test by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pulltasks.lake.lake import sha256_of
+from pulltasks.lake.manifests import FileEntry, Manifest
+from pulltasks.tables import SCHEMA_VERSION, TABLES
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import duckdb
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.tables import Table
+
+FOLDER = Path(__file__).parent / "warehouse" / "sql"
+CASES = sorted(path.parent for path in FOLDER.glob("*/*/expected.csv"))
+
+
+def read_csv(path: Path, types: dict[str, str]) -> str:
+    """A select over a file of a case, in which every column that it names is one of `types`."""
+    names = path.read_text(encoding="utf-8").splitlines()[0].split(",")
+    typed = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+    columns = ", ".join(f'cast("{name}" as {types[name]}) as "{name}"' for name in names)
+    return (
+        f"select {columns} from read_csv('{path}', header = true, auto_detect = false, nullstr = 'NULL', "
+        f"quote = '\"', escape = '\"', delim = ',', columns = {{{typed}}})"
+    )
+
+
+def tidy_rows(folder: Path, table: Table) -> str:
+    nothing = ", ".join(f'cast(null as {column.sql_type}) as "{column.name}"' for column in table.columns)
+    file = folder / f"{table.name}.csv"
+    given = read_csv(file, {c.name: c.sql_type for c in table.columns}) if file.is_file() else None
+    return f"select {nothing} where false" + (f" union all by name {given}" if given else "")
+
+
+def write_days(connection: duckdb.DuckDBPyConnection, lake: Lake, folder: Path) -> None:
+    """Put the tidy tables of a folder into the lake, with their manifests."""
+    rows = f"select distinct snapshot_date from ({tidy_rows(folder, TABLES[3])}) order by all"
+    days: list[date] = [day for (day,) in connection.sql(rows).fetchall()]
+    for day in days:
+        entries = {}
+        for table in TABLES:
+            path = lake.tidy_file(table.name, day)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            of_day = f"select * from ({tidy_rows(folder, table)}) where snapshot_date = date '{day}' order by all"
+            connection.execute(f"copy ({of_day}) to '{path}' (format parquet)")
+            entries[table.name] = FileEntry(
+                file=str(path.relative_to(lake.tidy)), rows=0, bytes=path.stat().st_size, sha256=sha256_of(path)
+            )
+        manifest = Manifest(snapshot_date=day, schema_version=SCHEMA_VERSION, tables=entries)
+        lake.manifest_file(day).parent.mkdir(parents=True, exist_ok=True)
+        lake.manifest_file(day).write_bytes(msgspec.json.encode(manifest))
