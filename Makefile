@@ -105,8 +105,9 @@ bench: $(INSTALLED) ## what a day costs, beside a peer and the floor; about a qu
 bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py
 
-docs: $(INSTALLED) ## write docs/tables.md afresh from the code
+docs: $(INSTALLED) ## write docs/tables.md and docs/spark.md afresh from the code
 	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.dictionary > docs/tables.md
+	@$(BIN)/python docs/spark.py > docs/spark.md
 
 pictures: $(BROWSER) ## the pictures of the page in docs/, from the demo's lake
 	@$(MAKE) --no-print-directory demo

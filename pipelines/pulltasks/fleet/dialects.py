@@ -145,18 +145,44 @@ def _hour_of(node: exp.Expr) -> exp.Expr | None:
     return exp.Paren(this=exp.Var(this=f"{time} - MAKE_DT_INTERVAL(0, 0, MINUTE({time}), EXTRACT(SECOND FROM {time}))"))
 
 
-def _unnested_at_once(node: exp.Expr) -> exp.Expr | None:
+def _spark_unnest(node: exp.Expr) -> exp.Expr | None:
     """Several lists that are unnested side by side: Spark has one generator a select, which gives a column for each."""
-    found = [each for each in node.expressions if isinstance(each.unalias(), exp.Explode)]
-    if not isinstance(node, exp.Select) or len(found) <= 1:
+    found = _unnested(node)
+    if len(found) <= 1:
         return None
     lists = ", ".join(f"COALESCE({_spark(each.unalias().this)}, ARRAY())" for each in found)
-    names = [exp.to_identifier(each.alias) for each in found]
+    rows = exp.Lateral(this=exp.Var(this=f"INLINE(ARRAYS_ZIP({lists}))"), view=True, alias=_side_by_side(found))
+    node.append("laterals", rows)
+    return None
+
+
+def _trino_unnest(node: exp.Expr) -> exp.Expr | None:
+    """Lists that are unnested in the select: Trino has it as a relation, which takes several side by side."""
+    if not (found := _unnested(node)):
+        return None
+    rows = exp.Unnest(expressions=[each.unalias().this for each in found])
+    rows.set("alias", _side_by_side(found))
+    if node.args.get("from_"):
+        node.append("joins", exp.Join(this=rows, kind="CROSS"))
+    else:
+        node.set("from_", exp.From(this=rows))
+    return None
+
+
+def _unnested(node: exp.Expr) -> list[exp.Expr]:
+    """The columns of a select that are lists to be unnested."""
+    if not isinstance(node, exp.Select):
+        return []
+    return [each for each in node.expressions if isinstance(each.unalias(), exp.Explode)]
+
+
+def _side_by_side(found: list[exp.Expr]) -> exp.TableAlias:
+    """The relation that takes their place, whose columns have their names."""
     for each in found:
         each.replace(exp.alias_(exp.column(each.alias, table="side_by_side"), each.alias))
-    alias = exp.TableAlias(this=exp.to_identifier("side_by_side"), columns=names)
-    node.append("laterals", exp.Lateral(this=exp.Var(this=f"INLINE(ARRAYS_ZIP({lists}))"), view=True, alias=alias))
-    return None
+    return exp.TableAlias(
+        this=exp.to_identifier("side_by_side"), columns=[exp.to_identifier(each.alias) for each in found]
+    )
 
 
 def _name(node: exp.Expr) -> str:
@@ -216,7 +242,7 @@ DIALECTS = {
                 _microseconds(_spark_microseconds),
                 _shown_in_zone(lambda zone, time: _call("convert_timezone", "UTC", zone, time)),
                 _hour_of,
-                _unnested_at_once,
+                _spark_unnest,
             ),
             escapes=True,
         ),
@@ -238,6 +264,7 @@ DIALECTS = {
                 _days_added,
                 _microseconds(lambda later, earlier: _call("date_diff", "microsecond", earlier, later)),
                 _shown_in_zone(_trino_shown),
+                _trino_unnest,
             ),
         ),
     )

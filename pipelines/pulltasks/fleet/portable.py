@@ -48,6 +48,19 @@ class Portable:
         """A macro's select with its argument, for DuckDB."""
         return _duckdb(self._written_out(self._read(sql), has_argument=True))
 
+    def question(self, sql: str) -> str:
+        """A question to the views, as DuckDB's users write it: a macro's argument becomes a condition."""
+        tree = cast("exp.Query", parse_one(sql, dialect="duckdb"))
+        for table in list(tree.find_all(exp.Table)):
+            if isinstance(table.this, exp.Anonymous):
+                (day,) = table.this.expressions
+                rows = exp.select("*").from_(table.this.name).where(exp.column("snapshot_date").eq(day))
+                table.replace(rows.subquery(table.alias or table.this.name))
+        tree = self._written_out(tree, has_stars=True)
+        annotate_types(tree, schema=self._schema, dialect="duckdb")
+        self._dialect.rewrite(tree)
+        return tree.sql(self._dialect.name, pretty=True, comments=False)
+
     def _read(self, sql: str) -> exp.Query:
         tree = cast("exp.Query", parse_one(sql, dialect="duckdb"))
         for table in tree.find_all(exp.Table):
@@ -56,16 +69,19 @@ class Portable:
                 table.set("this", exp.to_identifier(self._renamed[table.name]))
         return tree
 
-    def _written_out(self, tree: exp.Query, *, has_argument: bool = False) -> exp.Query:
+    def _written_out(self, tree: exp.Query, *, has_argument: bool = False, has_stars: bool = False) -> exp.Query:
         tree = qualify(
             tree,
             schema=self._schema,
             dialect="duckdb",
             quote_identifiers=False,
+            expand_stars=not has_stars,
             validate_qualify_columns=not has_argument,
         )
         for select in tree.find_all(exp.Select):
             _name_groups(select)
+            _name_order(select)
+        _drop_echoes(tree)
         return tree
 
     def _written(self, tree: exp.Query, types: Mapping[str, str]) -> str:
@@ -100,3 +116,21 @@ def _name_groups(select: exp.Select) -> None:
     if group is not None and group.args.get("all"):
         plain = [each.unalias() for each in select.expressions if not each.find(exp.AggFunc)]
         select.set("group", exp.Group(expressions=[each.copy() for each in plain]))
+
+
+def _name_order(select: exp.Select) -> None:
+    """Write out `order by all`."""
+    order = select.args.get("order")
+    if order is not None and [each.this.name.upper() for each in order.expressions] == ["ALL"]:
+        columns = [exp.Ordered(this=exp.column(name), nulls_first=False) for name in select.named_selects]
+        order.set("expressions", columns)
+
+
+def _drop_echoes(tree: exp.Query) -> None:
+    """Leave out names that say again what stands before them."""
+    for alias in list(tree.find_all(exp.Alias)):
+        if isinstance(alias.this, exp.Column) and alias.alias == alias.this.name:
+            alias.replace(alias.this)
+    for table in tree.find_all(exp.Table):
+        if table.alias == table.name and not table.args["alias"].columns:
+            table.set("alias", None)

@@ -19,7 +19,7 @@ from pulltasks.warehouse.open_tables import described, words_of
 from pulltasks.warehouse.plan import META_COMMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pulltasks.fleet.lakes import FleetLake
     from pulltasks.warehouse.kinds import Model
@@ -64,6 +64,11 @@ def statements(engine: str, lakes: Sequence[FleetLake]) -> list[Statement]:
         lakes: with different names.
     """
     return list(_Writer(engine, lakes).all())
+
+
+def questions_for(engine: str) -> Callable[[str], str]:
+    """What writes a question, asked in DuckDB's SQL, for the views of an engine."""
+    return _Writer(engine, ()).question
 
 
 @cache
@@ -119,6 +124,11 @@ class _Writer:
         for model in self._models.in_order:
             if model.is_published and is_computed(model, self._models) and model.name not in left_out(self._engine):
                 yield self._of_model(model)
+
+    def question(self, sql: str) -> str:
+        """A question to the views that are made here."""
+        united = {name: _with_lake(self._columns[name]) for name in tables_read() if name != DATES}
+        return Portable(self._dialect, self._columns | united, {}).question(sql)
 
     def _external(self, name: str) -> Iterator[Statement]:
         """The table of each lake that has it."""
