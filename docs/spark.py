@@ -15,8 +15,8 @@ PAGE = Path(__file__).with_name("querying.md")
 HEAD = """# The twenty questions in Spark
 
 Made by `make docs` from [querying.md](querying.md), which says what each answer means. The views are those that
-`pulltasks sql --engine spark` makes ([fleet.md](fleet.md)). Each was asked in Spark 3.5 and 4 and gave the rows of DuckDB
-(`make test-engines`). What a macro is called with in DuckDB is a condition on `snapshot_date` here.
+`pulltasks sql --engine spark` makes ([fleet.md](fleet.md)). Each was asked in Spark 3.5 and 4 and gave the rows of
+DuckDB (`make test-engines`). What a macro is called with in DuckDB is a condition on `snapshot_date` here.
 """
 
 

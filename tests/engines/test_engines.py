@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -84,11 +85,15 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     lakes = read_lakes([f"{name}={lake.root}" for name, lake in made.items()], pytest.fail)
     names = public("spark", lakes)
     with opened(lakes) as connection:
+        page = runpy.run_path(str(ROOT / "docs" / "spark.py"))
+        numbered = {title: f"question_{title.partition('.')[0]}" for title in page["in_spark"]()}
         return Asked(
             "month",
             lakes,
-            {name: f"select * from {name}" for name in names},
-            {name: in_duckdb(connection, name) for name in names},
+            {name: f"select * from {name}" for name in names}
+            | {numbered[title]: sql for title, sql in page["in_spark"]().items()},
+            {name: in_duckdb(connection, name) for name in names}
+            | {numbered[title]: sql for title, sql in page["questions"]().items()},
         )
 
 
@@ -195,20 +200,24 @@ def test_every_view_says_in_spark_what_it_says_in_duckdb(answered) -> None:
                 found = f"select * from '{folder}/{asked.name}/{name}/*.parquet'"
                 ((rows,),) = connection.sql(f"select count(*) from ({expected})").fetchall()
                 table.append((asked.name, name, rows))
-                if difference := differing(connection, expected, found):
+                difference = differing(connection, expected, found)
+                if name.startswith("question"):
+                    difference.pop("types", None)  # what a question adds up has the engine's own type
+                if difference:
                     wrong[f"{asked.name}: {name}"] = difference
     print(f"\nSpark {said['version']}: {len(table)} views, {sum(rows for *_, rows in table)} rows compared")
     for name, view, rows in table:
         print(f"  {name}: {view}: {rows} rows, {'equal' if f'{name}: {view}' not in wrong else 'NOT equal'}")
     assert wrong == {}
-    assert {view for name, view, rows in table if name == "month" and not rows} <= {
-        "rpt_data_quality"
-    }  # what is made up has nothing odd
+    empty = {view for name, view, rows in table if name == "month" and not rows}
+    assert empty <= {"rpt_data_quality", "question_20"}  # what is made up has nothing odd
 
 
 def test_what_a_column_means_is_said_in_spark_as_well(answered) -> None:
     said, _, everything = answered
     for name in everything[0].in_spark:
+        if name.startswith("question"):
+            continue
         assert all(said["comments"][name].values()), name
 
 
