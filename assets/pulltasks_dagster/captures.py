@@ -12,18 +12,18 @@ from pulltasks.alerts.rules import Failure
 from pulltasks.run.report import failed_attempts
 from pulltasks.run.steps import Captured, Kept
 from pulltasks.settings import Limits
-from pulltasks_dagster.metadata import OPERATORS, asset_key, freshness, verdict_table
+from pulltasks_dagster.keys import Keys
+from pulltasks_dagster.metadata import OPERATORS, freshness, verdict_table
 
-RAW_CAPTURES = dg.AssetKey(["raw", "captures"])
 EVERY_TARGET_COMPLETE = "every_target_complete"
 # Metadata: what an alarm tells of the run beside how the targets stand.
 TOLD = "told"
 
 
-def capture_spec(partitions: dg.PartitionsDefinition[str], limits: Limits) -> dg.AssetSpec:
+def capture_spec(keys: Keys, partitions: dg.PartitionsDefinition[str], limits: Limits) -> dg.AssetSpec:
     """The asset `raw/captures`, which is stale once a target that was listed in no run since is beyond its limit."""
     return dg.AssetSpec(
-        RAW_CAPTURES,
+        keys.raw_captures,
         description="Every answer of ListPullTasks as it was received, one file per target, with its verdict.",
         group_name="capture",
         owners=[OPERATORS],
@@ -33,32 +33,32 @@ def capture_spec(partitions: dg.PartitionsDefinition[str], limits: Limits) -> dg
     )
 
 
-def capture_check_spec() -> dg.AssetCheckSpec:
+def capture_check_spec(keys: Keys) -> dg.AssetCheckSpec:
     """The check of an attempt."""
     return dg.AssetCheckSpec(
         EVERY_TARGET_COMPLETE,
-        asset=RAW_CAPTURES,
+        asset=keys.raw_captures,
         description="This attempt proved the listing of every target, or found it proved earlier that day. One that is "
         "held as it lost too many tasks is proved as well; `all_targets_complete` says whether it counts.",
     )
 
 
-def captured(step: Captured) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+def captured(keys: Keys, step: Captured) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """The attempt as a materialisation with its check."""
     complete = sum(result.verdict == "complete" for result in step.results)
     counts = {"targets_complete": complete, "targets_expected": len(step.results)}
     yield dg.MaterializeResult(
-        asset_key=RAW_CAPTURES,
+        asset_key=keys.raw_captures,
         metadata={
             "verdicts": verdict_table(step.results),
-            "all_verdicts": dg.MetadataValue.asset(asset_key("rpt_snapshot_coverage")),
+            "all_verdicts": dg.MetadataValue.asset(keys.of("rpt_snapshot_coverage")),
             "requests": sum(result.requests for result in step.results),
             TOLD: told(step.failures),
             **counts,
         },
     )
     yield dg.AssetCheckResult(
-        asset_key=RAW_CAPTURES,
+        asset_key=keys.raw_captures,
         check_name=EVERY_TARGET_COMPLETE,
         passed=complete == len(step.results),
         severity=dg.AssetCheckSeverity.WARN,
@@ -67,10 +67,10 @@ def captured(step: Captured) -> Iterator[dg.MaterializeResult | dg.AssetCheckRes
     )
 
 
-def kept(step: Kept) -> dg.MaterializeResult:
+def kept(keys: Keys, step: Kept) -> dg.MaterializeResult:
     """The raw files of a past day, which stay as they are."""
     return dg.MaterializeResult(
-        asset_key=RAW_CAPTURES,
+        asset_key=keys.raw_captures,
         metadata={"raw_files": step.raw_files, "asked": "nothing: the day has passed, its raw files stay as they are"},
     )
 

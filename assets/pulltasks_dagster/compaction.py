@@ -16,19 +16,18 @@ from pulltasks.run.report import words_of_needed_raw
 from pulltasks.settings import Settings
 from pulltasks.tables import TABLES
 from pulltasks_dagster.failures import told_as_failure
-from pulltasks_dagster.metadata import OPERATORS, asset_key
-
-CLOSED_MONTHS = dg.AssetKey(["tidy", "closed_months"])
+from pulltasks_dagster.keys import Keys
+from pulltasks_dagster.metadata import OPERATORS
 
 
 def compaction_asset(
-    settings: Settings, partitions: dg.PartitionsDefinition[str], clock: Clock, retry: dg.RetryPolicy
+    settings: Settings, keys: Keys, partitions: dg.PartitionsDefinition[str], clock: Clock, retry: dg.RetryPolicy
 ) -> dg.AssetsDefinition:
     """The asset `tidy/closed_months`."""
 
     @dg.asset(
-        key=CLOSED_MONTHS,
-        deps=[asset_key(f"tidy.{table.name}") for table in TABLES],
+        key=keys.closed_months,
+        deps=[keys.of(f"tidy.{table.name}") for table in TABLES],
         description="A closed month of each tidy table as one sorted file, in the place of its days' files.",
         group_name="tidy",
         owners=[OPERATORS],
@@ -43,7 +42,7 @@ def compaction_asset(
         with told_as_failure(report, lambda: "compacting", may_retry=may_retry) as fail:
             done = compact(settings, settings.today(clock.now()), through=month)
             yield dg.MaterializeResult(
-                asset_key=CLOSED_MONTHS,
+                asset_key=keys.closed_months,
                 metadata={
                     "compacted": bool(done.months),
                     "days": sum(each.days for each in done.months),

@@ -19,19 +19,12 @@ from pulltasks.settings import Settings
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.models import Models
 from pulltasks.warehouse.publish import Built, CrossChecked
-from pulltasks_dagster.captures import RAW_CAPTURES, capture_check_spec, capture_spec, captured, kept
+from pulltasks_dagster.captures import capture_check_spec, capture_spec, captured, kept
 from pulltasks_dagster.failures import told_as_failure
-from pulltasks_dagster.metadata import asset_key
+from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.models import built, model_check_specs, model_specs
 from pulltasks_dagster.tidy import tidied, tidy_specs
-from pulltasks_dagster.warehouse import (
-    DASHBOARD,
-    WAREHOUSE,
-    cross_checked,
-    published,
-    warehouse_check_specs,
-    warehouse_specs,
-)
+from pulltasks_dagster.warehouse import cross_checked, published, warehouse_check_specs, warehouse_specs
 
 Event = dg.MaterializeResult | dg.AssetCheckResult
 
@@ -51,6 +44,7 @@ class CaptureConfig(dg.Config):
 
 def daily_assets(
     settings: Settings,
+    keys: Keys,
     models: Models,
     partitions: dg.PartitionsDefinition[str],
     clock: Clock,
@@ -62,12 +56,12 @@ def daily_assets(
     @dg.multi_asset(
         name=SNAPSHOT,
         specs=[
-            capture_spec(partitions, limits),
-            *tidy_specs(partitions),
-            *model_specs(models, partitions),
-            *warehouse_specs(models, partitions, limits, page=settings.dashboard.enabled),
+            capture_spec(keys, partitions, limits),
+            *tidy_specs(keys, partitions),
+            *model_specs(keys, models, partitions),
+            *warehouse_specs(keys, models, partitions, limits, page=settings.dashboard.enabled),
         ],
-        check_specs=[capture_check_spec(), *model_check_specs(models), *warehouse_check_specs(models)],
+        check_specs=[capture_check_spec(keys), *model_check_specs(keys, models), *warehouse_check_specs(keys, models)],
         can_subset=True,
         retry_policy=retry,
     )
@@ -80,16 +74,16 @@ def daily_assets(
         progress = _Progress(context.log)
         lake = Lake(settings.lake.root)
         may_retry = context.retry_number < retry.max_retries
-        parts = _parts(context.selected_asset_keys, models)
+        parts = _parts(keys, context.selected_asset_keys, models)
         with told_as_failure(reporter(lake), lambda: progress.step, may_retry=may_retry) as fail:
             with opened(settings, clock, "dagster", progress, told.append) as run:
                 steps = partition_steps(run, day, _options(context, config), parts)
-                yield from _asked_for(context, _events(steps, day, lake, context.log))
+                yield from _asked_for(context, _events(keys, steps, day, lake, context.log))
                 result = run.result(day)
             if result:
                 for text in (*result.damaged_days, *result.surprises):
                     context.log.warning(text)
-                yield from _asked_for(context, published(result, tuple(told), clock.now(), limits))
+                yield from _asked_for(context, published(keys, result, tuple(told), clock.now(), limits))
             if lines := _wrong(run, result, parts, settings.timezone):
                 fail("\n".join(lines), may_pass=may_try_again(run.captures))
 
@@ -107,30 +101,30 @@ def _options(context: dg.AssetExecutionContext, config: CaptureConfig) -> Captur
     )
 
 
-def _parts(selected: set[dg.AssetKey], models: Models) -> Parts:
+def _parts(keys: Keys, selected: set[dg.AssetKey], models: Models) -> Parts:
     return Parts(
-        capture=RAW_CAPTURES in selected,
-        tidy=any(asset_key(f"tidy.{table.name}") in selected for table in TABLES),
-        models=frozenset(model.name for model in models.in_order if asset_key(model.name) in selected),
-        publish=WAREHOUSE in selected,
-        page=DASHBOARD in selected,
+        capture=keys.raw_captures in selected,
+        tidy=any(keys.of(f"tidy.{table.name}") in selected for table in TABLES),
+        models=frozenset(model.name for model in models.in_order if keys.of(model.name) in selected),
+        publish=keys.warehouse in selected,
+        page=keys.dashboard in selected,
     )
 
 
-def _events(steps: Iterator[Step], day: date, lake: Lake, log: dg.DagsterLogManager) -> Iterator[Event]:
+def _events(keys: Keys, steps: Iterator[Step], day: date, lake: Lake, log: dg.DagsterLogManager) -> Iterator[Event]:
     """The Dagster events of each step; a model that does not hold the day gets none."""
     for step in steps:
         match step:
             case Captured():
-                yield from captured(step)
+                yield from captured(keys, step)
             case Kept():
-                yield kept(step)
+                yield kept(keys, step)
             case Tidied():
-                yield from tidied(step, lake)
+                yield from tidied(keys, step, lake)
             case Built() if day in step.days:
-                yield from built(step)
+                yield from built(keys, step)
             case CrossChecked():
-                yield from cross_checked(step)
+                yield from cross_checked(keys, step)
             case Skipped():
                 log.warning(step.reason)
 

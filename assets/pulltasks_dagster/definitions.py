@@ -13,8 +13,9 @@ import dagster as dg
 from pulltasks import config
 from pulltasks.capture.targets import Clock
 from pulltasks.warehouse.models import load_models
-from pulltasks_dagster.compaction import CLOSED_MONTHS, compaction_asset
+from pulltasks_dagster.compaction import compaction_asset
 from pulltasks_dagster.daily import RETRY, daily_assets
+from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.partitions import daily_partitions, first_day, monthly_partitions
 from pulltasks_dagster.schedules import daily_schedule, monthly_schedule
 from pulltasks_dagster.sensors import alert_sensors
@@ -40,6 +41,7 @@ def build_defs(
         ConfigError: when the configuration is there and cannot be used.
     """
     settings = config.load(config_file, need_targets=False)
+    keys = Keys(settings.lake.name)
     first = first or first_day(settings, clock.now())
     partitions = daily_partitions(first, settings.timezone)
     # an instance lets one run of a lake go at a time by this (deploy/dagster)
@@ -47,26 +49,26 @@ def build_defs(
     job = dg.define_asset_job(
         JOB,
         # a check that a run does not come to is not shown as failed where the run did not plan it
-        selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(CLOSED_MONTHS)).without_checks(),
+        selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(keys.closed_months)).without_checks(),
         executor_def=dg.in_process_executor,
         description="Capture today, normalise, build the models, check, publish.",
         tags=tags,
     )
     monthly_job = dg.define_asset_job(
         MONTHLY_JOB,
-        selection=dg.AssetSelection.assets(CLOSED_MONTHS),
+        selection=dg.AssetSelection.assets(keys.closed_months),
         executor_def=dg.in_process_executor,
         description="Write a closed month of each tidy table as one sorted file.",
         tags=tags,
     )
     return dg.Definitions(
         assets=[
-            daily_assets(settings, load_models(), partitions, clock, retry),
-            compaction_asset(settings, monthly_partitions(first, settings.timezone), clock, retry),
+            daily_assets(settings, keys, load_models(), partitions, clock, retry),
+            compaction_asset(settings, keys, monthly_partitions(first, settings.timezone), clock, retry),
         ],
         jobs=[job, monthly_job],
         schedules=[daily_schedule(JOB, settings), monthly_schedule(MONTHLY_JOB, settings)],
-        sensors=alert_sensors(settings, clock, job, monthly_job),
+        sensors=alert_sensors(settings, keys, clock, job, monthly_job),
         executor=dg.in_process_executor,
     )
 

@@ -17,7 +17,7 @@ from pulltasks.warehouse.published import open_published
 from pulltasks.warehouse.status import read_status
 from pulltasks_dagster.daily import SNAPSHOT
 from pulltasks_dagster.definitions import JOB, build_defs
-from pulltasks_dagster.warehouse import WAREHOUSE
+from pulltasks_dagster.keys import Keys
 
 FOLDER = Path(".demo")
 DAYS = 7
@@ -81,10 +81,10 @@ def _run(job: dg.JobDefinition, day: date) -> bool:
         raise_on_error=False,
     )
     made = {event.asset_key for event in result.get_asset_materialization_events()}
-    if WAREHOUSE not in made:
+    if Keys().warehouse not in made:
         failures = [event.message or "" for event in result.all_events if event.is_failure]
         print(f"{day}: the run failed before it published\n" + "\n".join(failures), file=sys.stderr)
-    return WAREHOUSE in made
+    return Keys().warehouse in made
 
 
 def _print_day(lake: Lake, day: date) -> None:

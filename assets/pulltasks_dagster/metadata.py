@@ -15,6 +15,7 @@ from pulltasks.warehouse.lineage import column_lineage
 from pulltasks.warehouse.models import BEFORE, Models
 from pulltasks.warehouse.preview import Preview
 from pulltasks.warehouse.status import Status
+from pulltasks_dagster.keys import Keys
 
 MAX_VERDICT_ROWS = 100
 SHORTEST_AGE = timedelta(minutes=1)  # Dagster takes none below
@@ -32,11 +33,11 @@ def model_schema(model: Model) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(c.name, c.type, description=c.description) for c in model.columns])
 
 
-def model_lineage(model: Model, models: Models) -> dg.TableColumnLineage:
+def model_lineage(keys: Keys, model: Model, models: Models) -> dg.TableColumnLineage:
     """Which columns of which assets each column of a model is made of."""
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(asset_key(table), name) for table, name in pairs if is_asset(table)]
+            column: [dg.TableColumnDep(keys.of(table), name) for table, name in pairs if is_asset(table)]
             for column, pairs in column_lineage(model, models).items()
         }
     )
@@ -45,11 +46,6 @@ def model_lineage(model: Model, models: Models) -> dg.TableColumnLineage:
 def is_asset(table: str) -> bool:
     """Whether a table that a model reads is an asset of the same day (not what stood before it, not the day itself)."""
     return table != "tidy.build" and not table.startswith(BEFORE)
-
-
-def asset_key(table: str) -> dg.AssetKey:
-    """`tidy.pull_tasks` or `dim_targets` as an asset key."""
-    return dg.AssetKey(table.split("."))
 
 
 def freshness(age: timedelta) -> dg.FreshnessPolicy:

@@ -10,37 +10,38 @@ import dagster as dg
 from pulltasks.warehouse.kinds import Model
 from pulltasks.warehouse.models import Models
 from pulltasks.warehouse.publish import Built
-from pulltasks_dagster.metadata import ANALYSTS, asset_key, is_asset, model_lineage, model_schema, preview_table
+from pulltasks_dagster.keys import Keys
+from pulltasks_dagster.metadata import ANALYSTS, is_asset, model_lineage, model_schema, preview_table
 
 
-def model_specs(models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
+def model_specs(keys: Keys, models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
     """One asset per SQL model."""
-    return [_spec(model, models, partitions) for model in models.in_order]
+    return [_spec(keys, model, models, partitions) for model in models.in_order]
 
 
-def _spec(model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+def _spec(keys: Keys, model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     # the day itself is known once its tidy tables are written
     upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
     return dg.AssetSpec(
-        asset_key(model.name),
-        deps=[asset_key(name) for name in upstream],
+        keys.of(model.name),
+        deps=[keys.of(name) for name in upstream],
         description=f"{model.description} Grain: {model.grain}.",
         group_name=model.layer,
         owners=[ANALYSTS],
         kinds={"sql", "duckdb"},
         metadata={
             "dagster/column_schema": model_schema(model),
-            "dagster/column_lineage": model_lineage(model, models),
+            "dagster/column_lineage": model_lineage(keys, model, models),
         },
         code_version=model.digest,
         partitions_def=partitions,
     )
 
 
-def model_check_specs(models: Models) -> list[dg.AssetCheckSpec]:
+def model_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]:
     """Two checks for each model that has rows of its own: its key and its conditions."""
     return [
-        dg.AssetCheckSpec(name, asset=asset_key(model.name), description=description)
+        dg.AssetCheckSpec(name, asset=keys.of(model.name), description=description)
         for model in models.in_order
         if model.is_checked
         for name, description in (
@@ -50,10 +51,10 @@ def model_check_specs(models: Models) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def built(step: Built) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+def built(keys: Keys, step: Built) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """A model after the build's last day as a materialisation with its checks."""
     result = step.result
-    key = asset_key(result.model.name)
+    key = keys.of(result.model.name)
     counts: dict[str, dg.MetadataValue] = {}
     if result.model.is_checked:
         counts = {

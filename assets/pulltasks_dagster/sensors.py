@@ -12,17 +12,20 @@ from pulltasks.alerts.notify import announce
 from pulltasks.alerts.rules import RUN_ENDED, Failure
 from pulltasks.capture.targets import Clock
 from pulltasks.settings import Settings
-from pulltasks_dagster.captures import RAW_CAPTURES, TOLD
-from pulltasks_dagster.warehouse import WAREHOUSE
+from pulltasks_dagster.captures import TOLD
+from pulltasks_dagster.keys import Keys
 
 HOUR_SECONDS = 3600
 
 
-def alert_sensors(settings: Settings, clock: Clock, daily_job: Any, monthly_job: Any) -> list[dg.SensorDefinition]:
+def alert_sensors(
+    settings: Settings, keys: Keys, clock: Clock, daily_job: Any, monthly_job: Any
+) -> list[dg.SensorDefinition]:
     """The sensors that send alarms; they run by themselves once a webhook is set.
 
     Args:
         settings: the webhook, the lake.
+        keys: what assets are called.
         clock: the time.
         daily_job: what `define_asset_job` gave, which Dagster has no public name for.
         monthly_job: likewise.
@@ -42,7 +45,7 @@ def alert_sensors(settings: Settings, clock: Clock, daily_job: Any, monthly_job:
         description="A run failed: sends which targets are not complete, or why nothing was published.",
     )
     def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return tell([*_told(context), *_failures_of(context)])
+        return tell([*_told(keys, context), *_failures_of(keys, context)])
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -52,7 +55,7 @@ def alert_sensors(settings: Settings, clock: Clock, daily_job: Any, monthly_job:
         description="A run succeeded: sends what in the answers was not expected.",
     )
     def alert_on_success(context: dg.RunStatusSensorContext) -> dg.SkipReason:
-        return tell(list(_told(context)))
+        return tell(list(_told(keys, context)))
 
     @dg.sensor(
         name="alert_on_age",
@@ -75,9 +78,9 @@ def _made(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMater
     return next((each for each in made if each is not None and each.asset_key == key), None)
 
 
-def _told(context: dg.RunStatusSensorContext) -> Iterator[Failure]:
+def _told(keys: Keys, context: dg.RunStatusSensorContext) -> Iterator[Failure]:
     """The failures of a run beside its targets, as far as it went."""
-    for key in (RAW_CAPTURES, WAREHOUSE):
+    for key in (keys.raw_captures, keys.warehouse):
         made = _made(context, key)
         told = made.metadata.get(TOLD) if made else None
         value: Any = told.value if isinstance(told, dg.JsonMetadataValue) else None
@@ -85,13 +88,13 @@ def _told(context: dg.RunStatusSensorContext) -> Iterator[Failure]:
             yield Failure(failure["reason"], failure["text"])
 
 
-def _failures_of(context: dg.RunFailureSensorContext) -> list[Failure]:
+def _failures_of(keys: Keys, context: dg.RunFailureSensorContext) -> list[Failure]:
     """Our own message, where one of ours ended the run; the text of any other error may hold anything.
 
     A run that published has no failure beside what it tells itself.
     """
     run = context.dagster_run
-    if _made(context, WAREHOUSE):
+    if _made(context, keys.warehouse):
         return []
     for message in _messages(context):
         return [Failure(run.job_name, RUN_ENDED.format(text=message))]

@@ -10,16 +10,16 @@ import dagster as dg
 from pulltasks.lake.lake import Lake
 from pulltasks.run.steps import Tidied
 from pulltasks.tables import SCHEMA_VERSION, TABLES
-from pulltasks_dagster.captures import RAW_CAPTURES
-from pulltasks_dagster.metadata import OPERATORS, asset_key, tidy_schema
+from pulltasks_dagster.keys import Keys
+from pulltasks_dagster.metadata import OPERATORS, tidy_schema
 
 
-def tidy_specs(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
+def tidy_specs(keys: Keys, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
     """The assets `tidy/…`."""
     return [
         dg.AssetSpec(
-            asset_key(f"tidy.{table.name}"),
-            deps=[RAW_CAPTURES],
+            keys.of(f"tidy.{table.name}"),
+            deps=[keys.raw_captures],
             description=f"{table.description} Grain: {table.grain}. Unredacted; for the lake's owner.",
             group_name="tidy",
             owners=[OPERATORS],
@@ -32,14 +32,14 @@ def tidy_specs(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
     ]
 
 
-def tidied(step: Tidied, lake: Lake) -> Iterator[dg.MaterializeResult]:
+def tidied(keys: Keys, step: Tidied, lake: Lake) -> Iterator[dg.MaterializeResult]:
     """Each table of the day as a materialisation; none where they could not be written."""
     if step.manifest is None:
         return
     for table in TABLES:
         entry = step.manifest.tables[table.name]
         yield dg.MaterializeResult(
-            asset_key=asset_key(f"tidy.{table.name}"),
+            asset_key=keys.of(f"tidy.{table.name}"),
             metadata={
                 "dagster/partition_row_count": entry.rows,
                 "dagster/uri": str(lake.tidy / entry.file),

@@ -16,27 +16,27 @@ from pulltasks.warehouse.models import Models
 from pulltasks.warehouse.publish import CrossChecked
 from pulltasks.warehouse.status import judge
 from pulltasks_dagster.captures import TOLD, told
-from pulltasks_dagster.metadata import OPERATORS, asset_key, freshness, not_complete_table
+from pulltasks_dagster.keys import Keys
+from pulltasks_dagster.metadata import OPERATORS, freshness, not_complete_table
 
-WAREHOUSE = dg.AssetKey("warehouse")
-DASHBOARD = dg.AssetKey("dashboard")
 ALL_TARGETS_COMPLETE = "all_targets_complete"
 
 
 def warehouse_specs(
-    models: Models, partitions: dg.PartitionsDefinition[str], limits: Limits, *, page: bool
+    keys: Keys, models: Models, partitions: dg.PartitionsDefinition[str], limits: Limits, *, page: bool
 ) -> list[dg.AssetSpec]:
     """The assets `warehouse` and, where the settings ask for a page, `dashboard`.
 
     Args:
+        keys: what assets are called.
         models: what is published.
         partitions: by snapshot date.
         limits: without anything published for longer, the warehouse is stale.
         page: whether the page is an asset as well.
     """
     warehouse = dg.AssetSpec(
-        WAREHOUSE,
-        deps=[asset_key(model.name) for model in models.in_order if model.is_published],
+        keys.warehouse,
+        deps=[keys.of(model.name) for model in models.in_order if model.is_published],
         description="The published DuckDB file that analysts and dashboards open; all checks stand before it.",
         group_name="publish",
         owners=[OPERATORS],
@@ -45,8 +45,8 @@ def warehouse_specs(
         freshness_policy=freshness(limits.lake),
     )
     dashboard = dg.AssetSpec(
-        DASHBOARD,
-        deps=[WAREHOUSE],
+        keys.dashboard,
+        deps=[keys.warehouse],
         description="The page: one file that shows what the warehouse says, and how much of it is known.",
         group_name="publish",
         owners=[OPERATORS],
@@ -56,13 +56,16 @@ def warehouse_specs(
     return [warehouse, dashboard] if page else [warehouse]
 
 
-def warehouse_check_specs(models: Models) -> list[dg.AssetCheckSpec]:
+def warehouse_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]:
     """The checks over several models, and the one of the targets."""
     return [
-        *(dg.AssetCheckSpec(check.name, asset=WAREHOUSE, description=check.description) for check in models.checks),
+        *(
+            dg.AssetCheckSpec(check.name, asset=keys.warehouse, description=check.description)
+            for check in models.checks
+        ),
         dg.AssetCheckSpec(
             ALL_TARGETS_COMPLETE,
-            asset=WAREHOUSE,
+            asset=keys.warehouse,
             description="Every target counts as complete on the day, after a rebuild on the newest one; one that is "
             "held does not. A warning while each target that is not was complete within alerts.max_target_age, else "
             "an error. Where it fails the run fails as well, after publishing.",
@@ -70,11 +73,11 @@ def warehouse_check_specs(models: Models) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def cross_checked(step: CrossChecked) -> Iterator[dg.AssetCheckResult]:
+def cross_checked(keys: Keys, step: CrossChecked) -> Iterator[dg.AssetCheckResult]:
     """The checks over several models."""
     for check in step.checks:
         yield dg.AssetCheckResult(
-            asset_key=WAREHOUSE,
+            asset_key=keys.warehouse,
             passed=check.passed,
             check_name=check.name,
             metadata={"failed_rows": check.failed_rows},
@@ -82,14 +85,14 @@ def cross_checked(step: CrossChecked) -> Iterator[dg.AssetCheckResult]:
 
 
 def published(
-    result: RunResult, failures: tuple[Failure, ...], now: datetime, limits: Limits
+    keys: Keys, result: RunResult, failures: tuple[Failure, ...], now: datetime, limits: Limits
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """What a run published, and the page where it was written."""
     status = result.status
     counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
     is_beyond = bool(judge(status, now, limits).beyond)
     yield dg.MaterializeResult(
-        asset_key=WAREHOUSE,
+        asset_key=keys.warehouse,
         metadata={
             "dagster/uri": str(result.published),
             "bytes": result.published.stat().st_size,
@@ -101,7 +104,7 @@ def published(
         },
     )
     yield dg.AssetCheckResult(
-        asset_key=WAREHOUSE,
+        asset_key=keys.warehouse,
         passed=status.is_complete,
         check_name=ALL_TARGETS_COMPLETE,
         severity=dg.AssetCheckSeverity.ERROR if is_beyond else dg.AssetCheckSeverity.WARN,
@@ -110,7 +113,7 @@ def published(
     )
     if result.dashboard:
         yield dg.MaterializeResult(
-            asset_key=DASHBOARD,
+            asset_key=keys.dashboard,
             metadata={
                 "page": dg.MetadataValue.url(result.dashboard.absolute().as_uri()),
                 "dagster/uri": str(result.dashboard),

@@ -209,9 +209,14 @@ class MirrorSettings(_Section):
 
 
 class LakeSettings(_Section):
-    """Where the files live, a relative root being taken from the configuration file's folder; and for how long."""
+    """Where the files live, a relative root being taken from the configuration file's folder; and for how long.
+
+    Attributes:
+        name: of this lake, where one Dagster has several: their asset keys begin with it.
+    """
 
     root: SomePath = Path("lake")
+    name: str | None = Field(default=None, pattern="^[a-z][a-z0-9_]{0,40}$")
     keep_raw_days: int | None = Field(default=None, ge=1)
     keep_daily_months: int = Field(default=0, ge=0)
     mirror: MirrorSettings = MirrorSettings()

@@ -246,3 +246,20 @@ def test_the_demo_runs_and_leaks_nothing(tmp_path: Path) -> None:
         assert secret not in answer.stdout + answer.stderr
         assert secret.encode() not in stored
     assert BEIJING.project_id.encode() not in stored  # the demo has projects of its own
+
+
+def test_a_lake_with_a_name_has_it_in_front_of_every_key(desk: Desk) -> None:
+    plain, named = definitions(desk), definitions(replace(desk, extra='[lake]\nname = "north"\n'))
+    graphs = [each.resolve_asset_graph() for each in (plain, named)]
+    keys = [{tuple(key.path) for key in graph.get_all_asset_keys()} for graph in graphs]
+    assert keys[1] == {("north", *path) for path in keys[0]}
+    told = [{(tuple(each.asset_key.path), each.name) for each in graph.asset_check_keys} for graph in graphs]
+    assert told[1] == {(("north", *path), name) for path, name in told[0]}
+    for graph, lake in zip(graphs, ((), ("north",)), strict=True):
+        lineage = graph.get(dg.AssetKey([*lake, "dim_pull_tasks"])).metadata["dagster/column_lineage"]
+        deps = {tuple(dep.asset_key.path) for of in lineage.deps_by_column.values() for dep in of}
+        assert {path[: len(lake)] for path in deps} == {lake}
+    result = run_day(replace(desk, extra='[lake]\nname = "north"\n'), DAY)
+    assert result.success
+    assert {key.partition("/")[0] for key in materialised(result)} == {"north"}
+    assert failed_checks(result) == set()

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from conftest import BEIJING, SINGAPORE, Desk
+from pulltasks import open_fleet
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.published import open_published
 
@@ -34,9 +35,9 @@ pytestmark = [
 ]
 PASSWORD = "of-the-test-alone"
 LAUNCH = """
-mutation ($day: String!) {
+mutation ($day: String!, $location: String!) {
   launchRun(executionParams: {
-    selector: {repositoryLocationName: "pulltasks", repositoryName: "__repository__", jobName: "daily_snapshot"}
+    selector: {repositoryLocationName: $location, repositoryName: "__repository__", jobName: "daily_snapshot"}
     runConfigData: "{}"
     executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}
   }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } }
@@ -88,9 +89,9 @@ class Services:
         assert "errors" not in answer, answer
         return answer["data"]
 
-    def launch(self) -> str:
+    def launch(self, location: str = "pulltasks") -> str:
         day = str(datetime.now(UTC).date())
-        found = self.ask(LAUNCH, day=day)["launchRun"]
+        found = self.ask(LAUNCH, day=day, location=location)["launchRun"]
         assert found["__typename"] == "LaunchRunSuccess", found
         return found["run"]["runId"]
 
@@ -153,40 +154,61 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture
 def services(tmp_path: Path, postgres: int) -> Iterator[Services]:
     """Code server, daemon and a web server that may write, over a lake of two slow targets."""
-    home = tmp_path / "home"
+    sandbox = Sandbox((replace(BEIJING, task_count=300), replace(SINGAPORE, task_count=40)), latency_seconds=0.5)
+    with serving(sandbox) as url, started(tmp_path, postgres, Desk(sandbox, url, tmp_path, sandbox.places)) as services:
+        yield services
+
+
+@contextmanager
+def started(folder: Path, postgres: int, *desks: Desk) -> Iterator[Services]:
+    """The services over some lakes, a code location each; that of the first is called as deploy/dagster calls it."""
+    home = folder / "home"
     home.mkdir()
     deploy = ROOT / "deploy" / "dagster"
     instance = (deploy / "dagster.yaml").read_text().replace("port: 5432", f"port: {postgres}")
     (home / "dagster.yaml").write_text(instance.replace("poll_interval_seconds: 60", "poll_interval_seconds: 5"))
-    code, web = free_port(), free_port()
-    workspace = tmp_path / "workspace.yaml"
-    workspace.write_text((deploy / "workspace.yaml").read_text().replace("port: 4266", f"port: {code}"))
-    sandbox = Sandbox((replace(BEIJING, task_count=300), replace(SINGAPORE, task_count=40)), latency_seconds=0.5)
-    with serving(sandbox) as url, ExitStack() as stack:
-        desk = Desk(sandbox, url, tmp_path, sandbox.places)
-        environment = os.environ | {
-            "DAGSTER_HOME": str(home),
-            "PULLTASKS_CONFIG": str(desk.config_file),
-            "PYTHONPATH": os.pathsep.join(str(ROOT / each) for each in ("pipelines", "assets")),  # not the wheel's
-            "DAGSTER_PG_HOST": "127.0.0.1",
-            "DAGSTER_PG_USER": "dagster",
-            "DAGSTER_PG_PASSWORD": PASSWORD,
-            "DAGSTER_PG_DB": "dagster",
-        }
-        server = ["code-server", "start", "-h", "127.0.0.1", "-p", str(code), "-m", "pulltasks_dagster.definitions"]
-        for command, port in (
-            ([BIN / "dagster", *server, "-d", str(tmp_path)], code),
-            ([BIN / "dagster-daemon", "run", "-w", workspace], None),
-            ([BIN / "dagster-webserver", "-w", workspace, "-h", "127.0.0.1", "-p", str(web)], web),
-        ):
-            log = stack.enter_context((tmp_path / f"{Path(command[0]).name}.log").open("w"))
+    web, codes = free_port(), [free_port() for _ in desks]
+    one = (deploy / "workspace.yaml").read_text()
+    head, _, location = one.partition("load_from:\n")
+    locations = [
+        location.replace("port: 4266", f"port: {code}").replace(
+            "location_name: pulltasks", f"location_name: {desk.settings.lake.name or 'pulltasks'}"
+        )
+        for code, desk in zip(codes, desks, strict=True)
+    ]
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(f"{head}load_from:\n{''.join(locations)}")
+    environment = os.environ | {
+        "DAGSTER_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / each) for each in ("pipelines", "assets")),  # not the wheel's
+        "DAGSTER_PG_HOST": "127.0.0.1",
+        "DAGSTER_PG_USER": "dagster",
+        "DAGSTER_PG_PASSWORD": PASSWORD,
+        "DAGSTER_PG_DB": "dagster",
+    }
+    server = ["code-server", "start", "-h", "127.0.0.1", "-m", "pulltasks_dagster.definitions"]
+    commands: list[tuple[list[object], int | None, Desk | None]] = [
+        ([BIN / "dagster", *server, "-p", code, "-d", desk.folder], code, desk)
+        for code, desk in zip(codes, desks, strict=True)
+    ]
+    commands += [
+        ([BIN / "dagster-daemon", "run", "-w", workspace], None, None),
+        ([BIN / "dagster-webserver", "-w", workspace, "-h", "127.0.0.1", "-p", web], web, None),
+    ]
+    with ExitStack() as stack:
+        for number, (command, port, desk) in enumerate(commands):
+            log = stack.enter_context((folder / f"service-{number}.log").open("w"))
             service = subprocess.Popen(
-                [str(part) for part in command], env=environment, stdout=log, stderr=log, start_new_session=True
+                [str(part) for part in command],
+                env=environment | ({"PULLTASKS_CONFIG": str(desk.config_file)} if desk else {}),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             stack.callback(end, service)
             if port:
                 wait_for(port)
-        yield Services(f"http://127.0.0.1:{web}", desk)
+        yield Services(f"http://127.0.0.1:{web}", desks[0])
 
 
 def end(service: subprocess.Popen) -> None:
@@ -248,7 +270,61 @@ def test_the_read_only_web_server_starts_no_run(services: Services, tmp_path: Pa
     )
     try:
         wait_for(port)
-        found = Services(f"http://127.0.0.1:{port}", services.desk).ask(LAUNCH, day=str(datetime.now(UTC).date()))
+        found = Services(f"http://127.0.0.1:{port}", services.desk).ask(
+            LAUNCH, day=str(datetime.now(UTC).date()), location="pulltasks"
+        )
         assert found["launchRun"]["__typename"] == "UnauthorizedError"
     finally:
         end(service)
+
+
+LOCATIONS = """
+query { workspaceOrError { ... on Workspace { locationEntries {
+  name loadStatus locationOrLoadError { ... on PythonError { message } }
+} } } }
+"""
+ASSETS = """
+query { assetsOrError { ... on AssetConnection { nodes {
+  key { path } assetMaterializations(limit: 5) { runId partition metadataEntries { label ... on PathMetadataEntry { path } } }
+} } } }
+"""
+
+
+def test_three_lakes_are_three_code_locations_whose_assets_are_their_own(tmp_path: Path, postgres: int) -> None:
+    names = ("north", "south", "east")
+    places = [replace(BEIJING, project_id=f"{n}" * 32, task_count=20 + n) for n in range(1, 4)]
+    sandbox = Sandbox(tuple(places))
+    sandbox.faults[places[1].project_id, None] = "forbidden"
+    with serving(sandbox) as url, ExitStack() as stack:
+        desks = []
+        for name, place in zip(names, places, strict=True):
+            folder = tmp_path / name
+            folder.mkdir()
+            desks.append(
+                Desk(sandbox, url, folder, (place,), extra=f'[lake]\nname = "{name}"\n[publish]\ntables = true\n')
+            )
+            desks[-1].lake.prepare()
+            desks[-1].lake.redaction_key.write_text("4c" * 32)
+        services = stack.enter_context(started(tmp_path, postgres, *desks))
+        entries = services.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        assert {each["name"]: each["loadStatus"] for each in entries} == dict.fromkeys(names, "LOADED")
+        runs = {name: services.launch(name) for name in names}
+        ended = {name: services.ended(run) for name, run in runs.items()}
+        assert {name: each["status"] for name, each in ended.items()} == {
+            "north": "SUCCESS",
+            "south": "FAILURE",
+            "east": "SUCCESS",
+        }
+        made = {
+            "/".join(node["key"]["path"]): {each["runId"] for each in node["assetMaterializations"]}
+            for node in services.ask(ASSETS)["assetsOrError"]["nodes"]
+        }
+        for name, run in runs.items():
+            assert made[f"{name}/dim_pull_tasks"] == {run}
+            assert made[f"{name}/raw/captures"] == {run}
+        assert not [key for key in made if not key.startswith(tuple(f"{name}/" for name in names))]
+        with open_fleet([desk.lake.root for desk in desks]) as fleet:
+            found = fleet.df("select lake, count(*) as tasks from dim_pull_tasks group by all order by all")
+            assert dict(zip(found["lake"], found["tasks"], strict=True)) == {"north": 21, "east": 23}
+            newest = fleet.df("select targets_complete, targets_expected from dim_dates order by snapshot_date desc")
+            assert newest.values.tolist()[0] == [2, 3]
