@@ -238,7 +238,8 @@ def test_other_readers_take_the_files_as_they_lie(month: Asked) -> None:
             rows = duckdb.sql(f"select count(*) from '{file}'").fetchall()[0][0]
             assert len(pd.read_parquet(file)) == rows
             arrow = ds.dataset(lake.place(table), format="parquet").to_table()
-            assert (arrow.num_rows, arrow.column_names) == (rows, list(columns))
+            known = [name for name in arrow.column_names if name in columns]  # another version may have more
+            assert (arrow.num_rows, known) == (rows, list(columns))
     files = [lake.file(table) for lake in month.lakes for table in lake.tables]
     script = (
         "import json, sys, polars as pl; print(json.dumps([pl.read_parquet(f).shape for f in json.load(sys.stdin)]))"

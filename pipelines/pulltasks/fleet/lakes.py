@@ -15,7 +15,8 @@ from pulltasks.errors import FleetError, NotReadable
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.lake import LATEST, TABLE_FILE, TABLES_OF_VERSION
-from pulltasks.warehouse.open_tables import Latest
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.open_tables import Latest, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 CURRENT, NEWEST = "current", "newest"
 # As a name of SQL in every engine, without quotes.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VERSION = re.compile(r"[A-Za-z0-9-]+")
 _SCHEMES = ("s3://", "s3a://", "obs://")
 # Folders whose name says what they are, not whose.
@@ -49,7 +49,7 @@ class FleetLake:
     Attributes:
         name: as it stands in the column `lake`.
         latest: what its `latest.json` says.
-        tables: the columns of each table with DuckDB's types.
+        tables: the columns of each table with DuckDB's types, as far as this pulltasks knows them.
         folder: `current`, or the version.
         source: where the files are.
     """
@@ -200,14 +200,15 @@ def _latest(where: str, source: Place, file: str, wanted: str | None) -> Latest:
 
 
 def _tables(where: str, latest: Latest) -> dict[str, dict[str, str]]:
-    """The columns by table; what could not stand in a statement as it is, is refused."""
-    found: dict[str, dict[str, str]] = {}
+    """The columns by table, as far as this pulltasks knows them: what a later version adds is left out."""
     if not _VERSION.fullmatch(latest.version):
         raise FleetError(f"{where}: calls its version {latest.version!r}, which is none")
-    for table, its in latest.tables.items():
-        found[table] = {column.name: column.type for column in its.columns}
-        strange = [n for n in (table, *found[table]) if not _WORD.fullmatch(n)]
-        strange += [kind for kind in found[table].values() if kind not in DIALECTS["duckdb"].types]
-        if strange:
-            raise FleetError(f"{where}: {table} has {strange[0]!r}, which this pulltasks does not know; upgrade it")
+    found: dict[str, dict[str, str]] = {}
+    for table, (_, known) in described(load_models()).items():
+        if table in latest.tables:
+            found[table] = {column.name: column.type for column in latest.tables[table].columns if column.name in known}
+            if strange := {kind for kind in found[table].values() if kind not in DIALECTS["duckdb"].types}:
+                raise FleetError(
+                    f"{where}: {table} has {min(strange)!r}, which this pulltasks does not know; upgrade it"
+                )
     return found
