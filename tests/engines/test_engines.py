@@ -28,6 +28,7 @@ from pulltasks.lake.redaction_key import KEY_BYTES
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.open_tables import write_tables
 from pulltasks.warehouse.publish import build_and_publish
+from random_lakes import random_lake
 from sql_cases import CASES, write_days
 from three_lakes import three_lakes
 
@@ -41,6 +42,7 @@ SCRIPT = Path(__file__).parent / "in_spark.py"
 SPARKS = ("spark35", "spark4")
 ZONE = "America/New_York"
 CLUSTER = "local-cluster[2,1,1024]"
+SEEDS = (0, 2, 3)
 MODELS = load_models()
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 pytestmark = pytest.mark.engines
@@ -127,6 +129,20 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
     return found
 
 
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
+    """Fleets of rows that no service would give."""
+    found = []
+    for seed in SEEDS:
+        folder = tmp_path_factory.mktemp(f"odd{seed}")
+        lakes = read_lakes([f"l{n}={random_lake(folder / str(n), seed, n)}" for n in range(2)], pytest.fail)
+        names = public("spark", lakes)
+        with opened(lakes) as connection:
+            asked = {name: in_duckdb(connection, name) for name in names}
+        found.append(Asked(f"odd_{seed}", lakes, {name: f"select * from {name}" for name in names}, asked))
+    return found
+
+
 def needed_for(made: list[Statement], names: Iterable[str]) -> list[Statement]:
     """The statements behind some names."""
     wanted, pending = set(), set(names)
@@ -139,12 +155,14 @@ def needed_for(made: list[Statement], names: Iterable[str]) -> list[Statement]:
 
 
 @pytest.fixture(scope="module", params=SPARKS)
-def answered(request, month: Asked, cases: list[Asked], tmp_path_factory) -> Iterator[tuple[dict, Path, list[Asked]]]:
+def answered(
+    request, month: Asked, cases: list[Asked], odd: list[Asked], tmp_path_factory
+) -> Iterator[tuple[dict, Path, list[Asked]]]:
     """What one Spark says to everything."""
     python = ROOT / f".venv-{request.param}" / "bin" / "python"
     assert python.is_file(), f"{python} is not there: make test-engines makes it"
     folder = tmp_path_factory.mktemp(request.param)
-    everything = [month, *cases]
+    everything = [month, *cases, *odd]
     plan = {
         "master": CLUSTER,
         "time_zone": ZONE,

@@ -7,13 +7,16 @@ import runpy
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 from sqlglot import exp, parse
 
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.fleet.lakes import read_lakes
+from pulltasks.fleet.opened import Fleet
 from pulltasks.fleet.statements import LAKE_COLUMN, is_computed, left_out, statements, tables_read
 from pulltasks.warehouse.models import load_models
+from random_lakes import random_lake
 from three_lakes import EAST, archived, days_from
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +99,40 @@ def test_the_page_of_questions_for_spark_is_what_the_code_writes() -> None:
     page = runpy.run_path(str(ROOT / "docs" / "spark.py"))["page"]()
     assert (ROOT / "docs" / "spark.md").read_text(encoding="utf-8") == page, "run `make docs`"
     assert page.count("```spark") == 20
+
+
+def united(name: str) -> str:
+    """The table over all lakes; the days have no lake."""
+    return f"(select '' as {LAKE_COLUMN}, * from dim_dates)" if name == "dim_dates" else name
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_view_over_one_lake_is_the_model_as_it_stands_in_its_file(tmp_path: Path, seed: int) -> None:
+    lake = random_lake(tmp_path / "lake", seed, 0)
+    with Fleet(read_lakes([f"one={lake}"], pytest.fail)) as fleet, duckdb.connect() as plain:
+        for name in tables_read():
+            plain.register(
+                name, fleet.connection.sql(f"select * exclude ({LAKE_COLUMN}) from {united(name)}").to_arrow_table()
+            )
+        newest = fleet.connection.sql("from newest_day").to_arrow_table()
+        plain.register("stg_build", newest)
+        days = [day for (day,) in plain.sql("select snapshot_date from dim_dates").fetchall()]
+        for model in MODELS.in_order:
+            if not (model.is_published and is_computed(model, MODELS)) or model.name in left_out("duckdb"):
+                continue
+            head = (
+                f"macro {model.name}({', '.join(model.arguments)}) as table"
+                if model.arguments
+                else f"view {model.name} as"
+            )
+            plain.execute(f"create {head} {model.sql}")
+            asked = (
+                [f"{model.name}(cast('{day} 12:00' as timestamp))" for day in days] if model.arguments else [model.name]
+            )
+            for source in asked:
+                columns = ", ".join(column.name for column in model.columns)
+                one, other = (
+                    sorted(connection.sql(f"select {columns} from {source}").fetchall(), key=repr)
+                    for connection in (plain, fleet.connection)
+                )
+                assert one == other, source

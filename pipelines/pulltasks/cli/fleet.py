@@ -7,7 +7,6 @@ Does not live here: what is asked of the lakes (fleet), the other verbs (main).
 from __future__ import annotations
 
 from enum import StrEnum
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -105,6 +104,8 @@ def sql(
 
     Example: pulltasks sql --engine spark --lake /data/beijing/lake --lake /data/singapore/lake > lakes.sql
     """
+    from importlib.metadata import version as version_of
+
     from pulltasks.fleet.lakes import read_lakes
     from pulltasks.fleet.statements import left_out, statements, tables_read
 

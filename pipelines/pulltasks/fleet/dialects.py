@@ -83,17 +83,36 @@ def _slice(node: exp.Expr) -> exp.Expr | None:
 
 
 def _ordered_list(node: exp.Expr) -> exp.Expr | None:
-    """`list(value order by keys)`: Spark's own collecting keeps no order, so the keys go with the value."""
+    """`list(value order by keys)`: Spark's own collecting keeps neither order nor nulls, so a row goes with each value.
+
+    A key is null last, as in DuckDB.
+    """
     if not (isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order)):
         return None
     value, keys = node.this.this, [each.this for each in node.this.expressions]
+    collect = "collect_list"
     if isinstance(value, exp.Distinct):
-        return _call("array_sort", _call("collect_set", value.expressions[0]))
-    row = [exp.alias_(each, f"key{n}") for n, each in enumerate(keys)] + [exp.alias_(value, "value")]
-    rows = _call("array_sort", _call("collect_list", _call("struct", *row)))
+        collect, value = "collect_set", value.expressions[0]
+    row = [
+        exp.alias_(field, f"{name}{n}")
+        for n, key in enumerate(keys)
+        for name, field in (("is_null", exp.Is(this=key.copy(), expression=exp.Null())), ("key", key.copy()))
+    ]
+    rows = _call("array_sort", _call(collect, _call("struct", *row, exp.alias_(value, "value"))))
     return _call(
         "transform", rows, exp.Lambda(this=exp.Var(this="item.value"), expressions=[exp.to_identifier("item")])
     )
+
+
+def _value_at_most(node: exp.Expr) -> exp.Expr | None:
+    """`arg_max(value, key)`: DuckDB passes over rows whose value is null, and others do not."""
+    filtered = isinstance(node, exp.Filter)
+    found = node.this if isinstance(node, exp.Filter) else node
+    if not isinstance(found, exp.ArgMax | exp.ArgMin) or (not filtered and isinstance(node.parent, exp.Filter)):
+        return None
+    is_there = exp.Not(this=exp.Is(this=found.this.copy(), expression=exp.Null()))
+    condition = exp.and_(node.expression.this.copy(), is_there) if filtered else is_there
+    return exp.Filter(this=found.copy(), expression=exp.Where(this=condition))
 
 
 def _days_between(write: Callable[[exp.Expr, exp.Expr], exp.Expr]) -> Rewrite:
@@ -238,6 +257,7 @@ DIALECTS = {
                 _list_length("array_size"),
                 _slice,
                 _ordered_list,
+                _value_at_most,
                 _days_between(lambda later, earlier: _call("datediff", later, earlier)),
                 _microseconds(_spark_microseconds),
                 _shown_in_zone(lambda zone, time: _call("convert_timezone", "UTC", zone, time)),
@@ -260,6 +280,7 @@ DIALECTS = {
                 _distinct_pairs,
                 _list_length("cardinality"),
                 _slice,
+                _value_at_most,
                 _days_between(lambda later, earlier: _call("date_diff", "day", earlier, later)),
                 _days_added,
                 _microseconds(lambda later, earlier: _call("date_diff", "microsecond", earlier, later)),
