@@ -1,57 +1,75 @@
--- Every calendar day that any of the lakes holds, and how much of it all of them together know.
--- A lake that has not come to a day counts what it expected last, and none of it as complete.
+-- Every calendar day from the first that any of the lakes holds to the last, and how much of it all of them together know.
+-- A lake that has not come to a day counts what it expected last, and none of it as complete; a day of which no lake
+-- says anything begins when the one before it ended.
 with lakes as (
     select lake, min(snapshot_date) as first_date, arg_max(targets_expected, snapshot_date) as targets_expected
     from lakes_dim_dates
     group by lake
 ),
-days as (
+calendar as (
+    select cast(day_at as date) as snapshot_date
+    from (
+        select unnest(generate_series(first_date, last_date, interval 1 day)) as day_at
+        from (select min(snapshot_date) as first_date, max(snapshot_date) as last_date from lakes_dim_dates)
+    )
+),
+known as (
     select
         snapshot_date,
         min(starts_at) as starts_at,
-        min(year) as year,
-        min(quarter) as quarter,
-        min(month) as month,
-        min(day_of_month) as day_of_month,
-        min(iso_year) as iso_year,
-        min(iso_week) as iso_week,
-        min(iso_weekday) as iso_weekday,
-        min(month_start_date) as month_start_date,
-        min(week_start_date) as week_start_date,
         bool_or(has_run) as has_run,
         max(observed_at) as observed_at,
     from lakes_dim_dates
     group by snapshot_date
 ),
+-- Monday of the week, of which all that is said of a week follows.
+weeks as (
+    select
+        calendar.snapshot_date,
+        known.starts_at,
+        known.has_run,
+        known.observed_at,
+        -- the last day before it that a lake knows, and when that began
+        max(known.snapshot_date) over up_to as known_date,
+        max(known.starts_at) over up_to as known_start,
+        calendar.snapshot_date - cast((calendar.snapshot_date - date '0001-01-01') % 7 as integer) as monday,
+    from calendar
+    left join known
+        on calendar.snapshot_date = known.snapshot_date
+    window up_to as (order by calendar.snapshot_date)
+),
 covered as (
     select
-        days.snapshot_date,
+        weeks.snapshot_date,
         cast(sum(coalesce(own.targets_complete, 0)) as bigint) as targets_complete,
         cast(sum(coalesce(own.targets_expected, lakes.targets_expected)) as bigint) as targets_expected,
-    from days
+    from weeks
     inner join lakes
-        on days.snapshot_date >= lakes.first_date
+        on weeks.snapshot_date >= lakes.first_date
     left join lakes_dim_dates as own
-        on lakes.lake = own.lake and days.snapshot_date = own.snapshot_date
-    group by days.snapshot_date
+        on lakes.lake = own.lake and weeks.snapshot_date = own.snapshot_date
+    group by weeks.snapshot_date
 )
 select
-    days.snapshot_date,
-    days.starts_at,
-    days.year,
-    days.quarter,
-    days.month,
-    days.day_of_month,
-    days.iso_year,
-    days.iso_week,
-    days.iso_weekday,
-    days.month_start_date,
-    days.week_start_date,
-    days.has_run,
-    days.observed_at,
+    weeks.snapshot_date,
+    coalesce(
+        weeks.starts_at,
+        weeks.known_start + interval 1 day * cast(weeks.snapshot_date - weeks.known_date as integer)
+    ) as starts_at,
+    cast(year(weeks.snapshot_date) as bigint) as year,
+    cast(quarter(weeks.snapshot_date) as bigint) as quarter,
+    cast(month(weeks.snapshot_date) as bigint) as month,
+    cast(day(weeks.snapshot_date) as bigint) as day_of_month,
+    cast(year(weeks.monday + 3) as bigint) as iso_year,
+    cast(floor((dayofyear(weeks.monday + 3) - 1) / 7.0) + 1 as bigint) as iso_week,
+    cast(weeks.snapshot_date - weeks.monday + 1 as bigint) as iso_weekday,
+    weeks.snapshot_date - cast(day(weeks.snapshot_date) - 1 as integer) as month_start_date,
+    weeks.monday as week_start_date,
+    coalesce(weeks.has_run, false) as has_run,
+    weeks.observed_at,
     covered.targets_complete,
     covered.targets_expected,
     covered.targets_complete = covered.targets_expected as is_complete,
-from days
+from weeks
 inner join covered
-    on days.snapshot_date = covered.snapshot_date
+    on weeks.snapshot_date = covered.snapshot_date

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.models import Models
 
 LAKE_COLUMN, LAKE_MEANS = "lake", "Name of the lake that the row comes from."
-NEWEST_DAY, EACH_TARGET = "newest_day", "each_target"
-# What a model reads instead: of `stg_build`, which no lake publishes, the newest day of all lakes; and each target
-# once, though two lakes may know it.
-STANDS_FOR = {"stg_build": NEWEST_DAY, "dim_targets": EACH_TARGET}
+# What a model reads instead: of `stg_build`, which no lake publishes, the newest day of all lakes; and each target and
+# each of its days once, though two lakes may know them.
+STANDS_FOR = {"stg_build": "newest_day", "dim_targets": "each_target", "fct_target_days": "each_target_day"}
 DATES, COVERAGE = "dim_dates", ("targets_complete", "targets_expected")
 OF_ITS_LAKE = " Counted in the row's own lake alone."
 NOT_CARRIED = {
@@ -106,9 +105,10 @@ class _Writer:
         # what a model may read has its own columns, so that a star brings no `lake`; what is written here has that too
         self._columns = own
         dates = {f"lakes_{DATES}": _with_lake(own[DATES])}
+        of_lakes = {name: _with_lake(own[name]) for name in STANDS_FOR if name in self._described}
         stand_ins = {other: own[name] for name, other in STANDS_FOR.items()}
         self._of_models = Portable(self._dialect, own | stand_ins, STANDS_FOR)
-        self._of_fleet = Portable(self._dialect, own | dates | {"dim_targets": _with_lake(own["dim_targets"])}, {})
+        self._of_fleet = Portable(self._dialect, own | dates | of_lakes, {})
 
     def all(self) -> Iterator[Statement]:
         """The statements, each after those that it needs."""
