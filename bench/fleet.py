@@ -62,7 +62,7 @@ def make_lake(folder: Path, number: int, targets: int, tasks: int, days: int) ->
             normalise_day(lake, day)
         build_and_publish(lake, load_models(), from_environment().warehouse, datetime.now(UTC))
         began = time.process_time()
-        latest = write_tables(lake, load_models())
+        latest = write_tables(lake, load_models(), "UTC")
     return {
         "cpu_s": time.process_time() - began,
         "bytes": sum(table.bytes for table in latest.tables.values()),

@@ -75,7 +75,7 @@ def published(lake: Lake, zone: str = "Asia/Shanghai") -> None:
         normalise_day(lake, day)
     settings = from_environment().warehouse.model_copy(update={"display_timezone": zone})
     build_and_publish(lake, load_models(), settings, datetime.now(UTC))
-    write_tables(lake, load_models())
+    write_tables(lake, load_models(), "UTC")
 
 
 def three_lakes(folder: Path, first: date, count: int) -> dict[str, Lake]:
@@ -92,7 +92,7 @@ def three_lakes(folder: Path, first: date, count: int) -> dict[str, Lake]:
 
 
 def make_older(lake: Lake) -> None:
-    """Let the current open tables of a lake look like those of another version of pulltasks."""
+    """Let the newest open tables of a lake look like those of another version of pulltasks."""
     latest = msgspec.json.decode(lake.latest_tables.read_bytes(), type=Latest)
     tables = dict(latest.tables)
     shutil.rmtree(lake.open_tables / "current" / "rpt_status_vocabulary")
@@ -102,8 +102,9 @@ def make_older(lake: Lake) -> None:
     place = rows.schema.get_field_index("vod_start_video_time")
     rows = rows.set_column(place, "vod_start_video_time", rows.column(place).cast(pa.string()))
     rows = rows.append_column("of_tomorrow", pa.array(["new"] * rows.num_rows))
-    path.unlink()  # another file: the version's own stays
-    pq.write_table(rows, path)
+    for each in (path, lake.open_tables / latest.version / "dim_pull_tasks" / TABLE_FILE):
+        each.unlink()
+        pq.write_table(rows, each)
     table = tables["dim_pull_tasks"]
     kept = [column for column in table.columns if column.name != "vod_refresh_type"]
     kept = [

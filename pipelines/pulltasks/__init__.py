@@ -125,7 +125,7 @@ def open_warehouse(path: str | Path | None = None) -> Warehouse:
     return Warehouse(open_published(Lake(load(need_targets=False).lake.root)))
 
 
-def open_fleet(lakes: Sequence[str | Path]) -> Warehouse:
+def open_fleet(lakes: str | Path | Sequence[str | Path]) -> Warehouse:
     """Open the newest open tables of many lakes as one: the same tables, reports and macros, over all of them.
 
     Args:
@@ -138,7 +138,7 @@ def open_fleet(lakes: Sequence[str | Path]) -> Warehouse:
     """
     from datetime import UTC, datetime
 
-    from pulltasks.fleet.lakes import read_lakes
+    from pulltasks.fleet.lakes import NEWEST, read_lakes
     from pulltasks.fleet.opened import Fleet
     from pulltasks.mirror.store import Store
 
@@ -147,4 +147,5 @@ def open_fleet(lakes: Sequence[str | Path]) -> Warehouse:
 
         return Store(url, load(need_targets=False), lambda: datetime.now(UTC))
 
-    return Fleet(read_lakes([str(lake) for lake in lakes], open_store))
+    given = [lakes] if isinstance(lakes, str | Path) else lakes
+    return Fleet(read_lakes([str(lake) for lake in given], open_store, NEWEST))

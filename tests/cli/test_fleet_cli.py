@@ -53,6 +53,12 @@ def options(folder: Path, *names: str) -> list[str]:
     return [word for name in names or ("beijing", "singapore") for word in ("--lake", str(folder / name / "lake"))]
 
 
+def version_of(folder: Path) -> Path:
+    """The newest version of a lake's open tables."""
+    latest = json.loads((folder / "lake" / "published" / "latest.json").read_text())
+    return folder / "lake" / "published" / "tables" / latest["version"]
+
+
 def again(folder: Path, sandbox_faults: dict, place, name: str, day) -> None:
     """Capture a lake once more, on a simulated day."""
     from pulltasks.run.order import snapshot
@@ -77,7 +83,7 @@ def test_one_target_of_one_lake_that_is_not_complete_is_three(lakes: Path, comma
     code, out, _ = command("fleet", "status", *options(lakes))
     assert code == 3
     assert "0 of 1" in out
-    assert "singapore" in out.splitlines()[-3]
+    assert any(line.split()[:1] == ["singapore"] and line.rstrip().endswith("singapore") for line in out.splitlines())
 
 
 def test_a_lake_that_cannot_be_read_hides_none_of_the_others(lakes: Path, command) -> None:
@@ -98,7 +104,7 @@ def test_a_lake_that_cannot_be_read_hides_none_of_the_others(lakes: Path, comman
 def test_age_alone_counts_where_a_limit_is_asked_for(lakes: Path, command) -> None:
     assert command("fleet", "status", *options(lakes), "--max-age", "26h")[0] == 0
     for file in ("fct_target_days", "rpt_snapshot_coverage"):
-        path = lakes / "beijing" / "lake" / "published" / "tables" / "current" / file / "data.parquet"
+        path = next(each for each in version_of(lakes / "beijing").glob(f"{file}/data.parquet"))
         older = path.with_name("older")
         duckdb.sql(
             f"copy (select * replace (finished_at - interval 2 day as finished_at) from '{path}') to '{older}' "
@@ -114,7 +120,8 @@ def test_age_alone_counts_where_a_limit_is_asked_for(lakes: Path, command) -> No
 
 def test_lakes_can_stand_in_a_file(lakes: Path, command, tmp_path: Path) -> None:
     file = tmp_path / "lakes.txt"
-    file.write_text(f"# all\n{lakes}/beijing/lake\n\nsin={lakes}/singapore/lake  # another account\n")
+    (lakes / "x#2").symlink_to(lakes / "singapore")
+    file.write_text(f"\ufeff# all\r\n{lakes}/beijing/lake\r\n\r\nsin={lakes}/x#2/lake  # another account\r\n")
     code, out, _ = command("fleet", "status", "--lakes", file)
     assert (code, "sin " in out, "2 lakes" in out) == (0, True, True)
     assert command("fleet", "status", "--lakes", tmp_path / "none.txt")[0] == 2
@@ -171,3 +178,35 @@ def test_a_mistake_is_one_sentence(lakes: Path, command, tmp_path: Path) -> None
         assert (code, out) == (2, ""), arguments
         assert "Traceback" not in err
         assert err.strip()
+
+
+def test_a_bucket_that_cannot_be_asked_and_a_strange_table_hide_nothing(lakes: Path, command) -> None:
+    for column, value in (("rules", "null"), ("rules", None)):
+        file = version_of(lakes / "singapore") / "meta_build" / "data.parquet"
+        other = file.with_name("other")
+        change = f"exclude ({column})" if value is None else f"replace ({value}::varchar as {column})"
+        duckdb.sql(f"copy (select * {change} from '{file}') to '{other}' (format parquet)")
+        other.replace(file)
+        code, out, err = command("fleet", "status", *options(lakes), "--lake", "s3://bucket/x")
+        assert code == 3
+        assert any(line.split()[:2] == ["beijing", "green"] for line in out.splitlines())
+        assert "Traceback" not in out + err
+        assert "x: " in out  # why the bucket cannot be read
+
+
+def test_a_lake_ahead_of_its_clock_says_why_it_is_red(lakes: Path, command) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=2)
+    again(lakes, {}, SINGAPORE, "singapore", tomorrow)
+    code, out, _ = command("fleet", "status", *options(lakes))
+    assert code == 3
+    assert f"singapore: its newest day, {tomorrow}, has not come; a clock was wrong there" in out
+    said = json.loads(command("fleet", "status", *options(lakes), "--format", "json")[1])
+    assert {each["name"]: each["is_ahead"] for each in said["lakes"]} == {"beijing": False, "singapore": True}
+
+
+def test_lakes_that_count_days_in_other_zones_are_named(lakes: Path, command) -> None:
+    published = lakes / "singapore" / "lake" / "published"
+    said = json.loads((published / "latest.json").read_text())
+    (published / "latest.json").write_text(json.dumps(said | {"timezone": "Asia/Shanghai"}))
+    _, _, err = command("fleet", "status", *options(lakes))
+    assert "singapore: another timezone than beijing; a date is not the same day in both" in err

@@ -115,7 +115,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
             for folder in (case, *sorted(path for path in case.iterdir() if path.is_dir())):
                 write_days(connection, lake, folder)
                 build_and_publish(lake, MODELS, from_environment().warehouse, NOW)
-            write_tables(lake, MODELS)
+            write_tables(lake, MODELS, "UTC")
         lakes = read_lakes([f"one={lake.root}"], pytest.fail)
         with opened(lakes) as connection:
             found.append(

@@ -137,15 +137,13 @@ def test_a_damaged_list_of_tables_is_one_sentence(lake: Lake, content: bytes) ->
         read(lake.root)
 
 
-def test_descriptions_with_quotes_and_backslashes_stay_descriptions(lake: Lake) -> None:
-    said = msgspec.json.decode(lake.latest_tables.read_bytes())
-    place = lake.root.parent / "o'brien \\n lake"
+def test_a_quote_in_a_path_stays_a_letter_of_it(lake: Lake) -> None:
+    place = lake.root.parent / "o'brien lake"
     shutil.copytree(lake.root, place, symlinks=True)
-    assert said
     with open_fleet([f"east={place}"]) as fleet:
         assert len(fleet.df("from dim_targets")) == len(EAST)
     spark = [each.sql for each in statements("spark", read(f"east={place}")) if each.name == "east__dim_targets"]
-    assert f"LOCATION '{str(place).replace(chr(92), chr(92) * 2).replace(chr(39), chr(92) + chr(39))}" in spark[-1]
+    assert "LOCATION '" + str(place).replace("'", "\\'") in spark[-1]
 
 
 def test_a_version_is_read_whole_while_current_moves_on(lake: Lake) -> None:
@@ -228,3 +226,39 @@ def test_a_file_that_is_no_parquet_is_one_sentence(lake: Lake) -> None:
         Fleet(read(lake.root))
     with pytest.raises(duckdb.Error):
         duckdb.sql(f"from '{lake.open_tables}/current/dim_targets/data.parquet'")
+
+
+@pytest.mark.parametrize("folder", ["region=elsewhere", "task_id=1", "snapshot_date=2020-01-01"])
+def test_what_a_folder_is_called_says_nothing_of_its_rows(lake: Lake, tmp_path: Path, folder: str) -> None:
+    shutil.copytree(lake.root, tmp_path / folder / "lake", symlinks=True)
+    with open_fleet(lake.root) as own, open_fleet([f"east={tmp_path}/{folder}/lake"]) as other:
+        for name in own.tables()["name"]:
+            query = f"select * from {name} order by all"
+            assert other.df(query).equals(own.df(query)), name
+
+
+@pytest.mark.parametrize("folder", ["p[1]", "st*r", "wh?t"])
+def test_a_folder_that_the_database_reads_as_a_pattern_is_refused(lake: Lake, tmp_path: Path, folder: str) -> None:
+    shutil.copytree(lake.root, tmp_path / folder / "lake", symlinks=True)
+    with pytest.raises(FleetError, match="which the database reads as a pattern of other names"):
+        open_fleet([f"east={tmp_path}/{folder}/lake"])
+
+
+def test_an_open_fleet_shows_the_version_that_it_was_opened_on(lake: Lake) -> None:
+    with open_fleet(lake.root) as fleet:
+        before = fleet.df("from rpt_snapshot_coverage order by all")
+        archived(lake.root, EAST, [DAYS[-1] + timedelta(days=1)])
+        assert fleet.df("from rpt_snapshot_coverage order by all").equals(before)
+
+
+@pytest.mark.parametrize("given", ["", "east=", "s3://"])
+def test_a_lake_without_a_place_is_refused(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FleetError, match=r"names no place|has no open tables|names no bucket"):
+        read(given)
+
+
+def test_a_lake_is_called_after_its_folder_also_by_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "north" / "app").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "north" / "app")
+    assert list(named_lakes(["../lake"])) == ["north"]

@@ -11,7 +11,7 @@ from pulltasks import open_fleet
 from pulltasks.fleet.statements import LAKE_COLUMN, left_out
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.published import open_published
-from three_lakes import ALL, EAST, LAKES, NORTH, archived, days_from, three_lakes
+from three_lakes import ALL, EAST, LAKES, NORTH, SOUTH, archived, days_from, three_lakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +158,69 @@ def test_a_target_that_went_from_one_lake_to_another_counts_once(tmp_path) -> No
         assert len(keys) == len(keys.drop_duplicates()) == len(EAST)
         on_first = fleet.df(f"from pull_tasks_as_of(date '{DAYS[1]}')")
         assert set(on_first["project_id"]) == {place.project_id for place in EAST}
+
+
+def test_a_target_that_two_lakes_ask_on_one_day_has_one_row_of_that_day(tmp_path) -> None:
+    archived(tmp_path / "old" / "lake", SOUTH, DAYS[:4])
+    archived(tmp_path / "new" / "lake", SOUTH, DAYS[2:6])
+    with open_fleet([tmp_path / "old" / "lake", tmp_path / "new" / "lake"]) as fleet:
+        for name, key in (
+            ("rpt_snapshot_coverage", "snapshot_date, project_id, region"),
+            ("rpt_schedule_load", "project_id, region, hour_start"),
+            ("rpt_target_reliability", "project_id, region"),
+        ):
+            ((rows, keys),) = fleet.connection.sql(f"select count(*), count(distinct ({key})) from {name}").fetchall()
+            assert rows == keys > 0, name
+        ((most,),) = fleet.connection.sql(
+            "select max(times) from (select count(*) as times from fct_pull_task_days group by snapshot_date, task_id)"
+        ).fetchall()
+        assert most == 2  # once for each lake that lists it
+
+
+def test_days_to_which_a_lake_has_not_come_are_missing_ones(tmp_path) -> None:
+    archived(tmp_path / "a" / "lake", NORTH, DAYS[:6])
+    archived(tmp_path / "b" / "lake", SOUTH, DAYS[:3])
+    with open_fleet([tmp_path / "a" / "lake", tmp_path / "b" / "lake"]) as fleet:
+        last = fleet.df("select max(snapshot_date) as day from dim_dates")["day"][0].date()
+        held = fleet.df("select max(snapshot_date) as day from fct_target_days where region = 'ap-southeast-3'")["day"][
+            0
+        ]
+        late = (last - held.date()).days
+        assert late > 0
+        found = fleet.df(
+            "select coverage, verdict_reason, count(*) as days from rpt_snapshot_coverage "
+            f"where region = 'ap-southeast-3' and snapshot_date > date '{held.date()}' group by all"
+        )
+        assert found.values.tolist() == [["missing", "no_run", late]]
+        reliability = fleet.df("from rpt_target_reliability where region = 'ap-southeast-3'")
+        assert reliability["longest_gap_days"][0] >= late
+        assert reliability["last_error_date"][0].date() == last
+        spells = fleet.df(
+            "select min(days_unknown) as unknown from fct_status_spells where region = 'ap-southeast-3' and to_date is null"
+        )
+        assert spells["unknown"][0] >= late
+
+
+def test_every_calendar_day_is_there_though_no_lake_knows_it(tmp_path) -> None:
+    first, later = days_from(date(2026, 12, 28), 2), days_from(date(2027, 1, 5), 2)
+    archived(tmp_path / "a" / "lake", NORTH, first)
+    archived(tmp_path / "b" / "lake", SOUTH, later)
+    with open_fleet([tmp_path / "a" / "lake", tmp_path / "b" / "lake"]) as fleet:
+        dates = fleet.df("from dim_dates order by snapshot_date")
+        begin, end = dates["snapshot_date"].iloc[0], dates["snapshot_date"].iloc[-1]
+        assert len(dates) == (end - begin).days + 1
+        assert (dates["snapshot_date"].dt.isocalendar().week == dates["iso_week"]).all()
+        assert (dates["snapshot_date"].dt.isocalendar().year == dates["iso_year"]).all()
+        assert (dates["starts_at"] == dates["snapshot_date"]).all()  # counted in UTC
+        between = dates[(dates["snapshot_date"] > "2026-12-29") & (dates["snapshot_date"] < "2027-01-05")]
+        assert not between["has_run"].any()
+        assert (between["targets_complete"] == 0).all()
+        assert (between["targets_expected"] == len(NORTH)).all()
+        ((wrong,),) = fleet.connection.sql(
+            "select count(*) from rpt_schedule_load where coverage = 'complete' and not is_forecast "
+            "and hour_start >= timestamp '2026-12-30' and hour_start < timestamp '2027-01-05'"
+        ).fetchall()
+        assert wrong == 0
 
 
 def test_columns_say_what_they_mean_over_many_lakes(fleet: Warehouse) -> None:

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import Desk, copied, made_once
-from pulltasks.lake.lake import sha256_of
-from pulltasks.run.order import snapshot
+from pulltasks.lake.lake import KEPT_VERSIONS, LATEST, TABLES_OF_VERSION, sha256_of
+from pulltasks.run.order import forget, snapshot
 from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import DEPRECATED, KEPT_VERSIONS, LEFT_OUT, read_latest, write_tables
+from pulltasks.warehouse.open_tables import DEPRECATED, LEFT_OUT, read_latest, write_tables
 from pulltasks.warehouse.published import open_published
 
 if TYPE_CHECKING:
@@ -139,4 +139,36 @@ def test_they_are_not_written_unless_they_are_asked_for(desk: Desk) -> None:
     run(replace(desk, extra=""), DAYS[2])
     assert not desk.lake.open_tables.exists()
     with desk.lake.lock():
-        assert write_tables(desk.lake, load_models()).tables
+        assert write_tables(desk.lake, load_models(), "UTC").tables
+
+
+def test_each_version_says_what_it_is_and_is_written_again_where_it_does_not(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    said = desk.lake.open_tables / read_latest(desk.lake).version / TABLES_OF_VERSION
+    assert said.read_bytes() == (desk.lake.root / "published" / LATEST).read_bytes()
+    said.unlink()
+    run(desk, DAYS[2])
+    assert said.is_file()
+    assert read_latest(desk.lake).timezone == "UTC"
+
+
+def test_other_masks_and_another_key_leave_no_version_of_before(desk: Desk) -> None:
+    for day in DAYS[2:4]:
+        run(desk, day)
+    run(replace(desk, extra=f"{ON}[warehouse]\nmask_stream_names = true\n"), DAYS[4])
+    versions = [path for path in desk.lake.open_tables.iterdir() if path.name != "current"]
+    assert [path.name for path in versions] == [read_latest(desk.lake).version]
+    desk.lake.redaction_key.write_text("7a" * 32)
+    desk.lake.redaction_key_checksum.unlink()
+    run(replace(desk, extra=f"{ON}[warehouse]\nmask_stream_names = true\n"), DAYS[5])
+    assert [path.name for path in desk.lake.open_tables.iterdir() if path.name != "current"] == [
+        read_latest(desk.lake).version
+    ]
+
+
+def test_once_the_last_day_is_forgotten_no_table_is_left(desk: Desk) -> None:
+    run(desk, DAYS[2])
+    for day in DAYS[:3]:
+        forget(desk.settings, day, desk.clock)
+    assert read_latest(desk.lake) is None
+    assert not desk.lake.open_tables.exists()

@@ -6,6 +6,7 @@ Does not live here: what is asked of the lakes (fleet), the other verbs (main).
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +37,10 @@ LakesOption = Annotated[
 FileOption = Annotated[
     Path | None, typer.Option("--lakes", metavar="FILE", help="A file with one lake a line, as --lake takes it.")
 ]
+
+
+# As in a shell: a # within a path is one of its letters.
+COMMENT = re.compile(r"(?:^|\s)#")
 
 
 class Engine(StrEnum):
@@ -140,7 +145,7 @@ def _given(lakes: list[str] | None, file: Path | None) -> list[str]:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise FleetError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from None
-        given += [line for each in lines if (line := each.partition("#")[0].strip())]
+        given += [line for each in lines if (line := COMMENT.split(each, maxsplit=1)[0].strip())]
     return given
 
 
@@ -176,6 +181,10 @@ def _print(found: FleetStatus) -> None:
     for each in found.lakes:
         if each.trouble:
             typer.echo(visible(f"{each.name}: {each.trouble}"))
+        if each.status and each.status.is_ahead:
+            typer.echo(
+                visible(f"{each.name}: its newest day, {each.status.day}, has not come; a clock was wrong there")
+            )
     for warning in found.warnings:
         typer.echo(visible(f"warning: {warning}"), err=True)
     known = sum(each.status is not None for each in found.lakes)
@@ -202,6 +211,7 @@ def _print_json(found: FleetStatus, *, is_good: bool) -> None:
                 "name": each.name,
                 "level": each.level,
                 "trouble": each.trouble,
+                "is_ahead": each.status.is_ahead if each.status else None,
                 "day": each.status.day if each.status else None,
                 "age_seconds": round(each.freshness.lake_age.total_seconds())
                 if each.freshness and each.freshness.lake_age is not None

@@ -6,6 +6,7 @@ Does not live here: writing it (warehouse.open_tables), statements over the tabl
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from pulltasks.errors import FleetError, NotReadable
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import LATEST, TABLE_FILE, TABLES_OF_VERSION
+from pulltasks.lake.lake import LATEST, PATTERN, TABLE_FILE, TABLES_OF_VERSION
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.open_tables import Latest, described
 
@@ -73,8 +74,16 @@ class Folder:
     """A lake's folder, or a copy of its `published`."""
 
     def __init__(self, root: Path) -> None:
+        if strange := PATTERN.search(str(root.absolute())):
+            raise FleetError(
+                f"{root}: holds {strange[0]!r}, which the database reads as a pattern of other names; give a folder "
+                "without [ ] * ? and backslash"
+            )
         inner = root / "published"
-        self._root = inner if inner.is_dir() else root
+        try:
+            self._root = inner if inner.is_dir() else root
+        except OSError as error:
+            raise FleetError(f"{root}: cannot be read ({error.strerror})") from None
 
     def read(self, name: str) -> bytes | None:
         """A file's content."""
@@ -151,16 +160,20 @@ def _split(text: str) -> tuple[str, str]:
             raise FleetError(
                 f"{name!r} cannot be a lake's name: small letters, digits and _, a letter first, at most 41"
             )
+        if not where:
+            raise FleetError(f"--lake {text}: names no place; write --lake {name}=PATH_OR_URL")
         return name, _without_slash(where)
+    if not text:
+        raise FleetError("--lake: names no place; write --lake PATH_OR_URL")
     where = _without_slash(text)
-    parts = (where.partition("://")[2] if _is_url(where) else str(Path(where).absolute())).split("/")
+    parts = (where.partition("://")[2] if _is_url(where) else os.path.abspath(where)).split("/")  # noqa: PTH100 - `..` goes, links stay
     names = (re.sub(r"[^a-z0-9_]+", "_", part.lower()).strip("_")[:36] for part in reversed(parts))
     own = next((name for name in names if name and name not in _COMMON), "lake")
     return own if _NAME.fullmatch(own) else f"lake_{own}", where
 
 
 def _without_slash(where: str) -> str:
-    return where.rstrip("/") or where
+    return where if where.endswith("://") else where.rstrip("/") or where
 
 
 def _is_url(where: str) -> bool:
@@ -173,6 +186,8 @@ def _read(name: str, where: str, open_store: Callable[[str], Store], version: st
         scheme = next((each for each in _SCHEMES if where.startswith(each)), None)
         if scheme is None:
             raise FleetError(f"{where}: is neither a folder nor one of {', '.join(_SCHEMES)}")
+        if not where.removeprefix(scheme).strip("/"):
+            raise FleetError(f"{where}: names no bucket; write {scheme}BUCKET/PREFIX")
         source = Bucket(where, open_store("s3://" + where.removeprefix(scheme)))
     else:
         source = Folder(Path(where))
@@ -187,7 +202,10 @@ def _read(name: str, where: str, open_store: Callable[[str], Store], version: st
 def _latest(where: str, source: Place, file: str, wanted: str | None) -> Latest:
     content = source.read(file)
     if content is None and wanted:
-        raise FleetError(f"{where}: has no version {wanted}; the newest three stay, and {LATEST} names the last")
+        raise FleetError(
+            f"{where}: has no version {wanted}, or an earlier pulltasks wrote it; the newest three stay, and {LATEST} "
+            "names the last"
+        )
     if content is None:
         raise FleetError(
             f"{where}: has no open tables (no {LATEST}); set [publish] tables = true in its configuration and run "

@@ -18,9 +18,8 @@ import duckdb
 from pulltasks import Warehouse
 from pulltasks.errors import FleetError
 from pulltasks.fleet.lakes import Bucket, Folder
-from pulltasks.fleet.statements import statements, tables_read
+from pulltasks.fleet.statements import rows_of, statements, tables_read
 from pulltasks.lake.lake import TABLE_FILE
-from pulltasks.sql_literals import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Fleet(Warehouse):
-    """Many lakes as one, read-only; it keeps showing the versions that it was opened on."""
+    """Many lakes as one; it keeps showing the versions that it was opened on, as long as the lakes keep their files."""
 
     def __init__(self, lakes: Sequence[FleetLake]) -> None:
         super().__init__(duckdb.connect())
@@ -60,7 +59,7 @@ def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duck
     connection = duckdb.connect()
     try:
         for table in tables:
-            connection.execute(f"create view {table} as from read_parquet({quoted(lake.file(table))})")
+            connection.execute(f"create view {table} as from {rows_of(lake.file(table))}")
     except duckdb.Error as error:
         connection.close()
         raise FleetError(f"its open tables cannot be read ({error})") from None

@@ -77,6 +77,11 @@ def tables_read() -> tuple[str, ...]:
     return tuple(name for name in described(models) if name in META_COMMENTS or not is_computed(models[name], models))
 
 
+def rows_of(file: str) -> str:
+    """One Parquet file in DuckDB, as it is: what its folders are called says nothing."""
+    return f"read_parquet({quoted(file)}, hive_partitioning = false)"
+
+
 def left_out(engine: str) -> dict[str, str]:
     """What the warehouse has and the engine does not get, with the reason."""
     return NOT_CARRIED | ({} if engine == "duckdb" else NO_ARGUMENTS)
@@ -135,8 +140,9 @@ class _Writer:
         for lake in self._having(name):
             table, place = f"{lake.name}__{name}", self._dialect.literal(lake.place(name))
             if self._engine == "duckdb":
-                rows = f"read_parquet({self._dialect.literal(lake.file(name))})"
-                yield Statement(table, f"CREATE OR REPLACE VIEW {table} AS FROM {rows}", is_public=False)
+                yield Statement(
+                    table, f"CREATE OR REPLACE VIEW {table} AS FROM {rows_of(lake.file(name))}", is_public=False
+                )
                 continue
             description, words = self._described[name]
             columns = self._listed({c: self._type(kind) for c, kind in lake.tables[name].items()}, words)

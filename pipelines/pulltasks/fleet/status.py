@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 import duckdb
 
-from pulltasks.errors import FleetError, LakeError
-from pulltasks.fleet.lakes import read_lakes
+from pulltasks.errors import ConfigError, FleetError, LakeError
+from pulltasks.fleet.lakes import NEWEST, read_lakes
 from pulltasks.fleet.opened import open_tables_of
 from pulltasks.names import target_label
 from pulltasks.warehouse.status import judge, read_status
@@ -42,7 +44,8 @@ class Standing:
         freshness: its ages, held against limits; None likewise.
         trouble: why it cannot be read.
         masks: what tells masks and keys apart; None where it is not said.
-        zone: of its columns that end in _local; None where it is not said.
+        timezone: in which its days are counted; None where it is not said.
+        display_timezone: of its columns that end in _local; None where it is not said.
     """
 
     name: str
@@ -50,7 +53,8 @@ class Standing:
     freshness: Freshness | None = None
     trouble: str | None = None
     masks: str | None = None
-    zone: str | None = None
+    timezone: str | None = None
+    display_timezone: str | None = None
 
     @property
     def level(self) -> Literal["red", "amber", "green"]:
@@ -59,8 +63,8 @@ class Standing:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every target is complete on the newest day that should be there."""
-        return self.status is not None and self.status.is_complete
+        """Whether it has targets, and every one is complete on the newest day that should be there."""
+        return self.status is not None and bool(self.status.targets) and self.status.is_complete
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,9 @@ def fleet_status(
     targets: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for name, where in named.items():
         try:
-            (lake,) = read_lakes([f"{name}={where}"], open_store)
+            (lake,) = read_lakes([f"{name}={where}"], open_store, NEWEST)
             standing = _ask(lake, now, limits)
-        except (FleetError, LakeError) as error:
+        except (FleetError, LakeError, ConfigError) as error:
             standing = Standing(name, trouble=str(error))
         standings.append(standing)
         for target in standing.status.targets if standing.status else ():
@@ -123,27 +127,37 @@ def _ask(lake: FleetLake, now: datetime, limits: Limits) -> Standing:
         open_tables_of(lake, ASKED, Path(folder)) as connection,
     ):
         try:
-            status = read_status(connection, _today(connection, now))
+            status = read_status(connection, _today(lake, connection, now))
             (built,) = connection.sql("from meta_build").to_arrow_table().to_pylist()
-        except (duckdb.Error, ValueError) as error:
+            rules = str(built["rules"] or "")
+        except (duckdb.Error, ValueError, KeyError) as error:
             raise FleetError(f"its open tables are not those of a lake ({error})") from None
     return Standing(
         lake.name,
         status,
         judge(status, now, limits),
-        masks=built["rules"].rpartition("|")[2],
-        zone=built.get("display_timezone"),
+        masks=rules.rpartition("|")[2] or None,
+        timezone=lake.latest.timezone,
+        display_timezone=built.get("display_timezone"),
     )
 
 
-def _today(connection: duckdb.DuckDBPyConnection, now: datetime) -> date:
-    """The date in the lake's own zone, which its last day's beginning tells."""
-    (row,) = connection.execute(
-        "select snapshot_date + cast(floor(epoch(cast($1 as timestamp) - starts_at) / 86400) as integer) "
-        "from dim_dates order by snapshot_date desc limit 1",
-        [now.replace(tzinfo=None)],
+def _today(lake: FleetLake, connection: duckdb.DuckDBPyConnection, now: datetime) -> date:
+    """The date in the lake's own zone; where an earlier version does not say which that is, as its last day began.
+
+    Raises:
+        ValueError: when there is neither.
+    """
+    if lake.latest.timezone:
+        return now.astimezone(ZoneInfo(lake.latest.timezone)).date()
+    ((day, began),) = connection.execute(
+        "select snapshot_date, starts_at from dim_dates order by snapshot_date desc limit 1"
     ).fetchall()
-    today: date = row[0]
+    if began is None:
+        raise ValueError("no day says when it began")
+    # a day may have 25 hours: one that has not come yet is worse than one that comes an hour late
+    since: timedelta = now.replace(tzinfo=None) - began - timedelta(hours=1)
+    today: date = day + timedelta(days=max(0, since.days))
     return today
 
 
@@ -160,7 +174,8 @@ def _warnings(standings: Iterable[Standing], targets: Mapping[tuple[str, str], l
             "no fingerprint of one is found in the other; see docs/security.md",
             "masks",
         ),
-        ("another display_timezone", "columns that end in _local are null over both", "zone"),
+        ("another timezone", "a date is not the same day in both; count them apart", "timezone"),
+        ("another display_timezone", "columns that end in _local are null over both", "display_timezone"),
     ):
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for each in standings:

@@ -28,6 +28,7 @@ PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
 EXPOSED = "exposed"  # in the file name of a build that shows secrets
 # The open tables: one file a table, what names the newest of them, and the same beside each version.
 TABLE_FILE, LATEST, TABLES_OF_VERSION = "data.parquet", "latest.json", "tables.json"
+KEPT_VERSIONS = 3
 # With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
 ALERTS_LOCK_SECONDS = 20
 _DATE = "snapshot_date="
@@ -35,7 +36,7 @@ _MONTH = "snapshot_month="
 _PROJECT = re.compile(r"[0-9a-f]{32}")
 _RAW_FILE = re.compile(REGION_PATTERN + r"\.ndjson\.zst")
 # What DuckDB takes for a pattern in the name of a file; all else may stand in a path.
-_PATTERN = re.compile(r"[][*?\\]")
+PATTERN = re.compile(r"[][*?\\]")
 _SEQUENCE = re.compile(r"-([0-9]{6,})-[0-9]{8}T[0-9]{6}Z-")
 
 
@@ -183,7 +184,7 @@ class Lake:
             ConfigError: when the root cannot be made or written, or its path would be read as a pattern.
         """
         for path in (self.root, self.root.resolve()):
-            if strange := _PATTERN.search(str(path)):
+            if strange := PATTERN.search(str(path)):
                 raise ConfigError(
                     [
                         f"lake.root: {path} holds {strange[0]!r}, which the database reads as a pattern of other "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pulltasks.lake.lake import EXPOSED, LATEST, TABLE_FILE, TABLES_OF_VERSION, sha256_of
+from pulltasks.lake.lake import EXPOSED, KEPT_VERSIONS, LATEST, TABLE_FILE, TABLES_OF_VERSION, sha256_of
 from pulltasks.mirror.store import Store, at_once
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ def put_for_readers(
             store.put(name, path.resolve())
             sizes.append(path.stat().st_size)
             found[address] = digest
-    if sizes and any(name.startswith(TABLES) for name in files):
-        for key in _unread(store, set(files)):
+    had_tables = any(address.startswith(f"{url}/{TABLES}") for address in known)
+    if had_tables or (sizes and any(name.startswith(TABLES) for name in files)):
+        for key in _let_go(store, set(files)):
             found.pop(f"{url}/{key}", None)
     return found, sizes
 
@@ -68,12 +69,21 @@ def _tables(lake: Lake) -> dict[str, Path]:
     return files | ({LATEST: lake.latest_tables} if lake.latest_tables.is_file() else {})
 
 
-def _unread(store: Store, named: set[str]) -> list[str]:
-    """Remove tables that the lake has no more, once they are old by the store's clock; returns their names."""
-    listed = [
-        found for found in store.objects(TABLES) if found.key.endswith((f"/{TABLE_FILE}", f"/{TABLES_OF_VERSION}"))
-    ]
-    newest = max(found.at for found in listed)
-    gone = [found.key for found in listed if found.key not in named and newest - found.at > UNREAD_FOR]
-    at_once(store.delete, gone)
-    return gone
+def _let_go(store: Store, named: set[str]) -> list[str]:
+    """Remove what the lake has no more, once it is old by the store's clock; returns the names.
+
+    A lake keeps three versions. One that keeps fewer took the others away, as their masks or their key are others or a
+    day was forgotten: then readers lose them too, at once.
+    """
+    versions = {name.split("/")[1] for name in named if name.startswith(TABLES)} - {"current"}
+    ends = (f"/{TABLE_FILE}", f"/{TABLES_OF_VERSION}")
+    listed = [found for found in store.objects(TABLES) if found.key.endswith(ends)]
+    newest = max((found.at for found in listed), default=None)
+    gone = [found for found in listed if found.key not in named]
+    if len(versions) >= KEPT_VERSIONS:
+        gone = [found for found in gone if newest and newest - found.at > UNREAD_FOR]
+    keys = [found.key for found in gone]
+    if gone and LATEST not in named:
+        keys.insert(0, LATEST)  # what names them goes first
+    at_once(store.delete, keys)
+    return keys

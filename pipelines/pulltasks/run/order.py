@@ -25,6 +25,7 @@ from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.normalise import days_to_normalise
 from pulltasks.run.steps import EVERYTHING, Captured, CaptureOptions, Kept, Silent, Skipped, Tidied, opened
+from pulltasks.warehouse.open_tables import remove_tables
 from pulltasks.warehouse.plan import remove_all_builds
 from pulltasks.warehouse.publish import Built, CrossChecked
 
@@ -224,6 +225,7 @@ def forget(
         days = lake.tidy_dates()
         if not days:
             remove_all_builds(lake)
+            remove_tables(lake)
             run.mirror_lake()
             return Forgotten(folder, None, None, tuple(filter(None, [run.mirror_error])))
         result = _finished(run, _steps_from_tables(run, EVERYTHING), days[-1])

@@ -317,7 +317,7 @@ class Run:
             self._noticed.append("the open tables are for everybody: not written while warehouse.expose_secrets is set")
             return
         try:
-            write_tables(self.lake, load_models())
+            write_tables(self.lake, load_models(), self.settings.timezone)
         except (LakeError, OSError) as error:
             self.tables_error = TABLES_NOT_WRITTEN.format(error=error)
         except Exception as error:  # noqa: BLE001 - what was published stands

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import EXPOSED, PUBLIC_FILE, TABLE_FILE, TABLES_OF_VERSION, sha256_of
+from pulltasks.lake.lake import EXPOSED, KEPT_VERSIONS, PUBLIC_FILE, TABLE_FILE, TABLES_OF_VERSION, sha256_of
 from pulltasks.warehouse.plan import META_BUILD, META_COMMENTS, META_RUNS
 from pulltasks.warehouse.published import open_file, published_file
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 LEFT_OUT = frozenset({"fct_pull_task_days", "dim_pull_task_past_versions"})
 # Names that stand for one more version only.
 DEPRECATED = frozenset({"rpt_destination_conflicts"})
-KEPT_VERSIONS = 3
 ROWS_PER_GROUP = 100_000
 
 
@@ -58,13 +57,18 @@ class OpenTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `published/latest.json` says: the newest version, whole, and what it was built from."""
+    """What `published/latest.json` says: the newest version, whole, and what it was built from.
+
+    Attributes:
+        timezone: in which the lake's days are counted; None where an earlier version wrote it.
+    """
 
     version: str
     built_at: datetime
     first_date: date
     through_date: date
     software_version: str
+    timezone: str | None = None
     tables: dict[str, OpenTable]
 
 
@@ -76,8 +80,13 @@ def read_latest(lake: Lake) -> Latest | None:
         return None
 
 
-def write_tables(lake: Lake, models: Models) -> Latest:
+def write_tables(lake: Lake, models: Models, timezone: str) -> Latest:
     """Write the tables of what is published, unless they are there; the caller holds the lake's lock.
+
+    Args:
+        lake: what is published there.
+        models: the tables' descriptions.
+        timezone: in which the lake's days are counted.
 
     Raises:
         NoWarehouse: when nothing has been published.
@@ -91,7 +100,7 @@ def write_tables(lake: Lake, models: Models) -> Latest:
         )
     version = build.stem.removeprefix("pulltasks-")
     latest = read_latest(lake)
-    if latest and latest.version == version and all(_is_there(lake, table) for table in latest.tables.values()):
+    if latest and latest.version == version and latest.timezone == timezone and _is_whole(lake, latest):
         return latest
     with open_file(build) as connection:
         tables = {
@@ -107,6 +116,7 @@ def write_tables(lake: Lake, models: Models) -> Latest:
         first_date=first,
         through_date=through,
         software_version=software,
+        timezone=timezone,
         tables=tables,
     )
     said = msgspec.json.format(msgspec.json.encode(latest), indent=1)
@@ -114,7 +124,7 @@ def write_tables(lake: Lake, models: Models) -> Latest:
     for name, table in tables.items():
         _make_current(lake, name, lake.open_tables / table.file)
     _say(lake, lake.latest_tables, said)
-    _retire(lake, tables)
+    _retire(lake, latest)
     return latest
 
 
@@ -172,6 +182,18 @@ def _write(
     )
 
 
+def remove_tables(lake: Lake) -> None:
+    """Remove all open tables: nothing of what they hold is published any more."""
+    lake.latest_tables.unlink(missing_ok=True)
+    if lake.open_tables.is_dir():
+        shutil.rmtree(lake.open_tables)
+
+
+def _is_whole(lake: Lake, latest: Latest) -> bool:
+    said = lake.open_tables / latest.version / TABLES_OF_VERSION
+    return said.is_file() and all(_is_there(lake, table) for table in latest.tables.values())
+
+
 def _is_there(lake: Lake, table: OpenTable) -> bool:
     path = lake.open_tables / table.file
     current = lake.open_tables / "current" / path.parent.name / path.name
@@ -186,9 +208,20 @@ def _make_current(lake: Lake, name: str, path: Path) -> None:
     lake.put(unfinished, lake.open_tables / "current" / name / path.name, mode=PUBLIC_FILE)
 
 
-def _retire(lake: Lake, tables: dict[str, OpenTable]) -> None:
-    """Let go of all but the newest versions, and of tables that there are no more."""
+def _retire(lake: Lake, latest: Latest) -> None:
+    """Let go of all but the newest versions, of those with other masks or another key, and of tables that went."""
     versions = sorted(path for path in lake.open_tables.iterdir() if path.is_dir() and path.name != "current")
-    gone = [path for path in (lake.open_tables / "current").iterdir() if path.name not in tables]
-    for folder in (*versions[:-KEPT_VERSIONS], *gone):
+    masks = _masks_of(lake.open_tables / latest.version)
+    old = [path for place, path in enumerate(reversed(versions)) if place >= KEPT_VERSIONS or _masks_of(path) != masks]
+    gone = [path for path in (lake.open_tables / "current").iterdir() if path.name not in latest.tables]
+    for folder in (*old, *gone):
         shutil.rmtree(folder)
+
+
+def _masks_of(version: Path) -> str | None:
+    """What tells masks and keys apart; None of a version that does not say."""
+    try:
+        rules = pq.read_table(version / META_BUILD / TABLE_FILE, columns=["rules"]).column("rules")[0].as_py()
+    except (OSError, pa.ArrowException):
+        return None
+    return str(rules).rpartition("|")[2]
