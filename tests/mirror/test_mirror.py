@@ -416,6 +416,20 @@ def test_readers_get_the_open_tables_and_their_versions_for_a_day(
     assert "published" not in {key.split("/")[0] for key in buckets.keys(URL)}
 
 
+def test_what_other_masks_made_and_what_is_forgotten_is_nobodys_to_read(desk: Desk, buckets: Buckets) -> None:
+    open_to_readers = f'published_url = "{READERS}"\n[publish]\ntables = true\n'
+    for n in range(3, 5):
+        run(mirrored(desk, open_to_readers), DAYS[0] + timedelta(days=n))
+    hidden = mirrored(desk, f"{open_to_readers}[warehouse]\nmask_stream_names = true\n")
+    run(hidden, DAYS[0] + timedelta(days=5))
+    latest = msgspec.json.decode(buckets.content(READERS, "latest.json"))
+    versions = {key.split("/")[1] for key in buckets.keys(READERS) if key.startswith("tables/")}
+    assert versions == {"current", latest["version"]}
+    for day in sorted({*hidden.lake.raw_dates(), *hidden.lake.tidy_dates()}):
+        forget(hidden.settings, day, hidden.clock)
+    assert [key for key in buckets.keys(READERS) if key.startswith(("tables/", "latest"))] == []
+
+
 def test_a_mirror_that_cannot_be_reached_costs_a_warning_and_never_the_day(desk: Desk, buckets: Buckets) -> None:
     buckets.is_reached = False
     told = []
