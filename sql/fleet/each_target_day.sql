@@ -20,7 +20,12 @@ once as (
     where place = 1
 ),
 late as (
-    select dates.snapshot_date, targets.project_id, targets.region, targets.target_name, targets.last_complete_date
+    select
+        dates.snapshot_date,
+        targets.project_id,
+        targets.region,
+        max(targets.target_name) as target_name,
+        max(targets.last_complete_date) as last_complete_date,
     from dim_targets as targets
     inner join lakes
         on targets.lake = lakes.lake
@@ -30,68 +35,45 @@ late as (
         on dates.snapshot_date = once.snapshot_date and targets.project_id = once.project_id
         and targets.region = once.region
     where targets.is_expected
+    group by dates.snapshot_date, targets.project_id, targets.region
+),
+days as (
+    select snapshot_date, project_id, region, target_name, last_complete_date
+    from once
+    union all
+    select snapshot_date, project_id, region, target_name, last_complete_date
+    from late
 )
 select
-    snapshot_date,
-    project_id,
-    region,
-    target_name,
-    coverage,
-    is_expected,
-    proof,
-    verdict_reason,
-    evidence,
-    error_code,
-    error_message,
-    task_count,
-    tasks_seen,
-    lost_count,
-    last_complete_date,
-    requests,
-    retries,
-    sweeps,
-    drift_repairs,
-    offset_unit,
-    order_witness,
-    gone_count,
-    unlisted_count,
-    unchecked_count,
-    clock_skew_seconds,
-    answer_bytes,
-    duration_seconds,
-    started_at,
-    finished_at,
-from once
-union all
-select
-    snapshot_date,
-    project_id,
-    region,
-    max(target_name) as target_name,
-    'missing' as coverage,
-    true as is_expected,
-    cast(null as varchar) as proof,
-    'no_run' as verdict_reason,
-    cast(null as varchar) as evidence,
-    cast(null as varchar) as error_code,
-    cast(null as varchar) as error_message,
-    cast(null as bigint) as task_count,
-    cast(null as bigint) as tasks_seen,
-    cast(null as bigint) as lost_count,
-    max(last_complete_date) as last_complete_date,
-    cast(null as bigint) as requests,
-    cast(null as bigint) as retries,
-    cast(null as bigint) as sweeps,
-    cast(null as bigint) as drift_repairs,
-    cast(null as varchar) as offset_unit,
-    cast(null as varchar) as order_witness,
-    cast(null as bigint) as gone_count,
-    cast(null as bigint) as unlisted_count,
-    cast(null as bigint) as unchecked_count,
-    cast(null as bigint) as clock_skew_seconds,
-    cast(null as bigint) as answer_bytes,
-    cast(null as double) as duration_seconds,
-    cast(null as timestamp) as started_at,
-    cast(null as timestamp) as finished_at,
-from late
-group by snapshot_date, project_id, region
+    days.snapshot_date,
+    days.project_id,
+    days.region,
+    days.target_name,
+    case when once.place is null then 'missing' else once.coverage end as coverage,
+    case when once.place is null then true else once.is_expected end as is_expected,
+    once.proof,
+    case when once.place is null then 'no_run' else once.verdict_reason end as verdict_reason,
+    once.evidence,
+    once.error_code,
+    once.error_message,
+    once.task_count,
+    once.tasks_seen,
+    once.lost_count,
+    days.last_complete_date,
+    once.requests,
+    once.retries,
+    once.sweeps,
+    once.drift_repairs,
+    once.offset_unit,
+    once.order_witness,
+    once.gone_count,
+    once.unlisted_count,
+    once.unchecked_count,
+    once.clock_skew_seconds,
+    once.answer_bytes,
+    once.duration_seconds,
+    once.started_at,
+    once.finished_at,
+from days
+left join once
+    on days.snapshot_date = once.snapshot_date and days.project_id = once.project_id and days.region = once.region
