@@ -216,9 +216,10 @@ def test_every_view_says_in_spark_what_it_says_in_duckdb(answered) -> None:
         with opened(asked.lakes) as connection:
             for name, expected in asked.in_duckdb.items():
                 found = f"select * from '{folder}/{asked.name}/{name}/*.parquet'"
-                ((rows,),) = connection.sql(f"select count(*) from ({expected})").fetchall()
+                connection.execute(f"create or replace temp table expected as {expected}").fetchall()
+                ((rows,),) = connection.sql("select count(*) from expected").fetchall()
                 table.append((asked.name, name, rows))
-                difference = differing(connection, expected, found)
+                difference = differing(connection, "select * from expected", found)
                 if name.startswith("question"):
                     difference.pop("types", None)  # what a question adds up has the engine's own type
                 if difference:
