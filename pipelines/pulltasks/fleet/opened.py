@@ -40,12 +40,17 @@ class Fleet(Warehouse):
                 for statement in statements("duckdb", here):
                     self.connection.execute(statement.sql)
             except duckdb.Error as error:
-                raise FleetError(f"the lakes' open tables cannot be read ({error})") from None
+                raise FleetError(f"the lakes' open tables cannot be read ({first_line(error)})") from None
             undone.pop_all()
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self._fetched.cleanup()
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, without the statement that the database shows below it."""
+    return str(error).partition("\n")[0]
 
 
 def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duckdb.DuckDBPyConnection:
@@ -62,7 +67,7 @@ def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duck
             connection.execute(f"create view {table} as from {rows_of(lake.file(table))}")
     except duckdb.Error as error:
         connection.close()
-        raise FleetError(f"its open tables cannot be read ({error})") from None
+        raise FleetError(f"its open tables cannot be read ({first_line(error)})") from None
     return connection
 
 

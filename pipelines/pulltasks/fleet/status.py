@@ -18,7 +18,7 @@ import duckdb
 
 from pulltasks.errors import ConfigError, FleetError, LakeError
 from pulltasks.fleet.lakes import NEWEST, read_lakes
-from pulltasks.fleet.opened import open_tables_of
+from pulltasks.fleet.opened import first_line, open_tables_of
 from pulltasks.names import target_label
 from pulltasks.warehouse.status import judge, read_status
 
@@ -131,7 +131,7 @@ def _ask(lake: FleetLake, now: datetime, limits: Limits) -> Standing:
             (built,) = connection.sql("from meta_build").to_arrow_table().to_pylist()
             rules = str(built["rules"] or "")
         except (duckdb.Error, ValueError, KeyError) as error:
-            raise FleetError(f"its open tables are not those of a lake ({error})") from None
+            raise FleetError(f"its open tables are not those of a lake ({first_line(error)})") from None
     return Standing(
         lake.name,
         status,
