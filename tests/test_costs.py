@@ -72,7 +72,7 @@ def test_answers_as_documented_are_decoded_once_and_no_task_is_converted_by_itse
 
 
 def test_a_capture_masks_nothing_that_is_plain(big: Desk, monkeypatch) -> None:
-    masked = counted(monkeypatch, masking, "mask_text")
+    masked = counted(monkeypatch, masking, "mask_words")
     big.capture(DAY)
     assert masked == []
 

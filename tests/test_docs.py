@@ -258,7 +258,7 @@ MASKS = {
     "name": "mask_name",
     "unknown field": "mask_json",
     "unreadable time": "mask_raw",
-    "message": "mask_text",
+    "message": "mask_words",
 }
 
 

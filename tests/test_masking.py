@@ -160,13 +160,13 @@ def test_push_arguments_show_their_names_only(connection, arguments: str | None,
         ("mask_raw", "s3cr3t", "***"),
         ("mask_raw", "", ""),
         ("mask_raw", None, None),
-        ("mask_text", "no answer at https://u:s3cr3t@h/x?y=s3cr3t; try again", "no answer at *** try again"),
-        ("mask_text", "token=s3cr3t, key: s3cr3t", "token=*** key: ***"),
-        ("mask_text", "Access=s3cr3t, Signature=s3cr3t", "Access=*** Signature=***"),
-        ("mask_text", "HTTP 403 APIGW.0302", "HTTP 403 APIGW.0302"),
-        ("mask_text", "srt://h?streamid=#!::r=live,u=s3cr3t failed", "*** failed"),
-        ("mask_text", 'answered {"token":"s3cr3t"} at user:s3cr3t@h', 'answered {"token":***} at ***'),
-        ("mask_text", "Bearer s3cr3t, pwd: s3cr3t", "Bearer *** pwd: ***"),
+        ("mask_words", "no answer at https://u:s3cr3t@h/x?y=s3cr3t; try again", "no answer at *** try again"),
+        ("mask_words", "token=s3cr3t, key: s3cr3t", "token=*** key: ***"),
+        ("mask_words", "Access=s3cr3t, Signature=s3cr3t", "Access=*** Signature=***"),
+        ("mask_words", "HTTP 403 APIGW.0302", "HTTP 403 APIGW.0302"),
+        ("mask_words", "srt://h?streamid=#!::r=live,u=s3cr3t failed", "*** failed"),
+        ("mask_words", 'answered {"token":"s3cr3t"} at user:s3cr3t@h', 'answered {"token":***} at ***'),
+        ("mask_words", "Bearer s3cr3t, pwd: s3cr3t", "Bearer *** pwd: ***"),
         ("mask_stream_name", "channel-1", "channel-1"),
         ("mask_stream_name", "频道 1", "频道 1"),
         ("mask_stream_name", "x?auth=s3cr3t", "x***"),
@@ -180,8 +180,8 @@ def test_push_arguments_show_their_names_only(connection, arguments: str | None,
 )
 def test_other_texts_are_masked_by_their_kind(connection, macro: str, text: str | None, masked: str | None) -> None:
     assert apply(connection, macro, text) == masked
-    if macro == "mask_text":
-        assert (masking.mask_text(text), masking.mask_text(masked)) == (masked, masked)
+    if macro == "mask_words":
+        assert (masking.mask_words(text), masking.mask_words(masked)) == (masked, masked)
 
 
 def test_stream_names_are_masked_when_asked_for() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -48,15 +48,35 @@ class Json:
             `OddNumber`, but only if `may_be_odd`.
         may_be_odd: whether anything in the value may have to be replaced; see `cleaned`.
         has_mark: whether a byte order mark stood in front.
+        repeated: of objects that have a name twice, by `id` of the object: each value that a later one of the same
+            name replaced, with its name. Empty unless it was looked for.
     """
 
     value: Any
     may_be_odd: bool
     has_mark: bool
+    repeated: dict[int, list[tuple[str, Any]]] = field(default_factory=dict)
+
+    def repeated_in(self, value: Any) -> list[tuple[str, Any]]:
+        """Return what was replaced in a value and in all that is nested in it."""
+        found: list[tuple[str, Any]] = []
+        pending = [value] if self.repeated else []
+        while pending:
+            item = pending.pop()
+            if isinstance(item, dict):
+                found += self.repeated.get(id(item), [])
+                pending += item.values()
+            elif isinstance(item, list):
+                pending += item
+        return found
 
 
-def parse(content: str | bytes) -> Json:
-    """Any bytes as a JSON value.
+def parse(content: str | bytes, *, look_for_repeats: bool = False) -> Json:
+    """Return any bytes as a JSON value.
+
+    Args:
+        content: the bytes, or the text that they are.
+        look_for_repeats: whether to say which names an object has twice; it costs five times as much.
 
     Raises:
         NotReadable: `answer_not_json_object`, `answer_too_deep` or `answer_too_large`.
@@ -66,15 +86,18 @@ def parse(content: str | bytes) -> Json:
     data = content.encode() if isinstance(content, str) else content
     has_mark = data.startswith(BYTE_ORDER_MARK)
     data = data.removeprefix(BYTE_ORDER_MARK)
+    repeated: dict[int, list[tuple[str, Any]]] = {}
     try:
         value, may_be_odd = msgspec.json.decode(data), False
     except RecursionError:
         raise NotReadable("answer_too_deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        value, may_be_odd = _parse_leniently(data), True
+        may_be_odd = True
+    if may_be_odd or look_for_repeats:
+        value = _parse_leniently(data, repeated)
     if not _is_shallow(value):
         raise NotReadable("answer_too_deep")
-    return Json(value, may_be_odd, has_mark)
+    return Json(value, may_be_odd, has_mark, repeated)
 
 
 def decode_file(content: bytes, kind: type[_T]) -> _T:
@@ -174,13 +197,22 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if code in _ESCAPED_BYTES else f"\\u{code:04x}"
 
 
-def _parse_leniently(data: bytes) -> Any:
-    """What msgspec refuses for the sake of one value; JSON that is torn stays unreadable."""
+def _parse_leniently(data: bytes, repeated: dict[int, list[tuple[str, Any]]] | None = None) -> Any:
+    """Return what msgspec refuses because of one value; JSON that is torn stays unreadable."""
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if repeated is not None and len(found) < len(pairs):
+            last = {name: place for place, (name, _) in enumerate(pairs)}
+            repeated[id(found)] = [pair for place, pair in enumerate(pairs) if last[pair[0]] != place]
+        return found
+
     try:
         # blanks that JSON does not know are none of Python's either
         return json.loads(
             data.decode("utf-8", "surrogateescape"),
             strict=False,
+            object_pairs_hook=made,
             parse_int=_integer,
             parse_float=_float,
             parse_constant=OddNumber,

@@ -1,6 +1,6 @@
 """Masking: what of an address, of arguments or of an unknown text may be seen outside raw/ and tidy/.
 
-Lives here: handing the masks of sql/masks/ to a database, masking texts of our own messages.
+Lives here: handing the masks of sql/masks/ to a database, masking names and messages from outside.
 Does not live here: the rules (sql/masks), which column is masked how (sql/staging), the key (lake.redaction_key).
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pulltasks.errors import ModelError
 from pulltasks.json_reading import cleaned
+from pulltasks.service_words import HIDDEN, known_phrases
 from pulltasks.sql_files import sql_folder
 from pulltasks.sql_literals import without_comments
 
@@ -67,8 +68,13 @@ def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
 
 
 def mask_text(text: str) -> str:
-    """Words of the service as the macro `mask_text` masks them; what is masked already stays as it is."""
-    ((masked,),) = _masking().cursor().execute("select mask_text($1::varchar)", [cleaned(text)]).fetchall()
+    """Return of a message of the service what is known to be harmless, in our words; `***` where nothing is."""
+    return known_phrases(text) or HIDDEN
+
+
+def mask_words(text: str) -> str:
+    """Return a name from outside, or a message of a program, as the macro `mask_words` masks it."""
+    ((masked,),) = _masking().cursor().execute("select mask_words($1::varchar)", [cleaned(text)]).fetchall()
     return str(masked)
 
 

@@ -20,10 +20,10 @@ def fit(text: str, max_characters: int = MAX_CHARACTERS) -> str:
     """Words from outside: masked, in one line, nothing in them that does anything, and not too long."""
     if len(text) <= max_characters and _PLAIN.fullmatch(text):
         return text
-    from pulltasks.masking import mask_text
+    from pulltasks.masking import mask_words
 
     cut = text[: 4 * max_characters]  # what is cut away below need not be looked at
-    shown = visible(mask_text(cut))
+    shown = visible(mask_words(cut))
     return shown if len(shown) <= max_characters else shown[: max_characters - 1] + "…"
 
 

@@ -12,9 +12,17 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class PreviousCapture:
-    """What the last complete capture of a target showed; `offset_unit` is a hint, never assumed."""
+    """What the last complete capture of a target before the day showed.
+
+    Attributes:
+        task_ids: of its tasks.
+        regions: that its tasks named.
+        accepted_ids: tasks whose loss a person accepted earlier; they are not asked for again.
+        offset_unit: a hint, never assumed.
+    """
 
     task_ids: frozenset[str] = frozenset()
+    accepted_ids: frozenset[str] = frozenset()
     regions: frozenset[str] = frozenset()
     offset_unit: Literal["rows", "pages", "unknown"] = "unknown"
 

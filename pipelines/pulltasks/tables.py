@@ -14,7 +14,7 @@ import pyarrow as pa
 
 # Raised when a column is added, renamed or retyped, or a value is read in another way: a build takes rows of the same
 # content over from days of the same version. It stands in the metadata of every file.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 DATE = pa.date32()
 TEXT = pa.string()
@@ -203,7 +203,8 @@ CAPTURES = Table(
         Column("is_listed", FLAG, "Whether the day's newest target list names the target."),
         Column("timezone", TEXT, "Time zone in which snapshot dates are counted."),
         Column("max_drop_ratio", RATIO, "A listing that lacks more than this part of the tasks known before is held."),
-        Column("drop_accepted", FLAG, "Whether the operator said that such a listing is right."),
+        Column("drop_accepted", FLAG, "Whether the operator accepted what this listing lacks."),
+        Column("accepted_task_ids", TEXTS, "Tasks whose loss the operator accepted earlier on the day."),
         Column("capture_id", TEXT, "Identifier of the capture; null when there was none."),
         Column("verdict", TEXT, "complete, incomplete or failed; null when there was no capture."),
         Column("proof", TEXT, "by_chain or by_agreement when complete."),
@@ -213,7 +214,8 @@ CAPTURES = Table(
         Column("offset_unit", TEXT, "rows, pages or unknown: what the offset parameter counts."),
         Column("order_witness", TEXT, "Field by which the pages were found sorted, or assumed."),
         Column("error_code", TEXT, "The service's code, where it refused."),
-        Column("error_message", TEXT, "What went wrong and what to do about it."),
+        Column("error_message", TEXT, "What went wrong and what to do about it, in words of this program alone."),
+        Column("service_message", TEXT, "The service's own words, unmasked; empty where it said none."),
         Column("task_count", COUNT, "Distinct tasks in the answers that count.", "tasks"),
         Column("total_first", COUNT, "total of the first answer that carried one.", "tasks"),
         Column("total_last", COUNT, "total of the last answer that carried one.", "tasks"),
@@ -227,7 +229,12 @@ CAPTURES = Table(
         Column("clock_skew_seconds", COUNT, "By how much this machine's clock was corrected.", "seconds"),
         Column("gone", TEXTS, "Tasks of the last complete capture that the service does not know any more."),
         Column("unlisted", TEXTS, "Tasks of the last complete capture that the service knows and does not list."),
-        Column("unchecked", TEXTS, "Tasks of the last complete capture that are not listed and were not asked for."),
+        Column(
+            "unchecked",
+            TEXTS,
+            "Tasks of the last complete capture that are not listed and were not asked for, or got no clear answer.",
+        ),
+        Column("asked_count", COUNT, "Of these three, the ones that were asked for by id.", "tasks"),
         Column("first_request_id", TEXT, "The service's identifier of the first answer."),
         Column("last_request_id", TEXT, "The service's identifier of the last answer."),
     ),
@@ -246,7 +253,8 @@ DATA_QUALITY = Table(
             "rule",
             TEXT,
             "unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, "
-            "time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark or old_encoding.",
+            "time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding, "
+            "unknown_answer_field (beside the list) or repeated_key (twice in an object; what was replaced).",
         ),
         Column("position", COUNT, "Place in a list; null for the field as a whole.", "position, from 0"),
         Column("raw_text", TEXT, "What stood there, as JSON; what is no text is escaped."),

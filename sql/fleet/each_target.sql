@@ -11,7 +11,6 @@ select
     last_complete_date,
     last_complete_task_count,
     held_since_date,
-    held_task_ids,
     accepted_task_ids,
     offset_unit,
     last_coverage,

@@ -13,9 +13,8 @@
 -- column: last_expected_date DATE | Last day on which it was to be listed.
 -- column: last_complete_date DATE | Last day whose capture is complete; null when there is none.
 -- column: last_complete_task_count BIGINT | Tasks in that capture; null once the target has left the list.
--- column: held_since_date DATE | Day of the complete capture that lost many tasks and waits to be confirmed; else null.
--- column: held_task_ids VARCHAR[] | Tasks that this capture listed: what a later one must confirm; else null.
--- column: accepted_task_ids VARCHAR[] | Tasks of which an operator accepted that none is listed: a fall from them is not held again; else null.
+-- column: held_since_date DATE | Day of the first of the complete captures that lost many tasks and are held; else null.
+-- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted: nobody is asked for them again; null where there are none.
 -- column: offset_unit VARCHAR | What the offset parameter was last found to count: rows, pages or unknown.
 -- column: last_coverage VARCHAR | How the last expected day ended: complete, held, incomplete, failed or missing.
 -- column: last_verdict_reason VARCHAR | Why, when it is not complete.
@@ -44,10 +43,9 @@ select
         when today.coverage is distinct from 'complete' and coalesce(today.is_expected, false) then known.held_since_date
     end as held_since_date,
     case
-        when today.coverage = 'held' then today.held_task_ids
-        when today.coverage is distinct from 'complete' and coalesce(today.is_expected, false) then known.held_task_ids
-    end as held_task_ids,
-    coalesce(today.accepted_task_ids, known.accepted_task_ids) as accepted_task_ids,
+        when today.accepted_task_ids is null then known.accepted_task_ids
+        else list_sort(list_distinct(list_concat(coalesce(known.accepted_task_ids, []), today.accepted_task_ids)))
+    end as accepted_task_ids,
     coalesce(nullif(today.offset_unit, 'unknown'), known.offset_unit, 'unknown') as offset_unit,
     coalesce(today.coverage, known.last_coverage) as last_coverage,
     case when today.project_id is null then known.last_verdict_reason else today.verdict_reason end

@@ -28,8 +28,9 @@ end;
 
 create macro mask_stream_name(value) as mask_name(value);
 
--- Words of the service and of the system: addresses, values of whatever looks like a parameter, and quoted values go.
-create macro mask_text(value) as (value)
+-- Names from outside and words of programs: addresses, values of all that looks like a parameter, and quoted values go.
+-- A message of the service is never shown, so there is no mask for it (pipelines/pulltasks/service_words.py).
+create macro mask_words(value) as (value)
     .regexp_replace('[A-Za-z][A-Za-z0-9+.-]*:/\S*', '***', 'g')
     .regexp_replace('\S*' || at_sign() || '\S*', '***', 'g')
     .regexp_replace('(["'']\s*:\s*)["''][^"'']*["'']', '\1***', 'g')
@@ -41,7 +42,7 @@ create macro mask_text(value) as (value)
     .regexp_replace('(?i)(bearer\s+)\S+', '\1***', 'g');
 
 -- Names of unknown fields stay, as far as they look like names.
-create macro mask_field(value) as substr(mask_text(value), 1, 100);
+create macro mask_field(value) as substr(mask_words(value), 1, 100);
 
 create macro mask_json(value) as case
     when value is not null

@@ -1,8 +1,7 @@
 -- How the listing of each target ended on the day being built.
--- A complete listing that lacks more than max_drop_ratio of the tasks known before (and at least 20) is held: until it is
--- accepted, or a complete listing of a later day confirms it (lacks no such part of what it listed), the last state stands.
--- So is one that shows none of up to 19 tasks, unless the service says of each that it does not know it any more, or such
--- a fall from the same tasks was accepted before.
+-- A complete listing that lost all tasks known before, or at least 20 and more than max_drop_ratio of them, is held: the last
+-- state remains. Only evidence ends that: the tasks are listed again, the service says by id that they are gone, or a
+-- person accepts the loss. An acceptance is of the tasks that lacked and is remembered.
 -- kind: staging
 -- grain: one row per target that was to be listed
 -- key: project_id, region
@@ -17,13 +16,12 @@
 -- column: proof VARCHAR | by_chain or by_agreement when complete.
 -- column: verdict_reason VARCHAR | Why the capture is not complete or is held; or what is worth knowing of one that is complete.
 -- column: evidence VARCHAR | Which premises of the proof were tested, in a sentence; null unless complete, and for days of earlier versions.
--- column: error_code VARCHAR | The service's code, where it refused.
--- column: error_message VARCHAR | What went wrong and what to do about it, masked.
+-- column: error_code VARCHAR | The service's code, where it refused and what it wrote looks like a code.
+-- column: error_message VARCHAR | What went wrong and what to do about it, in words of this program alone.
 -- column: task_count BIGINT | Tasks listed; null unless complete.
 -- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
 -- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
--- column: held_task_ids VARCHAR[] | Tasks that a held capture listed; else null.
--- column: accepted_task_ids VARCHAR[] | Tasks known before, where an operator accepted that none of them is listed; else null.
+-- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted on the day; null where there are none.
 -- column: requests BIGINT | Requests that were sent.
 -- column: retries BIGINT | Of these, the ones sent again after a fault.
 -- column: answer_bytes BIGINT | Size of all answers, decompressed; null without a capture and for days of earlier versions.
@@ -40,35 +38,52 @@
 -- column: capture_id VARCHAR | Identifier of the capture; null when there was none.
 -- check: coverage in ('complete', 'held', 'incomplete', 'failed', 'missing')
 -- check: coverage <> 'complete' or proof is not null
-with state as (
+with answers as (
+    -- What the service says, asked by id, of tasks of the last state that the day's listing lacks.
+    select project_id, region, unnest(gone) as task_id, 'gone' as answer
+    from tidy.captures
+    union all
+    select project_id, region, unnest(unlisted) as task_id, 'exists' as answer
+    from tidy.captures
+),
+-- Tasks whose loss a person accepted: on an earlier day, or earlier on the day for another listing.
+accepted as (
+    select project_id, region, unnest(accepted_task_ids) as task_id
+    from before.dim_targets
+    union
+    select project_id, region, unnest(accepted_task_ids) as task_id
+    from tidy.captures
+),
+-- The last state, task by task, held against the day's listing. A task whose loss was accepted counts for nothing below.
+tasks as (
     select
         known.project_id,
         known.region,
-        count(*) as known_count,
-        count(*) filter (listed.task_id is null) as lost_count,
-        min(known.task_id, 20) as first_ids,
+        known.task_id,
+        accepted.task_id is null as counts,
+        listed.task_id is null as is_lost,
+        answers.answer,
     from before.dim_pull_tasks as known
     left join tidy.pull_tasks as listed
         on known.project_id = listed.project_id and known.region = listed.region and known.task_id = listed.task_id
+    left join accepted
+        on known.project_id = accepted.project_id and known.region = accepted.region
+        and known.task_id = accepted.task_id
+    left join answers
+        on known.project_id = answers.project_id and known.region = answers.region and known.task_id = answers.task_id
     where known.is_current
-    group by all
 ),
--- What the capture that waits to be confirmed listed, and the day's listing lacks all the same.
-unconfirmed as (
-    select waiting.project_id, waiting.region, count(*) as held_count, count(*) filter (listed.task_id is null) as lost_count
-    from (
-        select project_id, region, unnest(held_task_ids) as task_id
-        from before.dim_targets
-        where held_since_date is not null
-    ) as waiting
-    left join tidy.pull_tasks as listed
-        on waiting.project_id = listed.project_id and waiting.region = listed.region
-        and waiting.task_id = listed.task_id
-    group by all
-),
-listings as (
-    select project_id, region, list(task_id order by task_id) as task_ids
-    from tidy.pull_tasks
+state as (
+    select
+        project_id,
+        region,
+        count(*) as known_count,
+        count(*) filter (is_lost) as lost_count,
+        count(*) filter (counts) as counting_count,
+        count(*) filter (counts and is_lost) as counting_lost_count,
+        count(*) filter (counts and is_lost and answer = 'gone') as said_gone_count,
+        count(*) filter (counts and is_lost and answer = 'exists') as said_existing_count,
+    from tasks
     group by all
 ),
 -- The verdicts, held against the rows that there are: a day whose rows are not the tasks of its verdict is not complete,
@@ -76,10 +91,15 @@ listings as (
 counted as (
     select
         captures.*,
-        coalesce(len(listings.task_ids), 0) as rows_count,
+        coalesce(listings.listed_count, 0) as rows_count,
         captures.verdict = 'complete' and captures.task_count is distinct from rows_count as differs,
     from tidy.captures as captures
-    left join listings using (project_id, region)
+    left join (
+        select project_id, region, count(*) as listed_count
+        from tidy.pull_tasks
+        group by all
+    ) as listings
+        on captures.project_id = listings.project_id and captures.region = listings.region
 ),
 judged as (
     select
@@ -93,36 +113,40 @@ judged as (
 captures as (
     select
         today.*,
-        case when today.verdict = 'complete' then coalesce(state.lost_count, 0) end as lost_count,
+        targets.held_since_date,
         state.known_count,
-        today.verdict = 'complete' and today.rows_count = 0 and state.known_count < 20 as falls_to_nothing,
-        case when falls_to_nothing and today.drop_accepted then state.first_ids end as accepted_task_ids,
-        today.verdict = 'complete' and not coalesce(today.drop_accepted, false)
-        and (
-            (
-                state.lost_count >= 20
-                and state.lost_count > coalesce(today.max_drop_ratio, 0.5) * state.known_count
-                and (
-                    targets.held_since_date is null
-                    or (
-                        unconfirmed.lost_count >= 20
-                        and unconfirmed.lost_count > coalesce(today.max_drop_ratio, 0.5) * unconfirmed.held_count
-                    )
-                )
-            )
+        state.said_gone_count,
+        state.said_existing_count,
+        -- Earlier versions kept no count: they asked for the first twenty.
+        coalesce(today.asked_count, least(20, state.lost_count)) as ids_asked_count,
+        case when today.verdict = 'complete' then coalesce(state.lost_count, 0) end as lost_count,
+        -- A loss: all tasks, or at least twenty and more than the ratio.
+        coalesce(today.verdict = 'complete' and state.counting_lost_count > 0 and (
+            state.counting_lost_count = state.counting_count
             or (
-                falls_to_nothing
-                and targets.held_since_date is null
-                and not list_has_all(coalesce(today.gone, []), state.first_ids)
-                and not list_has_all(coalesce(targets.accepted_task_ids, []), state.first_ids)
+                state.counting_lost_count >= 20
+                and state.counting_lost_count > coalesce(today.max_drop_ratio, 0.5) * state.counting_count
             )
-        ) as is_held,
+        ), false) as is_loss,
+        -- Evidence: of the tasks asked for none exists, and at least half, and five or all that lack, are gone.
+        said_existing_count = 0
+        and said_gone_count * 2 >= ids_asked_count
+        and said_gone_count >= least(5, state.counting_lost_count) as is_borne_out,
+        is_loss and coalesce(today.drop_accepted, false) as is_accepted,
+        is_loss and not is_borne_out and not is_accepted as is_held,
     from judged as today
     left join state on today.project_id = state.project_id and today.region = state.region
-    left join unconfirmed
-        on today.project_id = unconfirmed.project_id and today.region = unconfirmed.region
     left join before.dim_targets as targets
         on today.project_id = targets.project_id and today.region = targets.region
+),
+-- Only evidence or a person confirms a loss; that it repeats itself confirms nothing.
+accepted_now as (
+    select tasks.project_id, tasks.region, list(tasks.task_id order by tasks.task_id) as task_ids
+    from tasks
+    inner join captures
+        on tasks.project_id = captures.project_id and tasks.region = captures.region and captures.is_accepted
+    where tasks.counts and tasks.is_lost
+    group by all
 )
 select
     snapshot_date,
@@ -134,25 +158,39 @@ select
     is_listed as is_expected,
     case when is_held then 'held' else coalesce(verdict, 'missing') end as coverage,
     proof,
-    case when is_held then 'lost_many_tasks' else verdict_reason end as verdict_reason,
-    mask_text(evidence) as evidence,
-    mask_text(error_code) as error_code,
+    case
+        when is_held and said_existing_count > 0 then 'list_lacks_known_tasks'
+        when is_held then 'lost_many_tasks'
+        else verdict_reason
+    end as verdict_reason,
+    case when asked_count is not null then evidence end as evidence,
+    case when regexp_full_match(error_code, '[A-Za-z]{2,8}\.[0-9]{4,12}') then error_code end as error_code,
     case
         when is_held
-            then 'the listing is complete and lacks ' || lost_count || ' of the ' || known_count || ' tasks known before; '
-                || 'they stand until a complete listing of a later day confirms it, or you do: '
+            then 'held since ' || coalesce(held_since_date, snapshot_date) || ': the listing is complete and lacks '
+                || lost_count || ' of the ' || known_count || ' tasks known before; '
+                || case
+                    when said_existing_count > 0
+                        then 'asked for ' || ids_asked_count || ' of them by id, the service still knows ' || said_existing_count
+                    else 'asked for ' || ids_asked_count || ' of them by id, the service says that ' || said_gone_count || ' are gone'
+                end
+                || '. The last known state remains until they are listed again or the service says that they are gone. '
+                || 'If they have really ended, accept it: '
                 || 'pulltasks snapshot --accept-drop --target ' || project_id || '/' || region
         when differs
             then 'its tables hold ' || rows_count || ' tasks and its capture judged ' || task_count || ': it counts as '
                 || 'incomplete; make it again from its raw file, if that is there: '
                 || 'pulltasks rebuild --from ' || snapshot_date || ' --to ' || snapshot_date
-        else mask_text(error_message)
+        when asked_count is not null then error_message
+        -- An earlier version quoted the service: its advice alone, which came last, is ours.
+        else nullif(regexp_extract(error_message, '; ([^;]*)$', 1), '')
     end as error_message,
     case when verdict = 'complete' and is_held is not true then task_count end as task_count,
     task_count as tasks_seen,
     lost_count,
-    case when is_held then coalesce(listings.task_ids, []) end as held_task_ids,
-    accepted_task_ids,
+    nullif(
+        list_sort(list_distinct(list_concat(coalesce(captures.accepted_task_ids, []), coalesce(accepted_now.task_ids, [])))), []
+    ) as accepted_task_ids,
     requests,
     retries,
     answer_bytes,
@@ -168,4 +206,4 @@ select
     finished_at,
     capture_id,
 from captures
-left join listings using (project_id, region)
+left join accepted_now using (project_id, region)

@@ -25,7 +25,7 @@ from pulltasks.errors import AlertNotSent, ModelError
 from pulltasks.huawei.transport import AiohttpTransport, AnswerTooLarge, Bounds, _decompressed
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.raw import AnswerLine, CaptureLine, RawWriter, TargetList, VerdictLine
-from pulltasks.masking import mask_text
+from pulltasks.masking import mask_words
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
 from pulltasks.settings import WarehouseSettings
@@ -277,7 +277,7 @@ def test_a_webhook_that_drips_has_one_deadline() -> None:
     "text", ["a" * 200_000, "a=" * 100_000, "key:" * 50_000, '"' * 200_000, "@" * 200_000, "http://" * 30_000]
 )
 def test_masking_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
-    assert len(mask_text(text)) <= 2 * len(text)
+    assert len(mask_words(text)) <= 2 * len(text)
 
 
 @pytest.mark.parametrize(

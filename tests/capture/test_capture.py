@@ -40,9 +40,10 @@ def test_page_boundaries_cost_what_the_formula_says(tmp_path, count: int, limit:
     assert (result.verdict, result.task_count) == ("complete", count)
     if limit > 1:
         overlap = min(5, limit - 1)
-        assert result.requests == (1 if count <= limit else 1 + ceil((count - limit + 1) / (limit - overlap)))
+        quiet = 1 if count < limit else 1 + ceil((count - limit + 1) / (limit - overlap))
+        assert result.requests == quiet + (count == 0)  # an empty list is read twice
     else:
-        assert result.requests == (1 if count <= 1 else 2 * (count + 1))
+        assert result.requests == 2 * (count + (count > 0)) + 2 * (count == 0)
     assert len(sandbox.log) - 1 == result.requests  # one more asks whether this is a sandbox
 
 

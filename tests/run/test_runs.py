@@ -248,12 +248,12 @@ def test_a_task_that_is_listed_after_all_makes_the_second_sweep_count(desk: Desk
 
 
 def test_what_is_known_is_what_the_last_complete_capture_listed(desk: Desk) -> None:
-    with previous_captures(desk.lake) as known:
+    with previous_captures(desk.lake, DAYS[1]) as known:
         assert known((BEIJING.project_id, BEIJING.region)).task_ids == frozenset()
     run(desk, DAYS[0])
     desk.sandbox.faults[BEIJING.project_id, DAYS[1]] = "forbidden"
     run(desk, DAYS[1])
-    with previous_captures(desk.lake) as known:
+    with previous_captures(desk.lake, DAYS[1]) as known:
         found = known((BEIJING.project_id, BEIJING.region))
     assert found.task_ids == {task["task_id"] for task in tasks_on(1, BEIJING, DAYS[0])}
     assert found.offset_unit == "rows"

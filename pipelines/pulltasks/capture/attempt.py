@@ -12,12 +12,13 @@ from pulltasks.huawei.evidence import sentence
 from pulltasks.huawei.listing import Listing
 from pulltasks.huawei.order import ASSUMED
 from pulltasks.huawei.pages import Rules
-from pulltasks.huawei.pull_tasks import NO_ENDS, Ends, PageReader, find_ends, list_pull_tasks
+from pulltasks.huawei.pull_tasks import NO_ENDS, Ends, PageReader, find_ends, list_pull_tasks, spread
 from pulltasks.lake.raw import AnswerLine, RawWriter, VerdictLine, body_fields, ids_sha256
 from pulltasks.outside_text import fit
+from pulltasks.service_words import region_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
     from pulltasks.errors import ApiError
@@ -41,6 +42,10 @@ ADVICE_IF_INCOMPLETE = {
     "order_unstable": "the service changes the order of the list while it is read; run again at a quieter hour",
     "list_moved_unproved": "the list moves and its order cannot be trusted; run again at a quieter hour",
     "sweeps_disagree": "no two passes showed the same tasks; run again at a quieter hour, or raise api.max_sweeps",
+    "answer_says_more": "an answer says that there is more than the list shows (data_quality names the field); ask the "
+    "vendor how the rest is read",
+    "empty_beside_error": "the list is empty beside words of an error; run again later, or run `pulltasks doctor`",
+    "repeated_key": "an answer says total, task_infos or a task_id twice in one object; run `pulltasks doctor`",
     "task_without_id": "the service lists a task without an id; the raw archive keeps it",
     "tasks_null_beside_total": "the service counts tasks and shows none; run again later",
     "task_id_not_unicode": "the service lists a task whose id is no valid text; the raw archive keeps it",
@@ -146,7 +151,6 @@ class Attempt:
             max_sweeps=api.max_sweeps,
             max_repairs=api.max_repairs,
             max_pages=api.max_pages,
-            expects_rows=bool(self._known.task_ids),
             hinted_unit=self._known.offset_unit,
             first_sweep=first_sweep,
         )
@@ -160,7 +164,7 @@ class Attempt:
         self._pages += 1
         self._on_page(self._pages, max(len(listing.seen), len(page.ids)))
         if page.names_other_regions(self._known.regions):
-            self._strange_regions |= {fit(region) for region in page.regions if region}
+            self._strange_regions |= {region_of(region) for region in page.regions if region}
         if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:
             listing.give_up("too_large")
 
@@ -181,14 +185,9 @@ class Attempt:
         What an answer of this capture showed and the listing lacks is asked for as well, after what was known before.
         """
         self._outcome = outcome = await self._list(self._listing)
-        missing = [
-            *sorted(self._known.task_ids - outcome.ids),
-            *sorted(self._seen - outcome.ids - self._known.task_ids),
-        ]
-        if outcome.verdict != "complete" or not missing:
+        if outcome.verdict != "complete":
             return
-        ends = await self._find_ends(missing)
-        self._ends = self._of_known(ends)
+        self._ends = ends = await self._find_ends(outcome.ids, frozenset())
         if not ends.unlisted:
             return
         self._listing = Listing(self._rules(outcome.sweeps + 1))
@@ -197,24 +196,17 @@ class Attempt:
             self._outcome = second  # then it cannot be said which of the two was right
         elif not second.ids.isdisjoint(ends.unlisted):
             self._outcome = second
-            asked = {*ends.gone, *ends.unlisted, *ends.unchecked}
-            others = await self._find_ends(sorted(self._known.task_ids - second.ids - asked))
-            self._ends = self._of_known(
-                Ends(
-                    gone=tuple(sorted({*ends.gone, *others.gone} - second.ids)),
-                    unlisted=tuple(sorted({*ends.unlisted, *others.unlisted} - second.ids)),
-                    unchecked=tuple(sorted({*ends.unchecked, *others.unchecked} - second.ids)),
-                )
-            )
+            self._ends |= await self._find_ends(second.ids, ends.asked)
 
-    def _of_known(self, ends: Ends) -> Ends:
-        """What became of tasks that were known before: only those can have ended."""
-        known = self._known.task_ids
-        return Ends(*(tuple(i for i in ids if i in known) for ids in (ends.gone, ends.unlisted, ends.unchecked)))
-
-    async def _find_ends(self, missing: Sequence[str]) -> Ends:
-        checks = self._settings.api.max_gone_checks
-        return await find_ends(self._client, self._target, missing, checks, self._recorder_for)
+    async def _find_ends(self, listed: frozenset[str], asked: frozenset[str]) -> Ends:
+        """Ask for a sample of what a listing lacks, spread over all of it; what a person accepted is not asked for."""
+        known, checks = self._known, self._settings.api.max_gone_checks
+        lacking = sorted(known.task_ids - listed - known.accepted_ids - asked)
+        sample = spread(lacking, checks)
+        shown = sorted(self._seen - listed - known.task_ids - asked)
+        sample += shown[: checks - len(sample)]
+        control = sorted(listed)[len(listed) // 2] if sample and listed else None
+        return await find_ends(self._client, self._target, sample, control, self._recorder_for)
 
     def _advice(self, reason: str | None) -> str | None:
         if reason not in ADVICE_IF_INCOMPLETE:
@@ -225,6 +217,11 @@ class Attempt:
         """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
         outcome = None if self.error else self._outcome
         reason = self.error.reason if self.error else outcome.reason if outcome else None
+        # only what was known before can have ended
+        is_proved = outcome is not None and outcome.verdict == "complete"
+        lacking = self._known.task_ids - (outcome.ids if outcome else set())
+        lacking = lacking if is_proved else lacking & self._ends.asked
+        ends = self._ends.among(lacking)
         return VerdictLine(
             verdict=outcome.verdict if outcome else "failed",
             proof=outcome.proof if outcome else None,
@@ -235,6 +232,7 @@ class Attempt:
             order_witness=outcome.order_witness if outcome else ASSUMED,
             error_code=self.error.said.error_code if self.error else None,
             error_message=str(self.error) if self.error else self._advice(reason),
+            service_message=(self.error.said.error_message if self.error else None) or "",
             counted_sweep=outcome.counted_sweep if outcome else None,
             task_count=len(outcome.ids) if outcome else len(self._listing.seen),
             task_ids_sha256=ids_sha256(sorted(outcome.ids)) if outcome and outcome.verdict == "complete" else None,
@@ -246,9 +244,10 @@ class Attempt:
             first_request_id=_fit(self._tally.request_ids[:1]),
             last_request_id=_fit(self._tally.request_ids[-1:]),
             clock_skew_seconds=self._client.clock_skew_seconds(self._target),
-            gone=list(self._ends.gone),
-            unlisted=list(self._ends.unlisted),
-            unchecked=list(self._ends.unchecked),
+            gone=sorted(ends.gone),
+            unlisted=sorted(ends.unlisted),
+            unchecked=sorted(lacking - ends.gone - ends.unlisted),
+            asked_count=len(ends.asked),
             finished_at=finished_at,
         )
 

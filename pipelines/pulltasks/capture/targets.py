@@ -42,6 +42,7 @@ from pulltasks.previous import NO_PREVIOUS_CAPTURE, PreviousCapture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
+    from pathlib import Path
 
     from pulltasks.errors import Reporter
     from pulltasks.lake.lake import Lake
@@ -276,26 +277,49 @@ def _write_targets(
     accept_drop: Collection[tuple[str, str]],
     kept: Collection[tuple[str, str]],
 ) -> None:
-    """Keep what is to be listed; a drop that was accepted earlier on the day stays so for targets in `kept`."""
+    """Keep what is to be listed, and what was accepted earlier on the day.
+
+    An acceptance is of the tasks that lacked: for a target that is listed again it is kept as their ids.
+    """
     path = lake.targets_file(day)
     try:
-        before = read_targets(path).targets if path.is_file() else []
+        before = {line.key: line for line in read_targets(path).targets} if path.is_file() else {}
     except LakeError:
-        before = []  # damaged: it is written anew
-    accepted = {*accept_drop, *(line.key for line in before if line.drop_accepted and line.key in kept)}
-    lines = [target_line(settings, target) for target in targets]
+        before = {}  # damaged: it is written anew
+
+    def line_of(target: Target) -> TargetLine:
+        line, old = target_line(settings, target), before.get(target.key)
+        was_accepted = old is not None and old.drop_accepted
+        ids = set(old.accepted_task_ids) if old else set()
+        if was_accepted and target.key not in kept:
+            ids |= _lacking(lake.raw_file(day, *target.key))
+        return msgspec.structs.replace(
+            line,
+            drop_accepted=target.key in accept_drop or (was_accepted and target.key in kept),
+            accepted_task_ids=sorted(ids),
+        )
+
     content = msgspec.json.encode(
         TargetList(
             snapshot_date=day,
             timezone=settings.timezone,
             software_version=version("pulltasks"),
-            targets=[msgspec.structs.replace(line, drop_accepted=line.key in accepted) for line in lines],
+            targets=[line_of(target) for target in targets],
         )
     )
     if path.is_file() and path.read_bytes() == content:
         return  # a rewritten list would make the day's tables look old
     with lake.writing(path) as unfinished:
         unfinished.write_bytes(content)
+
+
+def _lacking(path: Path) -> set[str]:
+    """Return the tasks known before that a complete capture lacks; none where there is no such capture."""
+    try:
+        verdict = read_capture(path, with_answers=False).verdict
+    except LakeError:
+        return set()
+    return {*verdict.gone, *verdict.unlisted, *verdict.unchecked} if verdict.verdict == "complete" else set()
 
 
 def _standing(lake: Lake, day: date, target: Target) -> CaptureResult | None:

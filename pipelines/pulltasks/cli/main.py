@@ -31,6 +31,7 @@ from pulltasks.cli.output import (
     print_end,
     print_not_complete,
     print_reports,
+    print_service_messages,
     print_status,
     print_status_json,
     spans,
@@ -289,17 +290,26 @@ def status(
     output_format: Annotated[
         StatusFormat, typer.Option("--format", help="text, or json or prometheus for monitors.")
     ] = StatusFormat.TEXT,
+    unredacted: Annotated[
+        bool,
+        typer.Option("--unredacted", help="Show the service's own words as well, secrets included; the owner only."),
+    ] = False,
 ) -> None:
     """Show which targets are complete on the newest day; the exit code says whether all are.
 
     Example: pulltasks status --max-age 26h --format json
     """
     from pulltasks.lake.lake import Lake
+    from pulltasks.lake.tidy import read_service_messages
     from pulltasks.settings import Limits
     from pulltasks.warehouse.published import open_published
     from pulltasks.warehouse.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
 
     allowed = duration_option(max_age, "--max-age")
+    if unredacted and (output_format is not StatusFormat.TEXT or allowed is not None):
+        raise typer.BadParameter(
+            "it goes with the text for people: leave out --format and --max-age", param_hint="--unredacted"
+        )
     settings = read_settings(config, need_targets=False)
     now = datetime.now(UTC)
     limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
@@ -323,6 +333,8 @@ def status(
         print_status_json(found, freshness, newest, now, is_good=is_good)
     elif allowed is None:
         print_status(found, freshness, now, limits)
+        if unredacted:
+            print_service_messages(found, read_service_messages(lake, found.day))
     else:
         print_age(found, freshness, now, limits)
     raise typer.Exit(0 if is_good else NOT_COMPLETE)

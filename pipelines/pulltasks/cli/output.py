@@ -16,7 +16,7 @@ import typer
 from pulltasks.outside_text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime, timedelta
     from types import TracebackType
     from typing import Self
@@ -262,6 +262,14 @@ def print_status(found: Status, freshness: Freshness, now: datetime, limits: Lim
     typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
     typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
     print_age(found, freshness, now, limits)
+
+
+def print_service_messages(found: Status, messages: Mapping[tuple[str, str], str]) -> None:
+    """Print what the service wrote about each target that it refused, unredacted, for the lake's owner."""
+    said = [(t.label, messages[t.project_id, t.region]) for t in found.targets if (t.project_id, t.region) in messages]
+    typer.echo("\nthe service's own words, which may hold secrets:" if said else "\nthe service wrote nothing else")
+    for label, message in said:
+        typer.echo(visible(f"  {label}: {message}"))
 
 
 def print_reports(reports: Sequence[Report]) -> None:

@@ -20,7 +20,7 @@ from huaweicloudsdkcore.signer.signer import Signer
 from pulltasks.config import access_key_from_environment, read_secret
 from pulltasks.errors import ApiError, ConfigError, CredentialRefused, ServiceError, TransientApiError
 from pulltasks.huawei.reading import read_error, read_object, read_time
-from pulltasks.outside_text import fit
+from pulltasks.service_words import known_phrases, request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -56,10 +56,12 @@ class Credential(Protocol):
     Attributes:
         name: how the configuration calls it.
         source: where it was found, in words; never the secret itself.
+        is_signed: whether requests are signed with an access key, which refused signatures can lock.
     """
 
     name: str
     source: str
+    is_signed: bool
 
     def secrets(self) -> list[str]:
         """Values to redact from every message: keys, tokens, passwords."""
@@ -73,6 +75,8 @@ class Credential(Protocol):
 
 class SignedCredential:
     """An access key; every request is signed afresh, at the time of the corrected clock."""
+
+    is_signed = True
 
     def __init__(self, name: str, source: str, keys: KeyPair, now: Callable[[], datetime]) -> None:
         self.name = name
@@ -126,6 +130,8 @@ class SignedCredential:
 class FixedToken:
     """A token that is renewed outside pulltasks."""
 
+    is_signed = False
+
     def __init__(self, name: str, source: str, token: str) -> None:
         self.name = name
         self.source = source
@@ -146,6 +152,8 @@ class FixedToken:
 
 class PasswordTokens:
     """User and password, turned into one token per project, renewed before it expires and once for all waiters."""
+
+    is_signed = False
 
     def __init__(
         self,
@@ -204,9 +212,10 @@ class PasswordTokens:
             life = _expiry(answer.content, issued_at) - issued_at
             return token, issued_at + life * (1 - RENEW_AT_LIFE_LEFT)
         _, words = read_error(answer.content)
-        text, request_id = (word and fit(word) for word in (words, answer.headers.get("X-Request-Id")))
-        said = ServiceError(answer.status_code, None, text, request_id)
-        message = f"no token for project {project_id}: IAM answered {answer.status_code} ({text or 'no reason given'})"
+        request_id = request_id_of(answer.headers.get("X-Request-Id"))
+        said = ServiceError(answer.status_code, None, words, request_id)
+        reason = known_phrases(words) or "see its own words with pulltasks status --unredacted"
+        message = f"no token for project {project_id}: IAM answered {answer.status_code} ({reason})"
         if answer.status_code in {429, 500, 502, 503, 504}:
             raise TransientApiError("token_not_issued", message, said)
         if answer.status_code == 401:  # noqa: PLR2004 - Unauthorized

@@ -21,9 +21,10 @@ from pulltasks.errors import (
     ConfigError,
     CredentialRefused,
     DateRefused,
+    TransientApiError,
 )
 from pulltasks.huawei.auth import credential_from
-from pulltasks.huawei.gates import MAX_FAILED_SIGNATURES, Gate, Pacer
+from pulltasks.huawei.gates import REFUSALS_IN_A_ROW, Gate, Pacer
 from pulltasks.huawei.reading import read_time, says_error
 from pulltasks.huawei.refusals import (
     ADVICE,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
 
-    from pulltasks.huawei.service_clock import RunBegin
+    from pulltasks.huawei.service_clock import Judgement, RunBegin
     from pulltasks.settings import ApiSettings, Settings, Target
 
 # What a cache kept says nothing of the present.
@@ -84,6 +85,34 @@ class _Call:
     url: httpx.URL
     extensions: dict[str, Any]
     recorder: Recorder
+
+
+class _NoRecorder:
+    """Records nothing: the request is part of no capture."""
+
+    def sent(self, *, is_retry: bool) -> None:
+        pass
+
+    def received(self, answer: Answer) -> None:
+        pass
+
+
+_NO_RECORDER = _NoRecorder()
+_JUDGEMENTS: list[Judgement] = ["disagrees", "agrees", "says_nothing"]  # the weightiest first
+
+
+def _answer_of(response: httpx.Response, sent_at: datetime, received_at: datetime) -> Answer:
+    return Answer(
+        status=response.status_code,
+        content=response.content,
+        request_id=response.headers.get("X-Request-Id"),
+        date=response.headers.get("Date"),
+        retry_after=response.headers.get("Retry-After"),
+        simulated_date=response.headers.get(DATE_HEADER),
+        old_encoding=response.extensions.get(OLD_ENCODING),
+        sent_at=sent_at,
+        received_at=received_at,
+    )
 
 
 class LiveClient:
@@ -198,7 +227,7 @@ class LiveClient:
 
             with_retries             again after what may pass, within the run's time
               _in_turn               at the project's pace
-                _with_refresh        once more after a 401, with another token or a corrected clock
+                _with_refresh        after a 401: once more, or whose fault is it
                   _send              one request, signed, recorded, held against the day
 
         Args:
@@ -212,11 +241,9 @@ class LiveClient:
             CredentialRefused: the credential is not accepted; nothing more is sent with it.
             ApiError: the request is refused, or failed too often.
         """
-        path = f"/v1/{target.project_id}/pull/stream/task"
-        pairs = sorted((name, str(value)) for name, value in query.items())
-        text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
-        url = httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
-        call = _Call(target, url, {POOL: target.key, NEW_CONNECTION: over_new_connection}, recorder)
+        call = _Call(
+            target, self._url(target, query), {POOL: target.key, NEW_CONNECTION: over_new_connection}, recorder
+        )
         try:
             return await with_retries(
                 partial(self._in_turn, call),
@@ -225,6 +252,12 @@ class LiveClient:
             )
         except ApiError as error:
             raise self._gate(target).without_secrets(error) from None
+
+    def _url(self, target: Target, query: dict[str, str | int]) -> httpx.URL:
+        path = f"/v1/{target.project_id}/pull/stream/task"
+        pairs = sorted((name, str(value)) for name, value in query.items())
+        text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
+        return httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
 
     async def _in_turn(self, call: _Call, *, is_retry: bool) -> Answer:
         project_id = call.target.project_id
@@ -238,90 +271,138 @@ class LiveClient:
         return answer
 
     async def _with_refresh(self, call: _Call, *, is_retry: bool) -> Answer:
-        gate, project_id = self._gate(call.target), call.target.project_id
+        gate = self._gate(call.target)
         async with gate.passing(call.target):
             generation = gate.generation
             answer, response = await self._send(gate, call, is_retry=is_retry)
             if answer.status != UNAUTHORISED:
                 return answer
-            async with gate.refreshing:
-                gate.raise_if_refused(call.target)
-                if gate.generation != generation:  # another request has refreshed the credential meanwhile
-                    answer, response = await self._send(gate, call, is_retry=True)
-                may_refresh = answer.status == UNAUTHORISED and gate.failures < MAX_FAILED_SIGNATURES
-                if may_refresh and gate.credential.refresh(project_id, response):
-                    gate.generation += 1
-                    answer, response = await self._send(gate, call, is_retry=True)
-                if answer.status == UNAUTHORISED:
-                    error = api_error(call.target, answer)
-                    raise gate.refuse(CredentialRefused(error.reason, str(error), error.said))
-                return answer
+            async with gate.inquiring(call.target):
+                return await self._after_refusal(gate, call, answer, response, generation)
 
-    async def _send(self, gate: Gate, call: _Call, *, is_retry: bool) -> tuple[Answer, httpx.Response]:
+    async def _after_refusal(
+        self, gate: Gate, call: _Call, answer: Answer, response: httpx.Response, generation: int
+    ) -> Answer:
+        """Send a refused request again where the credential was or can be refreshed; else find out what is refused.
+
+        Raises:
+            ApiError: the target alone is refused: the credential is accepted elsewhere.
+            CredentialRefused: the credential is not accepted, or nothing says that it is.
+        """
+        is_sent_again = gate.generation != generation  # another request has refreshed the credential meanwhile
+        if is_sent_again:
+            answer, response = await self._send(gate, call, is_retry=True, is_inquiry=True)
+        if answer.status == UNAUTHORISED and gate.credential.refresh(call.target.project_id, response):
+            gate.generation += 1
+            is_sent_again = True
+            answer, response = await self._send(gate, call, is_retry=True, is_inquiry=True)
+        if answer.status != UNAUTHORISED:
+            return answer
+        if await self._is_accepted_elsewhere(gate, call.target, is_sent_again=is_sent_again):
+            raise api_error(call.target, answer, "target_unauthorised")
+        error = api_error(call.target, answer)
+        raise gate.refuse(CredentialRefused(error.reason, str(error), error.said))
+
+    async def _is_accepted_elsewhere(self, gate: Gate, target: Target, *, is_sent_again: bool) -> bool:
+        """Tell whether a credential that one target refuses is accepted by others.
+
+        One that got a good answer is in doubt only once several refusals come in a row; then a target that had been
+        good is asked, alone. One that has proven nothing is tried with one target of another project, unless that
+        second try was the same request again.
+        """
+        await gate.all_are_answered()
+        if gate.is_proven and gate.in_a_row < REFUSALS_IN_A_ROW:
+            return True
+        others = [*reversed(gate.good.values())] if gate.is_proven else self._of_other_projects(target)
+        if not others or (is_sent_again and not gate.is_proven):
+            return False
+        url = self._url(others[0], {"limit": 1, "offset": 0, "region": others[0].query_region or others[0].region})
+        witness = _Call(others[0], url, {POOL: others[0].key, NEW_CONNECTION: False}, _NO_RECORDER)
+        try:
+            answer, _ = await self._exchange(gate, witness, is_inquiry=True, is_retry=False)
+        except TransientApiError:
+            return gate.is_proven  # without an answer nothing has changed
+        return answer.status != UNAUTHORISED
+
+    def _of_other_projects(self, target: Target) -> list[Target]:
+        """Return the targets of the same credential in other projects."""
+        gate = self._gate(target)
+        return [
+            other
+            for other in self._settings.targets
+            if other.project_id != target.project_id and self._gate(other) is gate
+        ]
+
+    async def _send(
+        self, gate: Gate, call: _Call, *, is_retry: bool, is_inquiry: bool = False
+    ) -> tuple[Answer, httpx.Response]:
+        answer, response = await self._exchange(gate, call, is_retry=is_retry, is_inquiry=is_inquiry)
+        await self._check_day(call, answer, response)
+        return answer, response
+
+    async def _exchange(
+        self, gate: Gate, call: _Call, *, is_retry: bool, is_inquiry: bool
+    ) -> tuple[Answer, httpx.Response]:
+        """Send one request, signed and recorded, and tell the gate what came."""
         simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
         # while a first request goes alone, the others wait for it: no longer than one timeout
         alone = {} if gate.is_proven else {"answer_seconds": self._settings.api.timeout_seconds}
         request = httpx.Request("GET", call.url, headers=HEADERS | simulated, extensions=call.extensions | alone)
-        try:
-            await gate.credential.authorise(request, call.target.project_id)
-            sent_at = self._now()
-            call.recorder.sent(is_retry=is_retry)
-            response = await self._transport.handle_async_request(request)
-        except AnswerTooLarge as error:
-            bound = f"api.max_answer_mb = {self._settings.api.max_answer_mb}"
-            text = f"{call.target.label}: {error} ({bound}); {ADVICE['answer_too_large']}"
-            raise ApiError("answer_too_large", text) from None
-        except httpx.RequestError as error:
-            raise no_answer(call.target, call.url, error) from None
-        except CredentialRefused as error:
-            raise gate.refuse(error) from None
-        answer = Answer(
-            status=response.status_code,
-            content=response.content,
-            request_id=response.headers.get("X-Request-Id"),
-            date=response.headers.get("Date"),
-            retry_after=response.headers.get("Retry-After"),
-            simulated_date=response.headers.get(DATE_HEADER),
-            old_encoding=response.extensions.get(OLD_ENCODING),
-            sent_at=sent_at,
-            received_at=self._now(),
-        )
-        call.recorder.received(answer)
-        await self._check_day(gate, call, answer)
-        if answer.status == UNAUTHORISED:
-            gate.failures += 1
-        elif answer.status != THROTTLED and answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
-            gate.failures = 0
-            gate.is_proven = True
+        async with gate.on_the_wire(call.target, is_inquiry=is_inquiry):
+            try:
+                await gate.credential.authorise(request, call.target.project_id)
+                sent_at = self._now()
+                call.recorder.sent(is_retry=is_retry)
+                response = await self._transport.handle_async_request(request)
+            except AnswerTooLarge as error:
+                bound = f"api.max_answer_mb = {self._settings.api.max_answer_mb}"
+                text = f"{call.target.label}: {error} ({bound}); {ADVICE['answer_too_large']}"
+                raise ApiError("answer_too_large", text) from None
+            except httpx.RequestError as error:
+                raise no_answer(call.target, call.url, error) from None
+            except CredentialRefused as error:
+                raise gate.refuse(error) from None
+            answer = _answer_of(response, sent_at, self._now())
+            call.recorder.received(answer)
+            if answer.status == UNAUTHORISED:
+                gate.unauthorised(call.target, api_error(call.target, answer))
+            elif answer.status != THROTTLED and answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
+                gate.accepted(call.target)
         return answer, response
 
-    async def _check_day(self, gate: Gate, call: _Call, answer: Answer) -> None:
-        """Refuse the target if the service gives the run another day, and says so on a second connection as well.
+    async def _check_day(self, call: _Call, answer: Answer, response: httpx.Response) -> None:
+        """Refuse the target if the service gives the run another day, unless it agrees over another connection.
 
-        An answer 401 is not judged: it may be one to a signature that was dated by a wrong clock, and the next one will
-        tell.
+        Every answer counts, a 401 as well, and each of two `Date` headers. It is asked again without a signature:
+        only the `Date` is wanted, and a key that is refused must not be refused once more.
 
         Raises:
-            ClockDisagrees: when it does.
+            ClockDisagrees: when the second answer does not give the run's day.
         """
-        if self._begin is None or answer.status == UNAUTHORISED or call.target.key in self._with_odd_dates:
+        if self._begin is None or call.target.key in self._with_odd_dates:
             return
-        judgement = self._begin.judge(read_time(answer.date), answer.received_at, self._monotonic())
+        judgement, said = self._judge(response, answer.received_at)
         if judgement == "agrees":
             self._on_day_confirmed()
-        if judgement != "disagrees":
+        if judgement != "disagrees" or said is None:
             return
         request = httpx.Request("GET", call.url, headers=HEADERS, extensions={NEW_CONNECTION: True})
-        await gate.credential.authorise(request, call.target.project_id)
         call.recorder.sent(is_retry=True)
         try:
-            response = await self._transport.handle_async_request(request)
+            again = await self._transport.handle_async_request(request)
         except httpx.RequestError as error:
             raise no_answer(call.target, call.url, error) from None
-        said, monotonic_s = read_time(response.headers.get("Date")), self._monotonic()
-        if said is not None and self._begin.judge(said, self._now(), monotonic_s) == "disagrees":
-            raise ClockDisagrees(f"{call.target.label}: {self._begin.disagreement(said, monotonic_s)}")
+        if self._judge(again, self._now())[0] != "agrees":
+            raise ClockDisagrees(f"{call.target.label}: {self._begin.disagreement(said, self._monotonic())}")
         self._with_odd_dates.add(call.target.key)
+
+    def _judge(self, response: httpx.Response, received_at: datetime) -> tuple[Judgement, datetime | None]:
+        """Return what an answer's dates say of the run's day, with the one that says so; one that disagrees decides."""
+        if self._begin is None:
+            return "says_nothing", None
+        dates = [read_time(text) for text in response.headers.get_list("Date")]
+        judged = [(self._begin.judge(said, received_at, self._monotonic()), said) for said in dates]
+        return min(judged, key=lambda each: _JUDGEMENTS.index(each[0]), default=("says_nothing", None))
 
     def _check(self, target: Target, answer: Answer) -> None:
         if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():

@@ -1,7 +1,8 @@
 """Who may send now: one gate for each credential, one pace for each project.
 
-Lives here: letting a first request go alone, closing after a refusal, the rate and how it recovers.
-Does not live here: sending and retries (client).
+Lives here: letting a first request go alone, counting refused signatures, closing after them, the rate and how it
+recovers.
+Does not live here: sending, and looking into a refusal (client); retries.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from pulltasks.huawei.auth import Credential
     from pulltasks.settings import Target
 
-# More consecutive failures than this lock an access key for five minutes
-# (API request signing guide, https://support.huaweicloud.com/devg-apisign).
+# More failures than this in a row lock an access key for five minutes
+# (API request signing guide, https://support.huaweicloud.com/devg-apisign). So many are risked in a whole run.
 MAX_FAILED_SIGNATURES = 5
+# So many refusals without a good answer between them put the credential itself in doubt.
+REFUSALS_IN_A_ROW = 2
 
 # How a project's rate recovers: this share of it with each request that goes well; and how low it may fall.
 SHARE_OF_RATE_REGAINED = 1 / 50
@@ -28,20 +31,36 @@ LOWEST_SHARE_OF_RATE = 1 / 64
 
 
 class Gate:
-    """Lets the first request of a credential go alone, then so many at a time, and none after a refusal."""
+    """Lets the first request of a credential leave alone, then so many at a time, and none after it is refused.
+
+    Every request of an access key may be one that is refused. So there are never more of them on the wire than
+    refusals are left: however many are under way when a key is revoked, at most `MAX_FAILED_SIGNATURES` are refused.
+
+    Attributes:
+        credential: what the requests are signed with.
+        is_proven: whether it got a good answer in this run.
+        generation: how often it was refreshed.
+        refusals: 401 responses in this run.
+        in_a_row: 401 responses since the last good answer.
+        good: targets that got a good answer and no refusal since, by key; the last one last.
+    """
 
     def __init__(self, credential: Credential, max_concurrency: int) -> None:
         self.credential = credential
         self.is_proven = False
         self.generation = 0
-        self.failures = 0
-        self.refreshing = asyncio.Lock()
+        self.refusals = 0
+        self.in_a_row = 0
+        self.good: dict[tuple[str, str], Target] = {}
         self._refusal: CredentialRefused | None = None
         self._alone = asyncio.Lock()
         self._slots = asyncio.Semaphore(max_concurrency)
+        self._inquiry = asyncio.Lock()
+        self._on_the_wire = 0
+        self._changed = asyncio.Event()
 
     def without_secrets(self, error: ApiError) -> ApiError:
-        """The error without the credential's secrets; a service may echo what it was sent."""
+        """Return the error without the credential's secrets; a service may echo what it was sent."""
         for secret in sorted(self.credential.secrets(), key=len, reverse=True):
             error.args = tuple(str(text).replace(secret, "***") for text in error.args)
             said = error.said
@@ -65,9 +84,71 @@ class Gate:
                     yield
                     return
         async with self._slots:
-            async with self.refreshing:  # nothing new leaves while a refusal is being looked into
-                self.raise_if_refused(target)
+            self.raise_if_refused(target)
             yield
+
+    @asynccontextmanager
+    async def inquiring(self, target: Target) -> AsyncIterator[None]:
+        """Look into a refusal; meanwhile nothing else leaves with the credential.
+
+        Raises:
+            CredentialRefused: when the credential was refused meanwhile.
+        """
+        try:
+            async with self._inquiry:
+                self.raise_if_refused(target)
+                yield
+        finally:
+            self._wake()
+
+    async def all_are_answered(self) -> None:
+        """Wait until no request is on the wire."""
+        while self._on_the_wire:
+            await self._changed.wait()
+
+    @asynccontextmanager
+    async def on_the_wire(self, target: Target, *, is_inquiry: bool) -> AsyncIterator[None]:
+        """Hold one request between its leaving and its answer, once it may leave.
+
+        Args:
+            target: who is asked.
+            is_inquiry: whether the request is part of looking into a refusal.
+
+        Raises:
+            CredentialRefused: when the credential was refused before or meanwhile.
+        """
+        self.raise_if_refused(target)
+        while not self._has_room() or (self._inquiry.locked() and not is_inquiry):
+            await self._changed.wait()
+            self.raise_if_refused(target)
+        self._on_the_wire += 1
+        try:
+            yield
+        finally:
+            self._on_the_wire -= 1
+            self._wake()
+
+    def _has_room(self) -> bool:
+        return not self.credential.is_signed or self._on_the_wire + self.refusals < MAX_FAILED_SIGNATURES
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def accepted(self, target: Target) -> None:
+        """Take in an answer that is not a refusal of the credential."""
+        self.is_proven = True
+        self.in_a_row = 0
+        self.good.pop(target.key, None)
+        self.good[target.key] = target
+
+    def unauthorised(self, target: Target, error: ApiError) -> None:
+        """Take in a 401 response; the last one that may be risked closes the gate for good."""
+        self.refusals += 1
+        self.in_a_row += 1
+        self.good.pop(target.key, None)
+        if self.credential.is_signed and self.refusals >= MAX_FAILED_SIGNATURES:
+            self.refuse(CredentialRefused(error.reason, str(error), error.said))
 
     def raise_if_refused(self, target: Target) -> None:
         """Refuse a target at once, if the credential was refused before."""
@@ -77,7 +158,8 @@ class Gate:
 
     def refuse(self, error: CredentialRefused) -> CredentialRefused:
         """Close the gate for good."""
-        self._refusal = error
+        self._refusal = self._refusal or error
+        self._wake()
         return error
 
 

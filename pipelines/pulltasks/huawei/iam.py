@@ -16,7 +16,7 @@ from pulltasks.huawei.client import HEADERS, bounds_of
 from pulltasks.huawei.reading import read_error, read_object
 from pulltasks.huawei.refusals import ADVICE, OK, UNAUTHORISED
 from pulltasks.huawei.transport import AiohttpTransport
-from pulltasks.outside_text import fit
+from pulltasks.service_words import code_of, request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
                 "unreachable", f"{endpoint}: no answer ({type(error).__name__}); {ADVICE['unreachable']}"
             ) from None
     code, message = read_error(answer.content)
-    code, message, request_id = (word and fit(word) for word in (code, message, answer.headers.get("X-Request-Id")))
+    code, request_id = code_of(code), request_id_of(answer.headers.get("X-Request-Id"))
     said = ServiceError(answer.status_code, code, message, request_id)
     if answer.status_code == OK:
         projects = (read_object(answer.content) or {}).get("projects")

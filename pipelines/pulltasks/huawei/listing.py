@@ -14,13 +14,16 @@ covers everything before its last row; a page that reaches the end of the list c
 So a group of pages, linked by shared rows, that has a page from offset 0 and a page that reaches the end, holds every
 task that existed throughout, whatever was inserted or deleted meanwhile and in whatever order the pages were read.
 
-Where the end is. A page reaches it if its rows go as far as its own `total` says. Without a total, and beyond the
+Where the end is. A page reaches it if its rows go as far as its own `total` says; behind a page that is exactly full,
+a further read from its last rows on must agree, as `total` may count just these rows. Without a total, and beyond the
 10,000th row where `total` stays at 10,000, a page that is short proves nothing, as a service may show fewer rows than
-it was asked for: a further read from the last rows on must show nothing but these.
+it was asked for: a further read from the last rows on must show nothing but these. An answer that speaks of more (a
+flag, a marker of a next page, another list or count of tasks) is believed.
 
 What is only evidence. (3) is held against each page's own `total`: a page with fewer or more rows than that is read
 again and then disbelieved. "At one moment of the capture" is held against the totals of all answers: where they
-contradict each other some answer is old, and two sweeps without such a contradiction must agree. (1) is disproved by
+differ, one page of the smallest and one of the largest are asked again; where both repeat what they said, or totals
+contradict each other, some answer is old, and two sweeps without such a contradiction must agree. (1) is disproved by
 contradicting row orders (see `order`), never proved; then, and where pages cannot overlap (one row a page, or an
 `offset` that counts pages), two sweeps must show the same tasks, as many as `total` says every time. A sweep in which
 nothing moved must show as many tasks as `total` in any case.
@@ -39,6 +42,8 @@ from pulltasks.huawei.sweep import Measures, Sweep
 
 # How often a page that contradicts itself is read before it is disbelieved.
 READS_OF_A_DOUBTFUL_PAGE = 3
+# An empty list is believed late, on a first day as well.
+READS_OF_AN_EMPTY_LIST = 2
 
 
 # What is known of the unit that `offset` counts; see `Listing`.
@@ -60,6 +65,7 @@ class Listing:
         untested --a gap, a doubtful page, or a hint----> probing
         probing --its page shares rows------------------> rows
         probing --its page has other rows---------------> pages: proof by agreement, and a new sweep
+        probing --its page is empty, as the hint says---> pages
         probing --its page is empty---------------------> unclear --neighbours share rows--> rows
 
     The proof that is wanted (`_wanted_proof`). It never changes back.
@@ -68,7 +74,8 @@ class Listing:
 
     The sweep under way (`_end_if_idle`, `_end_sweep`), once no page is wanted and none is under way.
 
-        reading --chain whole, but totals made a step--> the pages before the step are read again, once a sweep
+        reading --chain whole, but totals differ-------> one page of the smallest and one of the largest total are read
+                                                         again, and all before a step of the total; once a sweep
         reading --chain broken, repairs are left-------> the gaps are bridged
         reading --no flaw, by_chain is wanted----------> complete
         reading --no flaw, agrees with the one before--> complete
@@ -162,9 +169,9 @@ class Listing:
     def _is_doubtful(self, offset: int, page: Page) -> bool:
         """Read a page again that is not what it should be; whether that is being done, or the listing has ended."""
         sweep = self._sweep
-        if page.flaw is None and self._is_empty_surprise(offset, page):
+        if page.flaw is None and offset == 0 and not page.ids and not page.total:
             sweep.empty_reads += 1
-            if sweep.empty_reads < 2:  # noqa: PLR2004 - read twice
+            if sweep.empty_reads < READS_OF_AN_EMPTY_LIST:
                 self._ask_again(offset, is_doubtful=True)
                 return True
         doubt = page.flaw
@@ -185,10 +192,6 @@ class Listing:
             self._finish(None, doubt)
         return True
 
-    def _is_empty_surprise(self, offset: int, page: Page) -> bool:
-        is_surprise = self.rules.expects_rows or page.total is None
-        return offset == 0 and not page.ids and not page.total and is_surprise
-
     @property
     def _offset_unit(self) -> OffsetUnit:
         return self._offset_test if self._offset_test in {"rows", "pages"} else "unknown"
@@ -201,7 +204,7 @@ class Listing:
     def _hear_probe(self, page: Page) -> None:
         if not self._sweep.groups.ids.keys().isdisjoint(page.ids):
             self._offset_test = "rows"
-        elif page.ids:
+        elif page.ids or (self.rules.hinted_unit == "pages" and (page.total or 0) <= self.rules.limit):
             self._offset_test = "pages"
             self._wanted_proof = "by_agreement"
             self._begin_sweep()
@@ -249,10 +252,9 @@ class Listing:
         if self.outcome is not None or sweep.waiting or sweep.under_way.total() or self._is_more_beyond():
             return
         if sweep.is_joined():
-            if not sweep.is_read_again and (left_behind := sweep.left_behind()):
-                sweep.is_read_again = True
-                for offset in left_behind:
-                    self._ask_again(offset)  # is what is said now what was said in between?
+            if again := sweep.to_read_again():
+                for offset in again:
+                    self._ask_again(offset)  # is what is said now what was said before?
                 return
             self._end_sweep(self._flaw_of_sweep())
             return
@@ -278,13 +280,9 @@ class Listing:
 
     def _flaw_of_sweep(self) -> str | None:
         sweep = self._sweep
-        if sweep.may_hide_more():
-            return "total_at_ceiling"
-        if sweep.has_holes():
-            return "pages_not_joined"
-        if sweep.has_too_few_or_many():
-            return "ids_differ_from_total"
-        if totals.contradict(sweep.totals):
+        if (lack := sweep.lack()) is not None:
+            return lack
+        if totals.contradict(sweep.totals) or sweep.repeats_other_totals():
             self._wanted_proof = "by_agreement"
             return "totals_contradict"
         if sweep.order.is_contradicted():

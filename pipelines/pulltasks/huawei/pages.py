@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pulltasks.huawei.beside import NOTHING_MORE, More
+
 if TYPE_CHECKING:
     from pulltasks.huawei.evidence import Tested
 
@@ -36,13 +38,14 @@ class PageRequest:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page showed: tasks in order, `total` if it said one, and what is wrong with it, if anything is."""
+    """What a page showed: tasks in order, `total` if it said one, what is wrong with it, what it says of more tasks."""
 
     ids: tuple[str, ...]
     total: int | None
     flaw: str | None = None
     create_times: tuple[str | None, ...] = ()
     regions: frozenset[str | None] = frozenset()
+    more: More = NOTHING_MORE
 
     @property
     def times(self) -> tuple[str | None, ...]:
@@ -84,7 +87,6 @@ class Rules:
         max_sweeps: sweeps until a listing is given up.
         max_repairs: pages of one sweep that are read only to bridge gaps.
         max_pages: pages of one sweep where `total` says nothing of the end.
-        expects_rows: whether an empty list is a surprise, which is read twice.
         hinted_unit: what `offset` counted when it was last found out; tested, never assumed.
         first_sweep: the number of the first sweep.
     """
@@ -94,7 +96,6 @@ class Rules:
     max_sweeps: int = 4
     max_repairs: int = 50
     max_pages: int = 1100
-    expects_rows: bool = False
     hinted_unit: OffsetUnit = "unknown"
     first_sweep: int = 1
 

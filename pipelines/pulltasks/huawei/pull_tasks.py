@@ -7,9 +7,9 @@ Does not live here: what an answer says (reading), when a listing is complete (l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pulltasks.errors import ApiError, CredentialRefused
 from pulltasks.huawei.pages import Outcome, Page
@@ -17,6 +17,9 @@ from pulltasks.huawei.reading import read_shown
 from pulltasks.huawei.refusals import BAD_REQUEST
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
+
     from pulltasks.huawei.client import LiveClient, Recorder
     from pulltasks.huawei.listing import Listing
     from pulltasks.huawei.pages import PageRequest
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 def read_page(content: bytes) -> Page:
     """What an answer showed, as the proof takes it."""
     shown = read_shown(content)
-    return Page(shown.ids, shown.total, shown.flaw, shown.create_times, shown.regions)
+    return Page(shown.ids, shown.total, shown.flaw, shown.create_times, shown.regions, shown.more)
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,29 @@ class Ends:
     Attributes:
         gone: the service says that it does not know them any more.
         unlisted: it knows them, and still does not list them.
-        unchecked: it was not asked, or gave no clear answer.
+        unclear: it was asked, and gave no clear answer.
     """
 
-    gone: tuple[str, ...] = ()
-    unlisted: tuple[str, ...] = ()
-    unchecked: tuple[str, ...] = ()
+    gone: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()
+    unclear: frozenset[str] = frozenset()
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """All that were asked for."""
+        return self.gone | self.unlisted | self.unclear
+
+    def __or__(self, other: Ends) -> Ends:
+        """Return what became of the tasks of both."""
+        return Ends(self.gone | other.gone, self.unlisted | other.unlisted, self.unclear | other.unclear)
+
+    def among(self, task_ids: AbstractSet[str]) -> Ends:
+        """Return what became of some of the tasks."""
+        return Ends(self.gone & task_ids, self.unlisted & task_ids, self.unclear & task_ids)
 
 
 NO_ENDS = Ends()
+_T = TypeVar("_T")
 SERVICE_CODES = "LIVE."
 # A longer id is nobody's: no address could carry it.
 MAX_ID_CHARACTERS = 1000
@@ -117,13 +134,15 @@ async def list_pull_tasks(
             if not under_way:
                 continue  # the listing has just been given up
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                request, page = task.result()
+            errors = [error for task in done if (error := task.exception()) is not None]
+            for request, page in [task.result() for task in done if task.exception() is None]:
                 if page is None:
                     listing.refuse(request)
                 else:
                     on_page(page)
                     listing.receive(request, page)
+            if errors:  # all results are read before one error ends the listing: none is lost, none is unheard
+                raise errors[0]
     finally:
         for task in under_way:
             task.cancel()
@@ -132,33 +151,59 @@ async def list_pull_tasks(
 
 
 async def find_ends(
-    client: LiveClient, target: Target, missing: Sequence[str], max_checks: int, recorder_for: RecorderFor
+    client: LiveClient, target: Target, missing: Collection[str], control: str | None, recorder_for: RecorderFor
 ) -> Ends:
-    """Ask for tasks by their id; at most `max_checks` of them, the rest stay unchecked.
+    """Ask for tasks by their id.
+
+    Args:
+        client: sends the requests.
+        target: the target whose listing lacks them.
+        missing: the tasks.
+        control: a task that is listed. A 200 response without tasks says that a task is gone only if this one, asked
+            for in the same way, is found; without it such a response says nothing.
+        recorder_for: gives the recorder of a task's requests.
 
     Raises:
-        CredentialRefused: when the credential dies on the way; any other refusal leaves the task unchecked.
+        CredentialRefused: when the credential dies on the way; any other refusal leaves a task unclear.
     """
 
-    async def ask(task_id: str) -> Literal["gone", "unlisted", "unchecked"]:
+    async def ask(task_id: str) -> Literal["not_known", "no_rows", "found", "unclear"]:
         if len(task_id) > MAX_ID_CHARACTERS:
-            return "unchecked"
+            return "unclear"
         query: dict[str, str | int] = {"task_id": task_id, "offset": 0, "limit": 1, "region": _region(target)}
         try:
             answer = await client.get_pull_tasks(target, query, recorder_for(task_id))
         except CredentialRefused:
             raise
         except ApiError as error:
-            return "gone" if is_of_the_service(error) else "unchecked"
-        return "unlisted" if task_id in read_page(answer.content).ids else "unchecked"
+            return "not_known" if is_of_the_service(error) else "unclear"
+        page = read_page(answer.content)
+        if task_id in page.ids:
+            return "found"
+        is_empty = not page.ids and not page.total and page.flaw is None and not page.more.says_more
+        return "no_rows" if is_empty else "unclear"
 
-    asked = missing[:max_checks]
-    found = dict(zip(asked, await asyncio.gather(*map(ask, asked)), strict=True))
+    found = dict(zip(missing, await _all_of([ask(task_id) for task_id in missing]), strict=True))
+    is_borne_out = "no_rows" in found.values() and control is not None and await ask(control) == "found"
+    says_gone = {"not_known", "no_rows"} if is_borne_out else {"not_known"}
     return Ends(
-        gone=tuple(task_id for task_id in asked if found[task_id] == "gone"),
-        unlisted=tuple(task_id for task_id in asked if found[task_id] == "unlisted"),
-        unchecked=(*(task_id for task_id in asked if found[task_id] == "unchecked"), *missing[max_checks:]),
+        gone=frozenset(task_id for task_id, answer in found.items() if answer in says_gone),
+        unlisted=frozenset(task_id for task_id, answer in found.items() if answer == "found"),
+        unclear=frozenset(task_id for task_id, answer in found.items() if answer not in {*says_gone, "found"}),
     )
+
+
+def spread(items: Sequence[str], count: int) -> list[str]:
+    """Return at most `count` of some items, evenly spread over all of them."""
+    few = min(count, len(items))
+    return [items[number * len(items) // few] for number in range(few)]
+
+
+async def _all_of(calls: Iterable[Coroutine[None, None, _T]]) -> list[_T]:
+    """Return the results of concurrent calls; all of them end before the first error is raised."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return [task.result() for task in tasks]
 
 
 def is_of_the_service(error: ApiError) -> bool:

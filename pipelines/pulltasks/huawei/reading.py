@@ -10,13 +10,17 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from pulltasks import tables
 from pulltasks.errors import NotReadable
-from pulltasks.json_reading import MAX_BYTES, MAX_DEPTH, clean_name, cleaned, original, parse, rules_broken
+from pulltasks.huawei.beside import NOTHING_MORE, More, has_words_of_error, more_of
+from pulltasks.json_reading import MAX_BYTES, MAX_DEPTH, Json, clean_name, cleaned, original, parse, rules_broken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KNOWN_FIELDS = frozenset(f.name for f in tables.API_FIELDS)
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -53,30 +57,41 @@ class _Named(msgspec.Struct, gc=False):
     region: str | None = None
 
 
-class _Envelope(msgspec.Struct, kw_only=True):
-    """What stands around the tasks; an answer that says an error is read the long way, and does not fit here."""
+_Total = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)] | None
+
+
+class _Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An answer without a field that is not documented."""
 
     request_id: str
-    total: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)] | None = None
-    error_code: None = None
-    error_code_too: None = msgspec.field(default=None, name="errorCode")
-    error: None = None
+    total: _Total = None
 
 
-class _Shown(_Envelope, kw_only=True):
-    """Of an answer what a listing is proved by; all else is passed over unread."""
+class _Shown(_Envelope, kw_only=True, forbid_unknown_fields=True):
+    """Of an answer what a listing is proved by; all else of its tasks is passed over unread."""
 
     task_infos: list[_Named]
 
 
-class _Answer(_Envelope, kw_only=True):
+class _Answer(_Envelope, kw_only=True, forbid_unknown_fields=True):
     """An answer that is all as documented."""
 
     task_infos: list[Task]
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_answer_tasks = msgspec.json.Decoder(list[Task]).decode
 _decode_shown = msgspec.json.Decoder(_Shown).decode
+_decode_shown_tasks = msgspec.json.Decoder(list[_Named]).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_total = msgspec.json.Decoder(_Total).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+_NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_ENVELOPE = ("request_id", "total", "task_infos")
+_ERRORS = frozenset({"error_code", "errorCode", "error"})
+# A letter of a name of ours that is written as an escape: then names cannot be counted.
+_ESCAPED_LETTER = re.compile(rb"\\u00(?:5f|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
 # What is passed over may be nested deeper than `parse` allows, unless there are too few brackets for that.
 MAX_BRACKETS = MAX_DEPTH - 10
 # `total` as a text: digits and nothing else, few enough for 64 bits.
@@ -84,8 +99,14 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 # Fields of data_quality for what is odd about an answer as a whole; no field of the API is called so.
 ANSWER = "(answer)"
-# An answer 200 that says an error: it is no list, whatever else it says.
+# A 200 response with an error: it is not a list, whatever else it says.
 ERROR_IN_ANSWER, ERROR_BESIDE_ROWS = "error_in_answer", "error_code_beside_rows"
+# An empty list is not believed beside words of an error that has no code.
+EMPTY_BESIDE_ERROR = "empty_beside_error"
+# A name that an object has twice: of these three it decides which tasks there are.
+REPEATED_KEY, _DECIDING = "repeated_key", frozenset({"total", "task_infos"})
+# A field of the answer beside the documented ones.
+UNKNOWN_ANSWER_FIELD = "unknown_answer_field"
 
 
 @dataclass(frozen=True)
@@ -114,6 +135,7 @@ class Reading:
         total: how many tasks there are, if the answer says so.
         flaw: why the answer cannot be believed, one snake_case word; None if it can.
         oddities: what is odd about the answer as a whole.
+        more: what its other fields say of more tasks.
         task_oddities: what is odd about single tasks, by their place in `tasks`.
     """
 
@@ -122,6 +144,7 @@ class Reading:
     flaw: str | None = None
     oddities: list[Oddity] = field(default_factory=list)
     task_oddities: dict[int, list[Oddity]] = field(default_factory=dict)
+    more: More = NOTHING_MORE
 
     @property
     def is_as_documented(self) -> bool:
@@ -149,25 +172,90 @@ def read_answer(content: str | bytes) -> Reading:
     An empty list is believed only from an object that has a `request_id` and says so (`task_infos: []` or `total: 0`);
     anything else that is not a list of tasks is a flaw, never an empty list.
     """
-    if len(content) <= MAX_BYTES:
-        try:
-            answer = _decode_answer(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        else:
-            return Reading(answer.task_infos, answer.total)
+    found = _documented(content, _decode_answer, _decode_answer_tasks)
+    if found is not None and _has_each_name_once(content, found):
+        oddities = _unknown_fields(found.fields)
+        more = more_of(found.fields) if found.fields else NOTHING_MORE
+        return Reading(found.tasks, found.total, _flaw_of_empty(found.tasks, found.fields), oddities, more=more)
     return _read_odd(content)
 
 
 @dataclass(frozen=True)
+class _Documented:
+    """An answer whose tasks are all as documented, and its other fields."""
+
+    tasks: list[Any]
+    total: int | None
+    fields: dict[str, Any]
+
+
+def _documented(
+    content: str | bytes, decode: Callable[[str | bytes], Any], decode_tasks: Callable[[Any], list[Any]]
+) -> _Documented | None:
+    """Return the answer; None where it must be read the long way.
+
+    An answer with other fields is cut into its fields first: that costs a second pass, and no more.
+    """
+    if len(content) > MAX_BYTES:
+        return None
+    try:
+        answer = decode(content)
+    except msgspec.ValidationError:
+        pass
+    except _NOT_DECODED:
+        return None
+    else:
+        return _Documented(answer.task_infos, answer.total, _NO_FIELDS)
+    try:
+        fields = _decode_fields(content)
+        if not _ERRORS.isdisjoint(fields):
+            return None
+        _decode_text(fields.pop("request_id", b""))
+        total = _decode_total(fields.pop("total", b"null"))
+        tasks = decode_tasks(fields.pop("task_infos", b""))
+        return _Documented(tasks, total, {name: msgspec.json.decode(value) for name, value in fields.items()})
+    except _NOT_DECODED:
+        return None
+
+
+_NO_FIELDS: dict[str, Any] = {}
+
+
+def _has_each_name_once(content: str | bytes, found: _Documented) -> bool:
+    """Tell whether as many names were read as there are: of two equal names in an object the decoder keeps the last.
+
+    A text that looks like a name is counted on both sides. An answer that is written in another way (blanks before a
+    colon, escaped quotes, `total: null`) is read the long way, which finds names that are there twice.
+    """
+    names = len(_ENVELOPE) - (found.total is None) + len(found.fields)
+    there = content.count('":') if isinstance(content, str) else content.count(b'":')
+    return there == names + _encode(found.tasks).count(b'":') + sum(
+        _encode(value).count(b'":') for value in found.fields.values()
+    )
+
+
+def _unknown_fields(fields: dict[str, Any]) -> list[Oddity]:
+    return [
+        Oddity(clean_name(name), UNKNOWN_ANSWER_FIELD, original(value))
+        for name, value in fields.items()
+        if value is not None and value not in ("", [], {})
+    ]
+
+
+def _flaw_of_empty(tasks: list[Any], fields: dict[str, Any]) -> str | None:
+    return EMPTY_BESIDE_ERROR if not tasks and has_words_of_error(fields) else None
+
+
+@dataclass(frozen=True)
 class Shown:
-    """What an answer shows: ids and times of creation in order, the regions named, `total` and flaw as in `Reading`."""
+    """What an answer shows: ids and times of creation in order, the regions named; the rest as in `Reading`."""
 
     ids: tuple[str, ...]
     create_times: tuple[str | None, ...]
     regions: frozenset[str | None]
     total: int | None
     flaw: str | None
+    more: More
 
 
 def read_shown(content: bytes) -> Shown:
@@ -175,19 +263,28 @@ def read_shown(content: bytes) -> Shown:
 
     What is passed over is well-formed, may hold only numbers and texts that `parse` cleans, and is not too deep.
     """
-    if len(content) <= MAX_BYTES and content.count(b"[") + content.count(b"{") <= MAX_BRACKETS:
-        try:
-            shown = _decode_shown(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        else:
-            tasks = shown.task_infos
-            ids = tuple([task.task_id for task in tasks])
-            times = tuple([task.create_time for task in tasks])
-            return Shown(ids, times, frozenset([task.region for task in tasks]), shown.total, None)
+    if content.count(b"[") + content.count(b"{") <= MAX_BRACKETS:
+        found = _documented(content, _decode_shown, _decode_shown_tasks)
+        if found is not None and _has_deciding_names_once(content, found):
+            ids = tuple([task.task_id for task in found.tasks])
+            times = tuple([task.create_time for task in found.tasks])
+            regions = frozenset([task.region for task in found.tasks])
+            more = more_of(found.fields) if found.fields else NOTHING_MORE
+            return Shown(ids, times, regions, found.total, _flaw_of_empty(found.tasks, found.fields), more)
     reading = read_answer(content)
     times = tuple(reading.texts("create_time"))
-    return Shown(tuple(reading.ids), times, frozenset(reading.texts("region")), reading.total, reading.flaw)
+    regions = frozenset(reading.texts("region"))
+    return Shown(tuple(reading.ids), times, regions, reading.total, reading.flaw, reading.more)
+
+
+def _has_deciding_names_once(content: bytes, found: _Documented) -> bool:
+    """Tell whether the names that decide which tasks there are occur as often as they were read."""
+    return (
+        content.count(b'"task_id"') == len(found.tasks)
+        and content.count(b'"task_infos"') == 1
+        and content.count(b'"total"') == (found.total is not None)
+        and not (b"\\u00" in content and _ESCAPED_LETTER.search(content))
+    )
 
 
 def read_object(content: str | bytes) -> dict[str, Any] | None:
@@ -236,25 +333,38 @@ def read_time(text: str | None) -> datetime | None:
 
 def _read_odd(content: str | bytes) -> Reading:
     try:
-        json = parse(content)
+        json = parse(content, look_for_repeats=True)
     except NotReadable as error:
         return Reading([], flaw=str(error))
     body = json.value
     if not isinstance(body, dict):
         return Reading([], flaw="answer_not_json_object")
-    oddities = [Oddity(ANSWER, "byte_order_mark", '"\\ufeff"')] if json.has_mark else []
+    fields = {name: value for name, value in body.items() if name not in _ENVELOPE}
+    reading = _read_body(json, body, fields)
+    return replace(reading, more=more_of(fields), oddities=[*reading.oddities, *_unknown_fields(fields)])
+
+
+def _read_body(json: Json, body: dict[str, Any], fields: dict[str, Any]) -> Reading:
+    repeated = json.repeated.get(id(body), [])
+    oddities = _oddities_of_repeats([*repeated, *json.repeated_in(fields)])
+    if json.has_mark:
+        oddities.append(Oddity(ANSWER, "byte_order_mark", '"\\ufeff"'))
+    if any(name in _DECIDING for name, _ in repeated):
+        return Reading([], None, REPEATED_KEY, oddities)
     total, is_known = _total(body, oddities)
     tasks = body.get("task_infos")
     has_error = _has_error(body)
     rows = tasks if isinstance(tasks, list) and all(isinstance(task, dict) for task in tasks) else None
     is_recognised = is_known and isinstance(body.get("request_id"), str)
     if (rows and has_error) or (rows is not None and is_recognised and not has_error):
-        reading = _read_tasks(rows, total, oddities, may_be_odd=json.may_be_odd)
-        return replace(reading, flaw=ERROR_BESIDE_ROWS) if has_error else reading
+        reading = _read_tasks(rows, total, oddities, json)
+        if has_error:
+            return replace(reading, flaw=ERROR_BESIDE_ROWS)
+        return replace(reading, flaw=_flaw_of_empty(rows, fields)) if not rows else reading
     if has_error:
         return Reading([], total, ERROR_IN_ANSWER, oddities)
     if is_recognised and tasks is None and total == 0:
-        return Reading([], 0, None, oddities)
+        return Reading([], 0, _flaw_of_empty([], fields), oddities)
     is_null = is_recognised and tasks is None and "task_infos" in body
     return Reading([], total, "tasks_null_beside_total" if is_null else "answer_not_recognised", oddities)
 
@@ -274,21 +384,32 @@ def _total(body: dict[str, Any], oddities: list[Oddity]) -> tuple[int | None, bo
     return total, True
 
 
-def _read_tasks(rows: list[dict[str, Any]], total: int | None, oddities: list[Oddity], *, may_be_odd: bool) -> Reading:
+def _read_tasks(rows: list[dict[str, Any]], total: int | None, oddities: list[Oddity], json: Json) -> Reading:
     tasks: list[Any] = []
     task_oddities: dict[int, list[Oddity]] = {}
     flaws = set()
     for row in rows:
-        flaw = _flaw_of_id(row.get("task_id"))
+        repeated = json.repeated_in(row)
+        has_two_ids = any(name == "task_id" for name, _ in json.repeated.get(id(row), []))
+        flaw = REPEATED_KEY if has_two_ids else _flaw_of_id(row.get("task_id"))
         if flaw is not None:
             flaws.add(flaw)
             oddities.append(Oddity("task_id", flaw, original(row)))
-        elif may_be_odd and (found := _oddities_of(row)):
+            continue
+        found = [*(_oddities_of(row) if json.may_be_odd else []), *_oddities_of_repeats(repeated)]
+        if found:
             task_oddities[len(tasks)] = found
-            tasks.append(cleaned(row))
-        else:
-            tasks.append(row)
+        tasks.append(cleaned(row) if found and json.may_be_odd else row)
     return Reading(tasks, total, min(flaws, default=None), oddities, task_oddities)
+
+
+def _oddities_of_repeats(repeated: list[tuple[str, Any]]) -> list[Oddity]:
+    """Return one oddity for each name that occurs twice, with the values that a later one replaced."""
+    names = dict.fromkeys(name for name, _ in repeated)
+    return [
+        Oddity(clean_name(name), REPEATED_KEY, original([value for other, value in repeated if other == name]))
+        for name in names
+    ]
 
 
 def _flaw_of_id(task_id: object) -> str | None:

@@ -16,7 +16,7 @@ import httpx
 
 from pulltasks.errors import ApiError, ServiceError, TransientApiError
 from pulltasks.huawei.reading import read_error, read_time
-from pulltasks.outside_text import fit
+from pulltasks.service_words import code_of, known_phrases, request_id_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,9 +29,14 @@ TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021
 
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
 
+# A longer message of the service is cut: the raw archive has the whole answer.
+MAX_MESSAGE_CHARACTERS = 4000
+
 # What to do about each way of being refused; the key is the `verdict_reason`.
 ADVICE = {
     "credential_refused": "check the access key and its secret (or the token), then the clock of this machine",
+    "target_unauthorised": "the credential is accepted for other targets: check that this project exists, belongs to "
+    "the account and is not frozen",
     "forbidden": "let an administrator grant live:stream:listPullTask (read) in this project",
     "project_unavailable": "check the project id and whether the account is in good standing",
     "region_not_allowed": "check that this project belongs to the region and that Live is offered there",
@@ -58,6 +63,7 @@ ADVICE = {
 PERSISTENT = frozenset(
     {
         "credential_refused",
+        "target_unauthorised",
         "forbidden",
         "project_unavailable",
         "region_not_allowed",
@@ -121,28 +127,44 @@ class Answer:
 
 
 def said_by(answer: Answer) -> ServiceError:
-    """What the service said in an answer that is a refusal."""
+    """Return what the service said in an answer that is a refusal; its message is for the lake's owner alone."""
     code, message = read_error(answer.content)
-    texts = (code, message, answer.request_id)
-    return ServiceError(answer.status, *(None if text is None else fit(text) for text in texts))
+    text = message and message[:MAX_MESSAGE_CHARACTERS]
+    return ServiceError(answer.status, code_of(code), text, request_id_of(answer.request_id))
 
 
-def api_error(target: Target, answer: Answer) -> ApiError:
-    """An answer that is no 200, or a 200 that says an error, as an error: target, code, request id, and what to do."""
+OWN_WORDS = "its own words: `pulltasks status --unredacted`"
+
+
+def words_of(said: ServiceError) -> str:
+    """Return a refusal in words that quote nothing but a code and a request id: `HTTP 403 APIGW.0302, request …`."""
+    phrases = known_phrases(said.error_message) or (said.error_message and OWN_WORDS)
+    code = f"{said.error_code or 'without a code'}{f' ({phrases})' if phrases else ''}"
+    return f"HTTP {said.status} {code}, request {said.request_id or 'without an id'}"
+
+
+def api_error(target: Target, answer: Answer, reason: str | None = None) -> ApiError:
+    """Return an answer that is not a list as an error: target, code, request id, and what to do.
+
+    Args:
+        target: who was asked.
+        answer: what came.
+        reason: what it means, where more is known than the answer says.
+    """
     said = said_by(answer)
-    code = said.error_code
-    reason = _REASONS_BY_CODE.get(f".{(code or '').rpartition('.')[2]}") if (code or "").startswith("API") else None
-    reason = reason or _REASONS_BY_STATUS.get(answer.status, "unexpected_status")
-    if code in TRANSIENT_CODES:
-        reason = "service_unavailable"
-    text = (
-        f"{target.label}: HTTP {answer.status} {code or 'without a code'} ({said.error_message or 'no message'}), "
-        f"request {said.request_id or 'without an id'}; {ADVICE[reason]}"
-    )
+    reason = reason or _reason_of_answer(answer.status, said.error_code or "")
+    text = f"{target.label}: {words_of(said)}; {ADVICE[reason]}"
     if reason in {"throttled", "service_unavailable"}:
         wait = seconds_to_wait(answer.retry_after, answer.received_at)
         return TransientApiError(reason, text, said, retry_after_seconds=wait)
     return ApiError(reason, text, said)
+
+
+def _reason_of_answer(status: int, code: str) -> str:
+    if code in TRANSIENT_CODES:
+        return "service_unavailable"
+    by_code = _REASONS_BY_CODE.get(f".{code.rpartition('.')[2]}") if code.startswith("API") else None
+    return by_code or _REASONS_BY_STATUS.get(status, "unexpected_status")
 
 
 def no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> TransientApiError:

@@ -57,7 +57,7 @@ class Sweep:
     is_past_ceiling: bool = False  # some page shows a row that a total of 10,000 does not count
     ends_below_ceiling: bool = False
     heard: dict[int, int] = field(default_factory=dict)  # offset -> how many answers had come before its newest page
-    is_read_again: bool = False  # what lay before a step of the total was
+    read_again: dict[int, int | None] | None = None  # offset -> total, of the pages that were asked again in the end
     repairs: int = 0
     empty_reads: int = 0
     has_moved: bool = False
@@ -77,8 +77,8 @@ class Sweep:
         if self.frontier is None or newest is None or 0 not in self.pages:
             return False
         rows_before = self.rows_before(self.frontier)
-        if rows_before == 0 and newest.total is not None and newest.total <= limit:
-            return False  # one page holds all
+        if rows_before == 0 and newest.total is not None and newest.total < limit:
+            return False  # one page holds all; a full one is believed only if the next one begins within its last rows
         if newest.total is None or self.is_end_unsaid(self.frontier, newest.total):
             last = self.pages.get(self.frontier)
             return last is not None and self._may_go_on(self.frontier, last)
@@ -168,7 +168,34 @@ class Sweep:
             for earlier, other in self.pages.items()
         )
 
-    def left_behind(self) -> list[int]:
+    def to_read_again(self) -> list[int]:
+        """Return the pages to ask again where totals differ: one of the smallest and one of the largest total.
+
+        After a step of the total all pages before it are asked as well. Each page is asked again at most once a sweep.
+        """
+        if self.read_again is not None:
+            return []
+        said = {page.total: offset for offset, page in self.pages.items() if page.total is not None}
+        extremes = {said[min(said)], said[max(said)]} if len(said) > 1 else set()
+        self.read_again = {offset: self.pages[offset].total for offset in extremes}
+        return sorted({*extremes, *self._left_behind()})
+
+    def repeats_other_totals(self) -> bool:
+        """Tell whether the smallest and the largest total were both said again: then answers are of different ages.
+
+        Each page may repeat its own, or the two may change places, as answers of two replicas in turn do. Where they
+        differ by one, an ordinary list may have changed just so between two answers.
+        """
+        before = self.read_again or {}
+        said = {offset: self.pages[offset].total for offset in before}
+        if len(before) < 2:  # noqa: PLR2004 - two pages
+            return False
+        if said == before:
+            return True
+        smallest, largest = sorted(total for total in before.values() if total is not None)
+        return largest - smallest > 1 and {*said.values()} == {smallest, largest}
+
+    def _left_behind(self) -> list[int]:
         """Pages on the far side of a step of the total, and the first one in any case; none where there is no step.
 
         They may be old answers, so that tasks are missing that were there all the time.
@@ -233,6 +260,28 @@ class Sweep:
         if len(self.kept_totals) == 1 and not self.is_at_ceiling:
             return count < said[0] if self.has_moved else count != said[0]
         return count < min(said) - len(self.pages) or count < max(said) - totals.allowed(len(self.totals))
+
+    def lack(self) -> str | None:
+        """Return why tasks may be missing from its pages, a reason; None where nothing says so."""
+        if self.says_more():
+            return "answer_says_more"
+        if self.may_hide_more():
+            return "total_at_ceiling"
+        if self.has_holes():
+            return "pages_not_joined"
+        return "ids_differ_from_total" if self.has_too_few_or_many() else None
+
+    def says_more(self) -> bool:
+        """Tell whether its answers speak of tasks beside those that they list.
+
+        That more follows is as it should be on every page but the one that reaches the end.
+        """
+        if any(page.more.is_part or page.more.ids - self.groups.ids.keys() for page in self.pages.values()):
+            return True
+        ends = [page for offset, page in self.pages.items() if not page.ids or self.reaches_end(offset, page)]
+        largest = max((page.more.count for page in self.pages.values()), default=0)
+        moved = totals.allowed(len(self.totals)) if self.has_changed() else 0
+        return any(page.more.has_next for page in ends) or largest > len(self.groups.ids) + moved
 
     def has_changed(self) -> bool:
         """Whether the list was another one from page to page."""

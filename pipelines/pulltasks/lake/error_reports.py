@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pulltasks.lake.lake import PRIVATE_FILE, PRIVATE_FOLDER
-from pulltasks.masking import mask_text, scrub
+from pulltasks.masking import mask_words, scrub
 
 if TYPE_CHECKING:
     from pulltasks.errors import Reporter
@@ -50,7 +50,7 @@ def summary(error: BaseException) -> str:
 
 def masked_message(error: BaseException) -> str:
     """The message of an error that may quote anything, without what it quotes."""
-    text = " ".join(mask_text(scrub(str(error))).split())
+    text = " ".join(mask_words(scrub(str(error))).split())
     return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[:MAX_MESSAGE_CHARACTERS] + "…"
 
 

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pulltasks.huawei.reading import REPEATED_KEY, UNKNOWN_ANSWER_FIELD
+
 if TYPE_CHECKING:
     from collections import Counter
 
     from pulltasks.huawei.reading import Oddity
+
+ONCE_A_FIELD = frozenset({UNKNOWN_ANSWER_FIELD, REPEATED_KEY})
 
 canonical_json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -40,9 +44,18 @@ class Findings:
         self.rows.append((task_id, oddity.field, oddity.rule, oddity.position, oddity.raw_text, 1))
 
     def add_of_answers(self, oddities: Counter[Oddity]) -> None:
-        """What was odd about answers as a whole, each once with the number of answers."""
+        """Add what was odd about answers as a whole, each once with the number of answers.
+
+        A field beside the documented ones is one row, with the first value: it may have another one in each answer.
+        """
+        first: dict[tuple[str, str], tuple[str, int]] = {}
         for oddity, answers in oddities.items():
-            self.rows.append((None, oddity.field, oddity.rule, oddity.position, oddity.raw_text, answers))
+            if oddity.rule in ONCE_A_FIELD:
+                raw_text, count = first.get((oddity.field, oddity.rule), (oddity.raw_text, 0))
+                first[oddity.field, oddity.rule] = (raw_text, count + answers)
+            else:
+                self.rows.append((None, oddity.field, oddity.rule, oddity.position, oddity.raw_text, answers))
+        self.rows += [(None, name, rule, None, raw_text, n) for (name, rule), (raw_text, n) in first.items()]
 
     def add_null(self, task_id: str, name: str, position: int) -> None:
         """A null in a list, unless it stands there for a value that was told already."""

@@ -37,8 +37,10 @@ Verdict = Literal["complete", "incomplete", "failed"]
 class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
     """A target as it was configured.
 
-    How dates are counted (`timezone`) and what of a listing is held back (`max_drop_ratio`, `drop_accepted`) stand in
-    the archive, so that the day's tables do not depend on later settings.
+    How dates are counted (`timezone`) and what of a listing is held back (`max_drop_ratio`, `drop_accepted`,
+    `accepted_task_ids`) is part of the archive, so that the day's tables do not depend on later settings.
+    `drop_accepted` accepts whatever the day's listing lacks; `accepted_task_ids` is what an earlier listing of the
+    day lacked when it was accepted.
     """
 
     project_id: str
@@ -49,6 +51,7 @@ class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str | None = None
     max_drop_ratio: float | None = None
     drop_accepted: bool = False
+    accepted_task_ids: list[str] = []
 
     @property
     def key(self) -> tuple[str, str]:
@@ -124,7 +127,9 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
     """Last line of a file: how the capture ended and what it took.
 
     `counted_sweep` is the sweep whose answers are the listing of a complete capture. `gone`, `unlisted` and
-    `unchecked` are the tasks of the last complete capture that it lacks, by what the service said of them.
+    `unchecked` are the tasks of the last complete capture that it lacks, by what the service said of them;
+    `asked_count` of them were asked for. `error_message` has words of this program alone, `service_message` those of
+    the service; a line without a `service_message` is of an earlier version, whose `error_message` quotes the service.
     `task_ids_sha256` is the hash of the tasks of a complete capture (`ids_sha256`), None before format 2.
     """
 
@@ -137,6 +142,7 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
     order_witness: str = "assumed"
     error_code: str | None = None
     error_message: str | None = None
+    service_message: str | None = None
     counted_sweep: int | None = None
     task_count: int = 0
     task_ids_sha256: str | None = None
@@ -151,6 +157,7 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
     gone: list[str] = []
     unlisted: list[str] = []
     unchecked: list[str] = []
+    asked_count: int | None = None
     finished_at: datetime
 
 

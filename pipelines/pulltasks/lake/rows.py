@@ -52,7 +52,13 @@ def tidy_target(
 def failed_target(day: date, target: TargetLine, reason: str, text: str, is_listed: bool) -> dict[str, pa.Table]:
     """The rows of a target whose raw file cannot be made into rows: none but that of its capture, which says why."""
     place = _Place(day, target.project_id, target.region)
-    row = {"verdict": "failed", "verdict_reason": reason, "error_message": text}
+    row = {
+        "verdict": "failed",
+        "verdict_reason": reason,
+        "error_message": text,
+        "service_message": "",
+        "asked_count": 0,
+    }
     empty = {table.name: place.table(table, [()] * (len(table.columns) - 3)) for table in tables.TABLES}
     return empty | {tables.CAPTURES.name: _captures(day, target, row, is_listed)}
 

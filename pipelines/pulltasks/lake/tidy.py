@@ -36,6 +36,19 @@ def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def read_service_messages(lake: Lake, day: date) -> dict[tuple[str, str], str]:
+    """Return what the service wrote when it refused a target on a day, unmasked, by `(project_id, region)`.
+
+    Raises:
+        LakeError: when the tidy tables cannot be read.
+    """
+    rows = open_tidy(lake).execute(
+        "select project_id, region, service_message from captures where snapshot_date = $1 and service_message <> ''",
+        [day],
+    )
+    return {(project_id, region): message for project_id, region, message in rows.fetchall()}
+
+
 def tidy_rows(table: Table, files: Sequence[Path]) -> str:
     """A select over files of one tidy table; a column that an older file does not have is null there."""
     columns = ", ".join(f'cast(null as {c.sql_type}) as "{c.name}"' for c in table.columns)

@@ -221,7 +221,7 @@ class Run:
     def capture(self, day: date, options: CaptureOptions) -> Captured:
         """Ask the service for a day."""
         self._watcher.begin("capturing", len(self.settings.targets))
-        with previous_captures(self.lake) as known:
+        with previous_captures(self.lake, day) as known:
             self.captures = tuple(
                 asyncio.run(
                     capture_targets(
