@@ -19,7 +19,7 @@ import msgspec
 from pulltasks.errors import ApiError, CredentialRefused, TransientApiError
 from pulltasks.huawei.pull_tasks import MAX_ID_CHARACTERS, is_of_the_service, read_page
 from pulltasks.huawei.reading import ANSWER, KNOWN_FIELDS, read_object
-from pulltasks.huawei.refusals import FORBIDDEN, OK
+from pulltasks.huawei.refusals import FORBIDDEN, OK, UNAUTHORISED
 from pulltasks.lake.manners import MANNERS, Manners
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ ENVELOPE = frozenset({"task_infos", "request_id", "total"})
 MAX_NAMES, HIDDEN = 20, "***"
 # A name of words. A service could put anything into a name, so whatever does not look like words is not shown.
 _NAME = re.compile(r"(?=.{1,40}$)([a-z]+(_[a-z]+)*|[a-z]+([A-Z][a-z]+)*)", re.ASCII)
+
+# Refusals of what was asked; a 401 or 403 refuses whoever asks.
+_ABOUT_THE_QUESTION = frozenset(range(400, 500)) - {UNAUTHORISED, FORBIDDEN}
 
 Query = dict[str, str | int]
 # The body of a 200 response, or the refusal.
@@ -87,8 +90,8 @@ def later_queries(first: bytes, region: str, unknown_id: str) -> dict[Question, 
         asked[Question.PAST_THE_END] = {"offset": end + PAGE_SIZE, "limit": PAGE_SIZE, "region": region}
     asked[Question.UNKNOWN_ID] = {"task_id": unknown_id, "offset": 0, "limit": 1, "region": region}
     if page.ids:
-        if len(page.ids[0]) <= MAX_ID_CHARACTERS:
-            asked[Question.KNOWN_ID] = {"task_id": page.ids[0], "offset": 0, "limit": 1, "region": region}
+        if len(page.ids[-1]) <= MAX_ID_CHARACTERS:
+            asked[Question.KNOWN_ID] = {"task_id": page.ids[-1], "offset": 0, "limit": 1, "region": region}
         asked[Question.OTHER_REGION] = first_query(next(other for other in REGIONS if other != region))
     return asked
 
@@ -116,7 +119,7 @@ def _page(answers: Mapping[Question, Said], question: Question) -> Page | Unlear
     """Return the page that was shown, or why there is none."""
     said = answers.get(question)
     if said is None:
-        return Unlearnt("not asked, as the probe had ended")
+        return Unlearnt("not answered before the probe ended")
     if isinstance(said, ApiError):
         return _refusal(said)
     page = read_page(said)
@@ -132,8 +135,9 @@ def _refusal(error: ApiError) -> Unlearnt:
 def _is_about_the_question(error: ApiError) -> bool:
     """Tell whether the service refuses what was asked, rather than who asks, or all requests for a while."""
     status = error.said.status or 0
-    passes = isinstance(error, TransientApiError | CredentialRefused)
-    return not passes and (status == OK or (400 <= status < 500 and status != FORBIDDEN))  # noqa: PLR2004 - HTTP
+    # a credential is also refused by IAM, with statuses of its own
+    is_of_another_kind = isinstance(error, TransientApiError | CredentialRefused)
+    return not is_of_another_kind and (status == OK or status in _ABOUT_THE_QUESTION)
 
 
 def _by_unknown_id(first: Page, answers: Mapping[Question, Said]) -> str | Unlearnt:
@@ -207,15 +211,18 @@ def _region_filters(first: Page, answers: Mapping[Question, Said]) -> str | Unle
 
 
 def _total_with_filters(first: Page, answers: Mapping[Question, Said]) -> str | Unlearnt:
-    """Compare the total of an answer to one id with the list's."""
+    """Compare the total of an answer to one id with the list's.
+
+    The id is the last one of the page: to the first one a service that ignores ids would give the same answer.
+    """
     if first.total is None or first.total < 2:  # noqa: PLR2004 - one task is one task with a filter as well
         return Unlearnt("the service gives no total" if first.total is None else "the list has fewer than 2 tasks")
-    if any(len(task_id) > MAX_ID_CHARACTERS for task_id in first.ids[:1]):
-        return Unlearnt("the id of the first task is too long to ask for")
+    if not first.ids or len(first.ids[-1]) > MAX_ID_CHARACTERS:
+        return Unlearnt("no task was shown, or its id is too long to ask for")
     page = _page(answers, Question.KNOWN_ID)
     if isinstance(page, Unlearnt):
         return page
-    if page.ids != first.ids[:1]:
+    if page.ids != first.ids[-1:]:
         return Unlearnt("the answer to the id of a task does not show that task alone")
     if page.total not in {1, first.total}:
         return Unlearnt("the total beside one task is neither 1 nor that of the list")

@@ -14,6 +14,7 @@ from pulltasks.doctor.manners import Question, first_query, judge, later_queries
 from pulltasks.doctor.targets import Finding, Report
 from pulltasks.errors import ApiError, ConfigError, CredentialRefused, LakeError
 from pulltasks.huawei.client import LiveClient
+from pulltasks.huawei.pull_tasks import read_page
 from pulltasks.huawei.refusals import ADVICE
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manners import MANNERS, Probed, write_manners
@@ -51,12 +52,19 @@ class _Limit:
 
 @dataclass(frozen=True)
 class ProbedTarget:
-    """A target, what was learnt of it, how many requests that cost, and what kept it from being asked at all."""
+    """A target and what was learnt of it.
+
+    Attributes:
+        target: the target.
+        probed: what was learnt.
+        requests: how many requests that cost.
+        advice: what to do where the first page is not a list; None otherwise.
+    """
 
     target: Target
     probed: Probed
     requests: int
-    trouble: ApiError | None = None
+    advice: str | None = None
 
     @property
     def key(self) -> str:
@@ -120,22 +128,23 @@ async def _probe(client: LiveClient, target: Target, now: Callable[[], datetime]
         for question, query in later_queries(first, region, unknown_id).items():
             if await probe.ask(question, query) is None:
                 break
-    said = probe.answers.get(Question.FIRST_PAGE)
-    return ProbedTarget(
-        target,
-        Probed(probed_at=now(), manners=judge(probe.answers)),
-        probe.limit.sent_requests,
-        said if isinstance(said, ApiError) else None,
-    )
+    probed = Probed(probed_at=now(), manners=judge(probe.answers))
+    return ProbedTarget(target, probed, probe.limit.sent_requests, _advice(probe.answers[Question.FIRST_PAGE]))
+
+
+def _advice(first: Said) -> str | None:
+    """Return what to do about a first page that is not a list."""
+    if isinstance(first, bytes):
+        return None if read_page(first).flaw is None else ADVICE["unexpected_status"]
+    return ADVICE.get(first.reason, ADVICE["credential_refused"])  # the others say that IAM gave no token
 
 
 def report_of(found: ProbedTarget) -> Report:
     """Return the manners of a target as findings; an unknown manner is no trouble, a target that refuses is one."""
     manners = found.probed.manners
     findings = [Finding("requests", f"{found.requests} of at most {MAX_REQUESTS}")]
-    if found.trouble is not None:
-        advice = ADVICE.get(found.trouble.reason, ADVICE["unexpected_status"])
-        findings.append(Finding("first page", manners.reasons[MANNERS[0]], advice))
+    if found.advice is not None:
+        findings.append(Finding("first page", manners.reasons[MANNERS[0]], found.advice))
         return Report(found.target.label, tuple(findings))
     for name in MANNERS:
         value = getattr(manners, name)
