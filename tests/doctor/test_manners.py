@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mannered import TARGET, Service, asked, listed, refused, said
-from pulltasks.doctor.manners import HIDDEN, MAX_NAMES, Question, judge
+from mannered import TARGET, UNKNOWN_ID, Service, asked, listed, refused, said
+from pulltasks.doctor.manners import HIDDEN, MAX_NAMES, Question, judge, later_queries
 from pulltasks.doctor.probe import ProbedTarget, report_of
 from pulltasks.doctor.targets import report_for_maintainers
+from pulltasks.huawei.pull_tasks import MAX_ID_CHARACTERS
 from pulltasks.lake.manners import MANNERS, NOT_PROBED, Probed, words_of_unknown
 
 SECRET = "S3CR3T"
@@ -94,10 +95,19 @@ def test_an_answer_that_says_nothing_of_the_question_leaves_it_unknown(question,
         (Service(known_id="all"), {"total_with_filters"}),
         (Service(known_id=listed([], 0)), {"total_with_filters"}),
         (Service(total="odd"), {"total_with_filters"}),
+        (Service(in_a_task={"task_id": "the same"}), {"offset_unit", "total_with_filters"}),
     ],
 )
 def test_what_two_explanations_fit_is_unknown(service: Service, unknown: set[str]) -> None:
     assert asked(service).reasons.keys() == unknown
+
+
+def test_an_id_that_no_address_can_carry_is_not_asked_for() -> None:
+    tasks = [{"task_id": "a"}, {"task_id": "x" * (MAX_ID_CHARACTERS + 1)}]
+    first = said(listed(tasks, 2))
+    assert isinstance(first, bytes)
+    assert Question.KNOWN_ID not in later_queries(first, "cn-north-4", UNKNOWN_ID)
+    assert "too long" in judge({Question.FIRST_PAGE: first}).reasons["total_with_filters"]
 
 
 @pytest.mark.parametrize("answer", [NOT_JSON, (200, b"{}"), refused(401), refused(503), refused(403, "APIGW.0310")])

@@ -156,6 +156,8 @@ def test_no_secret_of_an_answer_and_no_id_reaches_file_terminal_or_report(tmp_pa
     written, sent = desk.lake.manners.read_text(encoding="utf-8"), report.read_text(encoding="utf-8")
     assert SECRET not in out + err + written + sent
     assert "update_time" in out
+    (of_the_target,) = json.loads(sent)["targets"]
+    assert of_the_target["requests"] == f"{MAX_REQUESTS} of at most {MAX_REQUESTS}"
     (manners,) = json.loads(sent)["manners"]
     assert manners["manners"]["undocumented_fields"] == ["(answer).note", "update_time", "***"]
     assert manners["manners"]["past_the_end"] == "refused"

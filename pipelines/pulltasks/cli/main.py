@@ -450,15 +450,20 @@ def doctor(
         send_test(settings, now)
         typer.echo("a test alarm was sent and accepted", err=output_format is ReportFormat.JSON)
     clock = real_clock()
-    reports = asyncio.run(probe_and_keep(settings, clock.now, clock.new_id) if probe else examine(settings, clock.now))
+    of_the_lake = [examine_lake(settings, settings.today(now))]
+    if probe:
+        reports, kept = asyncio.run(probe_and_keep(settings, clock.now, clock.new_id))
+        of_the_lake.append(kept)
+    else:
+        reports = asyncio.run(examine(settings, clock.now))
     if report:
         known, _ = read_manners(Lake(settings.lake.root))
         report.write_bytes(report_for_maintainers(reports, version("pulltasks"), known.values()))
     if settings.lake.mirror.url:
         from pulltasks.doctor.mirror import examine_mirror
 
-        reports = [examine_mirror(settings, clock.now, clock.new_id()), *reports]
-    reports = [examine_lake(settings, settings.today(now)), *reports]
+        of_the_lake.append(examine_mirror(settings, clock.now, clock.new_id()))
+    reports = [*of_the_lake, *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
     else:

@@ -94,10 +94,16 @@ class _Probe:
         return None if isinstance(said, CredentialRefused) else said
 
 
-async def probe_and_keep(settings: Settings, now: Callable[[], datetime], new_id: Callable[[], str]) -> list[Report]:
-    """Probe all targets, let the lake keep what was learnt, and report both; arguments as in `probe_targets`."""
+async def probe_and_keep(
+    settings: Settings, now: Callable[[], datetime], new_id: Callable[[], str]
+) -> tuple[list[Report], Report]:
+    """Probe all targets and let the lake keep what was learnt; arguments as in `probe_targets`.
+
+    Returns:
+        A report for each target, and one of the lake.
+    """
     found = await probe_targets(settings, now, new_id)
-    return [keep(Lake(settings.lake.root), found), *map(report_of, found)]
+    return [report_of(target) for target in found], keep(Lake(settings.lake.root), found)
 
 
 async def probe_targets(
