@@ -300,6 +300,7 @@ def status(
     Example: pulltasks status --max-age 26h --format json
     """
     from pulltasks.lake.lake import Lake
+    from pulltasks.lake.manners import read_manners
     from pulltasks.lake.tidy import read_service_messages
     from pulltasks.settings import Limits
     from pulltasks.warehouse.published import open_published
@@ -329,14 +330,18 @@ def status(
         typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
     if output_format is StatusFormat.PROMETHEUS:
         typer.echo(text, nl=False)
-    elif output_format is StatusFormat.JSON:
-        print_status_json(found, freshness, newest, now, is_good=is_good)
-    elif allowed is None:
-        print_status(found, freshness, now, limits)
+    elif allowed is not None and output_format is StatusFormat.TEXT:
+        print_age(found, freshness, now, limits)
+    else:
+        manners, damage = read_manners(lake)
+        if damage:
+            typer.echo(damage, err=True)
+        if output_format is StatusFormat.JSON:
+            print_status_json(found, freshness, newest, now, manners, is_good=is_good)
+        else:
+            print_status(found, freshness, now, limits, manners)
         if unredacted:
             print_service_messages(found, read_service_messages(lake, found.day))
-    else:
-        print_age(found, freshness, now, limits)
     raise typer.Exit(0 if is_good else NOT_COMPLETE)
 
 
@@ -426,8 +431,15 @@ def doctor(
         Path | None,
         typer.Option(help="Write what the service answered to a file, without ids, names and addresses."),
     ] = None,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Ask how the service behaves instead, at most six requests a target; the lake keeps what was learnt.",
+        ),
+    ] = False,
 ) -> None:
-    """Look at the lake, and ask each target what it allows and how it answers; nothing is changed.
+    """Look at the lake, and ask each target what it allows and how it answers; only --probe writes, one file.
 
     Example: pulltasks doctor --test-alarm
     """
@@ -437,7 +449,10 @@ def doctor(
     from importlib.metadata import version
 
     from pulltasks.doctor.lake import examine_lake
+    from pulltasks.doctor.probe import probe_and_keep
     from pulltasks.doctor.targets import examine, report_for_maintainers
+    from pulltasks.lake.lake import Lake
+    from pulltasks.lake.manners import read_manners
 
     settings = read_settings(config)
     now = datetime.now(UTC)
@@ -446,14 +461,21 @@ def doctor(
 
         send_test(settings, now)
         typer.echo("a test alarm was sent and accepted", err=output_format is ReportFormat.JSON)
-    reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
+    clock = real_clock()
+    of_the_lake = [examine_lake(settings, settings.today(now))]
+    if probe:
+        reports, kept = asyncio.run(probe_and_keep(settings, clock.now, clock.new_id))
+        of_the_lake.append(kept)
+    else:
+        reports = asyncio.run(examine(settings, clock.now))
     if report:
-        report.write_bytes(report_for_maintainers(reports, version("pulltasks")))
+        known, _ = read_manners(Lake(settings.lake.root))
+        report.write_bytes(report_for_maintainers(reports, version("pulltasks"), known.values()))
     if settings.lake.mirror.url:
         from pulltasks.doctor.mirror import examine_mirror
 
-        reports = [examine_mirror(settings, real_clock().now, real_clock().new_id()), *reports]
-    reports = [examine_lake(settings, settings.today(now)), *reports]
+        of_the_lake.append(examine_mirror(settings, clock.now, clock.new_id()))
+    reports = [*of_the_lake, *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
     else:

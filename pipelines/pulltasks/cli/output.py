@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pulltasks.cli.log import Log, LogFormat
     from pulltasks.doctor.targets import Report
+    from pulltasks.lake.manners import Probed
     from pulltasks.run.steps import RunResult
     from pulltasks.settings import Limits
     from pulltasks.warehouse.status import Freshness, NewestComplete, Status
@@ -238,8 +239,13 @@ def spans(days: tuple[date, ...]) -> str:
     return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def print_status(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
-    """How each target stands, what to do about those that are not complete, and how old what is known is."""
+def print_status(
+    found: Status, freshness: Freshness, now: datetime, limits: Limits, manners: Mapping[str, Probed]
+) -> None:
+    """How each target stands, what to do about those that are not complete, and how old what is known is.
+
+    What is unknown of the service's manners has a line of its own.
+    """
     rows = [
         (
             t.name or "",
@@ -253,12 +259,15 @@ def print_status(found: Status, freshness: Freshness, now: datetime, limits: Lim
         for t in found.targets
     ]
     print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
+    from pulltasks.lake.manners import words_of_unknown
     from pulltasks.run.report import once
 
     for message in once([(target.label, target.message) for target in found.targets]):
         typer.echo(visible(message))
     if found.days_without_run:
         typer.echo(f"no run on {spans(found.days_without_run)}")
+    if unknown := words_of_unknown(manners, ["/".join(target.key) for target in found.targets]):
+        typer.echo(unknown)
     typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
     typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
     print_age(found, freshness, now, limits)
@@ -312,9 +321,18 @@ def hours(age: timedelta) -> str:
 
 
 def print_status_json(
-    found: Status, freshness: Freshness, newest: NewestComplete | None, now: datetime, *, is_good: bool
+    found: Status,
+    freshness: Freshness,
+    newest: NewestComplete | None,
+    now: datetime,
+    manners: Mapping[str, Probed],
+    *,
+    is_good: bool,
 ) -> None:
     """The same for monitors, as one JSON object; times are UTC."""
+    import msgspec
+
+    from pulltasks.lake.manners import NOT_PROBED
     from pulltasks.warehouse.status import age_of
 
     targets = [
@@ -344,9 +362,14 @@ def print_status_json(
         "newest_complete_date": newest.day if newest else None,
         "newest_complete_age_seconds": _seconds(now - newest.finished_at if newest else None),
         "targets": targets,
+        "manners": [
+            {"project_id": target.project_id, "region": target.region}
+            | {"probed_at": probed.probed_at if probed else None}
+            | msgspec.structs.asdict(probed.manners if probed else NOT_PROBED)
+            for target in found.targets
+            for probed in [manners.get("/".join(target.key))]
+        ],
     }
-    import msgspec
-
     typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
 
 

@@ -23,10 +23,11 @@ from pulltasks.huawei.refusals import ADVICE
 from pulltasks.names import REGION_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from pulltasks.huawei.refusals import Answer
+    from pulltasks.lake.manners import Probed
     from pulltasks.settings import Settings, Target
 
 MAX_LIMIT = 100
@@ -224,13 +225,20 @@ def _known_id(task_id: str, answer: Answer | ApiError) -> Finding:
     return Finding(question, "that task" if ids == (task_id,) else f"{len(ids)} rows" + ", not that task alone")
 
 
-def report_for_maintainers(reports: Sequence[Report], software_version: str) -> bytes:
-    """What the account's service answers, without ids, names and addresses, as JSON to be sent to the maintainers."""
+def report_for_maintainers(reports: Sequence[Report], software_version: str, manners: Collection[Probed] = ()) -> bytes:
+    """What the account's service answers, without ids, names and addresses, as JSON to be sent to the maintainers.
+
+    Args:
+        reports: what was found about each target.
+        software_version: of pulltasks.
+        manners: what the lake keeps of the service's manners; which target showed them is left out.
+    """
     targets = [
         {finding.question: finding.answer for finding in report.findings if finding.question not in PRIVATE_QUESTIONS}
         for report in reports
     ]
-    return msgspec.json.format(msgspec.json.encode({"pulltasks": software_version, "targets": targets}), indent=2)
+    report = {"pulltasks": software_version, "targets": targets, "manners": list(manners)}
+    return msgspec.json.format(msgspec.json.encode(report), indent=2)
 
 
 def _order_and_words(content: bytes) -> list[Finding]:

@@ -54,6 +54,7 @@ class Lake:
         self.latest_tables = root / "published" / LATEST
         self.redaction_key = root / "redaction.key"
         self.run_log = root / "runs.ndjson"
+        self.manners = root / "manners.json"
         self.redaction_key_checksum = root / "redaction.key.sha256"
         self.alerts = root / "alerts"
         self.alerts_sent = self.alerts / "sent.json"
