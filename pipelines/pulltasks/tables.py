@@ -246,7 +246,8 @@ DATA_QUALITY = Table(
             "rule",
             TEXT,
             "unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, "
-            "time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark or old_encoding.",
+            "time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding or "
+            "left_out.",
         ),
         Column("position", COUNT, "Place in a list; null for the field as a whole.", "position, from 0"),
         Column("raw_text", TEXT, "What stood there, as JSON; what is no text is escaped."),

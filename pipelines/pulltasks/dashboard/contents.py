@@ -178,6 +178,7 @@ WHO = {
             "tls_failed",
             "out_of_time",
             "too_large",
+            "too_large_to_build",
             "answer_too_large",
             "answer_not_json_object",
             "answer_not_recognised",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pulltasks.huawei.reading import ANSWER
+
 if TYPE_CHECKING:
     from collections import Counter
 
@@ -43,6 +45,10 @@ class Findings:
         """What was odd about answers as a whole, each once with the number of answers."""
         for oddity, answers in oddities.items():
             self.rows.append((None, oddity.field, oddity.rule, oddity.position, oddity.raw_text, answers))
+
+    def add_left_out(self, answers: int) -> None:
+        """Answers whose tasks are left out, as there is no room for the rows of so many."""
+        self.rows.append((None, ANSWER, "left_out", None, str(answers), answers))
 
     def add_null(self, task_id: str, name: str, position: int) -> None:
         """A null in a list, unless it stands there for a value that was told already."""
