@@ -11,6 +11,7 @@ PulltasksError
 │   └── QueryRefused       a query is empty, several, or would do more than read
 ├── AlertNotSent           a webhook could not be reached, or did not take an alarm
 ├── ModelError             a SQL model cannot be used, or a check failed
+│   └── BuildOutOfMemory   a day's build needs more memory than it may take
 ├── Unforeseen             an unexpected error, which has been reported
 ├── NotReadable            bytes from outside are not what they should be; whoever reads them says what that means
 └── ApiError               the API refused, failed or could not be reached
@@ -25,7 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Never
+from typing import TYPE_CHECKING, Never
+
+if TYPE_CHECKING:
+    from datetime import date
 
 # What is told of an unexpected error, and what was being done; it says where the error is reported.
 Reporter = Callable[[BaseException, str], str]
@@ -111,6 +115,20 @@ class AlertNotSent(PulltasksError):
 
 class ModelError(PulltasksError):
     """A SQL model is malformed, or one of its checks found rows that break it."""
+
+
+class BuildOutOfMemory(ModelError):
+    """The build of a day needs more memory than it may take.
+
+    Attributes:
+        day: the day.
+        heaviest: `(project_id, region)` of the target with the most text on it; None where no target has any task.
+    """
+
+    def __init__(self, message: str, day: date, heaviest: tuple[str, str] | None) -> None:
+        super().__init__(message)
+        self.day = day
+        self.heaviest = heaviest
 
 
 class Unforeseen(PulltasksError):

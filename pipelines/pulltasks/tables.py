@@ -254,7 +254,7 @@ DATA_QUALITY = Table(
             TEXT,
             "unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, "
             "time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding, "
-            "unknown_answer_field (beside the list) or repeated_key (twice in an object; what was replaced).",
+            "unknown_answer_field (beside the list), repeated_key (twice in an object; what was replaced) or left_out.",
         ),
         Column("position", COUNT, "Place in a list; null for the field as a whole.", "position, from 0"),
         Column("raw_text", TEXT, "What stood there, as JSON; what is no text is escaped."),

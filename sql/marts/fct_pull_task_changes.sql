@@ -6,6 +6,7 @@
 -- grain: one row per target, day, task and changed field
 -- example: select snapshot_date, change, count(distinct task_id) as tasks from fct_pull_task_changes group by all order by all
 -- key: snapshot_date, project_id, region, task_id, field
+-- parts: stg_changed_tasks
 -- column: snapshot_date DATE | Day of the complete capture that shows the change.
 -- column: previous_complete_date DATE | Day of the target's complete capture before it.
 -- column: project_id VARCHAR | Project of the target.
@@ -50,31 +51,10 @@ with complete as (
     cross join stg_build as build
     where captures.coverage = 'complete'
 ),
--- Which tasks differ is found by keys and hashes alone; only then are whole rows looked at.
 keys as (
-    select
-        coalesce(today.project_id, known.project_id) as project_id,
-        coalesce(today.region, known.region) as region,
-        coalesce(today.task_id, known.task_id) as task_id,
-        case
-            when known.task_id is null then 'added'
-            when today.task_id is null then 'removed'
-            when not known.is_current then 'returned'
-            else 'changed'
-        end as change,
-    from (
-        select project_id, region, task_id, is_current, content_hash
-        from before.dim_pull_tasks as known
-        semi join complete on known.project_id = complete.project_id and known.region = complete.region
-    ) as known
-    full join (
-        select project_id, region, task_id, content_hash
-        from stg_listed_tasks as today
-        semi join complete on today.project_id = complete.project_id and today.region = complete.region
-    ) as today
-        on known.project_id = today.project_id and known.region = today.region and known.task_id = today.task_id
-    where (today.task_id is not null or known.is_current)
-        and not coalesce(known.is_current and known.content_hash = today.content_hash, false)
+    select project_id, region, task_id, change
+    from stg_changed_tasks
+    where part = (select part from tidy.build)
 ),
 pairs as (
     select

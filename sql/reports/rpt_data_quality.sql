@@ -9,7 +9,7 @@
 -- column: region VARCHAR | Region of the target.
 -- column: target_name VARCHAR | Name of the target when it was last seen.
 -- column: field VARCHAR | The API's field; (answer) for what is odd about answers as a whole; masked where it looks like more than a name.
--- column: rule VARCHAR | unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding, unknown_answer_field (beside the list) or repeated_key (twice in an object).
+-- column: rule VARCHAR | unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding, unknown_answer_field (beside the list), repeated_key (twice in an object) or left_out.
 -- column: first_date DATE | First day on which it was seen.
 -- column: last_date DATE | Last day on which it was seen.
 -- column: last_occurrences BIGINT | How often it was seen on that day.

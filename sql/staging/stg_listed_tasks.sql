@@ -1,4 +1,5 @@
 -- Tasks that the answers of the day being built show, and which of them stand as they stood before.
+-- Of a capture that is not complete only tasks that are known from before: nothing else follows from it, however much it shows.
 -- kind: staging
 -- grain: one row per target and task
 -- key: project_id, region, task_id
@@ -29,5 +30,8 @@ select
     ) as is_standing,
 from tasks
 cross join tidy.build as build
+inner join stg_captures as targets
+    on tasks.project_id = targets.project_id and tasks.region = targets.region
 left join before.dim_pull_tasks as known
     on tasks.project_id = known.project_id and tasks.region = known.region and tasks.task_id = known.task_id
+where targets.coverage = 'complete' or known.task_id is not null

@@ -2,7 +2,7 @@
 -- Leaves the portable subset of SQL: list_select, list_grade_up, try(...), url_decode.
 -- kind: staging
 -- grain: one row per target and task
--- parts: projects
+-- parts: tasks
 -- key: project_id, region, task_id
 -- column: project_id VARCHAR | Project of the target.
 -- column: region VARCHAR | Region of the target.

@@ -283,9 +283,9 @@ def test_masking_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
 @pytest.mark.parametrize(
     ("cores", "settings", "threads", "memory"),
     [
-        (1, {}, 1, "300MB"),
-        (2, {}, 2, "300MB"),
-        (96, {}, 8, "320MB"),
+        (1, {}, 1, "400MB"),
+        (2, {}, 2, "400MB"),
+        (96, {}, 8, "400MB"),
         (2, {"threads": 96}, 96, "3840MB"),
         (96, {"threads": 4, "memory": "2GB"}, 4, "2GB"),
     ],
@@ -294,7 +294,7 @@ def test_threads_and_memory_are_set_together(cores: int, settings: dict, threads
     assert room_of(WarehouseSettings(**settings), cores, 20_001) == (threads, memory)
 
 
-@pytest.mark.parametrize(("tasks", "memory"), [(500_000, "300MB"), (500_010, "300MB"), (1_000_000, "600MB")])
+@pytest.mark.parametrize(("tasks", "memory"), [(500_000, "400MB"), (500_010, "400MB"), (1_000_000, "700MB")])
 def test_many_tasks_get_more_memory(tasks: int, memory: str) -> None:
     assert room_of(WarehouseSettings(), 2, tasks) == (2, memory)
 

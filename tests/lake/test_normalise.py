@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pulltasks import tables
 from pulltasks.huawei.reading import KNOWN_FIELDS, read_answer
-from pulltasks.lake import parquet
+from pulltasks.lake import parquet, tasks
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_manifest, stale_dates
 from pulltasks.lake.normalise import normalise_day
@@ -543,3 +543,65 @@ def test_what_is_odd_about_answers_as_a_whole_is_counted() -> None:
         (None, "total", "wrong_type", None, '"1"', 1),
     ]
     assert rows["captures"][0]["verdict"] == "complete"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"source_urls": ["rtmp://h/live/a"] * 100},
+        {"callback_events": [""] * 100},
+        {"backup_source_urls": [1] * 100},
+        {"new": "x" * 5000},
+        {f"new{n}": 1 for n in range(100)},
+    ],
+    ids=["addresses", "events", "wrong types", "long text", "unknown fields"],
+)
+def test_a_complete_target_that_costs_too_much_is_set_aside_by_name(monkeypatch, odd: dict[str, Any]) -> None:
+    answer = body({"task_id": "a"} | odd)
+    assert tidy(answer)["captures"][0]["verdict"] == "complete"
+    monkeypatch.setattr(tasks, "MOST_COST", 5000)
+    found = tidy(answer)
+    (row,) = found.pop("captures")
+    assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys(found, 0)
+    assert (row["verdict"], row["verdict_reason"], row["proof"]) == ("failed", "too_large_to_build", None)
+    assert (row["task_count"], row["answer_bytes"]) == (1, len(answer))
+    assert TARGET.label in row["error_message"]
+
+
+def test_of_an_incomplete_capture_the_answers_beyond_the_bound_are_counted(monkeypatch) -> None:
+    answers = [body({"task_id": f"t{n}", "status": "x" * 4000}) for n in range(10)]
+    monkeypatch.setattr(tasks, "MOST_COST", 10_000)
+    monkeypatch.setattr(tasks, "_TASKS_PER_PART", 1)
+    found = tidy(*answers, verdict="incomplete")
+    assert [row["task_id"] for row in found["pull_tasks"]] == ["t0", "t1"]
+    assert [(row["rule"], row["occurrences"]) for row in found["data_quality"]] == [("left_out", 8)]
+    assert (found["captures"][0]["verdict"], found["captures"][0]["answer_bytes"]) == (
+        "incomplete",
+        sum(map(len, answers)),
+    )
+
+
+def test_answers_that_do_not_count_cost_nothing(monkeypatch) -> None:
+    answers = [body({"task_id": "a", "status": f"{n}" * 4000}) for n in range(5)]
+    monkeypatch.setattr(tasks, "MOST_COST", 5000)
+    found = tidy(*answers, sweeps=[1, 1, 1, 1, 2])
+    assert [row["verdict"] for row in found["captures"]] == ["complete"]
+    assert [row["status"][0] for row in found["pull_tasks"]] == ["4"]
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 50])
+def test_a_row_group_ends_with_the_row_that_fills_it(tmp_path: Path, monkeypatch, pieces: int) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_TEXT", 1000)
+    table = next(table for table in tables.TABLES if table.name == "pull_task_callback_events")
+    texts = ["x" * (n * 37 % 400) for n in range(50)]
+    rows = pa.Table.from_pylist([{"event": text} for text in texts], schema=table.schema)
+    with parquet.TidyWriter(table, tmp_path / "file") as writer:
+        for begin in range(0, 50, 50 // pieces):
+            writer.add(rows.slice(begin, 50 // pieces))
+        writer.finish()
+        found = pq.ParquetFile(tmp_path / "file")
+        groups = [found.read_row_group(n)["event"].to_pylist() for n in range(found.num_row_groups)]
+    assert [text for group in groups for text in group] == texts
+    sizes = [sum(map(len, group)) for group in groups]
+    assert all(size >= 1000 > size - len(group[-1]) for size, group in zip(sizes[:-1], groups, strict=False))
+    assert len(groups) > 5

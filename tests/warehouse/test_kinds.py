@@ -18,7 +18,7 @@ COLUMNS = (ModelColumn("k", "INTEGER", "A key."), ModelColumn("v", "VARCHAR", "A
 def model(kind: str, layer: str = "marts", sql: str = "select k, v from today", moves: Moves | None = None) -> Model:
     return Model(
         name="some", layer=layer, kind=KINDS[kind], description="", grain="", key=("k",), replace=("k",),
-        arguments=(), columns=COLUMNS, checks=(), example=None, in_parts=False,
+        arguments=(), columns=COLUMNS, checks=(), example=None, parts=None,
         moves=moves, sql=sql,
         depends_on=frozenset(), reads_before=frozenset(), sources=frozenset(),
     )  # fmt: skip

@@ -90,7 +90,11 @@ def test_ancestors_are_all_that_a_model_is_built_from() -> None:
         ("dim_a", HEADER + "-- kind: view\nselect 1 as a", "dim_a.sql:7: the header says '-- kind: …' twice"),
         ("dim_a", HEADER + "-- check: a > 0\n-- check: a > 0\nselect 1 as a", "says '-- check: a > 0' twice"),
         ("dim_a", HEADER + "-- column: a BIGINT | Another.\nselect 1 as a", "describes the column a twice"),
-        ("dim_a", HEADER + "-- parts: tasks\nselect 1 as a", "parts is 'tasks'; it can be projects only"),
+        (
+            "dim_a",
+            HEADER + "-- parts: days\nselect 1 as a",
+            "parts is 'days'; it can be tasks, or a model that it reads",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, name: str, text: str, words: str) -> None:

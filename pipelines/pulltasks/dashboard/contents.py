@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # So many days of history the charts go back, and so many rows of a table the page holds; it says where it was cut.
 DAYS = 92
 ROWS = 10_000
+# Of a table no more text of addresses than this, however long each is.
+TEXT = 2_000_000
 HOURS = 8 * 24
 TONIGHT_HOURS = 24
 
@@ -178,6 +180,7 @@ WHO = {
             "tls_failed",
             "out_of_time",
             "too_large",
+            "too_large_to_build",
             "answer_too_large",
             "answer_not_json_object",
             "answer_not_recognised",
@@ -338,7 +341,7 @@ def _table(connection: duckdb.DuckDBPyConnection, table: Table, positions: Mappi
         connection,
         f"with all_rows as ({table.query}), "
         "in_order as (select *, row_number() over () as place, count(*) over () as total from all_rows), "
-        f"shown_rows as (from in_order where place <= {ROWS}), "
+        f"shown_rows as (from in_order where place <= {ROWS}{_is_within(table)}), "
         f"named as (select place, total, {', '.join(selected)} from shown_rows{joins}) "
         f"select {lists}, coalesce(max(total), 0) as total from named",
     )[0]
@@ -360,6 +363,15 @@ def _table(connection: duckdb.DuckDBPyConnection, table: Table, positions: Mappi
         "covers": table.covers,
         "total": found["total"],
     }
+
+
+def _is_within(table: Table) -> str:
+    """Return the condition that keeps the addresses of a table's first rows within `TEXT`; the first row always is."""
+    texts = [f"coalesce(strlen({name}::varchar), 0)" for name, kind in table.columns.items() if kind == "address"]
+    if not texts:
+        return ""
+    before = "over (order by place rows between unbounded preceding and 1 preceding)"
+    return f" qualify coalesce(sum({' + '.join(texts)}) {before}, 0) <= {TEXT}"
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Up to so many tasks all of them are followed; where there are more, those that changed lately or need somebody.
 MOST_TASKS = 5_000
 MOST_CHANGES = 20_000
+# A page is opened in a browser and sent by mail: of either no more text than this.
+MOST_TEXT = 2_500_000
 
 # Needs `shown_targets` and `shown_days`. The most urgent stand first, so that a cut leaves out the quietest.
 _FOLLOWED = """
@@ -38,6 +40,8 @@ ranked as (
         changed.changed_date,
         conflicts.task_id is not null or expiring.task_id is not null as needs_somebody,
         count(*) over () as total,
+        coalesce(list_sum(list_transform(tasks.source_urls || tasks.backup_source_urls, lambda url: strlen(url))), 0)
+        + coalesce(strlen(tasks.callback_url), 0) + coalesce(strlen(tasks.destination), 0) as text_bytes,
     from dim_pull_tasks as tasks
     inner join shown_targets as targets on tasks.project_id = targets.project_id and tasks.region = targets.region
     left join changed
@@ -53,11 +57,15 @@ select
     row_number() over (
         order by not needs_somebody, changed_date desc nulls last, not is_current, target, task_id
     ) - 1 as place,
+    coalesce(sum(text_bytes) over (
+        order by not needs_somebody, changed_date desc nulls last, not is_current, target, task_id
+        rows between unbounded preceding and 1 preceding
+    ), 0) as text_before,
     *
 from ranked
 where total <= $most or needs_somebody or changed_date is not null
+qualify place < $most and text_before <= $text
 order by place
-limit $most
 """
 _TASKS = """
 select
@@ -78,9 +86,12 @@ order by followed.place, spells.from_date
 _CHANGES = """
 select
     followed.place, changes.snapshot_date::varchar, changes.previous_complete_date::varchar, changes.change,
-    changes.field, changes.value_before, changes.value_after, changes.reason,
+    changes.field, changes.value_before, changes.value_after, changes.reason, count(*) over () as total,
 from fct_pull_task_changes as changes
 inner join followed using (project_id, region, task_id)
+qualify coalesce(sum(coalesce(strlen(changes.value_before), 0) + coalesce(strlen(changes.value_after), 0)) over (
+    order by changes.snapshot_date desc, followed.place, changes.field rows between unbounded preceding and 1 preceding
+), 0) <= $text
 order by changes.snapshot_date desc, followed.place, changes.field
 limit $most
 """
@@ -122,18 +133,18 @@ def read_lives(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         listed; `is_cut`: whether some of them are not followed; `changes_cut`: likewise of their changes.
     """
     con = connection
-    con.execute(_FOLLOWED, {"most": MOST_TASKS})
+    con.execute(_FOLLOWED, {"most": MOST_TASKS, "text": MOST_TEXT})
     found = con.execute(_TASKS)
     names, rows = [column[0] for column in found.description], found.fetchall()
-    changes = con.execute(_CHANGES, {"most": MOST_CHANGES}).fetchall()
+    changes = con.execute(_CHANGES, {"most": MOST_CHANGES, "text": MOST_TEXT}).fetchall()
     ((total,),) = con.execute("select count(*) from dim_pull_tasks").fetchall()
     return {
         "tasks": dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
         if rows
         else dict.fromkeys(names, ()),
         "spells": con.execute(_SPELLS).fetchall(),
-        "changes": changes,
-        "changes_cut": len(changes) == MOST_CHANGES,
+        "changes": [row[:-1] for row in changes],
+        "changes_cut": bool(changes) and changes[0][-1] > len(changes),
         "related": [
             row
             for kind, fingerprints in _RELATIONS.items()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pulltasks.huawei.reading import REPEATED_KEY, UNKNOWN_ANSWER_FIELD
+from pulltasks.huawei.reading import ANSWER, REPEATED_KEY, UNKNOWN_ANSWER_FIELD
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -56,6 +56,10 @@ class Findings:
             else:
                 self.rows.append((None, oddity.field, oddity.rule, oddity.position, oddity.raw_text, answers))
         self.rows += [(None, name, rule, None, raw_text, n) for (name, rule), (raw_text, n) in first.items()]
+
+    def add_left_out(self, answers: int) -> None:
+        """Answers whose tasks are left out, as there is no room for the rows of so many."""
+        self.rows.append((None, ANSWER, "left_out", None, str(answers), answers))
 
     def add_null(self, task_id: str, name: str, position: int) -> None:
         """A null in a list, unless it stands there for a value that was told already."""

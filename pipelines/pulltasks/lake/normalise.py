@@ -21,7 +21,7 @@ from pulltasks.lake.compaction import check_file, open_month, write_json
 from pulltasks.lake.lake import month_of, sha256_of, sync
 from pulltasks.lake.manifests import FileEntry, Manifest, RawSource, Sources, read_if_valid, stale_dates, targets_sha256
 from pulltasks.lake.parquet import TidyWriter
-from pulltasks.lake.raw import TargetLine, read_capture, read_targets
+from pulltasks.lake.raw import TargetLine, read_capture, read_targets, stream_capture
 from pulltasks.lake.rows import failed_target, tidy_target
 from pulltasks.tables import TABLES
 
@@ -109,6 +109,8 @@ def normalise_day(
             sources=Sources(targets_sha256=targets_sha256(lake, day), captures=sources),
         )
         _replace(lake, day, manifest, {name: writer.path for name, writer in writers.items()})
+    # a build follows in the same process: what the largest target took is given back before it
+    pa.default_memory_pool().release_unused()
     return NormalisedDay(day, manifest, tuple(troubles))
 
 
@@ -135,7 +137,7 @@ def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made
     target = expected.target
     try:
         with _no_search_for_cycles():
-            capture = read_capture(expected.path) if expected.path else None
+            capture = stream_capture(expected.path) if expected.path else None
             made = tidy_target(day, target, capture, expected.is_listed)
         return _Made(made, capture.capture.capture_id if capture else None)
     except LakeError as error:

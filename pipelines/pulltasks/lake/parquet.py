@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 # Fixed, so that the same rows give the same bytes.
 ROW_GROUP_ROWS = 100_000
+# A row group ends with the row that makes its text as long as this: it lies in memory as a whole.
+ROW_GROUP_TEXT = 100_000_000
+_ROWS_PER_PIECE = 5_000
 # On one day almost every value is another one: to collect them in a dictionary first costs time and room.
 _WITHOUT_DICTIONARY = frozenset(
     {"task_id", "content_hash", "stream_name", "push_args", "destination_url", "callback_url", "url"}
@@ -34,6 +39,8 @@ class TidyWriter:
         self.rows = 0
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
+        self._most_text = 0  # what the pending rows have of it, or more
+        self._is_full = False
         # in a month's file a value stands once for each day
         repeating = [column.name for column in table.columns if is_month or column.name not in _WITHOUT_DICTIONARY]
         self._writer = pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=repeating)
@@ -47,20 +54,48 @@ class TidyWriter:
 
     def add(self, rows: pa.Table) -> None:
         """Take rows that follow those before in the order of the key."""
-        self._pending.append(rows)
-        self._pending_rows += rows.num_rows
         self.rows += rows.num_rows
-        while self._pending_rows >= ROW_GROUP_ROWS:
-            self._write(ROW_GROUP_ROWS)
+        for begin in range(0, rows.num_rows, _ROWS_PER_PIECE):
+            piece = rows.slice(begin, _ROWS_PER_PIECE)
+            while piece.num_rows:
+                taken = self._rows_to_take(piece)
+                self._pending.append(piece.slice(0, taken))
+                self._pending_rows += taken
+                if self._is_full:
+                    self._write()
+                piece = piece.slice(taken)
 
     def finish(self) -> None:
         """Write what is left and end the file."""
-        self._write(self._pending_rows)
+        self._write()
         self._writer.close()
 
-    def _write(self, rows: int) -> None:
-        whole = pa.concat_tables([self.table.schema.empty_table(), *self._pending]).combine_chunks()
-        if rows:
-            self._writer.write_table(whole.slice(0, rows), row_group_size=ROW_GROUP_ROWS)
-        rest = whole.slice(rows)
-        self._pending, self._pending_rows = [rest], rest.num_rows
+    def _rows_to_take(self, piece: pa.Table) -> int:
+        """How many rows of a piece belong to the row group that is begun: up to the one that makes it full."""
+        rows: int = min(piece.num_rows, ROW_GROUP_ROWS - self._pending_rows)
+        self._is_full = self._pending_rows + rows == ROW_GROUP_ROWS
+        self._most_text += piece.slice(0, rows).nbytes
+        if self._most_text < ROW_GROUP_TEXT:  # arrays are never smaller than their text, which costs time to measure
+            return rows
+        before = int(sum(_text_sizes(part).sum() for part in self._pending))
+        text = before + np.cumsum(_text_sizes(piece.slice(0, rows)))
+        self._most_text = int(text[-1])
+        if self._most_text < ROW_GROUP_TEXT:
+            return rows
+        self._is_full = True
+        return int(np.searchsorted(text, ROW_GROUP_TEXT)) + 1
+
+    def _write(self) -> None:
+        if self._pending_rows:
+            group = pa.concat_tables(self._pending).combine_chunks()
+            self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+        self._pending, self._pending_rows, self._most_text, self._is_full = [], 0, 0, False
+
+
+def _text_sizes(rows: pa.Table) -> np.ndarray:
+    """How many bytes of text each row has."""
+    sizes = np.zeros(rows.num_rows, np.int64)
+    for column in rows.columns:
+        if pa.types.is_string(column.type):
+            sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+    return sizes

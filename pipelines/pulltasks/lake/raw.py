@@ -22,7 +22,7 @@ from pulltasks.json_reading import decode_file
 from pulltasks.names import target_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 # 2: the last line ends with the SHA-256 of all that stands before it. Files of format 1 have none.
@@ -202,10 +202,10 @@ class RawWriter:
 
 
 class RawCapture(msgspec.Struct, frozen=True):
-    """One file of the archive."""
+    """One file of the archive; its answers may be iterated over more than once."""
 
     capture: CaptureLine
-    answers: list[AnswerLine]
+    answers: Iterable[AnswerLine]
     verdict: VerdictLine
 
 
@@ -232,6 +232,34 @@ def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:
     if capture.format > FORMAT:
         raise LakeError(f"{path}: written by a newer pulltasks (format {capture.format}); upgrade this one")
     return RawCapture(capture, cast("list[AnswerLine]", answers), verdict)
+
+
+def stream_capture(path: Path) -> RawCapture:
+    """Return one file as `read_capture` does, with answers that are read one at a time whenever they are iterated over.
+
+    Raises:
+        LakeError: when the file is missing, damaged or has no verdict.
+    """
+    return msgspec.structs.replace(read_capture(path, with_answers=False), answers=_AnswersOf(path))
+
+
+class _AnswersOf:
+    """The answers of a file that was checked, never held all at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[AnswerLine]:
+        decode = msgspec.json.Decoder(CaptureLine | AnswerLine | VerdictLine).decode
+        try:
+            for line in _lines(self._path):
+                content = decode(line)
+                if isinstance(content, AnswerLine):
+                    yield content
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            raise LakeError(
+                f"{self._path}: cannot be read as a raw capture ({error}); restore it from a backup"
+            ) from None
 
 
 def read_capture_id(path: Path) -> str | None:

@@ -6,7 +6,7 @@ Does not live here: which tasks count (tasks), files (normalise, parquet, lake),
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pulltasks import tables
 from pulltasks.lake.findings import Findings
 from pulltasks.lake.raw import ids_sha256
-from pulltasks.lake.tasks import Tasks, columns_of, counting_tasks
+from pulltasks.lake.tasks import MOST_COST, Tasks, columns_of, counting_tasks, no_tasks
 from pulltasks.times import read_times
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _LISTS = {"source_urls": "primary", "backup_source_urls": "backup"}
 # The reason of a day whose rows are not the tasks that its capture judged.
 ROWS_DIFFER = "rows_differ_from_verdict"
+# The reason of a day that is set aside, as its rows would cost more memory than those of a target may.
+TOO_LARGE = "too_large_to_build"
 
 
 def tidy_target(
@@ -37,6 +39,11 @@ def tidy_target(
     """The rows of one target and day, one sorted Arrow table per tidy table; a function of its arguments alone."""
     findings = Findings()
     tasks = counting_tasks(capture, findings)
+    if capture and tasks.left_out and capture.verdict.verdict == "complete":
+        findings, capture = Findings(), _set_aside(capture)
+        tasks = replace(no_tasks(), answer_bytes=tasks.answer_bytes)
+    elif tasks.left_out:
+        findings.add_left_out(tasks.left_out)
     capture = capture and _held_against(tasks.ids, capture)
     place = _Place(day, target.project_id, target.region)
     children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, tasks, findings)}
@@ -61,6 +68,19 @@ def failed_target(day: date, target: TargetLine, reason: str, text: str, is_list
     }
     empty = {table.name: place.table(table, [()] * (len(table.columns) - 3)) for table in tables.TABLES}
     return empty | {tables.CAPTURES.name: _captures(day, target, row, is_listed)}
+
+
+def _set_aside(capture: RawCapture) -> RawCapture:
+    """The capture, failed: it is complete, and its rows are too large to build beside those of others."""
+    text = (
+        f"{capture.capture.target.label}: complete with {capture.verdict.task_count} tasks, and set aside "
+        f"({TOO_LARGE}): its tables would take more than {MOST_COST // 1_000_000} MB. Its raw file is kept and its "
+        "last known tasks stay; delete tasks, shorten their lists, or move some to another project"
+    )
+    failed = msgspec.structs.replace(
+        capture.verdict, verdict="failed", proof=None, evidence=None, verdict_reason=TOO_LARGE, error_message=text
+    )
+    return msgspec.structs.replace(capture, verdict=failed)
 
 
 def _held_against(ids: list[str], capture: RawCapture) -> RawCapture:
@@ -107,11 +127,10 @@ class _Place:
 def _pull_tasks(place: _Place, tasks: Tasks, capture: RawCapture | None, findings: Findings) -> pa.Table:
     columns: list[Any] = []
     for api_field in tables.API_FIELDS:
+        if api_field.kind == "texts":
+            continue
         values = tasks.fields[api_field.name]
-        if api_field.kind == "time":
-            columns += _times(tasks.ids, api_field.name, values, findings)
-        elif api_field.kind != "texts":
-            columns.append(values)
+        columns += _times(tasks.ids, api_field.name, values, findings) if api_field.kind == "time" else [values]
     columns.append(pc.is_valid(tasks.fields["callback_events"]))
     columns += [tasks.hashes, tasks.extras]
     columns.append(pa.repeat(pa.scalar(capture.capture.capture_id if capture else None, tables.TEXT), len(tasks.ids)))
@@ -131,9 +150,10 @@ def _source_urls(place: _Place, tasks: Tasks, findings: Findings) -> pa.Table:
     # The key orders by role: of each task first the backup list, then the primary one.
     names = ("backup_source_urls", "source_urls")
     ids = tasks.ids
-    both = pa.concat_arrays([tasks.fields[name] for name in names])
-    by_task = np.arange(2 * len(ids)).reshape(2, len(ids)).T.ravel()
-    owners, positions, urls = _flattened(both.take(pa.array(by_task)))
+    by_task = pa.array(np.arange(2 * len(ids)).reshape(2, len(ids)).T.ravel())
+    # the lists are not needed any more, and half of what a target takes in memory
+    both = pa.concat_arrays([tasks.fields.pop(name) for name in names]).take(by_task)
+    owners, positions, urls = _flattened(both)
     for place_of_null in _nulls(urls):
         task, name = ids[owners[place_of_null] // 2], names[owners[place_of_null] % 2]
         findings.add_null(task, name, int(positions[place_of_null]))
@@ -168,7 +188,7 @@ def _of_capture(capture: RawCapture, tasks: Tasks) -> dict[str, Any]:
     return {name: value for name, value in verdict.items() if name in tables.CAPTURES.schema.names} | {
         "capture_id": capture.capture.capture_id,
         "changed_while_listing": tasks.changed,
-        "answer_bytes": sum(answer.size for answer in capture.answers),
+        "answer_bytes": tasks.answer_bytes,
         "started_at": capture.capture.started_at.astimezone(UTC).replace(tzinfo=None),
         "finished_at": capture.verdict.finished_at.astimezone(UTC).replace(tzinfo=None),
     }

@@ -27,9 +27,18 @@ if TYPE_CHECKING:
     from pulltasks.lake.raw import AnswerLine, RawCapture
 
 OK = 200
+# What the rows of one target and day may cost in memory, in bytes: its tables and its build stay below 1 GB so. Beyond
+# it a complete target is set aside by name, and of one that is not complete the answers that came later are left out.
+MOST_COST = 100_000_000
+# Beside its text, a row costs its keys in each table, a surprise an object of its own.
+COST_OF_TASK = 100
+COST_OF_ELEMENT = 50
+COST_OF_SURPRISE = 500
 _ARROW_TYPES = {"text": tables.TEXT, "time": tables.TEXT, "integer": tables.COUNT, "texts": tables.TEXTS}
 _KINDS = {f.name: f.kind for f in tables.API_FIELDS}
+_LISTS = [f.name for f in tables.API_FIELDS if f.kind == "texts"]
 _TASKS_PER_PART = 1000  # fewer, and making arrays costs more than it saves
+_BYTES_PER_PART = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class Tasks:
         hashes: of the objects that came.
         extras: their unknown fields as JSON; null where there are none.
         changed: how many of them were shown with different contents.
+        answer_bytes: size of all answers, whether they count or not.
+        left_out: answers that count whose tasks are left out, as they cost more than `MOST_COST`.
     """
 
     ids: list[str]
@@ -49,6 +60,8 @@ class Tasks:
     hashes: pa.Array
     extras: pa.Array
     changed: int
+    answer_bytes: int = 0
+    left_out: int = 0
 
 
 @dataclass
@@ -57,7 +70,11 @@ class _OddTask:
 
     oddities: list[Oddity]
     wrong_types: list[tuple[str, object, int | None]] = field(default_factory=list)  # field, value, position
-    unknown: dict[str, object] = field(default_factory=dict)
+    unknown: dict[str, msgspec.Raw] = field(default_factory=dict)  # as canonical JSON, a tenth of the objects
+
+    @property
+    def surprises(self) -> int:
+        return len(self.oddities) + len(self.wrong_types) + len(self.unknown)
 
     def tell(self, task_id: str, findings: Findings) -> None:
         for oddity in self.oddities:
@@ -68,47 +85,112 @@ class _OddTask:
             findings.add_unknown(task_id, name, value)
 
 
+class _Full(Exception):
+    """The rows of a target cost more than they may."""
+
+
+@dataclass
+class _Room:
+    """What the rows of a target may still cost."""
+
+    left: int
+
+    def take(self, cost: int) -> None:
+        self.left -= cost
+        if self.left < 0:
+            raise _Full
+
+
+@dataclass
+class _Gathered:
+    """The rows of all answers that count, a few answers at a time as arrays."""
+
+    hashes: list[str] = field(default_factory=list)  # of all rows, as they came
+    newest: dict[str, int] = field(default_factory=dict)  # task -> its last row
+    changed: set[str] = field(default_factory=set)
+    arrays: list[dict[str, pa.Array]] = field(default_factory=list)
+    odd: dict[int, _OddTask] = field(default_factory=dict)  # by row
+    of_answers: Counter[Oddity] = field(default_factory=Counter)
+
+    def add(self, part: list[Reading], room: _Room) -> None:
+        """Add the rows of a few answers: all of them, or none where there is no room."""
+        tasks: list[Any] = []
+        odd: dict[int, _OddTask] = {}
+        for reading in part:
+            typed, odd_tasks = _typed(reading, room)
+            odd |= {len(self.hashes) + len(tasks) + place: odd_task for place, odd_task in odd_tasks.items()}
+            tasks += typed
+        arrays = _arrays(tasks)
+        elements = sum(len(arrays[name].flatten()) for name in _LISTS)
+        room.take(COST_OF_TASK * len(tasks) + COST_OF_ELEMENT * elements)
+        self.arrays.append(arrays)
+        self.odd |= odd
+        for reading in part:
+            self.of_answers.update(reading.oddities)
+            for task_id, digest in zip(reading.ids, _hashes(reading), strict=True):
+                before = self.newest.get(task_id)
+                if before is not None and self.hashes[before] != digest:
+                    self.changed.add(task_id)
+                self.newest[task_id] = len(self.hashes)
+                self.hashes.append(digest)
+
+
 def counting_tasks(capture: RawCapture | None, findings: Findings) -> Tasks:
     """The tasks of the answers that count; of several contents of one task the answer received last wins.
 
     A few answers at a time become arrays, while their objects are in the processor's cache; at the end the rows that
-    count are taken from all of them. Only of those is told what is odd.
+    count are taken from all of them. Only of those is told what is odd. Once there is no more room, the answers that
+    follow are counted and not read.
     """
-    hashes: list[str] = []  # of all rows, as they came
-    newest: dict[str, int] = {}  # task -> its last row
-    changed = set()
-    parts: list[dict[str, pa.Array]] = []
-    odd: dict[int, _OddTask] = {}  # by row
-    of_answers: Counter[Oddity] = Counter()
-    for part in _in_parts(_readings_that_count(capture)):
-        tasks: list[Any] = []
-        for reading in part:
-            of_answers.update(reading.oddities)
-            typed, odd_tasks = _typed(reading)
-            tasks += typed
-            odd |= {len(hashes) + place: odd_task for place, odd_task in odd_tasks.items()}
-            for task_id, digest in zip(reading.ids, _hashes(reading), strict=True):
-                before = newest.get(task_id)
-                if before is not None and hashes[before] != digest:
-                    changed.add(task_id)
-                newest[task_id] = len(hashes)
-                hashes.append(digest)
-        parts.append(_arrays(tasks))
+    answers = _Answers(capture, _Room(MOST_COST))
+    gathered = _Gathered()
+    for part in _in_parts(answers.readings()):
+        try:
+            gathered.add([reading for reading, _ in part], answers.room)
+        except _Full:
+            answers.left_out += len(part)
+    newest, odd = gathered.newest, gathered.odd
     ids = sorted(newest)
     rows = [newest[task_id] for task_id in ids]
-    findings.add_of_answers(of_answers)
+    findings.add_of_answers(gathered.of_answers)
     for task_id, row in zip(ids, rows, strict=True):
         if row in odd:
             odd[row].tell(task_id, findings)
     order = pa.array(rows, pa.int64())
-    parts = parts or [_arrays([])]
+    extras = _extras(odd, rows)
     return Tasks(
         ids,
-        {name: pa.concat_arrays([part[name] for part in parts]).take(order) for name in _KINDS},
-        pa.array(hashes, tables.TEXT).take(order),
-        pa.array([_as_json(odd[row].unknown) if row in odd else None for row in rows], tables.TEXT),
-        len(changed),
+        _in_order(gathered.arrays or [_arrays([])], order),
+        pa.array(gathered.hashes, tables.TEXT).take(order),
+        extras,
+        len(gathered.changed),
+        answers.bytes,
+        answers.left_out,
     )
+
+
+def no_tasks() -> Tasks:
+    """Return what a target has whose tasks cannot be kept."""
+    texts = pa.array([], tables.TEXT)
+    return Tasks([], _arrays([]), texts, texts, 0)
+
+
+def _extras(odd: dict[int, _OddTask], rows: list[int]) -> pa.Array:
+    """The unknown fields of rows as JSON; what they are taken from is let go, a few rows at a time."""
+    parts = [pa.array([], tables.TEXT)]
+    for begin in range(0, len(rows), _TASKS_PER_PART):
+        found = [odd.pop(row, None) for row in rows[begin : begin + _TASKS_PER_PART]]
+        parts.append(pa.array([_as_json(task.unknown) if task else None for task in found], tables.TEXT))
+    return pa.concat_arrays(parts)
+
+
+def _in_order(parts: list[dict[str, pa.Array]], order: pa.Array) -> dict[str, pa.Array]:
+    """The rows of all parts that count, field by field, so that no more than one field lies in memory twice."""
+    fields = {}
+    for name in _KINDS:
+        whole = pa.concat_arrays([part.pop(name) for part in parts])
+        fields[name] = whole.take(order)
+    return fields
 
 
 def columns_of(rows: list[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
@@ -116,7 +198,7 @@ def columns_of(rows: list[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]
     return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
-def _as_json(unknown: dict[str, object]) -> str | None:
+def _as_json(unknown: dict[str, msgspec.Raw]) -> str | None:
     return canonical_json(unknown).decode() if unknown else None
 
 
@@ -130,20 +212,37 @@ def _hashes(reading: Reading) -> list[str]:
     return digests
 
 
-def _readings_that_count(capture: RawCapture | None) -> Iterator[Reading]:
-    """What the good answers say; of a complete capture the pages that its proof rests on."""
-    if capture is None:
-        return
-    counted, is_by_page = capture.verdict.counted_sweep, capture.verdict.offset_unit == "pages"
-    for answer in capture.answers:
-        if answer.status != OK or (counted is not None and answer.sweep != counted):
-            continue
-        reading = read_answer(answer.readable)
-        if counted is not None and (reading.flaw or _contradicts_total(reading, answer, is_by_page=is_by_page)):
-            continue
-        if answer.old_encoding:
-            reading.oddities.append(Oddity(ANSWER, "old_encoding", original(answer.old_encoding)))
-        yield reading
+class _Answers:
+    """The good answers of a capture, read for as long as there is room; of a complete one those its proof rests on."""
+
+    def __init__(self, capture: RawCapture | None, room: _Room) -> None:
+        self.room = room
+        self.bytes = 0
+        self.left_out = 0
+        self._capture = capture
+
+    def readings(self) -> Iterator[tuple[Reading, int]]:
+        """Give what each answer that counts says, and its size; go through all answers, for their sizes."""
+        if self._capture is None:
+            return
+        verdict = self._capture.verdict
+        counted, is_by_page = verdict.counted_sweep, verdict.offset_unit == "pages"
+        for answer in self._capture.answers:
+            size = answer.size
+            self.bytes += size
+            if answer.status != OK or (counted is not None and answer.sweep != counted):
+                continue
+            try:
+                self.room.take(size)
+            except _Full:
+                self.left_out += 1
+                continue
+            reading = read_answer(answer.readable)
+            if counted is not None and (reading.flaw or _contradicts_total(reading, answer, is_by_page=is_by_page)):
+                continue
+            if answer.old_encoding:
+                reading.oddities.append(Oddity(ANSWER, "old_encoding", original(answer.old_encoding)))
+            yield reading, size
 
 
 def _contradicts_total(reading: Reading, answer: AnswerLine, *, is_by_page: bool) -> bool:
@@ -153,16 +252,17 @@ def _contradicts_total(reading: Reading, answer: AnswerLine, *, is_by_page: bool
     return contradicts_total(len(reading.tasks), reading.total, rows_before, answer.limit)
 
 
-def _in_parts(readings: Iterable[Reading]) -> Iterator[list[Reading]]:
-    """Some readings at a time."""
-    part: list[Reading] = []
-    tasks = 0
-    for reading in readings:
-        part.append(reading)
+def _in_parts(readings: Iterable[tuple[Reading, int]]) -> Iterator[list[tuple[Reading, int]]]:
+    """Some readings at a time, with their sizes."""
+    part: list[tuple[Reading, int]] = []
+    tasks = size = 0
+    for reading, bytes_read in readings:
+        part.append((reading, bytes_read))
         tasks += len(reading.tasks)
-        if tasks >= _TASKS_PER_PART:
+        size += bytes_read
+        if tasks >= _TASKS_PER_PART or size >= _BYTES_PER_PART:
             yield part
-            part, tasks = [], 0
+            part, tasks, size = [], 0, 0
     if part:
         yield part
 
@@ -178,17 +278,23 @@ def _arrays(tasks: list[Any]) -> dict[str, pa.Array]:
     }
 
 
-def _typed(reading: Reading) -> tuple[list[Any], dict[int, _OddTask]]:
+def _typed(reading: Reading, room: _Room) -> tuple[list[Any], dict[int, _OddTask]]:
     """The tasks of an answer, each as a `Task`, and what is odd, by place in the answer."""
     if reading.is_as_documented:
         return reading.tasks, {}
-    odd = {place: _OddTask(reading.task_oddities.get(place, [])) for place in range(len(reading.tasks))}
-    return [_typed_task(task, odd[place]) for place, task in enumerate(reading.tasks)], odd
+    typed, odd = [], {}
+    for place, task in enumerate(reading.tasks):
+        odd[place] = _OddTask(reading.task_oddities.get(place, []))
+        # before its lists are looked at: an object for each of millions of elements is too much already
+        room.take(COST_OF_ELEMENT * sum(len(value) for value in task.values() if isinstance(value, list)))
+        typed.append(_typed_task(task, odd[place]))
+        room.take(COST_OF_SURPRISE * odd[place].surprises)
+    return typed, odd
 
 
 def _typed_task(task: dict[str, Any], odd: _OddTask) -> Any:
     """A task as it came, as a `Task`; a value of the wrong type becomes null, and an unknown field is left out."""
-    odd.unknown = {name: value for name, value in task.items() if name not in KNOWN_FIELDS}
+    odd.unknown = {name: msgspec.Raw(canonical_json(v)) for name, v in task.items() if name not in KNOWN_FIELDS}
     known = {name: value for name, value in task.items() if name in KNOWN_FIELDS}
     try:
         return msgspec.convert(known, Task)

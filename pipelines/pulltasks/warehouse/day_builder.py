@@ -6,23 +6,27 @@ Does not live here: in which order, and over which days (working_copy), what bec
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pulltasks.errors import LakeError, ModelError
+from pulltasks.errors import BuildOutOfMemory, LakeError, ModelError
 from pulltasks.lake.compaction import check_file
 from pulltasks.lake.lake import month_of
 from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_manifest
+from pulltasks.lake.rows import TOO_LARGE
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.masking import scrub
 from pulltasks.sql_literals import quoted
-from pulltasks.tables import SCHEMA_VERSION, TABLES
+from pulltasks.tables import CAPTURES, PULL_TASKS, SCHEMA_VERSION, TABLES
 from pulltasks.warehouse.finish import NOT_WRITTEN, not_written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import date
     from pathlib import Path
     from typing import Literal
 
@@ -32,8 +36,27 @@ if TYPE_CHECKING:
 
 # A task that stands since longer is masked again: no more manifests than these are looked at.
 MOST_DAYS_TAKEN_OVER = 60
-# Of a model that is built in parts, so many tasks at a time.
+# Of a model that is built in parts, so many tasks at a time, and so much of their text.
 TASKS_PER_PART = 50_000
+TEXT_PER_PART = 32_000_000
+# The texts of a task without bound; all others are names and times.
+_TEXTS = {
+    "pull_tasks": "strlen(concat(extra, push_args, destination_url, callback_url, stream_name, domain, app_name))",
+    "pull_task_source_urls": "100 + coalesce(strlen(url), 0)",
+    "pull_task_callback_events": "100 + coalesce(strlen(event), 0)",
+}
+# The database's words for it where a checkpoint needs the memory, which is an error of another kind.
+_NO_MEMORY = re.compile(r"failed to allocate|could not allocate|failed to pin", re.IGNORECASE)
+_KEY = "project_id, region, task_id"
+
+
+# Targets whose rows of a day are left out of a build, by day.
+SetAside = Mapping[date, Collection[tuple[str, str]]]
+NOTHING_SET_ASIDE: SetAside = {}
+_SET_ASIDE_TEXT = (
+    f"set aside ({TOO_LARGE}): a build with the rows of this target and day needs more memory than it may take. "
+    "The last known tasks stay; raise warehouse.memory"
+)
 
 
 class DayBuilder:
@@ -47,6 +70,7 @@ class DayBuilder:
         adds_one_day: bool,
         read_once: Collection[str],
         display_timezone: str = "UTC",
+        set_aside: SetAside = NOTHING_SET_ASIDE,
     ) -> None:
         self.adds_one_day = adds_one_day
         self._connection = connection
@@ -54,10 +78,14 @@ class DayBuilder:
         self._read_once = read_once
         self._display_timezone = display_timezone
         self._checked: set[Path] = set()
+        self._set_aside = set_aside
+        self._day: date | None = None
+        self._rows_of_day: dict[str, str] = {}  # the selects of its tidy tables
 
     def enter(self, day: date) -> None:
         """Point the tidy tables at `day`, after making sure that they are what its manifest names."""
         con = self._connection
+        self._day = day
         manifest = read_manifest(self._lake.manifest_file(day))
         if manifest.schema_version > SCHEMA_VERSION:
             raise LakeError(
@@ -67,26 +95,31 @@ class DayBuilder:
         for table in TABLES:
             path = self._tidy_file(manifest, table.name)
             rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
+            rows = self._rows_of_day[table.name] = _without(rows, table.name, self._set_aside.get(day, ()))
             con.execute(f"create or replace view whole_day.main.{table.name} as {rows}")
         con.execute(
             "create or replace table tidy.main.build as select $1::date as snapshot_date, $2::varchar as timezone, "
-            "$3::varchar as display_timezone, $4::date as same_schema_since",
-            [day, self._timezone(), self._display_timezone, self._same_schema_since(day, manifest.schema_version)],
+            "$3::varchar as display_timezone, $4::date as same_schema_since, 0::bigint as part, "
+            "$5::bigint as text_per_part",
+            [
+                day,
+                self._timezone(),
+                self._display_timezone,
+                self._same_schema_since(day, manifest.schema_version),
+                TEXT_PER_PART,
+            ],
         )
         self._show()
 
     def make(self, model: Model, place: str, sort: Literal["table", "temp table", "view"]) -> int:
         """Run the model's select for the day that was entered, into a place; returns how many rows it gave."""
-        first, *others = self._parts() if model.in_parts else ["true"]
-        if others:
-            self._show(first)
         is_there = self.adds_one_day and place == model.place and model.is_published
         into = f"insert into {place} by name" if is_there else f"create or replace {sort} {place} as"
-        self.execute(model, f"{into} {model.sql}")
-        for part in others:
-            self._show(part)
-            self.execute(model, f"insert into {place} {model.sql}")
-        if others:
+        for show in self._parts(model):
+            show()
+            self.execute(model, f"{into} {model.sql}")
+            into = f"insert into {place}"
+        if model.parts == "tasks":
             self._show()
         self.compare_columns(model, place)
         return self.count(place)
@@ -103,10 +136,12 @@ class DayBuilder:
         except duckdb.Error as error:
             if NOT_WRITTEN.search(str(error)):
                 raise not_written(error) from None
-            if isinstance(error, duckdb.OutOfMemoryException):
-                raise ModelError(
+            if self._day and (isinstance(error, duckdb.OutOfMemoryException) or _NO_MEMORY.search(str(error))):
+                raise BuildOutOfMemory(
                     f"{model.name}: the build needs more memory than it may take; raise warehouse.memory, or lower "
-                    "warehouse.threads"
+                    "warehouse.threads",
+                    self._day,
+                    self._heaviest_target(),
                 ) from None
             raise ModelError(f"{model.name}: {scrub(str(error))}") from None
 
@@ -152,24 +187,53 @@ class DayBuilder:
             since = earlier
         return since
 
-    def _show(self, projects: str = "true") -> None:
-        """Let the tidy tables show the day, or the rows of some of its projects."""
+    def _show(self, tasks: str = "true") -> None:
+        """Let the tidy tables show the day, or the rows of some of its tasks."""
         for table in TABLES:
-            rows = f"from whole_day.main.{table.name} where {projects}"
+            rows = f"from whole_day.main.{table.name} where {tasks if table.name in _TEXTS else 'true'}"
             self._connection.execute(f"create or replace view tidy.main.{table.name} as {rows}")
 
-    def _parts(self) -> list[str]:
-        """Conditions that divide the day's projects, in their order, into parts of not too many tasks."""
-        counts = self._connection.execute(
-            "select project_id, count(*) from tidy.main.pull_tasks group by all order by all"
+    def _parts(self, model: Model) -> list[Callable[[], None]]:
+        """What shows a model one part of the day after the other."""
+        if model.parts is None:
+            return [lambda: None]
+        if model.parts == "tasks":
+            return [partial(self._show, tasks) for tasks in self._parts_of_tasks()]
+        last = self._scalar(f"select coalesce(max(part), 0) from {model.parts}")
+        return [partial(self._show_part, number) for number in range(last + 1)]
+
+    def _show_part(self, number: int) -> None:
+        self._connection.execute("update tidy.main.build set part = $1", [number])
+
+    def _parts_of_tasks(self) -> list[str]:
+        """Conditions that divide the day's tasks, in the order of their keys, into parts of bounded size."""
+        sizes = " union all ".join(
+            f"select {_KEY}, {int(name == PULL_TASKS.name)} as tasks, {text} as text from tidy.main.{name}"
+            for name, text in _TEXTS.items()
+        )
+        if not self._scalar(f"select sum(tasks) > {TASKS_PER_PART} or sum(text) > {TEXT_PER_PART} from ({sizes})"):
+            return ["true"]
+        before = f"over (order by {_KEY} rows between unbounded preceding and 1 preceding)"
+        part = (
+            f"coalesce(sum(tasks) {before}, 0) // {TASKS_PER_PART} + coalesce(sum(text) {before}, 0) // {TEXT_PER_PART}"
+        )
+        of_tasks = f"select {_KEY}, sum(tasks) as tasks, sum(text) as text from ({sizes}) group by all"
+        begins = self._connection.execute(
+            f"select min(({_KEY})) as first from (select *, {part} as part from ({of_tasks})) "
+            "group by part order by first"
         ).fetchall()
-        parts, after, tasks = [], "true", 0
-        for project_id, count in counts:
-            if tasks and tasks + count > TASKS_PER_PART:
-                parts.append(f"{after} and project_id < {quoted(project_id)}")
-                after, tasks = f"project_id >= {quoted(project_id)}", 0
-            tasks += count
-        return [*parts, after]
+        return [_between(begin, end) for begin, end in pairwise([None, *(row[0] for row in begins[1:]), None])]
+
+    def _heaviest_target(self) -> tuple[str, str] | None:
+        """The target with the most text on the day that was entered, by a database that still has memory."""
+        sizes = " union all ".join(
+            f"select project_id, region, 1 + {text} as text from ({self._rows_of_day[name]})"
+            for name, text in _TEXTS.items()
+        )
+        heaviest = f"select project_id, region from ({sizes}) group by all order by sum(text) desc, project_id, region"
+        with duckdb.connect(config={"threads": 1}) as other:
+            found = other.execute(f"{heaviest} limit 1").fetchone()
+        return (found[0], found[1]) if found else None
 
     def _tidy_file(self, manifest: Manifest, table: str) -> Path:
         """The day's file, or its month's, after making sure that it is what the manifest names."""
@@ -189,3 +253,29 @@ class DayBuilder:
     def _scalar(self, query: str) -> Any:
         ((value,),) = self._connection.execute(query).fetchall()
         return value
+
+
+def _between(begin: tuple[str, ...] | None, end: tuple[str, ...] | None) -> str:
+    """A condition on tasks from `begin` on and before `end`; its projects let whole row groups be passed over."""
+    bounds = [(sign, [quoted(part) for part in key]) for sign, key in ((">=", begin), ("<", end)) if key is not None]
+    return (
+        " and ".join(
+            f"project_id {sign[0]}= {project} and (project_id {sign[0]} {project} or "
+            f"region {sign[0]} {region} or (region = {region} and task_id {sign} {task}))"
+            for sign, (project, region, task) in bounds
+        )
+        or "true"
+    )
+
+
+def _without(rows: str, table: str, targets: Collection[tuple[str, str]]) -> str:
+    """Rows of a tidy table without those of some targets, whose captures count as failed."""
+    if not targets:
+        return rows
+    is_one = f"(project_id, region) in ({', '.join(f'({quoted(p)}, {quoted(r)})' for p, r in sorted(targets))})"
+    if table != CAPTURES.name:
+        return f"select * from ({rows}) where not {is_one}"
+    columns = {"verdict": "failed", "verdict_reason": TOO_LARGE, "error_message": _SET_ASIDE_TEXT}
+    replaced = [f"case when {is_one} then {quoted(value)} else {name} end as {name}" for name, value in columns.items()]
+    replaced += [f"case when not {is_one} then {name} end as {name}" for name in ("proof", "evidence")]
+    return f"select * replace ({', '.join(replaced)}) from ({rows})"

@@ -43,8 +43,9 @@ class Model:
         replace: those of the key by which new rows push out old ones; all, unless the header says otherwise.
         arguments: what a macro is called with.
         checks: conditions that every row must meet.
-        in_parts: whether the rows of a project come of its own rows alone, so that it may be built for some projects
-            after the others (`-- parts: projects`).
+        parts: `tasks`, where the rows of a task come of its own rows alone, so that it may be built for some tasks
+            after the others; a model that numbers the parts, where it reads of that what `tidy.build.part` says; else
+            None.
         moves: what changes in rows from before the day that do not change otherwise (`-- moves: a, b from stg_c`).
         example: a query that shows what the table is good for; None for what is not published.
         depends_on: the models it reads.
@@ -63,7 +64,7 @@ class Model:
     columns: tuple[ModelColumn, ...]
     checks: tuple[str, ...]
     example: str | None
-    in_parts: bool
+    parts: str | None
     moves: Moves | None
     sql: str
     depends_on: frozenset[str]
@@ -106,7 +107,7 @@ class Model:
             self.arguments,
             columns,
             self.checks,
-            self.in_parts,
+            self.parts,
             self.moves,
         )
         return hash_of(self.name, without_comments(self.sql), repr(decisive))

@@ -165,8 +165,8 @@ def _read(path: Path, text: str, tree: str, headers: dict[str, _Header]) -> Mode
         if times > 1:
             raise ModelError(f"{path}: the header describes the column {column} twice")
     parts = fields.all("parts")
-    if parts and parts != ["projects"]:
-        raise ModelError(f"{path}: parts is {parts[0]!r}; it can be projects only")
+    if parts and parts != ["tasks"] and parts[0] not in tables:
+        raise ModelError(f"{path}: parts is {parts[0]!r}; it can be tasks, or a model that it reads")
     key = fields.names("key")
     moves = next((_moves(path, value) for value in fields.all("moves")), None)
     return Model(
@@ -181,7 +181,7 @@ def _read(path: Path, text: str, tree: str, headers: dict[str, _Header]) -> Mode
         columns=columns,
         checks=tuple(fields.all("check")),
         example=fields.one("example") if kind.is_published else None,
-        in_parts=bool(parts),
+        parts=parts[0] if parts else None,
         moves=moves,
         sql=text,
         depends_on=frozenset([*(name for name in tables if "." not in name), *([moves.source] if moves else [])]),

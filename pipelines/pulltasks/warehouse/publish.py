@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import duckdb
 
-from pulltasks.errors import ModelError
+from pulltasks.errors import BuildOutOfMemory, ModelError
 from pulltasks.sql_literals import escaped
 from pulltasks.warehouse.finish import finish_file
 from pulltasks.warehouse.plan import Plan, plan_build, remove_builds_of_other_masks
@@ -79,15 +79,23 @@ def build_steps(
     Raises:
         ModelError: when SQL or a check fails; what was published before stays.
     """
-    if not plan.is_up_to_date:
-        with working_copy(lake, models, settings, plan, on_day) as work:
-            for model in models.in_order:
-                if model.name in shown:
-                    yield Built(work.run(model.name), work.preview(model.name), plan.inputs)
-            if not publish:
-                return None
-            yield CrossChecked(work.cross_checks())
-            return work.publish(now)
+    set_aside: dict[date, set[tuple[str, str]]] = {}
+    pending = [model.name for model in models.in_order if model.name in shown]
+    while not plan.is_up_to_date:
+        try:
+            with working_copy(lake, models, settings, plan, on_day, set_aside) as work:
+                while pending:
+                    yield Built(work.run(pending[0]), work.preview(pending.pop(0)), plan.inputs)
+                if not publish:
+                    return None
+                cross_checks = work.cross_checks()
+                yield CrossChecked(cross_checks)
+                return work.publish(now)
+        except BuildOutOfMemory as error:
+            # without the target that weighs most on that day, which is named; the others are published
+            if error.heaviest is None:
+                raise
+            set_aside.setdefault(error.day, set()).add(error.heaviest)
     if plan.base is None:
         raise ModelError("there is nothing to build")
     if not plan.has_words:

@@ -25,7 +25,7 @@ from pulltasks.lake.manifests import read_manifest
 from pulltasks.tables import PULL_TASKS
 from pulltasks.warehouse.attach import open_catalogs
 from pulltasks.warehouse.checks import CheckResult, check_none, check_rows
-from pulltasks.warehouse.day_builder import DayBuilder
+from pulltasks.warehouse.day_builder import NOTHING_SET_ASIDE, DayBuilder, SetAside
 from pulltasks.warehouse.finish import finish_file
 from pulltasks.warehouse.models import with_ancestors
 from pulltasks.warehouse.preview import Preview, first_rows
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 
 # What DuckDB may hold; beyond it, it writes to the lake's folder for what is unfinished. Each thread holds blocks of
-# its own that cannot be written out: 300 MB are enough for 16 threads and not for 32.
-LEAST_MEMORY_MB = 300
+# its own that cannot be written out: 300 MB are enough for 16 threads and not for 32. Rows that are as wide as one
+# target may have them take 100 MB more.
+LEAST_MEMORY_MB = 400
 MEMORY_MB_PER_THREAD = 40
 # Beyond so many tasks a day, what joins them by their names needs more.
 MANY_TASKS = 500_000
@@ -72,6 +73,7 @@ def working_copy(
     settings: WarehouseSettings,
     plan: Plan,
     on_day: Callable[[date], None] = lambda _: None,
+    set_aside: SetAside = NOTHING_SET_ASIDE,
 ) -> Iterator[WorkingCopy]:
     """An unfinished warehouse with all days but the last; it is removed unless it is published.
 
@@ -81,8 +83,10 @@ def working_copy(
         settings: the masking that is asked for, and what the build may take.
         plan: what to build upon, and the days to add.
         on_day: is told of each day but the last.
+        set_aside: targets whose rows of a day are left out.
 
     Raises:
+        BuildOutOfMemory: when a day needs more memory than the build may take.
         ModelError: when there is nothing to build, or SQL or a check fails on one of these days.
         LakeError: when a day's tables are not what they were.
     """
@@ -104,7 +108,7 @@ def working_copy(
         masking.install(connection, **flags)
         masking.set_key(connection, redaction_key.read_or_make_key(lake, may_make=False))
         open_catalogs(connection, path, plan, models)
-        work = WorkingCopy(connection, path, lake, models, settings, plan)
+        work = WorkingCopy(connection, path, lake, models, settings, plan, set_aside)
         work.build_to_last_day(on_day)
         yield work
     finally:
@@ -124,6 +128,7 @@ class WorkingCopy:
         models: Models,
         settings: WarehouseSettings,
         plan: Plan,
+        set_aside: SetAside = NOTHING_SET_ASIDE,
     ) -> None:
         self._connection = connection
         self._path = path
@@ -141,6 +146,7 @@ class WorkingCopy:
             adds_one_day=plan.adds_one_day,
             read_once=read_once,
             display_timezone=settings.display_timezone or "UTC",
+            set_aside=set_aside,
         )
 
     @property
