@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from pulltasks.huawei.reading import ANSWER, REPEATED_KEY, UNKNOWN_ANSWER_FIELD
+from pulltasks.huawei.reading import ANSWER, REPEATED_KEY, UNKNOWN_ANSWER_FIELD, canonical_json
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from pulltasks.huawei.reading import Oddity
 
 ONCE_A_FIELD = frozenset({UNKNOWN_ANSWER_FIELD, REPEATED_KEY})
-
-canonical_json = msgspec.json.Encoder(order="deterministic").encode
 
 FindingRow = tuple[str | None, str, str, int | None, str, int]  # task, field, rule, position, raw text, tasks
 

@@ -16,9 +16,17 @@ import pyarrow as pa
 
 from pulltasks import tables
 from pulltasks.huawei.pages import contradicts_total
-from pulltasks.huawei.reading import ANSWER, KNOWN_FIELDS, WIRE_TYPES, Oddity, Reading, Task, read_answer
+from pulltasks.huawei.reading import (
+    ANSWER,
+    KNOWN_FIELDS,
+    WIRE_TYPES,
+    Oddity,
+    Reading,
+    Task,
+    canonical_json,
+    read_answer,
+)
 from pulltasks.json_reading import original
-from pulltasks.lake.findings import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -204,7 +212,8 @@ def _as_json(unknown: dict[str, msgspec.Raw]) -> str | None:
 
 def _hashes(reading: Reading) -> list[str]:
     """The hashes of tasks as received: where something of one was replaced, what stood there counts as well."""
-    digests = [hashlib.sha256(canonical_json(task)).hexdigest() for task in reading.tasks]
+    encoded = reading.encoded or [canonical_json(task) for task in reading.tasks]
+    digests = [hashlib.sha256(content).hexdigest() for content in encoded]
     for place, oddities in reading.task_oddities.items():
         stood_there = [(each.field, each.rule, each.position, each.raw_text) for each in oddities]
         content = canonical_json(reading.tasks[place]) + canonical_json(stood_there)
