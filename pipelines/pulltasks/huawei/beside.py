@@ -29,9 +29,11 @@ _NEXT, _NEXT_OF = (
     frozenset({"next", "marker", "cursor", "token", "page", "offset", "link", "url", "uri", "href"}),
 )
 _COUNTS = frozenset({"total", "totals", "count", "counts", "cnt", "totalcount", "totalnum", "taskcount", "rowcount"})
-# Counts of something else than tasks: bounds, places in the list, measures of the request itself.
-_NOT_COUNTS = frozenset(
-    {"limit", "limits", "size", "offset", "quota", "quotas", "max", "maximum", "page", "pages", "request", "requests"}
+# Counts of something else than tasks: bounds, also where the field around is one; places in the list; measures of the
+# request itself.
+_BOUNDS = frozenset({"limit", "limits", "quota", "quotas", "max", "maximum"})
+_NOT_COUNTS = _BOUNDS | frozenset(
+    {"size", "offset", "page", "pages", "request", "requests"}
     | {"retry", "retries", "call", "calls", "hit", "hits", "time", "elapsed", "took", "duration", "cost", "rate"}
     | {"ns", "us", "ms", "sec", "secs", "second", "seconds", "minutes", "bytes", "kb", "mb"}
 )
@@ -145,7 +147,8 @@ def _has_value(value: Any) -> bool:
 
 def _count(path: tuple[tuple[str, ...], ...], value: Any) -> int:
     """Return the value if it counts tasks, else 0."""
-    if _COUNTS.isdisjoint(path[-1]) or any(not _NOT_COUNTS.isdisjoint(words) for words in path):
+    is_of_something_else = not _NOT_COUNTS.isdisjoint(path[-1]) or any(not _BOUNDS.isdisjoint(words) for words in path)
+    if _COUNTS.isdisjoint(path[-1]) or is_of_something_else:
         return 0
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip(), re.ASCII):
         return int(value)
