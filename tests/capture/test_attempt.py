@@ -10,7 +10,7 @@ from pulltasks.capture.attempt import ADVICE_IF_INCOMPLETE
 from pulltasks.huawei import listing, reading, sweep
 
 # Words in quotes that look like a reason and are none: values of other fields.
-OTHER_WORDS = {"by_chain", "by_agreement", "not_asked", "total_missing", "unknown_answer_field"}
+OTHER_WORDS = {"by_chain", "by_agreement", "not_asked", "total_missing", "unknown_answer_field", "task_infos"}
 # What is kept, with a record: rules of data_quality.
 OTHER_WORDS |= {"wrong_type", "byte_order_mark", "name_not_unicode", "not_unicode", "unreadable_number"}
 

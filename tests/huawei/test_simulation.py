@@ -303,7 +303,7 @@ def believes_a_short_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def believes_old_totals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Totals may contradict each other, in the order of receipt and when they are asked for again."""
     monkeypatch.setattr(totals_of_a_sweep, "contradict", lambda _: False)
-    monkeypatch.setattr(Sweep, "repeats_other_totals", lambda _: False)
+    monkeypatch.setattr(Sweep, "repeated_difference", lambda _: 0)
 
 
 def reads_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:

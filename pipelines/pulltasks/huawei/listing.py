@@ -282,9 +282,12 @@ class Listing:
         sweep = self._sweep
         if (lack := sweep.lack()) is not None:
             return lack
-        if totals.contradict(sweep.totals) or sweep.repeats_other_totals():
+        repeated = sweep.repeated_difference()
+        if totals.contradict(sweep.totals) or repeated > 1:
             self._wanted_proof = "by_agreement"
             return "totals_contradict"
+        if repeated:
+            return "totals_contradict"  # a small list that moves says so by chance: the next sweep may stand alone
         if sweep.order.is_contradicted():
             self._wanted_proof = "by_agreement"
             return "order_unstable"

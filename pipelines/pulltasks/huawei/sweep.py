@@ -180,20 +180,22 @@ class Sweep:
         self.read_again = {offset: self.pages[offset].total for offset in extremes}
         return sorted({*extremes, *self._left_behind()})
 
-    def repeats_other_totals(self) -> bool:
-        """Tell whether the smallest and the largest total were both said again: then answers are of different ages.
+    def repeated_difference(self) -> int:
+        """Return by how much the smallest and the largest total differ, if both were said again; else 0.
 
-        Each page may repeat its own, or the two may change places, as answers of two replicas in turn do. Where they
-        differ by one, an ordinary list may have changed just so between two answers.
+        Then answers are of different ages. Each page may repeat its own total, or the two may change places, as
+        answers of two replicas in turn do; an ordinary list may change places by one between two answers.
         """
         before = self.read_again or {}
         said = {offset: self.pages[offset].total for offset in before}
-        if len(before) < 2:  # noqa: PLR2004 - two pages
-            return False
-        if said == before:
-            return True
-        smallest, largest = sorted(total for total in before.values() if total is not None)
-        return largest - smallest > 1 and {*said.values()} == {smallest, largest}
+        smallest, largest = (min(self._said(before), default=0), max(self._said(before), default=0))
+        difference = largest - smallest
+        has_changed_places = difference > 1 and {*said.values()} == {smallest, largest}
+        return difference if said == before or has_changed_places else 0
+
+    @staticmethod
+    def _said(totals_by_offset: dict[int, int | None]) -> list[int]:
+        return [total for total in totals_by_offset.values() if total is not None]
 
     def _left_behind(self) -> list[int]:
         """Pages on the far side of a step of the total, and the first one in any case; none where there is no step.
