@@ -355,3 +355,73 @@ def test_answers_of_a_sweep_that_was_given_up_decide_nothing() -> None:
 def test_a_service_that_ignores_the_offset_does_not_keep_the_listing_busy_for_ever(total: int | None) -> None:
     outcome, asked = run(Listing(Rules()), lambda request: Page(tuple(ids(100)), total))
     assert (outcome.verdict, len(asked) < 120) == ("incomplete", True)
+
+
+@pytest.mark.parametrize("count", [100, 195, 290])
+@pytest.mark.parametrize(
+    "total",
+    [
+        lambda rows, request, page: len(page),  # counts the rows of the page
+        lambda rows, request, page: request.offset + len(page),  # what was shown so far
+        lambda rows, request, page: min(len(rows), request.offset + len(page)),
+    ],
+    ids=["rows of the page", "so far", "so far at most"],
+)
+def test_a_last_page_that_is_exactly_full_is_not_believed_by_its_own_total(count: int, total) -> None:
+    """The list goes on behind the first so many rows; a `total` that ends where a full page ends hides it."""
+    rows = ids(count + 150)
+
+    def answer(request: PageRequest) -> Page:
+        page = tuple(rows[request.offset : request.offset + request.limit])
+        return Page(page, total(rows, request, page))
+
+    outcome, _ = run(Listing(Rules()), answer)
+    assert outcome.verdict != "complete" or len(outcome.ids) == len(rows)
+
+
+@pytest.mark.parametrize("old_by", [1, 3, 10])
+@pytest.mark.parametrize("is_head", [True, False])
+@pytest.mark.parametrize("more", [True, False])
+def test_totals_that_both_repeat_themselves_are_of_different_ages(old_by: int, is_head: bool, more: bool) -> None:
+    """One page always comes from a cache, a few tasks older or younger than all others."""
+    rows = ids(300)
+    old = [*rows, *(f"later-{n}" for n in range(old_by))] if more else rows[:-old_by]
+
+    def answer(request: PageRequest) -> Page:
+        from_cache = (request.offset == 0) == is_head
+        shown = old if from_cache else rows
+        return Page(tuple(shown[request.offset : request.offset + request.limit]), len(shown))
+
+    outcome, _ = run(Listing(Rules()), answer)
+    assert (outcome.verdict, outcome.reason) == ("incomplete", "totals_contradict")
+
+
+@pytest.mark.parametrize("lacks", [2, 3, 7])
+def test_two_replicas_that_answer_in_turn_are_seen(lacks: int) -> None:
+    rows, asked = ids(300), 0
+    other = [row for place, row in enumerate(rows) if place not in range(120, 120 + lacks)]
+
+    def answer(request: PageRequest) -> Page:
+        nonlocal asked
+        asked += 1
+        shown = rows if asked % 2 else other
+        return Page(tuple(shown[request.offset : request.offset + request.limit]), len(shown))
+
+    outcome, _ = run(Listing(Rules()), answer)
+    assert outcome.verdict != "complete" or len(outcome.ids) == 300
+
+
+@pytest.mark.parametrize("ends_at", [1, 2, 3])
+def test_a_total_that_changes_once_costs_two_requests_at_most(ends_at: int) -> None:
+    rows, asked = ids(300), 0
+
+    def answer(request: PageRequest) -> Page:
+        nonlocal asked
+        asked += 1
+        shown = rows if asked <= ends_at else rows[1:]
+        return Page(tuple(shown[request.offset : request.offset + request.limit]), len(shown))
+
+    outcome, requests = run(Listing(Rules()), answer)
+    assert (outcome.verdict, outcome.sweeps) == ("complete", 1)
+    assert outcome.ids >= set(rows[1:])
+    assert len(requests) <= quiet_requests(300, 100, OVERLAP) + 2
