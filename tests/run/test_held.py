@@ -284,8 +284,8 @@ class Losing:
         what = self.dice.random()
         share = self.dice.choice((0.02, 0.3, 0.6, 0.9, 1.0)) if what < 0.5 else 0.0
         lost = set(self.dice.sample(alive, int(share * len(alive))))
-        if what < 0.25:
-            self.hidden = lost  # an outage: they exist
+        if what < 0.25:  # an outage: they exist, or some of them do
+            self.hidden = lost if self.dice.random() < 0.5 else set(sorted(lost)[::7])
         born = [f"{self.seed:03}-{self.born + n:05}" for n in range(self.dice.choice((0, 1, 40)) if alive else 60)]
         self.born += len(born)
         self.listed = [task for task in alive if task not in lost] + born
