@@ -58,6 +58,7 @@ class Sweep:
     ends_below_ceiling: bool = False
     heard: dict[int, int] = field(default_factory=dict)  # offset -> how many answers had come before its newest page
     read_again: dict[int, int | None] | None = None  # offset -> total, of the pages that were asked again in the end
+    is_read_twice: bool = False  # whether they were asked a second time
     repairs: int = 0
     empty_reads: int = 0
     has_moved: bool = False
@@ -171,10 +172,13 @@ class Sweep:
     def to_read_again(self) -> list[int]:
         """Return the pages to ask again where totals differ: one of the smallest and one of the largest total.
 
-        After a step of the total all pages before it are asked as well. Each page is asked again at most once a sweep.
+        After a step of the total all pages before it are asked as well. That is done once a sweep; where the two differ
+        by one and both repeat it, which a list that moves may do by chance, they are asked a second time.
         """
         if self.read_again is not None:
-            return []
+            is_in_doubt = self.repeated_difference() == 1 and not self.is_read_twice
+            self.is_read_twice = True
+            return sorted(self.read_again) if is_in_doubt else []
         said = {page.total: offset for offset, page in self.pages.items() if page.total is not None}
         extremes = {said[min(said)], said[max(said)]} if len(said) > 1 else set()
         self.read_again = {offset: self.pages[offset].total for offset in extremes}
