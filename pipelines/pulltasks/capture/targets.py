@@ -27,17 +27,8 @@ from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, 
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.refusals import ADVICE
 from pulltasks.huawei.service_clock import RunBegin
-from pulltasks.lake.raw import (
-    CaptureLine,
-    RawCapture,
-    RawWriter,
-    TargetLine,
-    TargetList,
-    VerdictLine,
-    rank,
-    read_capture,
-    read_targets,
-)
+from pulltasks.lake.raw import CaptureLine, RawCapture, RawWriter, TargetLine, TargetList, VerdictLine, rank
+from pulltasks.lake.strays import Stray, read_own_capture, read_own_targets
 from pulltasks.previous import NO_PREVIOUS_CAPTURE, PreviousCapture
 
 if TYPE_CHECKING:
@@ -279,10 +270,11 @@ def _write_targets(
     """Keep what is to be listed; a drop that was accepted earlier on the day stays so for targets in `kept`."""
     path = lake.targets_file(day)
     try:
-        before = read_targets(path).targets if path.is_file() else []
+        before = read_own_targets(lake, day)
     except LakeError:
-        before = []  # damaged: it is written anew
-    accepted = {*accept_drop, *(line.key for line in before if line.drop_accepted and line.key in kept)}
+        before = None  # damaged, or that of another day: it is written anew
+    held = before.targets if before else []
+    accepted = {*accept_drop, *(line.key for line in held if line.drop_accepted and line.key in kept)}
     lines = [target_line(settings, target) for target in targets]
     content = msgspec.json.encode(
         TargetList(
@@ -381,7 +373,10 @@ def _is_better(lake: Lake, day: date, target: Target, verdict: VerdictLine, line
 
 
 def _read_standing(lake: Lake, day: date, target: Target) -> RawCapture | None:
-    """The capture of that day that is there; a file that cannot be read is moved aside, so that it can be replaced."""
+    """Return the capture of that day that is there.
+
+    A file that cannot be read or holds another capture is moved aside, so that it can be replaced.
+    """
     path = lake.raw_file(day, *target.key)
     if not path.is_file():
         return None
@@ -393,7 +388,7 @@ def _read_standing(lake: Lake, day: date, target: Target) -> RawCapture | None:
             "(chown)"
         ) from None
     try:
-        return read_capture(path, with_answers=False)
-    except LakeError:
-        path.rename(path.with_name(f"{path.name}.damaged"))
+        return read_own_capture(lake, path, with_answers=False)
+    except LakeError as error:
+        path.rename(path.with_name(f"{path.name}.{'stray' if isinstance(error, Stray) else 'damaged'}"))
         return None

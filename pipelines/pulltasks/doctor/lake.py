@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from pulltasks.doctor.targets import Finding, Report
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import PRIVATE_FILE, PRIVATE_FOLDER, Lake
-from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid
+from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid, read_raw_state
 from pulltasks.lake.redaction_key import read_key
+from pulltasks.lake.strays import days_with_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def examine_lake(settings: Settings, today: date) -> Report:
 
 
 def _findings(lake: Lake, settings: Settings, today: date) -> Iterator[Finding]:
-    raw_dates, tidy_dates = lake.raw_dates(), lake.tidy_dates()
+    raw_dates, tidy_dates = days_with_raw(lake), lake.tidy_dates()
     yield _modes(lake, raw_dates[-REPAIR_WINDOW_DAYS:])
     yield _free_space(lake)
     yield _strays(lake)
@@ -91,10 +92,17 @@ def _free_space(lake: Lake) -> Finding:
 
 
 def _strays(lake: Lake) -> Finding:
-    strays = lake.strays()
+    """Name files with names of others, which are left alone, and those that say they are of another day or target."""
+    foreign = lake.strays()
+    looked_at = f"the headers of the newest {REPAIR_WINDOW_DAYS} days and of those without tables were read"
+    names = f"not read, not removed: {_named(lake, foreign)}" if foreign else f"none in raw/; {looked_at}"
+    strays = read_raw_state(lake).strays
     if not strays:
-        return Finding("strays", "none in raw/")
-    return Finding("strays", f"not read, not removed: {_named(lake, strays)}")
+        return Finding("strays", names)
+    advice = ". ".join(
+        [*map(str, strays[:MAX_NAMED]), *([f"{len(strays) - MAX_NAMED} more"] * (len(strays) > MAX_NAMED))]
+    )
+    return Finding("strays", _named(lake, [*foreign, *(stray.path for stray in strays)]), advice)
 
 
 def _key(lake: Lake) -> Finding:
@@ -117,7 +125,7 @@ def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
     ]
     if damaged:
         advice = "the next snapshot writes them again, from raw files or from the tables"
-        return Finding("manifests", f"cannot be read: {_named(lake, damaged)}", advice)
+        return Finding("manifests", f"cannot be used: {_named(lake, damaged)}", advice)
     return Finding("manifests", f"{len(tidy_dates)} days can be read")
 
 
