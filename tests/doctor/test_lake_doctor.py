@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DAYS = (date(2026, 11, 22), date(2026, 11, 23))
-TODAY = date(2026, 11, 25)
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def desk(whole: Desk, tmp_path: Path) -> Desk:
 
 
 def findings(desk: Desk) -> dict[str, tuple[str, str | None]]:
-    report = examine_lake(desk.settings, TODAY)
+    report = examine_lake(desk.settings, NOW)
     return {finding.question: (finding.answer, finding.advice) for finding in report.findings}
 
 

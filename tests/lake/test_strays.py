@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -69,7 +69,11 @@ def of_tasks(lake: Lake) -> dict:
 
 
 def strays_of_doctor(desk: Desk) -> str | None:
-    (found,) = (each for each in examine_lake(desk.settings, DAYS[-1]).findings if each.question == "strays")
+    (found,) = (
+        each
+        for each in examine_lake(desk.settings, datetime(2026, 11, 25, 12, tzinfo=UTC)).findings
+        if each.question == "strays"
+    )
     return found.advice
 
 

@@ -305,7 +305,7 @@ def status(
     limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
     lake = Lake(settings.lake.root)
     with open_published(lake) as connection:
-        found = read_status(connection, settings.today(now))
+        found = read_status(connection, settings.today(now), now)
         newest = read_newest_complete(connection)
         freshness = judge(found, now, limits)
         if output_format is StatusFormat.PROMETHEUS:
@@ -441,7 +441,7 @@ def doctor(
         from pulltasks.doctor.mirror import examine_mirror
 
         reports = [examine_mirror(settings, real_clock().now, real_clock().new_id()), *reports]
-    reports = [examine_lake(settings, settings.today(now)), *reports]
+    reports = [examine_lake(settings, now), *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
     else:

@@ -44,11 +44,13 @@ class RawDay:
         captures: the raw files that are no strays, and their headers; None where one cannot be read.
         has_targets: whether there is a target list that is no stray.
         strays: what is said of the others, in order.
+        timezone: in which the day was counted, by its list or else by a capture; None when neither can be read.
     """
 
     captures: dict[Path, CaptureLine | None]
     has_targets: bool
     strays: tuple[Stray, ...]
+    timezone: str | None
 
     @property
     def is_empty(self) -> bool:
@@ -60,9 +62,10 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
     """Return the raw files of `day`; of each the header alone is read."""
     captures: dict[Path, CaptureLine | None] = {}
     strays = []
-    has_targets = lake.targets_file(day).is_file()
+    has_targets, zone = lake.targets_file(day).is_file(), None
     try:
-        read_own_targets(lake, day)
+        targets = read_own_targets(lake, day)
+        zone = targets.timezone if targets else None
     except Stray as stray:
         has_targets = False
         strays.append(stray)
@@ -76,7 +79,8 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
             captures[path] = header
         except Stray as stray:
             strays.append(stray)
-    return RawDay(captures, has_targets, tuple(strays))
+    zone = zone or next((header.timezone for header in captures.values() if header), None)
+    return RawDay(captures, has_targets, tuple(strays), zone)
 
 
 def has_raw(lake: Lake, day: date) -> bool:

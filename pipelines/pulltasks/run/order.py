@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED
 from pulltasks.capture.targets import check_date
+from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
 from pulltasks.huawei.refusals import PERSISTENT
 from pulltasks.lake.audit import repair_manifests
@@ -136,13 +137,15 @@ def snapshot(
     """Capture `day` (today, unless it is a sandbox's), then build and publish whatever is not published yet.
 
     Raises:
-        DateRefused: before anything is touched, when `day` is not today.
+        DateRefused: before anything is touched, when `day` is not today, or a later day was captured already under
+            another time zone.
         LakeBusy: before anything is touched, when another run is writing.
         ConfigError: when no credential is found, or no endpoint resolves.
     """
     began_at = clock.now()
     if not simulated:
         check_date(settings, day, began_at)
+        check_zone(settings, Lake(settings.lake.root), began_at)
     options = CaptureOptions(refresh, only, accept_drop, simulated, began_at)
     with opened(settings, clock, "snapshot", watcher, tell) as run:
         return _finished(run, snapshot_steps(run, day, options), day)

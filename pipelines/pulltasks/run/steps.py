@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED, Failure
 from pulltasks.capture.targets import CLOCK_DISAGREES, CaptureResult, capture_targets
+from pulltasks.capture.zone import check_zone
 from pulltasks.errors import ConfigError, LakeError, NoWarehouse
 from pulltasks.lake.audit import audit_days, repair_manifests
 from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, discard_damaged_month
@@ -220,6 +221,8 @@ class Run:
 
     def capture(self, day: date, options: CaptureOptions) -> Captured:
         """Ask the service for a day."""
+        if not options.simulated:
+            check_zone(self.settings, self.lake, self.clock.now())
         self._watcher.begin("capturing", len(self.settings.targets))
         with previous_captures(self.lake) as known:
             self.captures = tuple(
