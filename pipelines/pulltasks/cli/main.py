@@ -313,7 +313,8 @@ def status(
             from pulltasks.lake.run_log import read_runs
 
             last_run = next(reversed(read_runs(lake)), None)
-            text = metrics(connection, found, freshness, now, last_run, size_of(lake.root))
+            name = settings.lake.name or str(lake.root)
+            text = metrics(connection, found, freshness, now, last_run, size_of(lake.root), name)
     is_good = found.is_complete if allowed is None else freshness.level != "red"
     if found.is_ahead:
         typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
