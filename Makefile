@@ -50,9 +50,9 @@ test-all: $(INSTALLED) ## the same with the long simulations, and which branches
 # A zone and a moment of it: around midnight by UTC and by the zone, and while clocks are put forward and back.
 CLOCKS := 'UTC 2026-12-31 23:45:00' 'UTC 2026-11-29 00:01:00' 'Asia/Shanghai 2026-11-30 07:50:00' \
   'Asia/Shanghai 2026-11-29 00:01:00' 'America/New_York 2026-03-08 01:58:00' 'America/New_York 2026-11-01 01:58:00'
-CLOCK_TESTS := tests/run/test_clock.py tests/run/test_runs.py tests/capture tests/lake/test_strays.py tests/huawei/test_client.py \
-  tests/dagster/test_daily.py tests/dagster/test_definitions.py tests/doctor tests/cli/test_cli.py tests/cli/test_fleet_cli.py \
-  tests/alerts tests/test_faults.py
+CLOCK_TESTS := tests/run/test_clock.py tests/run/test_runs.py tests/capture/test_zone.py tests/dagster/test_daily.py \
+  tests/dagster/test_definitions.py tests/dagster/test_sensors.py tests/doctor/test_lake_doctor.py tests/cli/test_cli.py \
+  tests/cli/test_fleet_cli.py tests/alerts/test_alerts.py tests/alerts/test_apprise.py tests/test_faults.py
 test-clock: $(INSTALLED) ## what concerns days and clocks, at other hours and in other zones (Debian: apt-get install faketime)
 	@command -v faketime > /dev/null || { echo "make test-clock needs the program faketime (Debian: apt-get install faketime)"; exit 1; }
 	@for clock in $(CLOCKS); do echo "$$clock"; zone=$${clock%% *}; \
