@@ -228,8 +228,9 @@ def test_of_two_credentials_the_bad_one_does_not_touch_the_good(tmp_path, capfd,
 
 
 def test_a_skewed_clock_is_corrected_and_said(tmp_path, capfd, monkeypatch) -> None:
-    ahead = dt.timedelta(minutes=20)
-    sandbox = Sandbox((BEIJING,), now=lambda: dt.datetime.now(dt.UTC) + ahead)
+    is_morning = dt.datetime.now(dt.UTC).hour < 12
+    skew = dt.timedelta(minutes=20 if is_morning else -20)  # which leads to no other day
+    sandbox = Sandbox((BEIJING,), now=lambda: dt.datetime.now(dt.UTC) + skew)
     with serving(sandbox) as url:
         exit_code, printed = snapshot(write_config(tmp_path, url, BEIJING), capfd, monkeypatch)
     assert exit_code == 0

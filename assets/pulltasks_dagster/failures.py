@@ -13,6 +13,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 import dagster as dg
 from pulltasks.errors import LakeBusy, PulltasksError, Reporter
+from pulltasks.file_errors import words_of
 
 
 class Fail(Protocol):
@@ -44,8 +45,7 @@ def told_as_failure(report: Reporter, doing: Callable[[], str], *, may_retry: bo
     except PulltasksError as error:
         fail(str(error), may_pass=isinstance(error, LakeBusy))
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}; what was published stands. Mend that, then run again", may_pass=False)
+        fail(words_of(error), may_pass=False)
     except Exception as error:  # noqa: BLE001 - unexpected errors are reported
         fail(report(error, doing()), may_pass=False)
 

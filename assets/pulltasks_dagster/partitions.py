@@ -9,6 +9,7 @@ from datetime import date, datetime
 import dagster as dg
 from pulltasks.capture.targets import GRACE_AFTER_MIDNIGHT
 from pulltasks.lake.lake import Lake
+from pulltasks.lake.strays import days_with_raw
 from pulltasks.settings import Settings
 
 # Where the lake cannot be read: the API is younger than this, so no snapshot can be older.
@@ -19,7 +20,7 @@ def first_day(settings: Settings, now: datetime) -> date:
     """The lake's first day; of a new lake today, which a run that begins at midnight must still find."""
     lake = Lake(settings.lake.root)
     try:
-        days = [*lake.raw_dates()[:1], *lake.tidy_dates()[:1]]
+        days = [*days_with_raw(lake)[:1], *lake.tidy_dates()[:1]]
     except OSError:
         return FIRST_DATE
     return min([*days, settings.today(now - GRACE_AFTER_MIDNIGHT)])

@@ -18,6 +18,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from pulltasks.errors import ConfigError
+from pulltasks.service_links import is_service_link
 from pulltasks.settings import PREFIX, CredentialSettings, Settings, check_webhook
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def require_some(path: Path | None) -> None:
     Raises:
         ConfigError: when nothing says which lake is meant.
     """
-    is_set = any(name.startswith(PREFIX) for name in os.environ)
+    is_set = "PULLTASKS_CONFIG" in os.environ or _our_variables(os.environ)
     if path is None and not is_set and not DEFAULT_FILE.is_file():
         text = f"{DEFAULT_FILE}: there is no such file; `pulltasks init` writes one, or name one with --config"
         raise ConfigError([text], str(DEFAULT_FILE))
@@ -147,7 +148,7 @@ def from_environment() -> Settings:
 
 
 def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settings:
-    variables = sorted(name for name in os.environ if name.startswith(PREFIX) and name != "PULLTASKS_CONFIG")
+    variables = _our_variables(os.environ)
     if data and variables:
         source += f" with {', '.join(variables)}"
     mistakes = [*_secrets_in_file(data), *_unknown_variables(os.environ)]
@@ -274,10 +275,14 @@ def _place_for(key: tuple[str, ...]) -> str:
     return "the environment (HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK)"
 
 
+def _our_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of variables that set a key, or are meant to, in order."""
+    ours = (name for name in environ if name.startswith(PREFIX) and name != "PULLTASKS_CONFIG")
+    return sorted(name for name in ours if not is_service_link(name, environ[name]))
+
+
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name == "PULLTASKS_CONFIG":
-            continue
+    for name in _our_variables(environ):
         section = name.removeprefix(PREFIX).lower().split("__")[0]
         if section == "targets":
             yield f"{name}: targets are read from the file only"

@@ -114,6 +114,23 @@ def _path(value: Any) -> Any:
     return value
 
 
+def _root(value: Any) -> Any:
+    """Refuse what a shell would have expanded and nobody does here, so that no folder gets such a name."""
+    text = str(value)
+    if "://" in text:
+        raise ValueError(f"{text!r} is an address; name a folder of this machine")
+    try:
+        parts = Path(text).expanduser().parts
+    except RuntimeError:
+        parts = ("~",)  # there is no such user, or no home
+    if re.search(r"[$`]|%\w+%", text) or "~" in parts:
+        raise ValueError(
+            f"{text!r} is not expanded here, as no shell reads it; write the whole path, or begin it with ~/ for the "
+            "home of the user who runs pulltasks"
+        )
+    return value
+
+
 def _memory(text: str | None) -> str | None:
     if text is not None and not re.fullmatch(r"[1-9][0-9]{0,6} ?(MB|GB)", text):
         raise ValueError(f"{text!r} is no amount of memory; write it like '800MB' or '2GB'")
@@ -154,6 +171,7 @@ def _store_endpoint(url: str | None) -> str | None:
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 SomePath = Annotated[Path, BeforeValidator(_path)]
+Root = Annotated[Path, BeforeValidator(_path), BeforeValidator(_root)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
 Webhook = Annotated[SecretStr, AfterValidator(check_webhook)]
@@ -215,7 +233,7 @@ class LakeSettings(_Section):
         name: of this lake, where one Dagster has several: their asset keys begin with it.
     """
 
-    root: SomePath = Path("lake")
+    root: Root = Path("lake")
     name: str | None = Field(default=None, pattern="^[a-z][a-z0-9_]{0,40}$")
     keep_raw_days: int | None = Field(default=None, ge=1)
     keep_daily_months: int = Field(default=0, ge=0)

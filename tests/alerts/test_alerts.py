@@ -391,6 +391,7 @@ def test_what_could_not_be_sent_is_one_warning_and_is_sent_by_the_next_run(
     assert len(webhook.bodies) == requests + 1
 
 
+@pytest.mark.real_time
 def test_two_at_a_time_send_once_and_a_slow_webhook_keeps_no_run_from_writing(desk: Desk, webhook) -> None:
     desk.lake.prepare()
     webhook.stalls = threading.Event()

@@ -199,6 +199,7 @@ def test_the_alarm_of_a_test_needs_an_address(desk: Desk) -> None:
         send_test(desk.settings, datetime.now(UTC))
 
 
+@pytest.mark.real_time
 def test_a_service_that_drips_is_left_behind(service: Webhook) -> None:
     from pulltasks.alerts.services import send_to_services
     from pulltasks.alerts.webhook import Message

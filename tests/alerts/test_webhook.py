@@ -6,13 +6,14 @@ import json
 import socket
 import threading
 from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from pulltasks.alerts.rules import MAX_TEXT_BYTES, Alert, AlertTarget, one_line
 from pulltasks.alerts.webhook import MAX_ALERTS, TRIES, Message, body_of, post
 from pulltasks.errors import AlertNotSent
-from webhook_server import GOOD, TOKEN, listening
+from webhook_server import GOOD, TOKEN, QuietServer, listening
 
 DAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 3, 0, 7, 123456, tzinfo=UTC)
@@ -193,3 +194,16 @@ def test_a_host_that_does_not_resolve_is_told_without_the_address(host: str) -> 
     with pytest.raises(AlertNotSent, match="did not answer") as caught:
         post(f"https://{host}/{TOKEN}", b"{}", "json")
     assert TOKEN not in repr(caught.value)
+
+
+@pytest.mark.parametrize(("error", "is_silent"), [(BrokenPipeError, True), (ValueError, False), (OSError, False)])
+def test_a_test_server_is_silent_about_broken_pipes_only(capfd, error: type[Exception], is_silent: bool) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            raise error
+
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = False  # so that closing it waits for what it prints
+        with socket.create_connection(server.server_address):
+            server.handle_request()
+    assert (capfd.readouterr().err == "") is is_silent

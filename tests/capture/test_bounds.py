@@ -266,6 +266,7 @@ def test_large_answers_are_read_a_few_at_a_time(tmp_path: Path) -> None:
     assert most[0] == 2
 
 
+@pytest.mark.real_time
 def test_a_webhook_that_drips_has_one_deadline() -> None:
     service = PlainService()
     service.streams["x"] = drip_headers

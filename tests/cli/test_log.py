@@ -86,6 +86,8 @@ def test_a_real_client_reads_the_metrics(made: Desk, tmp_path: Path) -> None:
     assert answer.returncode == 3
     families = {family.name: family for family in text_string_to_metric_families(answer.stdout)}
     assert all(family.documentation and family.type == "gauge" for family in families.values())
+    samples = [sample for family in families.values() for sample in family.samples]
+    assert {sample.labels.get("lake") for sample in samples} == {str(desk.lake.root)}
     complete = {sample.labels["name"]: sample.value for sample in families["pulltasks_target_complete"].samples}
     assert set(complete) == {"beijing", "singapore"}
     requests = {sample.labels["project_id"]: sample.value for sample in families["pulltasks_target_requests"].samples}
@@ -96,3 +98,17 @@ def test_a_real_client_reads_the_metrics(made: Desk, tmp_path: Path) -> None:
     assert {"pulltasks_target_age_seconds", "pulltasks_target_tasks", "pulltasks_target_retries",
             "pulltasks_target_duration_seconds", "pulltasks_target_answer_bytes", "pulltasks_lake_age_seconds",
             "pulltasks_targets_complete", "pulltasks_targets_expected"} <= families.keys()  # fmt: skip
+
+
+def test_samples_of_two_lakes_differ_and_a_lake_goes_by_its_name(made: Desk, tmp_path: Path) -> None:
+    found = []
+    for folder in ("one", "two", "named"):
+        desk = copied(made, tmp_path / folder)
+        desk.extra = '[lake]\nname = "live"' if folder == "named" else ""
+        answer = call(desk, "status", "--format", "prometheus").stdout
+        families = text_string_to_metric_families(answer)
+        found.append({(s.name, *sorted(s.labels.items())) for family in families for s in family.samples})
+    one, two, named = found
+    assert len(one) == len(two) > 10
+    assert not one & two
+    assert {dict(sample[1:])["lake"] for sample in named} == {"live"}

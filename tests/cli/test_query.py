@@ -92,6 +92,23 @@ def test_the_rows_go_to_a_file_whose_name_says_how(made: Desk, tmp_path: Path, n
     assert output.read_bytes().startswith(kind)
 
 
+@pytest.mark.parametrize("before", [None, 0o644, 0o600], ids=["new", "open", "closed"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.parquet", "rows.txt"])
+def test_a_file_that_shows_secrets_is_for_its_owner_alone(
+    made: Desk, tmp_path: Path, name: str, before: int | None
+) -> None:
+    output = tmp_path / name
+    if before is not None:
+        output.touch()
+        output.chmod(before)
+    assert ask(made, "from pull_tasks", "--unredacted", "-o", output).returncode == 0
+    assert output.stat().st_mode & 0o777 == 0o600
+    assert ask(made, "from dim_targets", "-o", output).returncode == 0
+    umask = os.umask(0)
+    os.umask(umask)
+    assert output.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
 def test_a_query_that_fails_leaves_the_file_as_it_was(made: Desk, tmp_path: Path) -> None:
     output = tmp_path / "rows.csv"
     output.write_text("before")

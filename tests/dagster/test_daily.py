@@ -12,6 +12,7 @@ import pytest
 import dagster as dg
 from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import QUIET, checks, definitions, failed_checks, failure_of, materialised, run_assets, run_day
+from pulltasks.capture.targets import GRACE_AFTER_MIDNIGHT
 from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.run import steps
@@ -281,8 +282,7 @@ def test_partitions_begin_with_the_first_day_of_the_lake(desk: Desk, monkeypatch
         job = build_defs(desk.config_file).resolve_job_def("daily_snapshot")
         return job.partitions_def.get_first_partition_key()
 
-    today = datetime.now(UTC).date()
-    assert first() == str(today)
+    assert first() == str((datetime.now(UTC) - GRACE_AFTER_MIDNIGHT).date())
     desk.run(DAY)
     assert first() == str(DAY)
     monkeypatch.setattr(Lake, "raw_dates", refused)

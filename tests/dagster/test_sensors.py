@@ -146,7 +146,7 @@ def test_an_error_of_the_system_is_told_without_what_stands_in_the_file(desk: De
     assert not result.success
     sense(desk, instance, result.run_id)
     (alert,) = [alert for alert in webhook.messages[0]["alerts"] if alert["kind"] == "run_failed"]
-    assert alert["text"].endswith("File exists; what was published stands. Mend that, then run again")
+    assert alert["text"].endswith("File exists; what was published is unchanged. To continue, fix that; then run again")
     assert PLANTED_STREAM_KEY not in webhook.bodies[0].decode()
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import PRIVATE_FILE
 from pulltasks.lake.redaction_key import read_key, read_or_make_key
+from raw_files import day_moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DAYS = (date(2026, 11, 22), date(2026, 11, 23))
-TODAY = date(2026, 11, 25)
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def desk(whole: Desk, tmp_path: Path) -> Desk:
 
 
 def findings(desk: Desk) -> dict[str, tuple[str, str | None]]:
-    report = examine_lake(desk.settings, TODAY)
+    report = examine_lake(desk.settings, NOW)
     return {finding.question: (finding.answer, finding.advice) for finding in report.findings}
 
 
@@ -47,7 +48,7 @@ def test_a_lake_that_is_well_needs_nothing(desk: Desk) -> None:
     assert found.pop("space")[0].endswith(" MB")
     assert {question: answer for question, (answer, _) in found.items()} == {
         "modes": "what holds secrets is for its owner alone",
-        "strays": "none in raw/",
+        "strays": "none in raw/; the headers of the newest 31 days and of those without tables were read",
         "redaction key": "agrees with its checksum",
         "manifests": "2 days can be read",
         "days without tables": "none",
@@ -89,7 +90,7 @@ def no_raw(desk: Desk) -> None:
 
 
 def a_day_ahead(desk: Desk) -> None:
-    shutil.copytree(desk.lake.targets_file(DAYS[0]).parent, desk.lake.targets_file(date(2027, 5, 1)).parent)
+    day_moved(desk.lake, DAYS[0], date(2027, 5, 1))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def a_day_ahead(desk: Desk) -> None:
         (
             torn_manifest,
             "manifests",
-            "cannot be read: tidy/manifests/snapshot_date=2026-11-22.json",
+            "cannot be used: tidy/manifests/snapshot_date=2026-11-22.json",
             "the next snapshot",
         ),
         (no_manifest, "days without tables", "2026-11-22", "pulltasks rebuild --from 2026-11-22 --to 2026-11-22"),

@@ -19,6 +19,7 @@ from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import snapshot
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.plan import plan_build
+from raw_files import rewritten
 
 DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(4)]
 TARGETS = [(BEIJING.project_id, BEIJING.region), (SINGAPORE.project_id, SINGAPORE.region)]
@@ -79,14 +80,14 @@ def test_copied_or_restored_with_any_times_a_lake_is_as_it_was(
 
 def test_another_capture_makes_its_day_stale_whatever_its_time(lake: Lake) -> None:
     raw, other = (lake.raw_file(day, *TARGETS[0]) for day in DAYS[2:])
-    raw.write_bytes(other.read_bytes())
+    rewritten(other, raw, day=DAYS[2])
     os.utime(raw, (0, 0))
     assert stale_dates(lake) == [DAYS[2]]
 
 
 def test_a_capture_that_was_added_or_a_target_list_that_changed_makes_a_day_stale(lake: Lake) -> None:
-    lake.raw_file(DAYS[2], "0" * 32, "cn-north-4").parent.mkdir()
-    shutil.copy(lake.raw_file(DAYS[2], *TARGETS[0]), lake.raw_file(DAYS[2], "0" * 32, "cn-north-4"))
+    added = lake.raw_file(DAYS[2], "0" * 32, "cn-north-4")
+    rewritten(lake.raw_file(DAYS[2], *TARGETS[0]), added, project_id="0" * 32)
     lake.targets_file(DAYS[3]).write_bytes(lake.targets_file(DAYS[3]).read_bytes() + b"\n")
     assert stale_dates(lake) == DAYS[2:]
 

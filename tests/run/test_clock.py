@@ -33,6 +33,7 @@ from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.settings import Limits
 from pulltasks.warehouse.published import open_published
 from pulltasks.warehouse.status import judge, read_newest_complete, read_newest_day
+from raw_files import rewritten
 
 ONE, TWO = (Place(f"{n}" * 32, "cn-north-4", 3, name=f"p{n}") for n in (1, 2))
 WRONG = [timedelta(days=2), timedelta(days=400), timedelta(days=365 * 73), -timedelta(days=2), -timedelta(days=800)]
@@ -312,7 +313,7 @@ def test_nothing_is_removed_by_an_age_counted_from_a_day_ahead(wronged: Desk) ->
 
 def test_the_days_before_a_day_ahead_are_repaired_all_the_same(wronged: Desk) -> None:
     raw = wronged.lake.raw_file(SANDBOX_DAYS[0], BEIJING.project_id, BEIJING.region)
-    raw.write_bytes(wronged.lake.raw_file(SANDBOX_DAYS[1], BEIJING.project_id, BEIJING.region).read_bytes())
+    rewritten(raw, raw, capture_id="another")
     assert stale_dates(wronged.lake) == [SANDBOX_DAYS[0]]
 
 

@@ -159,17 +159,17 @@ def test_only_the_named_target_is_listed(desk: Desk) -> None:
 
 
 def test_a_run_that_began_before_midnight_begins_no_capture_half_an_hour_after_it(desk: Desk) -> None:
-    desk.sandbox.now = lambda: datetime.now(UTC)
-    moment = [datetime.now(UTC).replace(hour=23, minute=59)]
-    day = moment[0].date()
+    began_at = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    day = began_at.date()
 
     def capture(now: datetime):
+        desk.sandbox.now = lambda: now
         desk.lake.prepare()
         settings = desk.settings
         clock = Clock(lambda: now, desk.clock.new_id)
-        return asyncio.run(capture_targets(settings, desk.lake, day, clock, began_at=moment[0]))
+        return asyncio.run(capture_targets(settings, desk.lake, day, clock, began_at=began_at))
 
-    late = capture(moment[0] + timedelta(minutes=20))
+    late = capture(began_at + timedelta(minutes=20))
     assert [result.verdict for result in late] == ["complete", "complete"]
     for path in desk.lake.raw_files(day):
         path.unlink()
@@ -177,7 +177,7 @@ def test_a_run_that_began_before_midnight_begins_no_capture_half_an_hour_after_i
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "check_date", lambda *_, **__: None)  # the run has begun; its captures begin too late
-        too_late = capture(moment[0] + timedelta(minutes=40))
+        too_late = capture(began_at + timedelta(minutes=40))
     assert {(result.verdict, result.reason) for result in too_late} == {("missing", "day_has_passed")}
     assert desk.lake.raw_files(day) == []
 

@@ -133,7 +133,7 @@ def find_alerts(
     ]
     if state is None and not failures:
         found.append(Alert(NO_COMPLETE_DAY, "nothing is published; run `pulltasks snapshot`, or mount the lake", today))
-    if state and state.status.day > today:
+    if state and state.status.is_after(today, now):
         found.append(Alert(NO_COMPLETE_DAY, words_of_a_day_ahead(state.status.day, today), today, "day_ahead"))
     elif state:
         found += _of_age(judge(state.status, now, limits), now, today, limits)

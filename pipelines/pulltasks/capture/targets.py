@@ -27,17 +27,8 @@ from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, 
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.refusals import ADVICE
 from pulltasks.huawei.service_clock import RunBegin
-from pulltasks.lake.raw import (
-    CaptureLine,
-    RawCapture,
-    RawWriter,
-    TargetLine,
-    TargetList,
-    VerdictLine,
-    rank,
-    read_capture,
-    read_targets,
-)
+from pulltasks.lake.raw import CaptureLine, RawCapture, RawWriter, TargetLine, TargetList, VerdictLine, rank
+from pulltasks.lake.strays import Stray, read_own_capture, read_own_targets
 from pulltasks.previous import NO_PREVIOUS_CAPTURE, PreviousCapture
 
 if TYPE_CHECKING:
@@ -283,16 +274,17 @@ def _write_targets(
     """
     path = lake.targets_file(day)
     try:
-        before = {line.key: line for line in read_targets(path).targets} if path.is_file() else {}
+        own = read_own_targets(lake, day)
     except LakeError:
-        before = {}  # damaged: it is written anew
+        own = None  # damaged, or that of another day: it is written anew
+    before = {line.key: line for line in own.targets} if own else {}
 
     def line_of(target: Target) -> TargetLine:
         line, old = target_line(settings, target), before.get(target.key)
         was_accepted = old is not None and old.drop_accepted
         ids = set(old.accepted_task_ids) if old else set()
         if was_accepted and target.key not in kept:
-            ids |= _lacking(lake.raw_file(day, *target.key))
+            ids |= _lacking(lake, lake.raw_file(day, *target.key))
         return msgspec.structs.replace(
             line,
             drop_accepted=target.key in accept_drop or (was_accepted and target.key in kept),
@@ -313,10 +305,10 @@ def _write_targets(
         unfinished.write_bytes(content)
 
 
-def _lacking(path: Path) -> set[str]:
+def _lacking(lake: Lake, path: Path) -> set[str]:
     """Return the tasks known before that a complete capture lacks; none where there is no such capture."""
     try:
-        verdict = read_capture(path, with_answers=False).verdict
+        verdict = read_own_capture(lake, path, with_answers=False).verdict
     except LakeError:
         return set()
     return {*verdict.gone, *verdict.unlisted, *verdict.unchecked} if verdict.verdict == "complete" else set()
@@ -405,7 +397,10 @@ def _is_better(lake: Lake, day: date, target: Target, verdict: VerdictLine, line
 
 
 def _read_standing(lake: Lake, day: date, target: Target) -> RawCapture | None:
-    """The capture of that day that is there; a file that cannot be read is moved aside, so that it can be replaced."""
+    """Return the capture of that day that is there.
+
+    A file that cannot be read or holds another capture is moved aside, so that it can be replaced.
+    """
     path = lake.raw_file(day, *target.key)
     if not path.is_file():
         return None
@@ -417,7 +412,7 @@ def _read_standing(lake: Lake, day: date, target: Target) -> RawCapture | None:
             "(chown)"
         ) from None
     try:
-        return read_capture(path, with_answers=False)
-    except LakeError:
-        path.rename(path.with_name(f"{path.name}.damaged"))
+        return read_own_capture(lake, path, with_answers=False)
+    except LakeError as error:
+        path.rename(path.with_name(f"{path.name}.{'stray' if isinstance(error, Stray) else 'damaged'}"))
         return None

@@ -21,6 +21,7 @@ import typer
 
 from pulltasks.cli.output import NOT_COMPLETE
 from pulltasks.errors import PulltasksError, Unforeseen
+from pulltasks.file_errors import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,8 +131,7 @@ def _report(error: Exception) -> str:
 def _message(error: PulltasksError | OSError) -> str:
     if isinstance(error, PulltasksError):
         return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}; what was published stands. Mend that, then run again"
+    return words_of(error)
 
 
 @contextmanager

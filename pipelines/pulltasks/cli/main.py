@@ -316,7 +316,7 @@ def status(
     limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
     lake = Lake(settings.lake.root)
     with open_published(lake) as connection:
-        found = read_status(connection, settings.today(now))
+        found = read_status(connection, settings.today(now), now)
         newest = read_newest_complete(connection)
         freshness = judge(found, now, limits)
         if output_format is StatusFormat.PROMETHEUS:
@@ -324,7 +324,8 @@ def status(
             from pulltasks.lake.run_log import read_runs
 
             last_run = next(reversed(read_runs(lake)), None)
-            text = metrics(connection, found, freshness, now, last_run, size_of(lake.root))
+            name = settings.lake.name or str(lake.root)
+            text = metrics(connection, found, freshness, now, last_run, size_of(lake.root), name)
     is_good = found.is_complete if allowed is None else freshness.level != "red"
     if found.is_ahead:
         typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
@@ -462,7 +463,7 @@ def doctor(
         send_test(settings, now)
         typer.echo("a test alarm was sent and accepted", err=output_format is ReportFormat.JSON)
     clock = real_clock()
-    of_the_lake = [examine_lake(settings, settings.today(now))]
+    of_the_lake = [examine_lake(settings, now)]
     if probe:
         reports, kept = asyncio.run(probe_and_keep(settings, clock.now, clock.new_id))
         of_the_lake.append(kept)

@@ -48,8 +48,9 @@ def metrics(
     now: datetime,
     last_run: RunLine | None,
     lake_bytes: int,
+    lake: str,
 ) -> str:
-    """All metrics as text; one without a value is left out.
+    """Return all metrics as text; one without a value is left out.
 
     Args:
         connection: the published file.
@@ -58,6 +59,7 @@ def metrics(
         now: the time that ages are counted to.
         last_run: the newest line of the log of runs, if there is one.
         lake_bytes: the size of the lake.
+        lake: what the label `lake` of every sample says, so that several lakes on one machine can be told apart.
     """
     rows = connection.execute(
         f"select project_id, region, {', '.join(_COLUMNS)} from fct_target_days "  # noqa: S608 - names of ours
@@ -68,12 +70,9 @@ def metrics(
     for target in found.targets:
         age = age_of(target, now)
         values = (int(target.is_complete), age.total_seconds() if age else None, *of_days.get(target.key, ()))
-        labels = ",".join(
-            f'{name}="{_escaped(value or "")}"'
-            for name, value in (("project_id", target.project_id), ("region", target.region), ("name", target.name))
-        )
+        labels = _labels(lake=lake, project_id=target.project_id, region=target.region, name=target.name or "")
         for name, value in zip(of_targets, values, strict=False):
-            of_targets[name].append((f"{{{labels}}}", value))
+            of_targets[name].append((labels, value))
     age = freshness.lake_age
     of_lake: dict[str, float | None] = {
         "lake_age_seconds": age.total_seconds() if age else None,
@@ -86,7 +85,8 @@ def metrics(
     lines = [
         line for name, samples in of_targets.items() for line in _metric(f"target_{name}", _OF_TARGETS[name], samples)
     ]
-    lines += [line for name, value in of_lake.items() for line in _metric(name, _OF_THE_LAKE[name], [("", value)])]
+    labels = _labels(lake=lake)
+    lines += [line for name, value in of_lake.items() for line in _metric(name, _OF_THE_LAKE[name], [(labels, value)])]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -94,6 +94,10 @@ def _metric(name: str, explanation: str, samples: list[tuple[str, float | None]]
     yield f"# HELP pulltasks_{name} {explanation}"
     yield f"# TYPE pulltasks_{name} gauge"
     yield from (f"pulltasks_{name}{labels} {value}" for labels, value in samples if value is not None)
+
+
+def _labels(**values: str) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in values.items()) + "}"
 
 
 def _escaped(value: str) -> str:

@@ -20,6 +20,7 @@ import typer
 
 from pulltasks.cli.output import Format, text
 from pulltasks.errors import QueryRefused
+from pulltasks.lake.lake import PRIVATE_FILE
 from pulltasks.outside_text import visible
 from pulltasks.sql_literals import escaped
 from pulltasks.warehouse.confined import one_select, open_confined
@@ -112,13 +113,14 @@ def answer(
             with rows.open("rb") as stream:
                 shutil.copyfileobj(stream, sys.stdout.buffer)
         else:
-            _put(rows, output)
+            _put(rows, output, is_private=unredacted)
 
 
-def _put(rows: Path, output: Path) -> None:
-    """Let a file appear whole, with the modes that a new file has."""
+def _put(rows: Path, output: Path, *, is_private: bool) -> None:
+    """Let a file appear whole, with the modes that a new file has; what holds secrets is for its owner alone."""
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:
+        unfinished.touch(PRIVATE_FILE if is_private else 0o666, exist_ok=False)
         shutil.copyfile(rows, unfinished)
         unfinished.replace(output)
     finally:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from pulltasks.doctor.targets import Finding, Report
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import PRIVATE_FILE, PRIVATE_FOLDER, Lake
-from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid
+from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid, read_raw_state
 from pulltasks.lake.redaction_key import read_key
+from pulltasks.lake.strays import days_with_raw
+from pulltasks.lake.zones import has_begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from pulltasks.settings import Settings
@@ -31,25 +33,26 @@ LEAST_FREE_BYTES = 256 * 2**20
 MEGABYTE = 10**6
 
 
-def examine_lake(settings: Settings, today: date) -> Report:
+def examine_lake(settings: Settings, now: datetime) -> Report:
     """Look at the lake as it lies there; no secret is in the report.
 
     Args:
         settings: where it is, and how long raw files are kept.
-        today: days after it came from a wrong clock.
+        now: the time; a day that has not begun by the zone of its capture came from a wrong clock.
     """
     lake = Lake(settings.lake.root)
     if not lake.root.is_dir():
         return Report("lake", (Finding("folder", "not there yet; the first snapshot makes it"),))
     try:
-        return Report("lake", tuple(_findings(lake, settings, today)))
+        return Report("lake", tuple(_findings(lake, settings, now)))
     except OSError as error:
         advice = "let this user read and write all of the lake, and look again"
         return Report("lake", (Finding("folder", f"{error.filename}: {error.strerror}", advice),))
 
 
-def _findings(lake: Lake, settings: Settings, today: date) -> Iterator[Finding]:
-    raw_dates, tidy_dates = lake.raw_dates(), lake.tidy_dates()
+def _findings(lake: Lake, settings: Settings, now: datetime) -> Iterator[Finding]:
+    today = settings.today(now)
+    raw_dates, tidy_dates = days_with_raw(lake), lake.tidy_dates()
     yield _modes(lake, raw_dates[-REPAIR_WINDOW_DAYS:])
     yield _free_space(lake)
     yield _strays(lake)
@@ -57,7 +60,8 @@ def _findings(lake: Lake, settings: Settings, today: date) -> Iterator[Finding]:
     yield _manifests(lake, tidy_dates)
     yield _days_without_tables(raw_dates, tidy_dates)
     yield _days_without_raw(raw_dates, tidy_dates, settings.lake.keep_raw_days, today)
-    yield _days_ahead(sorted({*raw_dates, *tidy_dates}), today)
+    ahead = sorted(day for day in {*raw_dates, *tidy_dates} if day > today)
+    yield _days_ahead([day for day in ahead if not has_begun(lake, day, now)])
 
 
 def _modes(lake: Lake, days: Sequence[date]) -> Finding:
@@ -91,10 +95,17 @@ def _free_space(lake: Lake) -> Finding:
 
 
 def _strays(lake: Lake) -> Finding:
-    strays = lake.strays()
+    """Name files with names of others, which are left alone, and those that say they are of another day or target."""
+    foreign = lake.strays()
+    looked_at = f"the headers of the newest {REPAIR_WINDOW_DAYS} days and of those without tables were read"
+    names = f"not read, not removed: {_named(lake, foreign)}" if foreign else f"none in raw/; {looked_at}"
+    strays = read_raw_state(lake).strays
     if not strays:
-        return Finding("strays", "none in raw/")
-    return Finding("strays", f"not read, not removed: {_named(lake, strays)}")
+        return Finding("strays", names)
+    advice = ". ".join(
+        [*map(str, strays[:MAX_NAMED]), *([f"{len(strays) - MAX_NAMED} more"] * (len(strays) > MAX_NAMED))]
+    )
+    return Finding("strays", _named(lake, [*foreign, *(stray.path for stray in strays)]), advice)
 
 
 def _key(lake: Lake) -> Finding:
@@ -117,7 +128,7 @@ def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
     ]
     if damaged:
         advice = "the next snapshot writes them again, from raw files or from the tables"
-        return Finding("manifests", f"cannot be read: {_named(lake, damaged)}", advice)
+        return Finding("manifests", f"cannot be used: {_named(lake, damaged)}", advice)
     return Finding("manifests", f"{len(tidy_dates)} days can be read")
 
 
@@ -142,8 +153,7 @@ def _days_without_raw(
     return Finding("days without raw", f"{_days(without)}; they stand in tidy/ alone: back it up", advice)
 
 
-def _days_ahead(days: Sequence[date], today: date) -> Finding:
-    ahead = [day for day in days if day > today]
+def _days_ahead(ahead: Sequence[date]) -> Finding:
     if ahead:
         advice = f"set this machine's clock; pulltasks forget --date {ahead[-1]} takes a wrong day out"
         return Finding("days after today", _days(ahead), advice)

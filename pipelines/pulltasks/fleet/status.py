@@ -127,7 +127,7 @@ def _ask(lake: FleetLake, now: datetime, limits: Limits) -> Standing:
         open_tables_of(lake, ASKED, Path(folder)) as connection,
     ):
         try:
-            status = read_status(connection, _today(lake, connection, now))
+            status = read_status(connection, _today(lake, connection, now), now)
             (built,) = connection.sql("from meta_build").to_arrow_table().to_pylist()
             rules = str(built["rules"] or "")
         except (duckdb.Error, ValueError, KeyError) as error:

@@ -7,6 +7,7 @@ Does not live here: making a day or a month (normalise, compaction), the same qu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -17,8 +18,17 @@ from pulltasks import tables
 from pulltasks.errors import LakeError
 from pulltasks.lake.compaction import check_file, damaged_months, discard_damaged_month, write_json
 from pulltasks.lake.lake import month_of, sha256_of
-from pulltasks.lake.manifests import FileEntry, Manifest, MonthManifest, read_if_valid, read_month_if_valid
+from pulltasks.lake.manifests import (
+    FileEntry,
+    Manifest,
+    MonthManifest,
+    read_if_valid,
+    read_manifest,
+    read_month_if_valid,
+    read_month_manifest,
+)
 from pulltasks.lake.normalise import normalise_days
+from pulltasks.lake.strays import has_raw
 from pulltasks.lake.tidy import tidy_rows
 
 if TYPE_CHECKING:
@@ -59,14 +69,13 @@ def repair_manifests(lake: Lake) -> list[str]:
                 continue
             write_json(lake, path, adopted)
             mended.append(f"{path} could not be read; it was written again from the month's files")
-    raw_dates = set(lake.raw_dates())
     for day in lake.tidy_dates():
         path = lake.manifest_file(day)
-        if day not in raw_dates and read_if_valid(path) is None:
+        if read_if_valid(path) is None and not has_raw(lake, day):
             files = (
                 {}
                 if lake.is_compacted(day)
-                else _entries(lake, {t.name: lake.tidy_file(t.name, day) for t in tables.TABLES})
+                else _entries(lake, {t.name: lake.tidy_file(t.name, day) for t in tables.TABLES}, day, day)
             )
             if files is None:
                 continue
@@ -85,7 +94,7 @@ def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
     """
     damaged = _damaged(lake, days)
     differing = _differing(lake, [day for day in days if day not in damaged])
-    with_raw = set(lake.raw_dates())
+    with_raw = {day for day in days if has_raw(lake, day)}
     troubles = [
         f"{day}: its tables hold other tasks than its captures judged, and there is no raw archive to make them from; "
         f"it counts as incomplete for {', '.join(targets)}"
@@ -114,18 +123,13 @@ def _damaged(lake: Lake, days: Iterable[date]) -> dict[date, str]:
     found = {}
     checked: dict[Path, str | None] = {}
     for day in days:
-        manifest = read_if_valid(lake.manifest_file(day))
-        if manifest is None:
-            found[day] = f"{lake.manifest_file(day)} cannot be read"
+        try:
+            entries = read_manifest(lake.manifest_file(day)).tables
+            if lake.is_compacted(day):
+                entries = read_month_manifest(lake.month_manifest_file(month_of(day))).tables
+        except LakeError as error:
+            found[day] = str(error)
             continue
-        entries = manifest.tables
-        if lake.is_compacted(day):
-            month = lake.month_manifest_file(month_of(day))
-            of_month = read_month_if_valid(month)
-            if of_month is None:
-                found[day] = f"{month} cannot be read"
-                continue
-            entries = of_month.tables
         for entry in entries.values():
             path = lake.tidy / entry.file
             if path not in checked:
@@ -173,14 +177,20 @@ def _differing(lake: Lake, days: Sequence[date]) -> dict[date, list[str]]:
     return found
 
 
-def _entries(lake: Lake, files: dict[str, Path]) -> dict[str, FileEntry] | None:
-    """Files as a manifest names them; None when one of them is not there or cannot be read."""
+def _entries(lake: Lake, files: dict[str, Path], first: date, last: date) -> dict[str, FileEntry] | None:
+    """Return files as a manifest names them.
+
+    None when one of them is not there, cannot be read, or holds rows of a day that is not from `first` to `last`.
+    """
     found = {}
     for name, path in files.items():
         try:
-            rows = pq.read_metadata(path).num_rows
+            dates = pq.ParquetFile(path).read(columns=["snapshot_date"])["snapshot_date"]
         except (OSError, pa.ArrowException):
             return None
+        if any(not first <= day <= last for day in dates.unique().to_pylist()):
+            return None
+        rows = len(dates)
         found[name] = FileEntry(
             file=str(path.relative_to(lake.tidy)), rows=rows, bytes=path.stat().st_size, sha256=sha256_of(path)
         )
@@ -189,7 +199,8 @@ def _entries(lake: Lake, files: dict[str, Path]) -> dict[str, FileEntry] | None:
 
 def _month_of_files(lake: Lake, month: date) -> MonthManifest | None:
     """What a month's manifest said, as far as the files tell; None when they cannot be read."""
-    entries = _entries(lake, {table.name: lake.month_file(table.name, month) for table in tables.TABLES})
+    files = {table.name: lake.month_file(table.name, month) for table in tables.TABLES}
+    entries = _entries(lake, files, month, month_of(month + timedelta(days=31)) - timedelta(days=1))
     days = [day for day in lake.tidy_dates() if month_of(day) == month]
     if entries is None:
         return None

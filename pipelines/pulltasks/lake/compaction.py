@@ -34,7 +34,7 @@ from pulltasks.lake.manifests import (
     stale_dates,
 )
 from pulltasks.lake.parquet import ROW_GROUP_ROWS, TidyWriter
-from pulltasks.lake.raw import read_capture_id
+from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
 from pulltasks.lake.tidy import tidy_rows
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def discard_damaged_month(lake: Lake, month: date) -> list[date]:
         LakeError: when a day has no raw files any more; nothing is changed then.
     """
     days = [day for day in lake.tidy_dates() if month_of(day) == month]
-    if missing := [str(day) for day in days if not lake.targets_file(day).is_file()]:
+    if missing := [str(day) for day in days if not has_raw(lake, day)]:
         raise LakeError(
             f"{lake.month_manifest_file(month)}: the month's files are damaged, and of {', '.join(missing)} there is "
             "no raw archive to make them from; restore the files from a backup"
@@ -189,7 +189,7 @@ def remove_old_raw(lake: Lake, settings: LakeSettings, today: date) -> tuple[lis
         return [], []
     horizon = come[-1] - timedelta(days=settings.keep_raw_days)
     valid = set(dates) - set(stale_dates(lake))
-    old = [day for day in lake.raw_dates() if day <= horizon and day in valid]
+    old = [day for day in days_with_raw(lake) if day <= horizon and day in valid]
     damaged = set(damaged_months(lake, {month_of(day) for day in old}))
     needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
     removed = [day for day in old if day not in needed]
@@ -205,7 +205,8 @@ def forget_day(lake: Lake, day: date) -> Path:
     A month that was closed is opened for it.
     """
     open_month(lake, month_of(day))
-    note_forgotten(lake, day, [each for path in lake.raw_files(day) if (each := read_capture_id(path))])
+    captures = read_raw_day(lake, day).captures.values()
+    note_forgotten(lake, day, [header.capture_id for header in captures if header])
     number = 1 + sum(1 for _ in lake.forgotten.glob(f"{day}-*"))
     folder = lake.forgotten / f"{day}-{number}"
     for path in (

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from pulltasks.errors import ConfigError, LakeBusy, LakeError
+from pulltasks.file_errors import advice_on, named, naming
 from pulltasks.names import REGION_PATTERN
 
 if TYPE_CHECKING:
@@ -202,11 +203,12 @@ class Lake:
             ):
                 if not folder.is_dir():
                     folder.mkdir(parents=True)
-                    folder.chmod(mode)
+                    with naming("chmod", folder):
+                        folder.chmod(mode)
             if not os.access(self.root, os.W_OK):
                 raise PermissionError(13, "no permission to write")
         except OSError as error:
-            text = f"lake.root: {self.root} cannot be written ({error.strerror}); name a folder you may write to"
+            text = f"lake.root: {self.root} cannot be written ({error.strerror}); {advice_on(error)}"
             raise ConfigError([text]) from None
 
     @contextmanager
@@ -223,6 +225,8 @@ class Lake:
             raise LakeBusy(
                 f"another run is writing to {self.root}; nothing was touched. Wait until it ends, then run again"
             ) from None
+        except OSError as error:
+            raise named(error, "lock", self.root / ".lock") from error
         try:
             for leftover in _entries(self._unfinished):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
@@ -272,15 +276,18 @@ class Lake:
         """Move the finished file `source` to `path` so that a power cut leaves the old or the new one."""
         folder_mode = PUBLIC_FOLDER if mode == PUBLIC_FILE else PRIVATE_FOLDER
         self._make_folders(path.parent, folder_mode)
-        source.chmod(mode)
+        with naming("chmod", source):
+            source.chmod(mode)
         sync(source)
-        source.replace(path)
+        with naming("rename", path):
+            source.replace(path)
         sync(path.parent)
 
     def move(self, path: Path, to: Path) -> None:
         """Move a file or a folder within the lake, to where only its owner looks."""
         self._make_folders(to.parent, PRIVATE_FOLDER)
-        path.replace(to)
+        with naming("rename", path):
+            path.replace(to)
         sync(to.parent)
         sync(path.parent)
 
@@ -288,16 +295,20 @@ class Lake:
         """Point the link `path` at its neighbour `name`, in one step."""
         unfinished = self.unfinished(f"link--{path.name}")
         unfinished.unlink(missing_ok=True)
-        unfinished.symlink_to(name)
-        unfinished.replace(path)
+        with naming("symlink", path):
+            unfinished.symlink_to(name)
+        with naming("rename", path):
+            unfinished.replace(path)
         sync(path.parent)
 
     def _make_folders(self, folder: Path, mode: int) -> None:
         if folder.is_dir():
             return
         self._make_folders(folder.parent, mode)
-        folder.mkdir(exist_ok=True)
-        folder.chmod(mode)
+        with naming("mkdir", folder):
+            folder.mkdir(exist_ok=True)
+        with naming("chmod", folder):
+            folder.chmod(mode)
         sync(folder.parent)
 
 
@@ -316,7 +327,8 @@ def sync(path: Path) -> None:
     """Sync a file or a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming("fsync", path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

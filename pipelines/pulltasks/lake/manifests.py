@@ -6,6 +6,7 @@ Does not live here: paths (lake), making days and months (normalise, compaction)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,18 +16,21 @@ import pyarrow.parquet as pq
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import sha256_of
-from pulltasks.lake.raw import read_capture_id
+from pulltasks.lake.lake import month_of, sha256_of
+from pulltasks.lake.strays import Stray, read_raw_day
 from pulltasks.tables import CAPTURES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
+    from pulltasks.lake.strays import RawDay
 
 # Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
 REPAIR_WINDOW_DAYS = 31
 
+_NOT_OF_ITS_PATH = "is the manifest of another day or month than its path says; rebuild that day or month"
 _M = TypeVar("_M")
 
 
@@ -82,21 +86,36 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest of a day.
+    """Return the manifest of the day that its name says.
 
     Raises:
-        LakeError: when it is missing or damaged.
+        LakeError: when it is missing or damaged, or names another day or files that lie elsewhere.
     """
-    return _read(path, Manifest)
+    manifest = _read(path, Manifest)
+    _require_own(path, f"snapshot_date={manifest.snapshot_date}", "daily", manifest.tables)
+    return manifest
 
 
 def read_month_manifest(path: Path) -> MonthManifest:
-    """The manifest of a closed month.
+    """Return the manifest of the closed month that its name says.
 
     Raises:
-        LakeError: when it is missing or damaged.
+        LakeError: when it is missing or damaged, or names another month, days of another one or files that lie
+            elsewhere.
     """
-    return _read(path, MonthManifest)
+    manifest = _read(path, MonthManifest)
+    month = manifest.snapshot_month
+    _require_own(path, f"snapshot_month={month:%Y-%m}", "monthly", manifest.tables)
+    if any(month_of(day) != month for day in manifest.days):
+        raise LakeError(f"{path}: {_NOT_OF_ITS_PATH}")
+    return manifest
+
+
+def _require_own(path: Path, name: str, folder: str, entries: Mapping[str, FileEntry]) -> None:
+    """Make sure that a manifest is the one that its path names, and names the files that belong to it."""
+    files = {table: entry.file for table, entry in entries.items()}
+    if path.stem != name or files != {table: f"{table}/{folder}/{name}/data.parquet" for table in entries}:
+        raise LakeError(f"{path}: {_NOT_OF_ITS_PATH}")
 
 
 def _read(path: Path, kind: type[_M]) -> _M:
@@ -122,50 +141,71 @@ def read_month_if_valid(path: Path) -> MonthManifest | None:
         return None
 
 
-def stale_dates(lake: Lake) -> list[date]:
-    """Dates that have raw files and no valid manifest, or other raw files than those it names; in order.
+@dataclass(frozen=True)
+class RawState:
+    """What every run reads of the raw archive: the newest days, and those without a valid manifest.
 
-    Which files those are is told by what stands in them, never by their times: copies and restored files have others.
+    Attributes:
+        stale: days that have raw files and no valid manifest, or other raw files than those it names; in order.
+        strays: what is said of files whose header names another day or target than their path.
+    """
+
+    stale: tuple[date, ...]
+    strays: tuple[Stray, ...]
+
+
+def read_raw_state(lake: Lake) -> RawState:
+    """Return which days are stale, and the strays.
+
+    Which raw files a day has is told by their content, never by their times: copies and restored files have others.
     """
     raw_dates = lake.raw_dates()
-    if not raw_dates:
-        return []
     newest = set(raw_dates[-REPAIR_WINDOW_DAYS:])
-    found = []
+    stale: list[date] = []
+    strays: list[Stray] = []
     for day in raw_dates:
         manifest = read_if_valid(lake.manifest_file(day))
-        if manifest is None or (day in newest and not _is_made_of_what_is_there(lake, day, manifest)):
-            found.append(day)
-    return found
+        if manifest is not None and day not in newest:
+            continue
+        raw = read_raw_day(lake, day)
+        strays += raw.strays
+        if not (raw.is_empty if manifest is None else _is_made_of_what_is_there(lake, day, manifest, raw)):
+            stale.append(day)
+    return RawState(tuple(stale), tuple(strays))
 
 
-def targets_sha256(lake: Lake, day: date) -> str | None:
-    """The hash of the day's target list, if there is one."""
-    path = lake.targets_file(day)
-    return sha256_of(path) if path.is_file() else None
+def stale_dates(lake: Lake) -> list[date]:
+    """Return the days that have raw files and no valid manifest, or other raw files than those it names; in order."""
+    return list(read_raw_state(lake).stale)
 
 
-def _is_made_of_what_is_there(lake: Lake, day: date, manifest: Manifest) -> bool:
-    """Whether every raw file of a day is the one that its tables were made of; one that is gone says nothing."""
+def _is_made_of_what_is_there(lake: Lake, day: date, manifest: Manifest, raw: RawDay) -> bool:
+    """Tell whether every raw file of a day is the one that its tables were made of; one that is gone says nothing."""
     if manifest.sources is None:
-        return lake.is_compacted(day) or _captures_are_those_there(lake, day, manifest)
-    if targets_sha256(lake, day) not in {None, manifest.sources.targets_sha256}:
+        return lake.is_compacted(day) or _captures_are_those_there(lake, manifest, raw)
+    if raw.has_targets and sha256_of(lake.targets_file(day)) != manifest.sources.targets_sha256:
         return False
     made_of = {source.key: source for source in manifest.sources.captures}
-    for path in lake.raw_files(day):
+    for stray in raw.strays:
+        source = made_of.get(lake.target_of(stray.path))
+        if source is not None and source.capture_id is not None and source.capture_id == stray.capture_id:
+            return False  # a version before 0.3 took it for a capture of the day
+    for path, header in raw.captures.items():
         source = made_of.get(lake.target_of(path))
         if source is None:
             return False
         if source.capture_id is None:
             is_same = sha256_of(path) == source.sha256  # it was damaged: it is looked at again when it is another one
         else:
-            is_same = read_capture_id(path) in {None, source.capture_id}  # what was read once stands, damaged or not
+            is_same = (
+                header is None or header.capture_id == source.capture_id
+            )  # what was read once counts, damaged or not
         if not is_same:
             return False
     return True
 
 
-def _captures_are_those_there(lake: Lake, day: date, manifest: Manifest) -> bool:
+def _captures_are_those_there(lake: Lake, manifest: Manifest, raw: RawDay) -> bool:
     """The same for a day that an earlier version wrote: its own table says which captures it was made of."""
     try:
         file = pq.ParquetFile(lake.tidy / manifest.tables[CAPTURES.name].file)
@@ -173,4 +213,7 @@ def _captures_are_those_there(lake: Lake, day: date, manifest: Manifest) -> bool
     except (OSError, pa.ArrowException):
         return True  # the audit of what is built says what is wrong with it
     made_of = {(row["project_id"], row["region"]): row["capture_id"] for row in rows}
-    return all(read_capture_id(raw) in {None, made_of.get(lake.target_of(raw))} for raw in lake.raw_files(day))
+    return all(
+        header is None or header.capture_id == made_of.get(lake.target_of(path))
+        for path, header in raw.captures.items()
+    )

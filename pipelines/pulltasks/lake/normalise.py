@@ -19,10 +19,11 @@ from pulltasks import tables
 from pulltasks.errors import UNEXPECTED, LakeError, reraise
 from pulltasks.lake.compaction import check_file, open_month, write_json
 from pulltasks.lake.lake import month_of, sha256_of, sync
-from pulltasks.lake.manifests import FileEntry, Manifest, RawSource, Sources, read_if_valid, stale_dates, targets_sha256
+from pulltasks.lake.manifests import FileEntry, Manifest, RawSource, Sources, read_if_valid
 from pulltasks.lake.parquet import TidyWriter
-from pulltasks.lake.raw import TargetLine, read_capture, read_targets, stream_capture
+from pulltasks.lake.raw import TargetLine
 from pulltasks.lake.rows import failed_target, tidy_target
+from pulltasks.lake.strays import Stray, read_own_capture, read_own_targets, read_raw_day, stream_own_capture
 from pulltasks.tables import TABLES
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pulltasks.errors import Reporter
     from pulltasks.lake.lake import Lake
+    from pulltasks.lake.strays import RawDay
     from pulltasks.tables import Table
 
 
@@ -67,18 +69,20 @@ def normalise_day(
     Raises:
         LakeError: when there is no raw archive of the day.
     """
-    if not lake.targets_file(day).is_file() and not lake.raw_files(day):
-        raise LakeError(f"{day}: there is no raw archive of this day, so its tables cannot be built")
+    raw = read_raw_day(lake, day)
+    if raw.is_empty:
+        text = f"{day}: there is no raw archive of this day, so its tables cannot be built"
+        raise LakeError("; ".join([text, *map(str, raw.strays)]))
     open_month(lake, month_of(day))
     entries: dict[str, FileEntry] = {}
     sources: list[RawSource] = []
-    troubles: list[str] = []
+    troubles = [str(stray) for stray in raw.strays]
     with ExitStack() as stack:
         writers = {
             table.name: stack.enter_context(TidyWriter(table, lake.unfinished(f"{table.name}--{day}")))
             for table in tables.TABLES
         }
-        for expected in _expected(lake, day, troubles):
+        for expected in _expected(lake, day, raw, troubles):
             made = _tidy(lake, day, expected, report)
             for name, rows in made.tables.items():
                 writers[name].add(rows)
@@ -106,7 +110,9 @@ def normalise_day(
             snapshot_date=day,
             schema_version=tables.SCHEMA_VERSION,
             tables=entries,
-            sources=Sources(targets_sha256=targets_sha256(lake, day), captures=sources),
+            sources=Sources(
+                targets_sha256=sha256_of(lake.targets_file(day)) if raw.has_targets else None, captures=sources
+            ),
         )
         _replace(lake, day, manifest, {name: writer.path for name, writer in writers.items()})
     # a build follows in the same process: what the largest target took is given back before it
@@ -116,11 +122,12 @@ def normalise_day(
 
 @dataclass(frozen=True)
 class _Expected:
-    """A target that was to be listed or was captured on a day, and its raw file."""
+    """A target that was to be listed or was captured on a day, its raw file, or the stray in the place of that."""
 
     target: TargetLine
     path: Path | None
     is_listed: bool
+    stray: Stray | None = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +142,13 @@ class _Made:
 def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made:
     """The rows of one target, or why there are none."""
     target = expected.target
+    if expected.stray:
+        standing = _standing_rows(lake, day, target, expected.stray.capture_id)
+        missing = tidy_target(day, target, None, expected.is_listed) if expected.is_listed else {}
+        return _Made(missing if standing is None else standing)
     try:
         with _no_search_for_cycles():
-            capture = stream_capture(expected.path) if expected.path else None
+            capture = stream_own_capture(lake, expected.path) if expected.path else None
             made = tidy_target(day, target, capture, expected.is_listed)
         return _Made(made, capture.capture.capture_id if capture else None)
     except LakeError as error:
@@ -150,8 +161,11 @@ def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made
     return _Made(failed_target(day, target, reason, text, expected.is_listed), None, f"{day}: {text}")
 
 
-def _standing_rows(lake: Lake, day: date, target: TargetLine) -> dict[str, pa.Table] | None:
-    """The rows of a target that were made of an earlier reading of the day, if it was captured then."""
+def _standing_rows(lake: Lake, day: date, target: TargetLine, but_not: str | None = None) -> dict[str, pa.Table] | None:
+    """Return the rows of a target that an earlier reading of the day gave, if it was captured then.
+
+    Rows of the capture `but_not` do not count.
+    """
     manifest = read_if_valid(lake.manifest_file(day))
     if manifest is None:
         return None
@@ -162,7 +176,7 @@ def _standing_rows(lake: Lake, day: date, target: TargetLine) -> dict[str, pa.Ta
     except (LakeError, KeyError, pa.ArrowException):
         return None
     captures = found[tables.CAPTURES.name].to_pylist()
-    return found if captures and captures[0]["capture_id"] else None
+    return found if captures and captures[0]["capture_id"] not in {None, but_not} else None
 
 
 def _rows_of(path: Path, table: Table, target: TargetLine) -> pa.Table:
@@ -174,14 +188,6 @@ def _rows_of(path: Path, table: Table, target: TargetLine) -> pa.Table:
         for field in table.schema
     ]
     return pa.Table.from_arrays(columns, schema=table.schema)
-
-
-def days_to_normalise(lake: Lake, day: date) -> list[date]:
-    """`day`, and after it every day whose raw files are not those that its manifest names.
-
-    The day that was asked for comes first: if it is today, it cannot be captured again, others can be mended any time.
-    """
-    return [day, *(stale for stale in stale_dates(lake) if stale != day)]
 
 
 def normalise_days(lake: Lake, days: Iterable[date], report: Reporter = reraise) -> Iterator[NormalisedDay]:
@@ -234,28 +240,34 @@ def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path
     write_json(lake, path, manifest)
 
 
-def _expected(lake: Lake, day: date, troubles: list[str]) -> Iterator[_Expected]:
-    """Every target that was to be listed or was captured on `day`, by project and region."""
-    file = lake.targets_file(day)
+def _expected(lake: Lake, day: date, raw: RawDay, troubles: list[str]) -> Iterator[_Expected]:
+    """Yield every target that was to be listed or was captured on `day`, by project and region.
+
+    A place that holds a stray is among them, as rows may be there that were made of the right file before.
+    """
     listed: dict[tuple[str, str], TargetLine] = {}
     is_damaged = False
     try:
-        listed = {target.key: target for target in read_targets(file).targets} if file.is_file() else {}
+        found = read_own_targets(lake, day)
+        listed = {target.key: target for target in found.targets} if found else {}
+    except Stray:
+        is_damaged = True  # it is among the troubles already
     except LakeError as error:
         is_damaged = True
         troubles.append(f"{day}: {error}; the day's targets are those of its raw files")
-    captured = {lake.target_of(path): path for path in lake.raw_files(day)}
-    for key in sorted({*listed, *captured}):
+    captured = {lake.target_of(path): path for path in raw.captures}
+    strays = {lake.target_of(stray.path): stray for stray in raw.strays if stray.capture_id}
+    for key in sorted({*listed, *captured, *strays}):
         path = captured.get(key)
-        if key in listed:
-            yield _Expected(listed[key], path, is_listed=True)
-        elif path is not None:
-            yield _Expected(_target_in(path, key), path, is_listed=is_damaged)
+        target = listed.get(key) or _target_in(lake, path, key)
+        yield _Expected(target, path, is_listed=key in listed or (is_damaged and bool(path)), stray=strays.get(key))
 
 
-def _target_in(path: Path, key: tuple[str, str]) -> TargetLine:
-    """The target as its raw file has it; of a damaged one what its path says."""
+def _target_in(lake: Lake, path: Path | None, key: tuple[str, str]) -> TargetLine:
+    """Return the target as its raw file has it; of a damaged one what its path says."""
     try:
-        return read_capture(path, with_answers=False).capture.target
+        if path:
+            return read_own_capture(lake, path, with_answers=False).capture.target
     except LakeError:
-        return TargetLine(project_id=key[0], region=key[1], name=None, endpoint="", query_region=key[1])
+        pass
+    return TargetLine(project_id=key[0], region=key[1], name=None, endpoint="", query_region=key[1])

@@ -262,14 +262,20 @@ class _AnswersOf:
             ) from None
 
 
-def read_capture_id(path: Path) -> str | None:
-    """The capture that a file holds, by its first line alone; None when that cannot be read."""
+def read_header(path: Path) -> CaptureLine | None:
+    """Return the first line of a file, which costs little; None when it cannot be read."""
     try:
         with pa.CompressedInputStream(str(path), "zstd") as stream:
             line, end, _ = stream.read(_BLOCK_BYTES).partition(b"\n")
-        return decode_file(line, CaptureLine).capture_id if end else None
+        return decode_file(line, CaptureLine) if end else None
     except (OSError, ValueError, NotReadable):
         return None
+
+
+def read_capture_id(path: Path) -> str | None:
+    """Return the identifier of the capture that a file holds, by its first line alone; None when it cannot be read."""
+    header = read_header(path)
+    return header.capture_id if header else None
 
 
 def _ends(lines: Iterator[bytes]) -> list[bytes]:

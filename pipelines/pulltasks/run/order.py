@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED
 from pulltasks.capture.targets import check_date
+from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
 from pulltasks.huawei.refusals import PERSISTENT
 from pulltasks.lake.audit import repair_manifests
@@ -22,8 +23,7 @@ from pulltasks.lake.compaction import (
     remove_old_raw,
 )
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.manifests import stale_dates
-from pulltasks.lake.normalise import days_to_normalise
+from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
 from pulltasks.run.steps import EVERYTHING, Captured, CaptureOptions, Kept, Silent, Skipped, Tidied, opened
 from pulltasks.warehouse.open_tables import remove_tables
 from pulltasks.warehouse.plan import remove_all_builds
@@ -52,7 +52,9 @@ def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = 
     has_news = any(result.is_new for result in run.captures)
     run.settle()
     if parts.tidy:
-        yield run.normalise(day, days_to_normalise(run.lake, day) if has_news else stale_dates(run.lake))
+        stale = run.stale_days()
+        # today comes first: it cannot be captured again, the others can be made at any time
+        yield run.normalise(day, [day, *(other for other in stale if other != day)] if has_news else stale)
     yield from _steps_from_tables(run, parts)
 
 
@@ -60,7 +62,7 @@ def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> 
     """Write the tidy files of days again from their raw files, then bring warehouse and page up to them."""
     run.settle()
     run.discard_damaged_months(days)  # then all their days are stale
-    yield run.normalise(days[-1], sorted({*days, *stale_dates(run.lake)}))
+    yield run.normalise(days[-1], sorted({*days, *run.stale_days()}))
     yield from _steps_from_tables(run, parts)
 
 
@@ -82,15 +84,15 @@ def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) 
     if parts.capture and (options.simulated or _is_present(run, day, options)):
         yield from snapshot_steps(run, day, options, parts)
     elif parts.capture or parts.tidy:
-        raw_files = len(run.lake.raw_files(day))
-        if day not in run.lake.raw_dates():
+        raw = read_raw_day(run.lake, day)
+        if raw.is_empty:
             yield Skipped(
                 f"{day}: there is no raw archive of this day in {run.lake.raw}, and the service shows only the "
                 "present; nothing was done, what is there stays"
             )
             return
         if parts.capture:
-            yield Kept(raw_files)
+            yield Kept(len(raw.captures))
         if parts.tidy:
             yield from rebuild_steps(run, [day], parts)
         else:
@@ -135,13 +137,15 @@ def snapshot(
     """Capture `day` (today, unless it is a sandbox's), then build and publish whatever is not published yet.
 
     Raises:
-        DateRefused: before anything is touched, when `day` is not today.
+        DateRefused: before anything is touched, when `day` is not today, or a later day was captured already under
+            another time zone.
         LakeBusy: before anything is touched, when another run is writing.
         ConfigError: when no credential is found, or no endpoint resolves.
     """
     began_at = clock.now()
     if not simulated:
         check_date(settings, day, began_at)
+        check_zone(settings, Lake(settings.lake.root), began_at)
     options = CaptureOptions(refresh, only, accept_drop, simulated, began_at)
     with opened(settings, clock, "snapshot", watcher, tell) as run:
         return _finished(run, snapshot_steps(run, day, options), day)
@@ -163,9 +167,9 @@ def rebuild(
         LakeBusy: when another run is writing.
     """
     lake = Lake(settings.lake.root)
-    days = [day for day in lake.raw_dates() if first <= day <= last]
+    held = days_with_raw(lake)
+    days = [day for day in held if first <= day <= last]
     if not days:
-        held = lake.raw_dates()
         reach = f"it reaches from {held[0]} to {held[-1]}" if held else "it is empty"
         raise LakeError(
             f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched: without it a day's "
@@ -211,10 +215,10 @@ def forget(
         LakeBusy: when another run is writing.
     """
     lake = Lake(settings.lake.root)
-    has_raw, has_tidy = day in lake.raw_dates(), day in lake.tidy_dates()
-    if not has_raw and not has_tidy:
+    is_captured, has_tidy = has_raw(lake, day), day in lake.tidy_dates()
+    if not is_captured and not has_tidy:
         raise LakeError(f"{day}: {lake.root} has nothing of this day; nothing was touched")
-    if not has_raw and not for_good:
+    if not is_captured and not for_good:
         raise LakeError(
             f"{day}: there is no raw archive of this day, so it could never be made again; say --for-good beside --yes "
             "if it shall go all the same. Nothing was touched"

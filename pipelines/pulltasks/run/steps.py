@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED, Failure
 from pulltasks.capture.targets import CLOCK_DISAGREES, CaptureResult, capture_targets
+from pulltasks.capture.zone import check_zone
 from pulltasks.errors import ConfigError, LakeError, NoWarehouse
 from pulltasks.lake.audit import audit_days, repair_manifests
 from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, discard_damaged_month
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake, month_of
-from pulltasks.lake.manifests import read_if_valid, stale_dates
+from pulltasks.lake.manifests import read_if_valid, read_raw_state, stale_dates
 from pulltasks.lake.normalise import normalise_days
 from pulltasks.lake.run_log import RunLine, add_run
 from pulltasks.warehouse.models import load_models
@@ -220,6 +221,8 @@ class Run:
 
     def capture(self, day: date, options: CaptureOptions) -> Captured:
         """Ask the service for a day."""
+        if not options.simulated:
+            check_zone(self.settings, self.lake, self.clock.now())
         self._watcher.begin("capturing", len(self.settings.targets))
         with previous_captures(self.lake, day) as known:
             self.captures = tuple(
@@ -261,12 +264,18 @@ class Run:
         for month in damaged_months(self.lake, sorted({month_of(day) for day in days})):
             discard_damaged_month(self.lake, month)
 
+    def stale_days(self) -> list[date]:
+        """Return the days whose raw files are not those that their manifests name; strays are named as troubles."""
+        state = read_raw_state(self.lake)
+        self.troubles += [str(stray) for stray in state.strays]
+        return list(state.stale)
+
     def normalise(self, day: date, days: Sequence[date]) -> Tidied:
         """Write the tidy files of days; one that is damaged does not keep the others from being written."""
         self._watcher.begin("normalising", len(days))
         for made in normalise_days(self.lake, days, self._report):
             self.built += [made.day] if made.manifest else []
-            self.troubles += made.troubles
+            self.troubles += [text for text in made.troubles if text not in self.troubles]
             self._watcher.advance(str(made.day))
         return Tidied(day, read_if_valid(self.lake.manifest_file(day)))
 

@@ -67,6 +67,7 @@ class Status:
         days_without_run: days between the build and `day`.
         is_ahead: whether `day` lies after today: a run worked under a wrong clock.
         captured_at: when the newest capture that is published ended, UTC; None when there is none.
+        starts_at: when `day` begins in the zone that it was captured under, UTC; None where that is not known.
     """
 
     day: date
@@ -75,6 +76,15 @@ class Status:
     days_without_run: tuple[date, ...]
     is_ahead: bool = False
     captured_at: datetime | None = None
+    starts_at: datetime | None = None
+
+    def is_after(self, today: date, now: datetime | None) -> bool:
+        """Tell whether `day` lies in the future: after `today`, and not begun in the zone that it was captured under.
+
+        `now` is None where days are made up, so that no moment belongs to them.
+        """
+        has_begun = now is not None and self.starts_at is not None and self.starts_at <= now
+        return self.day > today and not has_begun
 
     @property
     def complete(self) -> int:
@@ -147,13 +157,13 @@ def words_of_a_day_ahead(day: date, today: date) -> str:
     )
 
 
-def read_status(connection: duckdb.DuckDBPyConnection, today: date) -> Status:
+def read_status(connection: duckdb.DuckDBPyConnection, today: date, now: datetime | None = None) -> Status:
     """The coverage of the newest day that should have been captured.
 
     Today counts once a run has begun on it; every earlier day counts. A day that nobody captured is `missing`.
     """
     found = read_newest_day(connection)
-    if found.day > today:
+    if found.is_after(today, now):
         return replace(found, is_ahead=True)
     missed = tuple(found.day + timedelta(days=n) for n in range(1, (today - found.day).days))
     if not missed:
@@ -189,7 +199,9 @@ def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
     ).fetchall()
     targets = tuple(TargetStatus(*known, _utc(at)) for *known, at in rows)  # type: ignore[call-arg]  # eight of them
     ((captured_at,),) = connection.execute("select max(finished_at) from rpt_snapshot_coverage").fetchall()
-    return Status(day, built_at, targets, (), captured_at=_utc(captured_at))
+    begins = connection.execute("select starts_at from dim_dates where snapshot_date = $1", [day]).fetchall()
+    starts_at = _utc(begins[0][0]) if begins else None
+    return Status(day, built_at, targets, (), captured_at=_utc(captured_at), starts_at=starts_at)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,155 @@
+"""Strays: files of the raw archive whose header names another day or target than their path.
+
+Lives here: comparing both; the raw files of a day that count, the days that have some, what is said of the others.
+Does not live here: foreign names in `raw/` (lake), damaged files (raw), what becomes of the rows (normalise).
+
+A stray is never a capture and never makes a day. A file whose header cannot be read is damaged, and no stray.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pulltasks.errors import LakeError
+from pulltasks.lake.raw import read_capture, read_header, read_targets, stream_capture
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.lake.raw import CaptureLine, RawCapture, TargetList
+
+
+class Stray(LakeError):
+    """A file whose header names another day or target than its path; it is left as it is.
+
+    Attributes:
+        path: where it lies.
+        capture_id: of the capture that it holds; None for a target list.
+    """
+
+    def __init__(self, path: Path, capture_id: str | None, text: str) -> None:
+        self.path = path
+        self.capture_id = capture_id
+        super().__init__(text)
+
+
+@dataclass(frozen=True)
+class RawDay:
+    """The raw files of a day, by what their headers say.
+
+    Attributes:
+        captures: the raw files that are no strays, and their headers; None where one cannot be read.
+        has_targets: whether there is a target list that is no stray.
+        strays: what is said of the others, in order.
+        timezone: in which the day was counted, by its list or else by a capture; None when neither can be read.
+    """
+
+    captures: dict[Path, CaptureLine | None]
+    has_targets: bool
+    strays: tuple[Stray, ...]
+    timezone: str | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether the day has nothing of its own."""
+        return not (self.captures or self.has_targets)
+
+
+def read_raw_day(lake: Lake, day: date) -> RawDay:
+    """Return the raw files of `day`; of each the header alone is read."""
+    captures: dict[Path, CaptureLine | None] = {}
+    strays = []
+    has_targets, zone = lake.targets_file(day).is_file(), None
+    try:
+        targets = read_own_targets(lake, day)
+        zone = targets.timezone if targets else None
+    except Stray as stray:
+        has_targets = False
+        strays.append(stray)
+    except LakeError:
+        pass  # damaged: normalise says so
+    for path in lake.raw_files(day):
+        header = read_header(path)
+        try:
+            if header:
+                require_own(lake, path, header)
+            captures[path] = header
+        except Stray as stray:
+            strays.append(stray)
+    zone = zone or next((header.timezone for header in captures.values() if header), None)
+    return RawDay(captures, has_targets, tuple(strays), zone)
+
+
+def has_raw(lake: Lake, day: date) -> bool:
+    """Tell whether `day` has a target list or a raw file that is no stray."""
+    return not read_raw_day(lake, day).is_empty
+
+
+def days_with_raw(lake: Lake) -> list[date]:
+    """Return the dates on which something was to be listed, in order; a folder that holds only strays is no such date.
+
+    Files of a day that has a manifest are not opened, so that the cost does not grow with history.
+    """
+    return [day for day in lake.raw_dates() if lake.manifest_file(day).is_file() or has_raw(lake, day)]
+
+
+def require_own(lake: Lake, path: Path, header: CaptureLine) -> None:
+    """Make sure that a raw file lies where its header says.
+
+    Raises:
+        Stray: with both, and what to do.
+    """
+    target = header.target
+    if path != lake.raw_file(header.snapshot_date, *target.key):
+        held = f"the capture of {target.project_id}/{target.region} on {header.snapshot_date}"
+        raise Stray(path, header.capture_id, _words(lake, path, held))
+
+
+def read_own_capture(lake: Lake, path: Path, *, with_answers: bool = True) -> RawCapture:
+    """Return the capture that a raw file holds, if it is the one that its path names.
+
+    Raises:
+        Stray: when the header names another one.
+        LakeError: when the file is missing or damaged.
+    """
+    found = read_capture(path, with_answers=with_answers)
+    require_own(lake, path, found.capture)
+    return found
+
+
+def stream_own_capture(lake: Lake, path: Path) -> RawCapture:
+    """Return the capture that a raw file holds, its answers read one at a time, if it is the one that its path names.
+
+    Raises:
+        Stray: when the header names another one.
+        LakeError: when the file is missing or damaged.
+    """
+    found = stream_capture(path)
+    require_own(lake, path, found.capture)
+    return found
+
+
+def read_own_targets(lake: Lake, day: date) -> TargetList | None:
+    """Return the target list of `day`; None when there is none.
+
+    Raises:
+        Stray: when the list is of another day.
+        LakeError: when it is damaged.
+    """
+    path = lake.targets_file(day)
+    if not path.is_file():
+        return None
+    found = read_targets(path)
+    if found.snapshot_date != day:
+        raise Stray(path, None, _words(lake, path, f"the target list of {found.snapshot_date}"))
+    return found
+
+
+def _words(lake: Lake, path: Path, held: str) -> str:
+    return (
+        f"{path.relative_to(lake.root)}: holds {held}, which is not what its path says, so it does not count; move it "
+        f"out of {lake.raw}, and restore the right file from a backup if there was one"
+    )
