@@ -19,21 +19,19 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from pulltasks.capture.attempt import Attempt, CaptureCounts
 from pulltasks.capture.day_gate import DayGate
+from pulltasks.capture.target_list import target_line, write_targets
 from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.refusals import ADVICE
 from pulltasks.huawei.service_clock import RunBegin
-from pulltasks.lake.raw import CaptureLine, RawCapture, RawWriter, TargetLine, TargetList, VerdictLine, rank
-from pulltasks.lake.strays import Stray, read_own_capture, read_own_targets
+from pulltasks.lake.raw import CaptureLine, RawCapture, RawWriter, VerdictLine, rank
+from pulltasks.lake.strays import Stray, read_own_capture
 from pulltasks.previous import NO_PREVIOUS_CAPTURE, PreviousCapture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
-    from pathlib import Path
 
     from pulltasks.errors import Reporter
     from pulltasks.lake.lake import Lake
@@ -136,7 +134,7 @@ async def capture_targets(
     targets = sorted(settings.targets, key=lambda target: target.key)
     _check_endpoints(settings, targets)
     kept = {target.key for target in targets if not (refresh and (only is None or target.key in only))}
-    gate = DayGate(lambda: _write_targets(settings, lake, day, targets, accept_drop, kept))
+    gate = DayGate(lambda: write_targets(settings, lake, day, targets, accept_drop, kept))
     began = began_at or clock.now()
     begin = RunBegin(
         day,
@@ -245,73 +243,6 @@ def _resolves(host: str) -> bool:
     except (socket.gaierror, UnicodeError):
         return False
     return True
-
-
-def target_line(settings: Settings, target: Target) -> TargetLine:
-    """The target as the archive keeps it."""
-    return TargetLine(
-        project_id=target.project_id,
-        region=target.region,
-        name=target.name,
-        endpoint=settings.endpoint(target),
-        query_region=target.query_region or target.region,
-        timezone=settings.timezone,
-        max_drop_ratio=settings.api.max_drop_ratio,
-    )
-
-
-def _write_targets(
-    settings: Settings,
-    lake: Lake,
-    day: date,
-    targets: Sequence[Target],
-    accept_drop: Collection[tuple[str, str]],
-    kept: Collection[tuple[str, str]],
-) -> None:
-    """Keep what is to be listed, and what was accepted earlier on the day.
-
-    An acceptance is of the tasks that lacked: for a target that is listed again it is kept as their ids.
-    """
-    path = lake.targets_file(day)
-    try:
-        own = read_own_targets(lake, day)
-    except LakeError:
-        own = None  # damaged, or that of another day: it is written anew
-    before = {line.key: line for line in own.targets} if own else {}
-
-    def line_of(target: Target) -> TargetLine:
-        line, old = target_line(settings, target), before.get(target.key)
-        was_accepted = old is not None and old.drop_accepted
-        ids = set(old.accepted_task_ids) if old else set()
-        if was_accepted and target.key not in kept:
-            ids |= _lacking(lake, lake.raw_file(day, *target.key))
-        return msgspec.structs.replace(
-            line,
-            drop_accepted=target.key in accept_drop or (was_accepted and target.key in kept),
-            accepted_task_ids=sorted(ids),
-        )
-
-    content = msgspec.json.encode(
-        TargetList(
-            snapshot_date=day,
-            timezone=settings.timezone,
-            software_version=version("pulltasks"),
-            targets=[line_of(target) for target in targets],
-        )
-    )
-    if path.is_file() and path.read_bytes() == content:
-        return  # a rewritten list would make the day's tables look old
-    with lake.writing(path) as unfinished:
-        unfinished.write_bytes(content)
-
-
-def _lacking(lake: Lake, path: Path) -> set[str]:
-    """Return the tasks known before that a complete capture lacks; none where there is no such capture."""
-    try:
-        verdict = read_own_capture(lake, path, with_answers=False).verdict
-    except LakeError:
-        return set()
-    return {*verdict.gone, *verdict.unlisted, *verdict.unchecked} if verdict.verdict == "complete" else set()
 
 
 def _standing(lake: Lake, day: date, target: Target) -> CaptureResult | None:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
@@ -26,6 +26,7 @@ from pulltasks.errors import (
 from pulltasks.huawei.auth import credential_from
 from pulltasks.huawei.gates import REFUSALS_IN_A_ROW, Gate, Pacer
 from pulltasks.huawei.reading import read_time, says_error
+from pulltasks.huawei.recorder import NO_RECORDER
 from pulltasks.huawei.refusals import (
     ADVICE,
     OK,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
 
+    from pulltasks.huawei.recorder import Recorder
     from pulltasks.huawei.service_clock import Judgement, RunBegin
     from pulltasks.settings import ApiSettings, Settings, Target
 
@@ -67,16 +69,6 @@ def bounds_of(api: ApiSettings) -> Bounds:
     )
 
 
-class Recorder(Protocol):
-    """Records every request and answer of a target."""
-
-    def sent(self, *, is_retry: bool) -> None:
-        """A request leaves."""
-
-    def received(self, answer: Answer) -> None:
-        """An answer has come, good or bad."""
-
-
 @dataclass(frozen=True)
 class _Call:
     """One page that is asked for, however often it must be sent."""
@@ -87,17 +79,6 @@ class _Call:
     recorder: Recorder
 
 
-class _NoRecorder:
-    """Records nothing: the request is part of no capture."""
-
-    def sent(self, *, is_retry: bool) -> None:
-        pass
-
-    def received(self, answer: Answer) -> None:
-        pass
-
-
-_NO_RECORDER = _NoRecorder()
 _JUDGEMENTS: list[Judgement] = ["disagrees", "agrees", "says_nothing"]  # the weightiest first
 
 
@@ -317,7 +298,7 @@ class LiveClient:
         if not others or (is_sent_again and not gate.is_proven):
             return False
         url = self._url(others[0], {"limit": 1, "offset": 0, "region": others[0].query_region or others[0].region})
-        witness = _Call(others[0], url, {POOL: others[0].key, NEW_CONNECTION: False}, _NO_RECORDER)
+        witness = _Call(others[0], url, {POOL: others[0].key, NEW_CONNECTION: False}, NO_RECORDER)
         try:
             answer, _ = await self._exchange(gate, witness, is_inquiry=True, is_retry=False)
         except TransientApiError:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from pulltasks.huawei.client import LiveClient, Recorder
+    from pulltasks.huawei.client import LiveClient
     from pulltasks.huawei.listing import Listing
     from pulltasks.huawei.pages import PageRequest
+    from pulltasks.huawei.recorder import Recorder
     from pulltasks.settings import Target
 
 
