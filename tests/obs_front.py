@@ -58,17 +58,23 @@ def _what_obs_refuses(method: str, path: str, headers: dict[str, str], body: byt
     return None
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[list[bytes], dict[str, str], bytes]:
+async def _read(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> tuple[list[bytes], dict[str, str], bytes]:
     """The lines of a head, its headers, and the body."""
     lines = (await reader.readuntil(_HEAD_END)).removesuffix(_HEAD_END).split(b"\r\n")
     pairs = (line.decode("latin1").split(":", 1) for line in lines[1:])
     headers = {name.strip().lower(): value.strip() for name, value in pairs}
+    if "expect" in headers:
+        writer.write(b"HTTP/1.1 100 Continue" + _HEAD_END)
     return lines, headers, await reader.readexactly(int(headers.get("content-length", 0)))
 
 
 async def _answer(reader: asyncio.StreamReader, method: str) -> bytes:
     """One answer of the server behind, whole."""
     head = await reader.readuntil(_HEAD_END)
+    while head.split(b" ")[1] == b"100":
+        head = await reader.readuntil(_HEAD_END)
     length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
     if method == "HEAD" or head.split(b" ")[1] in {b"204", b"304"}:
         return head
@@ -87,7 +93,7 @@ async def _serve(front: Front, reader: asyncio.StreamReader, writer: asyncio.Str
     behind_reader, behind = await asyncio.open_connection("127.0.0.1", front.upstream)
     try:
         while True:
-            lines, headers, body = await _read(reader)
+            lines, headers, body = await _read(reader, writer)
             method, target, version = lines[0].decode().split(" ")
             parts = urlsplit(target)
             path = parts.path + (f"?{parts.query}" if parts.query else "")

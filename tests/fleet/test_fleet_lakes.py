@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import msgspec
 import pytest
-
 from buckets import Buckets
+from pulltasks.mirror.store import Store
+
 from pulltasks import open_fleet
 from pulltasks.config import from_environment
 from pulltasks.errors import FleetError, MirrorError
@@ -18,7 +19,6 @@ from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.fleet.lakes import NEWEST, named_lakes, read_lakes
 from pulltasks.fleet.opened import Fleet
 from pulltasks.fleet.statements import statements
-from pulltasks.mirror.store import Store
 from three_lakes import EAST, archived, days_from
 
 if TYPE_CHECKING:

@@ -246,6 +246,11 @@ def forget(
         typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
         for text in found.troubles:
             typer.echo(text, err=True)
+        if settings.backup.is_set:
+            typer.echo(
+                f"the backup still holds its files, in a folder of {settings.backup.place}/replaced/; to remove them "
+                "for good, delete that folder with the tools of the store"
+            )
         typer.echo(
             f"published {found.published}" if found.published else "no day is left, so nothing is published any more"
         )
@@ -437,10 +442,10 @@ def doctor(
     reports = asyncio.run(examine(settings, lambda: datetime.now(UTC)))
     if report:
         report.write_bytes(report_for_maintainers(reports, version("pulltasks")))
-    if settings.lake.mirror.url:
-        from pulltasks.doctor.mirror import examine_mirror
+    if settings.backup.is_set:
+        from pulltasks.doctor.backup import examine_backup
 
-        reports = [examine_mirror(settings, real_clock().now, real_clock().new_id()), *reports]
+        reports = [examine_backup(settings, now), *reports]
     reports = [examine_lake(settings, settings.today(now)), *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))
