@@ -37,8 +37,8 @@ _MD5 = re.compile("[0-9a-f]{32}")
 _OPTIONS = {
     "RCLONE_TRANSFERS": "8",
     "RCLONE_CHECKERS": "16",
-    "RCLONE_RETRIES": "2",
-    "RCLONE_LOW_LEVEL_RETRIES": "4",
+    "RCLONE_RETRIES": "1",
+    "RCLONE_LOW_LEVEL_RETRIES": "3",
     "RCLONE_CONTIMEOUT": "15s",
     "RCLONE_TIMEOUT": "60s",
 }
