@@ -312,7 +312,7 @@ def _texts(error: ValidationError) -> Iterator[str]:
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if location[:2] == ["lake", "mirror"]:
-            yield f"{key}: the mirror has become a backup; write [backup] with url, region or endpoint instead"
+            yield f"{key}: the mirror is gone; write [backup] url and region instead, and [publish] url for readers"
         elif item["type"] == "extra_forbidden":
             yield f"{key}: there is no such key; {_keys_instead(location)}"
         else:

@@ -157,7 +157,7 @@ class Backup:
             raise BackupError(f"{place}: holds the backup of another lake; name another prefix. Nothing was put")
         elif state.last and owner.backup not in {state.last, state.pending} and not may_begin_anew:
             raise BackupError(
-                f"{place}: another copy of this lake made the last backup; restore it into an empty root and go on "
+                f"{place}: another copy of this lake made the last backup; restore it into an empty root and continue "
                 "there, or let this copy replace it: pulltasks lake backup --full. Nothing was put"
             )
         # one that ended there, and was cut before this lake could note it, was good
