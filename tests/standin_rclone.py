@@ -101,6 +101,9 @@ def main():
     with LOG.open("a") as log:
         log.write(json.dumps({"argv": [command, *arguments], "env": dict(os.environ), "names": names}) + "\n")
     go_wrong(command)
+    if command == "copy" and "--files-from-raw" not in arguments:
+        whole = place(arguments[-2])
+        names = [path.relative_to(whole).as_posix() for path in files(whole)]
     kept = arguments[arguments.index("--backup-dir") + 1] if "--backup-dir" in arguments else None
     paths = [place(each) for each in arguments if each.startswith(("there:", "/")) and each != kept]
     {

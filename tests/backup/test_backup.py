@@ -287,17 +287,18 @@ def test_cut_before_any_command_the_next_backup_completes_it(
     assert contents_of(brought_back(kept, tmp_path / "there")[0]) == contents_of(kept.lake)
 
 
-def test_a_backup_that_ended_there_and_was_cut_here_counts_as_this_lakes_own(kept: Desk, rclone: None) -> None:
+def test_a_backup_that_ended_there_and_was_cut_here_counts_as_this_lakes_own(kept: Desk, standin: StandIn) -> None:
     backed_up(kept)
     before = kept.lake.backup_state.read_bytes()
     (kept.lake.root / "note.txt").write_text("new")
     backed_up(kept)
-    ended = state_of(kept).last
-    pending = msgspec.structs.replace(msgspec.json.decode(before, type=State), pending=ended)
+    pending = msgspec.structs.replace(msgspec.json.decode(before, type=State), pending=state_of(kept).last)
     kept.lake.backup_state.write_bytes(msgspec.json.encode(pending))
-    for text in ("newer", "newest"):
-        (kept.lake.root / "note.txt").write_text(text)
+    standin.fail("copy", "connection reset")  # and so was the next one
+    with pytest.raises(BackupError, match="cannot be reached"):
         backed_up(kept)
+    standin.work()
+    backed_up(kept)
     assert troubles(kept) == ()
 
 

@@ -54,6 +54,7 @@ def test_latest_comes_last_and_what_went_is_removed_after_it(shown: Desk, standi
     told = [(call["argv"][0], call["names"]) for call in standin.calls if call["names"]]
     assert [command for command, _ in told] == ["copy", "copy", "copy", "delete"]
     assert told[-2] == ("copy", ["latest.json"])
+    assert [names for _, names in told if "latest.json" in names] == [["latest.json"]]
     assert all(name.startswith(f"tables/{oldest}/") for name in told[-1][1])
     assert there(tmp_path) == published(shown)
     standin.forget()

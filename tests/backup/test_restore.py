@@ -43,7 +43,8 @@ def test_damaged_and_missing_tables_are_rebuilt_from_raw_files(kept: Desk, rclon
     backed_up(kept)
     tidy = tmp_path / "place" / "lake" / "tidy"
     (tidy / "captures" / "daily" / f"snapshot_date={DAYS[0]}" / "data.parquet").unlink()
-    (tidy / "manifests" / f"snapshot_date={DAYS[1]}.json").write_text("{")
+    (tidy / "manifests" / f"snapshot_date={DAYS[1]}.json").unlink()
+    (tidy / "manifests" / f"snapshot_date={DAYS[0]}.json").write_text("{")
     there, done = brought_back(kept, tmp_path / "there")
     assert (done.rebuilt, done.troubles) == (tuple(DAYS[:2]), ())
     assert contents_of(there) == contents_of(kept.lake)

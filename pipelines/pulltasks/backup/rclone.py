@@ -73,9 +73,12 @@ class Rclone:
             how = ["--no-traverse", "--ignore-times", "--backup-dir", THERE + replaced]
         self._on(names, "copy", *how, str(source), THERE + folder)
 
-    def fetch(self, folder: str, target: Path, names: Collection[str]) -> None:
-        """Bring files from there into a folder here; those that are here already stay."""
-        self._on(names, "copy", THERE + folder, str(target))
+    def fetch(self, folder: str, target: Path, names: Collection[str] | None = None) -> None:
+        """Bring files from there into a folder here, or all of them; those that are here already stay."""
+        if names is None:
+            self._run("copy", "--fast-list", THERE + folder, str(target))
+        else:
+            self._on(names, "copy", "--no-traverse", THERE + folder, str(target))
 
     def move(self, source: str, folder: str, names: Collection[str]) -> None:
         """Move files within the place."""

@@ -19,7 +19,7 @@ from pulltasks.errors import BackupError, LakeError
 from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import damaged_months, discard_damaged_month
 from pulltasks.lake.lake import PUBLIC_FILE, PUBLIC_FOLDER
-from pulltasks.lake.manifests import stale_dates
+from pulltasks.lake.manifests import read_if_valid
 from pulltasks.lake.normalise import normalise_days
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def restore(lake: Lake, settings: Settings, report: Reporter, *, replaced: str |
         unfinished.touch()
     sources = _sources(there, replaced)
     for folder in sorted(set(sources.values())):
-        there.fetch(folder, lake.root, [name for name, source in sources.items() if source == folder])
+        names = [name for name, source in sources.items() if source == folder]
+        there.fetch(folder, lake.root, names if replaced else None)
     _open_to_readers(lake)
     rebuilt, troubles = _fix(lake, report)
     # the next backup goes on from that one, and compares everything
@@ -122,7 +123,8 @@ def _fix(lake: Lake, report: Reporter) -> tuple[tuple[date, ...], tuple[str, ...
     repair_manifests(lake)
     damaged = damaged_files(lake)
     raw = [text for name, text in damaged.items() if name.startswith("raw/")]
-    days = {*stale_dates(lake), *(date.fromisoformat(found[1]) for name in damaged if (found := _DAY.search(name)))}
+    without = {day for day in lake.raw_dates() if read_if_valid(lake.manifest_file(day)) is None}
+    days = {*without, *(date.fromisoformat(found[1]) for name in damaged if (found := _DAY.search(name)))}
     troubles = []
     for month in damaged_months(lake, lake.compacted_months()):
         try:
