@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from conftest import Desk
 from pulltasks.backup import causes
 from pulltasks.backup.causes import cause_of
 from pulltasks.backup.rclone import rclone_for
+from pulltasks.doctor.backup import examine_backup
 from pulltasks.errors import BackupError, ConfigError
 
 SECRET = "secret-of-the-store-0123456789abcdef"
@@ -167,3 +169,35 @@ def test_a_folder_that_is_not_there_is_not_made(kept: Desk, standin: StandIn, tm
     (tmp_path / "other").rmdir()
     with pytest.raises(BackupError, match="create it, or mount the disk"):
         backed_up(desk)
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (
+            '[lake.mirror]\nurl = "s3://b/p"\nregion = "cn-north-4"',
+            "lake.mirror: the mirror is gone; write [backup] url",
+        ),
+        ('[backup]\nurl = "s3://my-lake"', "backup: url needs a region"),
+        ('[backup]\nurl = "ftp://x"', "is not a place for files"),
+        ('[backup]\nurl = "/mnt/x"\nremote = "vault:x"', "url and remote are both set"),
+        ('[backup]\nremote = ":s3,secret_access_key=x:b"', "is not a remote of rclone's own configuration"),
+        ('[publish]\nurl = "/mnt/x"', "there is nothing to put there"),
+        ('[publish]\ntables = true\nurl = "/mnt/x"\n[backup]\nurl = "/mnt/x"', "is the place of the backup"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_one_sentence(desk: Desk, extra: str, said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        assert replace(desk, extra=extra).settings
+    (mistake,) = told.value.mistakes
+    assert said in mistake
+
+
+def test_doctor_tells_when_the_last_good_backup_was(kept: Desk, standin: StandIn) -> None:
+    now = kept.clock.now()
+    assert not examine_backup(kept.settings, now).is_healthy
+    backed_up(kept)
+    report = examine_backup(kept.settings, now + timedelta(hours=1))
+    assert report.is_healthy
+    assert any("1 h ago" in finding.value for finding in report.findings)
+    assert not examine_backup(kept.settings, now + timedelta(hours=27)).is_healthy
