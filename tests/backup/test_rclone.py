@@ -199,5 +199,5 @@ def test_doctor_tells_when_the_last_good_backup_was(kept: Desk, standin: StandIn
     backed_up(kept)
     report = examine_backup(kept.settings, now + timedelta(hours=1))
     assert report.is_healthy
-    assert any("1 h ago" in finding.value for finding in report.findings)
+    assert any("1 h ago" in finding.answer for finding in report.findings)
     assert not examine_backup(kept.settings, now + timedelta(hours=27)).is_healthy
