@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-clock test-compat test-browser test-superset test-deploy test-engines image check format bench bench-year docs pictures superset lock clean
+.PHONY: help setup demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-year docs pictures superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,8 +43,9 @@ test: $(INSTALLED) ## lint, types and tests
 
 test-all: $(INSTALLED) ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy and not engines' --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy and not engines and not backup' --cov --cov-report=term
 	@$(MAKE) --no-print-directory test-clock
+	@$(MAKE) --no-print-directory test-backup
 	@$(MAKE) --no-print-directory test-deploy
 
 # A zone and a moment of it: around midnight by UTC and by the zone, and while clocks are put forward and back.
@@ -73,7 +74,7 @@ test-superset: $(INSTALLED) ## the bundle in a Superset of its own, in an enviro
 	@$(BIN)/python -m pytest -m superset
 
 DEPLOY := .venv-deploy/.installed
-test-deploy: $(INSTALLED) $(DEPLOY) ## the mirror in an S3 server, Dagster's services on PostgreSQL (Debian: apt-get install postgresql)
+test-deploy: $(INSTALLED) $(DEPLOY) ## Dagster's services on PostgreSQL (Debian: apt-get install postgresql)
 	@$(BIN)/python -m pytest -m deploy
 
 $(DEPLOY): $(INSTALLED) deploy/requirements.lock deploy/requirements-test.lock
@@ -81,6 +82,16 @@ $(DEPLOY): $(INSTALLED) deploy/requirements.lock deploy/requirements-test.lock
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	"$$uv" pip sync --quiet --python .venv-deploy/bin/python --require-hashes deploy/requirements.lock deploy/requirements-test.lock && \
 	"$$uv" pip install --quiet --python .venv-deploy/bin/python --no-deps "$$($(MAKE) --no-print-directory wheel)"
+	@touch $@
+
+test-backup: $(INSTALLED) .venv-s3/.installed ## the backup by rclone, in an S3 server (Debian: apt-get install rclone)
+	@command -v rclone > /dev/null || { echo "rclone is not installed; Debian: apt-get install rclone" >&2; exit 1; }
+	@$(BIN)/python -m pytest -m backup
+
+.venv-s3/.installed: $(INSTALLED) tests/backup/requirements.lock
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	"$$uv" pip sync --quiet --python $(@D)/bin/python --require-hashes tests/backup/requirements.lock
 	@touch $@
 
 test-engines: $(INSTALLED) .venv-spark35/.installed .venv-spark4/.installed ## the views of many lakes in Spark 3.5 and 4 (Debian: apt-get install openjdk-17-jre-headless)
@@ -134,9 +145,10 @@ lock: ## write the lock files afresh from pyproject.toml (needs uv)
 	echo "uv==$$(uv --version | cut -d ' ' -f 2)" | $(COMPILE) --no-header --output-file requirements-uv.lock -
 	$(COMPILE) --extra postgres --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
 	$(COMPILE) --group deploy --constraint deploy/requirements.lock --output-file deploy/requirements-test.lock
+	$(COMPILE) --group backup --output-file tests/backup/requirements.lock
 	$(COMPILE) --group spark35 --output-file tests/engines/requirements-spark35.lock
 	$(COMPILE) --group spark4 --output-file tests/engines/requirements-spark4.lock
 	$(COMPILE) --group browser --constraint requirements.lock --output-file requirements-browser.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) .venv-compat .venv-newer .venv-superset .venv-bench .venv-deploy .venv-spark35 .venv-spark4 .browser .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-compat .venv-newer .venv-superset .venv-bench .venv-deploy .venv-s3 .venv-spark35 .venv-spark4 .browser .demo .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis

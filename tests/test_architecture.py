@@ -16,8 +16,8 @@ SOURCES = sorted(p for folder in ("pipelines", "assets") for p in (ROOT / folder
 FLOORS = {
     "huawei": 1,
     "lake": 2,
+    "backup": 3,
     "capture": 3,
-    "mirror": 3,
     "warehouse": 3,
     "alerts": 4,
     "dashboard": 4,

@@ -244,7 +244,7 @@ def stated_modes() -> dict[str, tuple[str, str]]:
 def test_files_have_the_modes_that_the_page_states(week: Path) -> None:
     stated, root = stated_modes(), week / "lake"
     # tests of their own hold the modes of these
-    when_needed = {"alerts", "errors", "forgotten", "mirror", "manners.json"}
+    when_needed = {"alerts", "errors", "forgotten", "backup", "lake.id", "manners.json"}
     assert {path.name for path in root.iterdir()} | {""} | when_needed == set(stated)
     for path in [root, *root.rglob("*")]:
         if not path.is_symlink():

@@ -178,7 +178,7 @@ def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> l
     """Why the step fails, if it does, by the rules of the command line's exit code."""
     if result and parts.publish:
         return [] if result.is_complete else what_is_wrong(result, timezone)
-    beside = filter(None, (run.page_error, run.tables_error, run.mirror_error))
+    beside = filter(None, (run.page_error, run.tables_error, run.backup_error))
     return [*failed_attempts(run.captures), *run.troubles, *beside]
 
 

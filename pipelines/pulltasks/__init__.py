@@ -129,23 +129,21 @@ def open_fleet(lakes: str | Path | Sequence[str | Path]) -> Warehouse:
     """Open the newest open tables of many lakes as one: the same tables, reports and macros, over all of them.
 
     Args:
-        lakes: folders, or URLs of the buckets that mirrors fill (read with the `lake.mirror` of the configuration);
+        lakes: folders, or URLs of readers' buckets (read with the `[publish]` of the configuration);
             each may be given a name, `NAME=PATH_OR_URL`, which stands in the column `lake`.
 
     Raises:
         FleetError: when a lake has no open tables, or two would have one name.
-        MirrorError: when a bucket cannot be read.
+        BackupError: when a bucket cannot be read.
     """
-    from datetime import UTC, datetime
-
+    from pulltasks.backup.rclone import Rclone, rclone_at
     from pulltasks.fleet.lakes import NEWEST, read_lakes
     from pulltasks.fleet.opened import Fleet
-    from pulltasks.mirror.store import Store
 
-    def open_store(url: str) -> Store:
+    def reach(url: str) -> Rclone:
         from pulltasks.config import load
 
-        return Store(url, load(need_targets=False), lambda: datetime.now(UTC))
+        return rclone_at(url, load(need_targets=False))
 
     given = [lakes] if isinstance(lakes, str | Path) else lakes
-    return Fleet(read_lakes([str(lake) for lake in given], open_store, NEWEST))
+    return Fleet(read_lakes([str(lake) for lake in given], reach, NEWEST))

@@ -19,7 +19,7 @@ from pydantic_settings import SettingsError
 
 from pulltasks.errors import ConfigError
 from pulltasks.service_links import is_service_link
-from pulltasks.settings import PREFIX, CredentialSettings, Settings, check_webhook
+from pulltasks.settings import PREFIX, CredentialSettings, Settings, StoreSettings, check_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,9 +52,7 @@ _VARIABLES = frozenset(
         ("alerts", "webhook"),
         ("alerts", "urls"),
         ("alerts", "heartbeat"),
-        ("lake", "access_key"),
-        ("lake", "secret_key"),
-        ("lake", "security_token"),
+        *((name, key) for name in ("backup", "publish") for key in ("access_key", "secret_key", "security_token")),
     }
 )
 
@@ -104,18 +102,25 @@ def require_some(path: Path | None) -> None:
 def _with_whole_paths(settings: Settings, folder: Path) -> Settings:
     """The settings with paths that are relative to the file's folder, and `~` for what it stands for."""
     root = settings.lake.root.expanduser()
-    keys = ("access_key_file", "secret_key_file", "security_token_file")
-    mirror = settings.lake.mirror
-    mirror = mirror.model_copy(update={name: _whole(getattr(mirror, name), folder) for name in keys})
-    lake = settings.lake.model_copy(update={"root": folder / root, "mirror": mirror})
+    lake = settings.lake.model_copy(update={"root": folder / root})
     files = ("webhook_file", "urls_file", "heartbeat_file")
     alerts = settings.alerts.model_copy(update={name: _whole(getattr(settings.alerts, name), folder) for name in files})
     named = {name: _with_whole_files(each, folder) for name, each in settings.auth.named.items()}
     auth = _with_whole_files(settings.auth, folder).model_copy(update={"named": named})
-    return settings.model_copy(update={"lake": lake, "alerts": alerts, "auth": auth})
+    stores = {name: _with_whole_store(getattr(settings, name), folder) for name in ("backup", "publish")}
+    return settings.model_copy(update={"lake": lake, "alerts": alerts, "auth": auth, **stores})
 
 
 _C = TypeVar("_C", bound=CredentialSettings)
+_S = TypeVar("_S", bound=StoreSettings)
+
+
+def _with_whole_store(store: _S, folder: Path) -> _S:
+    names = ("access_key_file", "secret_key_file", "security_token_file")
+    update: dict[str, Any] = {name: _whole(getattr(store, name), folder) for name in names}
+    if store.url and not store.bucket:
+        update["url"] = str(folder / Path(store.url).expanduser())
+    return store.model_copy(update=update)
 
 
 def _with_whole_files(credential: _C, folder: Path) -> _C:
@@ -181,6 +186,23 @@ def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | No
                 [f"{name}: not set, though its other half is" for name, v in zip(names, values, strict=True) if not v]
             )
     return None
+
+
+def environment_for_rclone(*, with_own_configuration: bool) -> dict[str, str]:
+    """Return the variables that rclone may see: programs, home, proxies, certificates.
+
+    A bundle of certificates that is named for other programs only (AWS_CA_BUNDLE) is not among them: rclone 1.60 ends
+    where it sees it.
+
+    Args:
+        with_own_configuration: whether rclone reads the user's own remotes, which its own variables belong to.
+    """
+    names = {"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
+    found = {name: value for name, value in os.environ.items() if name.upper() in names}
+    if with_own_configuration:
+        own = ("RCLONE_", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME")
+        found |= {name: value for name, value in os.environ.items() if name.startswith(own)}
+    return found
 
 
 def _clean(secret: str, name: str) -> str:
@@ -294,7 +316,9 @@ def _texts(error: ValidationError) -> Iterator[str]:
     for item in error.errors(include_url=False, include_input=False):
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
-        if item["type"] == "extra_forbidden":
+        if location[:2] == ["lake", "mirror"]:
+            yield f"{key}: the mirror is gone; write [backup] url and region instead, and [publish] url for readers"
+        elif item["type"] == "extra_forbidden":
             yield f"{key}: there is no such key; {_keys_instead(location)}"
         else:
             yield f"{key}: {_in_words(item)}"
@@ -367,6 +391,13 @@ def zone_of_this_machine() -> str:
     return name if name and _is_known_to_the_database(name) else "UTC"
 
 
+def _checks_of_readers(settings: Settings) -> Iterator[str]:
+    if settings.publish.is_set and not (settings.publish.tables or settings.dashboard.enabled):
+        yield "publish.url: there is nothing to put there; set publish.tables or dashboard.enabled to true"
+    if settings.publish.is_set and settings.publish.place == settings.backup.place:
+        yield "publish.url: is the place of the backup, which is private; name another bucket"
+
+
 def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
     if settings.api.page_size > 1 and settings.api.page_overlap >= settings.api.page_size:
         yield (
@@ -378,6 +409,7 @@ def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
             "dashboard.enabled: the page is for everybody and would show what warehouse.expose_secrets leaves in "
             "clear; switch one of them off"
         )
+    yield from _checks_of_readers(settings)
     zones = {"timezone": settings.timezone, "warehouse.display_timezone": settings.warehouse.display_timezone}
     for key, zone in zones.items():
         if zone and zone != "UTC" and not _is_known_to_the_database(zone):

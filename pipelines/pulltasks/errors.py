@@ -5,6 +5,7 @@ PulltasksError
 ├── DateRefused            a date was asked of an API that shows only the present
 ├── LakeError              the lake's files are missing, busy or cannot be written
 │   ├── LakeBusy           another run holds the lake
+│   ├── BackupError        the backup or the readers' bucket cannot be read or written
 │   └── NoWarehouse        nothing has been published yet
 ├── FleetError             lakes cannot be put together: a name, a place, what they publish
 ├── UsageError             the command line cannot be used as it was typed
@@ -77,8 +78,8 @@ class LakeBusy(LakeError):
     """Another process is writing to the same lake."""
 
 
-class MirrorError(LakeError):
-    """The lake's mirror in object storage cannot be read or written; the lake itself is as it was."""
+class BackupError(LakeError):
+    """A place outside the lake cannot be read or written; the lake itself is as it was."""
 
 
 class FleetError(PulltasksError):

@@ -137,22 +137,24 @@ def _memory(text: str | None) -> str | None:
     return text
 
 
-def _bucket_url(url: str | None) -> str | None:
-    if url is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", url):
-        raise ValueError(f"{url!r} is no address in object storage; write it like s3://bucket/prefix")
-    return url.rstrip("/") if url else url
+def _place_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    if "://" not in url and url.strip():
+        return url
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", url):
+        raise ValueError(f"{url!r} is not a place for files; write it like s3://bucket/prefix, or name a folder")
+    return url.rstrip("/")
+
+
+def _remote(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_ .+@-]*:[^:\n]*", text):
+        raise ValueError(f"{text!r} is not a remote of rclone's own configuration; write it like 'name:path'")
+    return text
 
 
 def _is_this_machine(host: str) -> bool:
     return host in _THIS_MACHINE or host.endswith(".localhost")
-
-
-def _bucket(url: str) -> str:
-    return url.removeprefix("s3://").partition("/")[0]
-
-
-def _is_address(url: str | None) -> bool:
-    return url is not None and re.fullmatch(r"[0-9.]+|.*:.*", urlsplit(url).hostname or "") is not None
 
 
 def _store_endpoint(url: str | None) -> str | None:
@@ -165,7 +167,9 @@ def _store_endpoint(url: str | None) -> str | None:
         and is_plain
         and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname)))
     ):
-        raise ValueError(f"{url!r} is no store's address; write it like https://obs.cn-north-4.myhuaweicloud.com")
+        raise ValueError(
+            f"{url!r} is not the address of a store; write it like https://obs.cn-north-4.myhuaweicloud.com"
+        )
     return url.rstrip("/")
 
 
@@ -182,48 +186,58 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class MirrorSettings(_Section):
-    """Where in object storage the lake is kept a second time; without `url` nowhere.
+class StoreSettings(_Section):
+    """A place outside the lake that rclone puts files into; without `url` and `remote` there is none.
 
     Attributes:
-        url: `s3://bucket/prefix` of the mirror, which is as private as the lake.
-        published_url: another bucket, which takes what readers may see under fixed names.
+        url: `s3://bucket/prefix`, or a folder.
+        remote: `name:path` of the user's own rclone configuration, in the place of `url`.
+        kind: which rules a store of `s3://` follows: those of OBS, or those of all others.
         endpoint: address of the store without the bucket; by default OBS of `region`.
-        path_style: whether the bucket stands in the path instead of the host; OBS refuses that.
-        with_key: whether the redaction key goes there as well.
-        keep_days: how many days one version a day is kept.
+        max_minutes: how long putting may take in one run.
     """
 
-    url: Annotated[str | None, AfterValidator(_bucket_url)] = None
-    published_url: Annotated[str | None, AfterValidator(_bucket_url)] = None
+    url: Annotated[str | None, AfterValidator(_place_url)] = None
+    remote: Annotated[str | None, AfterValidator(_remote)] = None
+    kind: Literal["obs", "s3"] = "obs"
     endpoint: Annotated[str | None, AfterValidator(_store_endpoint)] = None
     region: Region | None = None
-    path_style: bool = False
     access_key: SecretStr | None = None
     access_key_file: SomePath | None = None
     secret_key: SecretStr | None = None
     secret_key_file: SomePath | None = None
     security_token: SecretStr | None = None
     security_token_file: SomePath | None = None
-    with_key: bool = False
-    keep_days: int = Field(default=30, ge=1)
+    max_minutes: float = Field(default=30, gt=0)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is such a place."""
+        return bool(self.url or self.remote)
+
+    @property
+    def place(self) -> str:
+        """The place as messages name it."""
+        return self.url or self.remote or ""
+
+    @property
+    def bucket(self) -> str | None:
+        """Bucket and prefix of `s3://bucket/prefix`; None of any other place."""
+        return self.url.removeprefix("s3://") if self.url and self.url.startswith("s3://") else None
 
     @model_validator(mode="after")
-    def _is_whole(self) -> MirrorSettings:
-        if self.url is None and self.published_url is not None:
-            raise ValueError("published_url is set, but no url: what is published is put beside the mirror")
-        if self.url is not None and not (self.endpoint or self.region):
+    def _is_whole(self) -> StoreSettings:
+        if self.url and self.remote:
+            raise ValueError("url and remote are both set; leave one of them out")
+        if self.bucket and not (self.endpoint or self.region):
             raise ValueError("url needs a region (of OBS), or the endpoint of another store")
-        if self.url is not None and not self.path_style and _is_address(self.endpoint):
-            raise ValueError("endpoint is an IP address, which no bucket can stand before; set path_style = true")
-        if self.url and self.published_url and _bucket(self.url) == _bucket(self.published_url):
-            raise ValueError("published_url lies in the mirror's own bucket, which is private; name another bucket")
         if bool(self.access_key or self.access_key_file) != bool(self.secret_key or self.secret_key_file):
-            raise ValueError(
-                "access_key and secret_key go together: set PULLTASKS_LAKE__MIRROR__ACCESS_KEY and "
-                "PULLTASKS_LAKE__MIRROR__SECRET_KEY (or …_FILE)"
-            )
+            raise ValueError("access_key and secret_key go together; set both, each by its variable or its _FILE")
         return self
+
+
+class BackupSettings(StoreSettings):
+    """Where a copy of the lake is put; the place is as private as the lake."""
 
 
 class LakeSettings(_Section):
@@ -237,7 +251,6 @@ class LakeSettings(_Section):
     name: str | None = Field(default=None, pattern="^[a-z][a-z0-9_]{0,40}$")
     keep_raw_days: int | None = Field(default=None, ge=1)
     keep_daily_months: int = Field(default=0, ge=0)
-    mirror: MirrorSettings = MirrorSettings()
 
 
 class ApiSettings(_Section):
@@ -331,8 +344,12 @@ class DashboardSettings(_Section):
     enabled: bool = False
 
 
-class PublishSettings(_Section):
-    """Whether each publish also writes the published tables as Parquet, for engines that read no DuckDB file."""
+class PublishSettings(StoreSettings):
+    """Whether each publish also writes the published tables as Parquet; and where readers far away find them.
+
+    Attributes:
+        tables: for engines that read no DuckDB file.
+    """
 
     tables: bool = False
 
@@ -425,6 +442,7 @@ class Settings(BaseSettings):
     warehouse: WarehouseSettings = WarehouseSettings()
     dashboard: DashboardSettings = DashboardSettings()
     publish: PublishSettings = PublishSettings()
+    backup: BackupSettings = BackupSettings()
     alerts: AlertSettings = AlertSettings()
     targets: list[Target] = Field(default_factory=list)
 

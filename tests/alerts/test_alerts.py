@@ -75,7 +75,11 @@ def test_a_target_that_is_not_complete_says_which_and_what_to_do(
 def test_what_is_worst_is_told_first() -> None:
     surprise = SchemaDrift("new_field", "unknown_field", 3, 1, DAY)
     targets = [target(each) for each in ("held", "missing", "incomplete", "failed")] + [target("failed", KINDS[2])]
-    alerts = found(state(*targets, surprises=[surprise], captured_at=None), Failure("LakeError", "no room"))
+    alerts = found(
+        state(*targets, surprises=[surprise], captured_at=None),
+        Failure("LakeError", "no room"),
+        Failure("backup_failed", "no"),
+    )
     assert tuple(kind for kind, *_ in alerts) == KINDS
 
 

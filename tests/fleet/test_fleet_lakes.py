@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
 import pytest
 
-from buckets import Buckets
 from pulltasks import open_fleet
+from pulltasks.backup.rclone import Rclone, rclone_at
 from pulltasks.config import from_environment
-from pulltasks.errors import FleetError, MirrorError
+from pulltasks.errors import BackupError, ConfigError, FleetError
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.fleet.lakes import NEWEST, named_lakes, read_lakes
 from pulltasks.fleet.opened import Fleet
 from pulltasks.fleet.statements import statements
-from pulltasks.mirror.store import Store
 from three_lakes import EAST, archived, days_from
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from backups import StandIn
     from pulltasks.lake.lake import Lake
 
 DAYS = days_from(date(2026, 11, 2), 3)
@@ -41,7 +42,7 @@ def lake(made: Lake, tmp_path: Path) -> Lake:
     return type(made)(tmp_path / "east" / "lake")
 
 
-def no_store(url: str) -> Store:
+def no_store(url: str) -> Rclone:
     raise AssertionError(url)
 
 
@@ -172,48 +173,49 @@ def test_one_version_is_asked_of_one_lake(lake: Lake) -> None:
 
 
 @pytest.fixture
-def bucket(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Buckets:
-    """The lake's open tables as its mirror puts them."""
-    buckets = Buckets(monkeypatch)
-    store = opened_store(URL)
-    for path in sorted((lake.root / "published").rglob("*")):
-        if path.is_file():
-            store.put(path.relative_to(lake.root / "published").as_posix(), path)
-    return buckets
+def bucket(lake: Lake, standin: StandIn, tmp_path: Path) -> Callable[[str], Rclone]:
+    """How the readers' bucket of the lake is reached, which is a folder here."""
+    shutil.copytree(lake.root / "published", tmp_path / "readers", symlinks=True)
+    variables = {"PATH": f"{standin.folder}:/usr/bin:/bin", "RCLONE_CONFIG_THERE_REMOTE": str(tmp_path / "readers")}
+    return lambda url: Rclone(url, variables)
 
 
-def opened_store(url: str) -> Store:
-    return Store(url, from_environment(), lambda: datetime.now(UTC))
-
-
-def test_a_bucket_is_read_as_a_folder_is(lake: Lake, bucket: Buckets) -> None:
-    bucket.calls.clear()
+def test_a_bucket_is_read_as_a_folder_is(lake: Lake, bucket: Callable[[str], Rclone], standin: StandIn) -> None:
     with (
-        Fleet(read_lakes([f"east=obs{URL.removeprefix('s3')}"], opened_store)) as far,
+        Fleet(read_lakes([f"east=obs{URL.removeprefix('s3')}"], bucket)) as far,
         open_fleet([f"east={lake.root}"]) as near,
     ):
         for name in near.tables()["name"]:
             query = f"select * from {name} order by all"
             assert far.df(query).equals(near.df(query)), name
-    assert not bucket.of("put") + bucket.of("delete")
+    assert standin.commands == ["cat", "copy"]
 
 
-def test_an_object_that_is_not_what_the_list_says_is_not_read(bucket: Buckets) -> None:
-    lakes = read_lakes([URL], opened_store)
-    key = f"tables/{lakes[0].latest.version}/dim_targets/data.parquet"
-    opened_store(URL).put(key, b"PAR1 something else PAR1")
+def test_an_object_that_is_not_what_the_list_says_is_not_read(bucket: Callable[[str], Rclone], tmp_path: Path) -> None:
+    lakes = read_lakes([URL], bucket)
+    name = f"tables/{lakes[0].latest.version}/dim_targets/data.parquet"
+    (tmp_path / "readers" / name).write_bytes(b"PAR1 something else PAR1")
     with pytest.raises(FleetError, match=r"is not what latest.json says"):
         Fleet(lakes)
 
 
-def test_a_bucket_that_cannot_be_reached_is_said(bucket: Buckets) -> None:
-    bucket.is_reached = False
-    with pytest.raises(MirrorError, match="cannot be reached"):
-        read_lakes([URL], opened_store)
+def test_a_bucket_that_cannot_be_reached_is_said(bucket: Callable[[str], Rclone], standin: StandIn) -> None:
+    standin.fail("cat", "dial tcp 127.0.0.1:9: connect: connection refused")
+    with pytest.raises(BackupError, match="cannot be reached"):
+        read_lakes([URL], bucket)
 
 
-def test_the_statements_for_a_bucket_keep_the_scheme_that_was_given(bucket: Buckets) -> None:
-    made = statements("spark", read_lakes(["east=s3a://readers/east"], opened_store))
+def test_a_bucket_is_asked_by_the_keys_and_the_region_of_the_readers_bucket(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="needs a region"):
+        open_fleet(URL)
+    monkeypatch.setenv("PULLTASKS_PUBLISH__REGION", "cn-north-4")
+    assert rclone_at(URL, from_environment()).variables["RCLONE_CONFIG_THERE_REMOTE"] == f"store:{URL[5:]}"
+
+
+def test_the_statements_for_a_bucket_keep_the_scheme_that_was_given(bucket: Callable[[str], Rclone]) -> None:
+    made = statements("spark", read_lakes(["east=s3a://readers/east"], bucket))
     places = [each.sql.rpartition("LOCATION ")[2] for each in made if "LOCATION" in each.sql]
     assert places
     assert all(place.startswith("'s3a://readers/east/tables/current/") for place in places)

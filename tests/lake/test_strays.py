@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from pulltasks.lake.let_go import read_let_go
 
 from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
 from history import contents
@@ -17,7 +18,6 @@ from pulltasks.errors import LakeError
 from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import compact_month, discard_damaged_month
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.let_go import read_let_go
 from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_if_valid, stale_dates
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.raw import read_capture

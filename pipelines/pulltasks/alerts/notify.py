@@ -13,6 +13,7 @@ import duckdb
 import msgspec
 
 from pulltasks.alerts.rules import (
+    BACKUP_FAILED,
     RUN_FAILED,
     SCHEMA_SURPRISE,
     TEST,
@@ -185,7 +186,7 @@ def _over(before: frozenset[AlertKey], current: set[AlertKey]) -> tuple[AlertKey
 
 def _may_go_on(key: AlertKey, state: LakeState | None, *, has_run: bool) -> bool:
     """Whether an alarm that was sent may still hold although this run cannot tell; it stays remembered then."""
-    if key.kind == RUN_FAILED:
+    if key.kind in {RUN_FAILED, BACKUP_FAILED}:
         return not has_run
     if state is None:
         return True

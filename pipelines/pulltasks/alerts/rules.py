@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 RUN_FAILED = "run_failed"
 NO_COMPLETE_DAY = "no_complete_day"
 CREDENTIAL_REFUSED = "credential_refused"
+BACKUP_FAILED = "backup_failed"
 SCHEMA_SURPRISE = "schema_surprise"
 # Only sent when somebody asks for it.
 TEST = "test"
@@ -38,6 +39,7 @@ KINDS = (
     "incomplete",
     "missing",
     "held",
+    BACKUP_FAILED,
     SCHEMA_SURPRISE,
 )
 # What is told of a run that ended with an error.
@@ -143,7 +145,7 @@ def find_alerts(
 
 
 def _of_run(failure: Failure, today: date) -> Iterator[Alert]:
-    kind = CREDENTIAL_REFUSED if failure.reason == CREDENTIAL_REFUSED else RUN_FAILED
+    kind = failure.reason if failure.reason in {CREDENTIAL_REFUSED, BACKUP_FAILED} else RUN_FAILED
     yield Alert(kind, one_line(failure.text), today, failure.reason)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pulltasks.alerts.rules import CREDENTIAL_REFUSED, NO_COMPLETE_DAY, RUN_FAILED, SCHEMA_SURPRISE, TEST
+from pulltasks.alerts.rules import BACKUP_FAILED, CREDENTIAL_REFUSED, NO_COMPLETE_DAY, RUN_FAILED, SCHEMA_SURPRISE, TEST
 from pulltasks.words import read_words, say
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ SEVERITIES = {
     "incomplete": "warning",
     "missing": "warning",
     "held": "warning",
+    BACKUP_FAILED: "warning",
     SCHEMA_SURPRISE: "info",
     TEST: "info",
 }
@@ -34,6 +35,7 @@ _ANCHORS = {
     "incomplete": "listings-that-are-not-proved",
     "held": "listings-that-are-not-proved",
     "missing": "listings-that-are-not-proved",
+    BACKUP_FAILED: "the-backup",
     TEST: "alarms",
 }
 

@@ -21,8 +21,8 @@ from pulltasks.outside_text import visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pulltasks.backup.rclone import Rclone
     from pulltasks.fleet.status import FleetStatus
-    from pulltasks.mirror.store import Store
 
 fleet_app = typer.Typer(no_args_is_help=True, help="Many lakes as one: how all of them stand.", rich_markup_mode=None)
 
@@ -31,7 +31,7 @@ LakesOption = Annotated[
     typer.Option(
         "--lake",
         metavar="[NAME=]PATH_OR_URL",
-        help="A lake's folder, or the bucket that its mirror fills (s3://, s3a://, obs://); for each lake once.",
+        help="A lake's folder, or its readers' bucket (s3://, s3a://, obs://); for each lake once.",
     ),
 ]
 FileOption = Annotated[
@@ -149,13 +149,13 @@ def _given(lakes: list[str] | None, file: Path | None) -> list[str]:
     return given
 
 
-def _opener(config: Path | None) -> Callable[[str], Store]:
-    """How a bucket is read: with the keys, region and endpoint of lake.mirror."""
+def _opener(config: Path | None) -> Callable[[str], Rclone]:
+    """How a bucket is read: with the keys, region and endpoint of [publish]."""
 
-    def go(url: str) -> Store:
-        from pulltasks.mirror.store import Store
+    def go(url: str) -> Rclone:
+        from pulltasks.backup.rclone import rclone_at
 
-        return Store(url, read_settings(config, need_targets=False), real_clock().now)
+        return rclone_at(url, read_settings(config, need_targets=False))
 
     return go
 

@@ -247,6 +247,11 @@ def forget(
         typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
         for text in found.troubles:
             typer.echo(text, err=True)
+        if settings.backup.is_set:
+            typer.echo(
+                f"the backup still holds its files, in a folder of {settings.backup.place}/replaced/; to remove them "
+                "for good, delete that folder with the tools of the store"
+            )
         typer.echo(
             f"published {found.published}" if found.published else "no day is left, so nothing is published any more"
         )
@@ -472,10 +477,10 @@ def doctor(
     if report:
         known, _ = read_manners(Lake(settings.lake.root))
         report.write_bytes(report_for_maintainers(reports, version("pulltasks"), known.values()))
-    if settings.lake.mirror.url:
-        from pulltasks.doctor.mirror import examine_mirror
+    if settings.backup.is_set:
+        from pulltasks.doctor.backup import examine_backup
 
-        of_the_lake.append(examine_mirror(settings, clock.now, clock.new_id()))
+        of_the_lake.append(examine_backup(settings, now))
     reports = [*of_the_lake, *reports]
     if output_format is ReportFormat.JSON:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=2))

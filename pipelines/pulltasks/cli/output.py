@@ -180,7 +180,7 @@ def print_end(result: RunResult) -> None:
         typer.echo(f"the page is {result.dashboard}")
     if result.page_error:
         typer.echo(result.page_error, err=True)
-    for text in filter(None, (result.tables_error, result.mirror_error)):
+    for text in filter(None, (result.tables_error, result.backup_error)):
         typer.echo(text, err=True)
 
 

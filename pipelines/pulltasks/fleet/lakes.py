@@ -22,7 +22,7 @@ from pulltasks.warehouse.open_tables import Latest, described
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pulltasks.mirror.store import Store
+    from pulltasks.backup.rclone import Rclone
 
 CURRENT, NEWEST = "current", "newest"
 # As a name of SQL in every engine, without quotes.
@@ -100,15 +100,15 @@ class Folder:
 
 
 class Bucket:
-    """A lake's `published_url`, as its mirror fills it."""
+    """The readers' bucket of a lake."""
 
-    def __init__(self, url: str, store: Store) -> None:
+    def __init__(self, url: str, there: Rclone) -> None:
         self._url = url
-        self.store = store
+        self.there = there
 
     def read(self, name: str) -> bytes | None:
         """An object's content."""
-        return self.store.find(name)
+        return self.there.read(name)
 
     def address(self, name: str) -> str:
         """Its URL, with the scheme that was given."""
@@ -116,22 +116,22 @@ class Bucket:
 
 
 def read_lakes(
-    given: Sequence[str], open_store: Callable[[str], Store], version: str | None = None
+    given: Sequence[str], reach: Callable[[str], Rclone], version: str | None = None
 ) -> tuple[FleetLake, ...]:
     """The lakes that `[NAME=]PATH_OR_URL` name.
 
     Args:
-        given: a lake's folder (or a copy of its `published`), or the URL of a bucket that its mirror fills.
-        open_store: how a bucket's `s3://` URL is read.
+        given: a lake's folder (or a copy of its `published`), or the URL of its readers' bucket.
+        reach: how a bucket's `s3://` URL is read.
         version: None for `current`; `newest` for the files of each lake's newest version; else one lake's version.
 
     Raises:
         FleetError: when a lake has no open tables, or the names cannot be told apart.
-        MirrorError: when a bucket cannot be read.
+        BackupError: when a bucket cannot be read.
     """
     if version not in (None, NEWEST) and len(given) > 1:
         raise FleetError(f"--version {version}: lakes have versions of their own; for several say --version {NEWEST}")
-    return tuple(_read(name, where, open_store, version) for name, where in named_lakes(given).items())
+    return tuple(_read(name, where, reach, version) for name, where in named_lakes(given).items())
 
 
 def named_lakes(given: Sequence[str]) -> dict[str, str]:
@@ -180,7 +180,7 @@ def _is_url(where: str) -> bool:
     return "://" in where
 
 
-def _read(name: str, where: str, open_store: Callable[[str], Store], version: str | None) -> FleetLake:
+def _read(name: str, where: str, reach: Callable[[str], Rclone], version: str | None) -> FleetLake:
     source: Place
     if _is_url(where):
         scheme = next((each for each in _SCHEMES if where.startswith(each)), None)
@@ -188,7 +188,7 @@ def _read(name: str, where: str, open_store: Callable[[str], Store], version: st
             raise FleetError(f"{where}: is neither a folder nor one of {', '.join(_SCHEMES)}")
         if not where.removeprefix(scheme).strip("/"):
             raise FleetError(f"{where}: names no bucket; write {scheme}BUCKET/PREFIX")
-        source = Bucket(where, open_store("s3://" + where.removeprefix(scheme)))
+        source = Bucket(where, reach("s3://" + where.removeprefix(scheme)))
     else:
         source = Folder(Path(where))
     wanted = None if version in (None, NEWEST) else version

@@ -6,7 +6,6 @@ Does not live here: the statements themselves (statements), which lakes there ar
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pulltasks import Warehouse
 from pulltasks.errors import FleetError
 from pulltasks.fleet.lakes import Bucket, Folder
 from pulltasks.fleet.statements import rows_of, statements, tables_read
-from pulltasks.lake.lake import TABLE_FILE
+from pulltasks.lake.lake import TABLE_FILE, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,7 +57,7 @@ def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duck
 
     Raises:
         FleetError: when one is not there, or cannot be read.
-        MirrorError: when the bucket cannot be read.
+        BackupError: when the bucket cannot be read.
     """
     lake = with_files_here(lake, folder, tables)
     connection = duckdb.connect()
@@ -76,19 +75,18 @@ def with_files_here(lake: FleetLake, folder: Path, tables: Iterable[str]) -> Fle
 
     Raises:
         FleetError: when a file is not what `latest.json` says.
-        MirrorError: when the bucket cannot be read.
+        BackupError: when the bucket cannot be read.
     """
     if not isinstance(lake.source, Bucket):
         return lake
-    for table in tables:
-        said = lake.latest.tables.get(table)
-        if said is None:
-            continue
-        name = f"tables/{lake.latest.version}/{table}/{TABLE_FILE}"
-        content = lake.source.read(name)
-        if content is None or hashlib.sha256(content).hexdigest() != said.sha256:
-            raise FleetError(f"{lake.source.address(name)}: is not what latest.json says; ask again, it may be new")
+    named = {
+        f"tables/{lake.latest.version}/{table}/{TABLE_FILE}": lake.latest.tables[table].sha256
+        for table in tables
+        if table in lake.latest.tables
+    }
+    lake.source.there.fetch("", folder / lake.name, named)
+    for name, sha256 in named.items():
         path = folder / lake.name / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        if not path.is_file() or sha256_of(path) != sha256:
+            raise FleetError(f"{lake.source.address(name)}: is not what latest.json says; ask again, it may be new")
     return replace(lake, source=Folder(folder / lake.name), folder=lake.latest.version)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime
 
+    from pulltasks.backup.rclone import Rclone
     from pulltasks.fleet.lakes import FleetLake
-    from pulltasks.mirror.store import Store
     from pulltasks.settings import Limits
     from pulltasks.warehouse.status import Freshness, Status
 
@@ -97,13 +97,13 @@ class FleetStatus:
 
 
 def fleet_status(
-    named: Mapping[str, str], open_store: Callable[[str], Store], now: datetime, limits: Limits
+    named: Mapping[str, str], reach: Callable[[str], Rclone], now: datetime, limits: Limits
 ) -> FleetStatus:
     """How the lakes stand; one that cannot be read is a line, and hides none of the others.
 
     Args:
         named: places by the lakes' names.
-        open_store: how a bucket's URL is read.
+        reach: how a bucket's URL is read.
         now: the time.
         limits: the greatest ages.
     """
@@ -111,7 +111,7 @@ def fleet_status(
     targets: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for name, where in named.items():
         try:
-            (lake,) = read_lakes([f"{name}={where}"], open_store, NEWEST)
+            (lake,) = read_lakes([f"{name}={where}"], reach, NEWEST)
             standing = _ask(lake, now, limits)
         except (FleetError, LakeError, ConfigError) as error:
             standing = Standing(name, trouble=str(error))

@@ -22,7 +22,6 @@ import pyarrow as pa
 from pulltasks import tables
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import month_of, sha256_of, sync
-from pulltasks.lake.let_go import note_forgotten, note_removed_raw
 from pulltasks.lake.manifests import (
     FileEntry,
     Manifest,
@@ -34,11 +33,11 @@ from pulltasks.lake.manifests import (
     stale_dates,
 )
 from pulltasks.lake.parquet import ROW_GROUP_ROWS, TidyWriter
-from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
+from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.lake.tidy import tidy_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
@@ -175,10 +174,18 @@ def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
     return all(path.is_file() and sha256_of(path) == expected for path, expected in files.items())
 
 
-def remove_old_raw(lake: Lake, settings: LakeSettings, today: date) -> tuple[list[date], list[date]]:
+def remove_old_raw(
+    lake: Lake, settings: LakeSettings, today: date, held: Collection[date] | None = None
+) -> tuple[list[date], list[date]]:
     """Remove raw files older than `keep_raw_days`, of days whose tables are sound.
 
     Age is counted from the newest day that has come: a day that a wrong clock wrote makes nothing old.
+
+    Args:
+        lake: the caller holds its lock.
+        settings: how long raw files are kept.
+        today: the day that ages are counted to.
+        held: days that a good backup holds, of which alone files are removed; None where no backup is wanted.
 
     Returns:
         The days whose raw files were removed, and the days that keep them, as they are needed to mend a damaged table.
@@ -189,11 +196,10 @@ def remove_old_raw(lake: Lake, settings: LakeSettings, today: date) -> tuple[lis
         return [], []
     horizon = come[-1] - timedelta(days=settings.keep_raw_days)
     valid = set(dates) - set(stale_dates(lake))
-    old = [day for day in days_with_raw(lake) if day <= horizon and day in valid]
+    old = [day for day in days_with_raw(lake) if day <= horizon and day in valid and (held is None or day in held)]
     damaged = set(damaged_months(lake, {month_of(day) for day in old}))
     needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
     removed = [day for day in old if day not in needed]
-    note_removed_raw(lake, removed)
     for day in removed:
         _take_away(lake, lake.targets_file(day).parent)
     return removed, needed
@@ -205,8 +211,6 @@ def forget_day(lake: Lake, day: date) -> Path:
     A month that was closed is opened for it.
     """
     open_month(lake, month_of(day))
-    captures = read_raw_day(lake, day).captures.values()
-    note_forgotten(lake, day, [header.capture_id for header in captures if header])
     number = 1 + sum(1 for _ in lake.forgotten.glob(f"{day}-*"))
     folder = lake.forgotten / f"{day}-{number}"
     for path in (

@@ -51,8 +51,9 @@ class Lake:
         self.warehouse = root / "warehouse"
         self.published = self.warehouse / "pulltasks.duckdb"
         self.dashboard = self.warehouse / "dashboard.html"
-        self.open_tables = root / "published" / "tables"
-        self.latest_tables = root / "published" / LATEST
+        self.published_folder = root / "published"
+        self.open_tables = self.published_folder / "tables"
+        self.latest_tables = self.published_folder / LATEST
         self.redaction_key = root / "redaction.key"
         self.run_log = root / "runs.ndjson"
         self.manners = root / "manners.json"
@@ -61,11 +62,13 @@ class Lake:
         self.alerts_sent = self.alerts / "sent.json"
         self.errors = root / "errors"
         self.forgotten = root / "forgotten"
-        self.mirror = root / "mirror"
-        self.mirror_state = self.mirror / "state.json"
-        self.let_go = self.mirror / "let_go.json"
+        # Tells this lake from others, wherever it is moved or restored to.
+        self.id = root / "lake.id"
+        self.backup = root / "backup"
+        self.backup_state = self.backup / "state.json"
+        self.readers_state = self.backup / "readers.json"
         # There while the lake is being restored: until then it is no lake.
-        self.restoring = self.mirror / "restoring.json"
+        self.restoring = self.backup / "restoring"
         # One folder for everything unfinished: what a killed run leaves is found in one place.
         self._unfinished = root / ".unfinished"
 
@@ -162,7 +165,7 @@ class Lake:
 
     def private_folders(self) -> list[Path]:
         """Folders that are for the lake's owner alone, whether they are there or not."""
-        folders = (self.raw, self.tidy, self.root / "bases", self.alerts, self.errors, self.forgotten, self.mirror)
+        folders = (self.raw, self.tidy, self.root / "bases", self.alerts, self.errors, self.forgotten, self.backup)
         return [*folders, self.root / "dashboard", self._unfinished]
 
     def raw_dates(self) -> list[date]:
@@ -242,7 +245,7 @@ class Lake:
         """
         if self.restoring.is_file():
             raise LakeError(
-                f"{self.root}: is being restored from its mirror and is not whole; run `pulltasks lake restore` again "
+                f"{self.root}: is being restored from its backup and is not whole; run `pulltasks lake restore` again "
                 "to its end. Nothing was touched"
             )
 

@@ -72,7 +72,7 @@ def read_key(lake: Lake) -> bytes:
 
 
 def fingerprint_of(key: bytes) -> str:
-    """What tells a key from others without telling the key; it stands in the checksum's file and in the mirror."""
+    """What tells a key from others without telling the key; it stands in the checksum's file."""
     return hashlib.sha256(b"redaction key\0" + key).hexdigest()
 
 

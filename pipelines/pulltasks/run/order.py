@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED
+from pulltasks.backup.backup import days_held
 from pulltasks.capture.targets import check_date
 from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
@@ -48,7 +49,7 @@ Step = Captured | Kept | Tidied | Built | CrossChecked | Skipped
 def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = EVERYTHING) -> Iterator[Step]:
     """Capture a day that the service still shows, then bring tables, warehouse and page up to it."""
     yield run.capture(day, options)
-    run.mirror_raw(day)
+    run.backup_raw()
     has_news = any(result.is_new for result in run.captures)
     run.settle()
     if parts.tidy:
@@ -76,7 +77,8 @@ def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
         run.write_tables()
     run.close_months()
     if parts.publish:
-        run.mirror_lake()
+        run.put_for_readers()
+        run.backup_lake()
 
 
 def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) -> Iterator[Step]:
@@ -230,10 +232,11 @@ def forget(
         if not days:
             remove_all_builds(lake)
             remove_tables(lake)
-            run.mirror_lake()
-            return Forgotten(folder, None, None, tuple(filter(None, [run.mirror_error])))
+            run.put_for_readers()
+            run.backup_lake()
+            return Forgotten(folder, None, None, tuple(filter(None, (run.tables_error, run.backup_error))))
         result = _finished(run, _steps_from_tables(run, EVERYTHING), days[-1])
-    beside = filter(None, (result.page_error, result.tables_error, result.mirror_error))
+    beside = filter(None, (result.page_error, result.tables_error, result.backup_error))
     troubles = (*result.damaged_days, *beside)
     return Forgotten(folder, result.published, days[-1], troubles)
 
@@ -279,4 +282,4 @@ def compact(
         for month in months:
             done.append(compact_month(lake, month))
             watcher.advance(f"{month:%Y-%m}")
-        return Compaction(done, *remove_old_raw(lake, settings.lake, today))
+        return Compaction(done, *remove_old_raw(lake, settings.lake, today, days_held(lake, settings)))

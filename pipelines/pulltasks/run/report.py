@@ -152,4 +152,4 @@ def what_is_wrong(result: RunResult, timezone: str) -> list[str]:
         *words_about_clocks(result.captures),
         *result.damaged_days,
     ]
-    return [*lines, *filter(None, (result.page_error, result.tables_error, result.mirror_error))]
+    return [*lines, *filter(None, (result.page_error, result.tables_error, result.backup_error))]

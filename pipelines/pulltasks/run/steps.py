@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
-from pulltasks.alerts.rules import CREDENTIAL_REFUSED, Failure
+from pulltasks.alerts.rules import BACKUP_FAILED, CREDENTIAL_REFUSED, Failure
 from pulltasks.capture.targets import CLOCK_DISAGREES, CaptureResult, capture_targets
 from pulltasks.capture.zone import check_zone
 from pulltasks.errors import ConfigError, LakeError, NoWarehouse
@@ -37,16 +37,17 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
+    from pulltasks.backup.backup import Backup
     from pulltasks.capture.targets import Clock
     from pulltasks.errors import Reporter
     from pulltasks.lake.manifests import Manifest
-    from pulltasks.mirror.push import Mirror, Pushed
     from pulltasks.settings import Settings
     from pulltasks.warehouse.publish import Built, CrossChecked
     from pulltasks.warehouse.status import Status
 
 TABLES_NOT_WRITTEN = "published, but the open tables could not be written: {error}"
-MIRROR_NOT_WRITTEN = "what was published stands, but its mirror does not hold all of it: {error}"
+NOT_FOR_READERS = "published, but the readers' bucket does not hold all of it: {error}"
+NOT_BACKED_UP = "the backup does not hold all of the lake: {error}"
 
 
 class Watcher(Protocol):
@@ -157,7 +158,7 @@ class RunResult:
         dashboard: the page, where the settings ask for one.
         page_error: why the page could not be written; what was published stands.
         tables_error: why the open tables could not be written; likewise.
-        mirror_error: why the mirror does not hold all of it; likewise.
+        backup_error: why the backup does not hold all of it; likewise.
         status: how the targets stand on the day that was asked for, or on the newest one after a rebuild.
         surprises: what the answers of that day held that was not expected, and what was found damaged and mended.
         is_complete: whether every target is complete on the newest day, and no day is damaged.
@@ -174,7 +175,7 @@ class RunResult:
     dashboard: Path | None = None
     page_error: str | None = None
     tables_error: str | None = None
-    mirror_error: str | None = None
+    backup_error: str | None = None
 
 
 class Run:
@@ -199,8 +200,8 @@ class Run:
         self.page: Path | None = None
         self.page_error: str | None = None
         self.tables_error: str | None = None
-        self.mirror_error: str | None = None
-        self._mirror: Mirror | None = None
+        self.backup_error: str | None = None
+        self._backup: Backup | None = None
         self._report = report
         self._watcher = watcher
         self._tell = tell
@@ -332,34 +333,45 @@ class Run:
         except Exception as error:  # noqa: BLE001 - what was published stands
             self.tables_error = TABLES_NOT_WRITTEN.format(error=self._report(error, "writing the open tables"))
 
-    def mirror_raw(self, day: date) -> None:
-        """Put the raw files of a day into the mirror, before anything is made of them."""
-        self._in_mirror(lambda mirror: mirror.put_raw(day))
-
-    def mirror_lake(self) -> None:
-        """Put all that is new into the mirror."""
-        self._in_mirror(lambda mirror: self._noticed_of(mirror.push()))
-
-    def _in_mirror(self, put: Callable[[Mirror], None]) -> None:
-        """Use the mirror, where the settings name one; that it cannot be reached takes nothing back."""
-        if self.settings.lake.mirror.url is None or self.mirror_error:
+    def put_for_readers(self) -> None:
+        """Put open tables and page into the readers' bucket; that they cannot be put takes nothing back."""
+        if not self.settings.publish.is_set or self.tables_error or self.page_error:
             return
-        from pulltasks.mirror.push import Mirror
+        from pulltasks.backup.readers import put_for_readers
 
         try:
-            self._mirror = self._mirror or Mirror(self.lake, self.settings, self.run_id, self.clock.now)
-            put(self._mirror)
+            put_for_readers(self.lake, self.settings)
         except (LakeError, ConfigError, OSError) as error:
-            self.mirror_error = MIRROR_NOT_WRITTEN.format(error=error)
+            self.tables_error = NOT_FOR_READERS.format(error=error)
         except Exception as error:  # noqa: BLE001 - what was published stands
-            self.mirror_error = MIRROR_NOT_WRITTEN.format(error=self._report(error, "putting into the mirror"))
+            self.tables_error = NOT_FOR_READERS.format(error=self._report(error, "putting the readers' files"))
 
-    def _noticed_of(self, pushed: Pushed) -> None:
-        if pushed.damaged:
-            self.troubles.append(f"not in the mirror, as their tables are damaged: {', '.join(pushed.damaged)}")
-        if pushed.kept_days:
-            days = ", ".join(map(str, pushed.kept_days))
-            self._noticed.append(f"the mirror has days that this lake lost: {days}; they stay there")
+    def backup_raw(self) -> None:
+        """Put the raw files that are new into the backup, before anything is made of them."""
+        self._in_backup(lambda backup: backup.put_raw())
+
+    def backup_lake(self) -> None:
+        """Put all that is new into the backup."""
+        self._in_backup(lambda backup: backup.put(seconds=60 * self.settings.backup.max_minutes))
+
+    def _in_backup(self, put: Callable[[Backup], object]) -> None:
+        """Use the backup, where the settings name one; a failure takes nothing back, and is told at once.
+
+        A run that fails later would tell nothing of it.
+        """
+        if not self.settings.backup.is_set or self.backup_error:
+            return
+        from pulltasks.backup.backup import Backup
+
+        try:
+            self._backup = self._backup or Backup(self.lake, self.settings, self.clock.now, self.clock.new_id)
+            put(self._backup)
+        except (LakeError, ConfigError, OSError) as error:
+            self.backup_error = NOT_BACKED_UP.format(error=error)
+        except Exception as error:  # noqa: BLE001 - what was published stands
+            self.backup_error = NOT_BACKED_UP.format(error=self._report(error, "making the backup"))
+        if self.backup_error:
+            self._tell(Failure(BACKUP_FAILED, self.backup_error))
 
     def close_months(self) -> None:
         """Compact months that were opened for a day in them, unless a day of theirs could not be written.
@@ -405,8 +417,6 @@ class Run:
             self._tell(Failure("page_not_written", self.page_error))
         if self.tables_error:
             self._tell(Failure("tables_not_written", self.tables_error))
-        if self.mirror_error:
-            self._tell(Failure("mirror_unreachable", self.mirror_error))
         published = self._published or (self.lake.published if self.page else None)
         if published is None:
             return None
@@ -422,7 +432,7 @@ class Run:
         )
         self._status, self._is_complete = (
             status,
-            is_covered and not (self.troubles or self.page_error or self.tables_error or self.mirror_error),
+            is_covered and not (self.troubles or self.page_error or self.tables_error or self.backup_error),
         )
         return RunResult(
             captures=self.captures,
@@ -435,7 +445,7 @@ class Run:
             dashboard=self.page,
             page_error=self.page_error,
             tables_error=self.tables_error,
-            mirror_error=self.mirror_error,
+            backup_error=self.backup_error,
         )
 
 

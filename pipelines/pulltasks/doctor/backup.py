@@ -1,0 +1,41 @@
+"""`pulltasks doctor`, the part that looks at the backup: when the last good one was, whether rclone is installed.
+
+Lives here: what to look at, and one line of advice for each trouble; nothing is asked of the place.
+Does not live here: comparing the place (backup.verify), printing (cli.output).
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from pulltasks.backup.causes import MISSING
+from pulltasks.backup.state import read_state
+from pulltasks.config import environment_for_rclone
+from pulltasks.doctor.targets import Finding, Report
+from pulltasks.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pulltasks.settings import Settings
+
+
+def examine_backup(settings: Settings, now: datetime) -> Report:
+    """Tell when the last good backup was, what it holds, and what to do where it is old."""
+    state = read_state(Lake(settings.lake.root).backup_state, settings.backup.place)
+    if state.good_at is None:
+        found = Finding("last good backup", "none yet", "run `pulltasks lake backup`")
+    else:
+        age = now - state.good_at
+        when = f"{state.good_at:%Y-%m-%d %H:%M} UTC, {age.total_seconds() / 3600:.0f} h ago, through {state.through}"
+        advice = "run `pulltasks lake backup` and see why it fails"
+        is_old = age > settings.alerts.max_age
+        found = Finding("last good backup", when, advice if is_old else None)
+    findings = [Finding("place", settings.backup.place), found]
+    path = environment_for_rclone(with_own_configuration=False).get("PATH")
+    if shutil.which("rclone", path=path) is None:
+        findings.append(Finding("rclone", "is not installed", MISSING))
+    if state.full_at:
+        findings.append(Finding("last full comparison", f"{state.full_at:%Y-%m-%d %H:%M} UTC"))
+    return Report("backup", tuple(findings))
