@@ -191,7 +191,9 @@ def test_all_mistakes_are_shown_at_once(tmp_path: Path, run) -> None:
     assert "targets.1: the same project_id and region as targets.0" in run("snapshot", "--config", file)[2]
 
 
-def test_a_wrong_key_costs_one_request_for_each_of_two_projects_and_is_exit_code_3(desk: Desk, run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_key_costs_one_request_for_each_of_two_projects_and_is_exit_code_3(
+    desk: Desk, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "hush-hush")
     code, out, err = run("snapshot", "--config", desk.config_file)
     assert (code, len(desk.sandbox.log)) == (3, 2)

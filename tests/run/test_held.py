@@ -13,6 +13,7 @@ import pytest
 
 from conftest import BEIJING, SINGAPORE, Desk
 from pulltasks.cli import main as cli
+from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import rebuild, snapshot
 from pulltasks.sandbox.data import tasks_on
 from pulltasks.sandbox.server import Reply, Sandbox, serving
@@ -209,7 +210,11 @@ def test_accepted_tasks_that_come_and_go_again_are_not_held_again(held: Desk) ->
     assert run(held, DAYS[2], accept_drop={TARGET}).is_complete
     held.sandbox.shown = {**held.sandbox.shown, DAYS[3]: EVERY}
     assert run(held, DAYS[3]).is_complete
+    held.sandbox.manner = "known"
     assert run(held, DAYS[4]).is_complete
+    verdict = read_capture(held.lake.raw_file(DAYS[4], *TARGET)).verdict
+    accepted = ids(DAYS[0]) - ids(DAYS[2], FEW)
+    assert not accepted & {*verdict.gone, *verdict.unlisted}  # nobody asks for them
     assert current(held) <= ids(DAYS[4], FEW) | ids(DAYS[4]) - ids(DAYS[0])
 
 
