@@ -123,8 +123,10 @@ def reasons() -> set[str]:
                 found.update(single_words(node.value))
     for name in REASON_MODELS:
         sql = (ROOT / "sql" / name).read_text(encoding="utf-8")
-        for line in re.findall(r"^.* as verdict_reason", sql, re.MULTILINE):
-            found.update(re.findall(r"'([a-z]+_[a-z_]+)'", line))
+        for lines in re.findall(
+            r"^.* as verdict_reason|^    case$.*?end as verdict_reason", sql, re.MULTILINE | re.DOTALL
+        ):
+            found.update(re.findall(r"'([a-z]+_[a-z_]+)'", lines))
     return found - PROOFS
 
 

@@ -102,10 +102,12 @@ def test_an_answer_that_is_no_listing_is_a_trouble_with_advice(desk: Desk, run, 
     assert found["singapore"]["offset counts"] == ("rows", None)
 
 
-def test_a_wrong_key_is_found_with_one_request(desk: Desk, run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_key_is_found_with_a_request_for_each_of_two_projects(
+    desk: Desk, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "hush-hush")
     code, found = reports(desk, run)
-    assert (code, len(desk.sandbox.log)) == (3, 1)
+    assert (code, len(desk.sandbox.log)) == (3, 2)
     assert found["beijing"]["signature"][0] == "refused: HTTP 401 APIGW.0301"
     assert "check the access key" in found["beijing"]["signature"][1]
 

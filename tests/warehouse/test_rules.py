@@ -70,7 +70,7 @@ def comment_on(path: Path, table: str) -> str:
     [
         ("masks/texts.sql", "-- What of names", "-- What of any names"),
         ("masks/addresses.sql", "    -- blanks, quotes", "    -- /* blanks */ quotes"),
-        ("staging/stg_captures.sql", "-- What the capture that waits", "-- That which the capture that waits"),
+        ("staging/stg_captures.sql", "-- Tasks whose loss a person accepted", "-- Those whose loss a person accepted"),
         ("marts/dim_targets.sql", "from stg_captures as today\n", "from stg_captures as today -- of the day\n\n"),
         ("checks/assert_counts_agree.sql", "-- The tasks", "-- All tasks"),
     ],

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from pulltasks.doctor.manners import Question, first_query, judge, later_queries
 from pulltasks.doctor.targets import Finding, Report
-from pulltasks.errors import ApiError, ConfigError, CredentialRefused, LakeError
+from pulltasks.errors import ApiError, ConfigError, LakeError
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.pull_tasks import read_page
-from pulltasks.huawei.refusals import ADVICE
+from pulltasks.huawei.refusals import ADVICE, UNAUTHORISED
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manners import MANNERS, Probed, write_manners
 
@@ -91,7 +91,8 @@ class _Probe:
         except _LimitReachedError:
             return None
         self.answers[question] = said
-        return None if isinstance(said, CredentialRefused) else said
+        # after a 401 nothing more is asked, whether it was of the credential or of this target
+        return None if isinstance(said, ApiError) and said.said.status == UNAUTHORISED else said
 
 
 async def probe_and_keep(

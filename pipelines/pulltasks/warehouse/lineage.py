@@ -54,6 +54,8 @@ def _schema_of(models: Models) -> Schema:
         "timezone": "VARCHAR",
         "display_timezone": "VARCHAR",
         "same_schema_since": "DATE",
+        "part": "BIGINT",
+        "text_per_part": "BIGINT",
     }
     known: dict[str, object] = {"main": of_models, "before": of_models, "tidy": {**of_tidy, "build": of_build}}
     return MappingSchema(known, dialect="duckdb")

@@ -199,7 +199,12 @@ def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
     ).fetchall()
     targets = tuple(TargetStatus(*known, _utc(at)) for *known, at in rows)  # type: ignore[call-arg]  # eight of them
     ((captured_at,),) = connection.execute("select max(finished_at) from rpt_snapshot_coverage").fetchall()
-    begins = connection.execute("select starts_at from dim_dates where snapshot_date = $1", [day]).fetchall()
+    import duckdb
+
+    try:
+        begins = connection.execute("select starts_at from dim_dates where snapshot_date = $1", [day]).fetchall()
+    except duckdb.CatalogException:
+        begins = []  # a file of version 0.1 has no calendar
     starts_at = _utc(begins[0][0]) if begins else None
     return Status(day, built_at, targets, (), captured_at=_utc(captured_at), starts_at=starts_at)
 
