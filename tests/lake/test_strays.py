@@ -7,9 +7,7 @@ import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
-from pulltasks.lake.let_go import read_let_go
 
 from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
 from history import contents
@@ -251,13 +249,6 @@ def test_tables_of_another_day_are_not_taken_for_those_of_a_day_whose_manifest_i
     result = snapshot(desk.settings, DAYS[3], desk.clock, simulated=True)
     assert any(str(EMPTY) in text and "another day or month" in text for text in result.damaged_days)
     assert coverage(lake, EMPTY) == {}
-
-
-def test_forgetting_a_day_forgets_no_capture_of_another(desk: Desk, lake: Lake) -> None:
-    stray = copy(lake.raw_file(DAYS[0], *ONE), lake.raw_file(DAYS[1], *FOREIGN))
-    of_another = read_capture(stray).capture.capture_id
-    forget(desk.settings, DAYS[1], desk.clock)
-    assert of_another not in str(msgspec.to_builtins(read_let_go(lake)))
 
 
 def test_of_days_that_have_manifests_only_the_newest_are_opened(
