@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,11 @@ NAMES = {BEIJING: "beijing", SHANGHAI: HOSTILE, SINGAPORE: "singapore"}
 
 
 class Shrinking(Sandbox):
-    """A service that says on the last day that Beijing has no more than a few tasks."""
+    """A service that says on the last day that Beijing has no more than a few tasks, and nothing of the others by id."""
+
+    def _page(self, request, project_id):
+        reply = super()._page(request, project_id)
+        return replace(reply, status=403) if reply.status == 404 else reply
 
     def _rendered_rows(self, place, day):
         rows = super()._rendered_rows(place, day)
