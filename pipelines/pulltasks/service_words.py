@@ -46,7 +46,10 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\barrears?\b|欠费", "the account is in arrears"),
         (r"\b(?:project|account|user|domain)\b.{0,20}\bfrozen\b|冻结", "the project or the account is frozen"),
         (r"real[- ]name", "the account's owner is not verified (real-name authentication)"),
-        (r"policy doesn't allow|no permission|not authorized|access denied|无权限", "a permission is missing"),
+        (
+            r"policy doesn't allow|(?:no|not have) permission|not authorized|access denied|无权限",
+            "a permission is missing",
+        ),
         (r"(?:under|in) maintenance|维护中", "the service is in maintenance"),
         (r"request illegal|invalid param", "the service does not accept the request"),
         (r"backend (?:timed out|timeout|unavailable)|internal (?:server )?error", "the service has failed"),
