@@ -48,16 +48,17 @@ test-all: $(INSTALLED) ## the same with the long simulations, and which branches
 	@$(MAKE) --no-print-directory test-backup
 	@$(MAKE) --no-print-directory test-deploy
 
-# A zone and a moment of it: around midnight by UTC and by the zone, and while clocks are put forward and back.
+# A zone and a moment of it: around midnight by UTC and by the zone, and while clocks are put forward and back. The days
+# that tests make up lie before each of these moments, so that they have come.
 CLOCKS := 'UTC 2026-12-31 23:45:00' 'UTC 2026-11-29 00:01:00' 'Asia/Shanghai 2026-11-30 07:50:00' \
-  'Asia/Shanghai 2026-11-29 00:01:00' 'America/New_York 2026-03-08 01:58:00' 'America/New_York 2026-11-01 01:58:00'
+  'Asia/Shanghai 2026-11-29 00:01:00' 'America/New_York 2027-03-14 01:58:00' 'America/New_York 2027-11-07 01:58:00'
 CLOCK_TESTS := tests/run/test_clock.py tests/run/test_runs.py tests/capture/test_zone.py tests/dagster/test_daily.py \
   tests/dagster/test_definitions.py tests/dagster/test_sensors.py tests/doctor/test_lake_doctor.py tests/cli/test_cli.py \
   tests/cli/test_fleet_cli.py tests/alerts/test_alerts.py tests/alerts/test_apprise.py tests/test_faults.py
 test-clock: $(INSTALLED) ## what concerns days and clocks, at other hours and in other zones (Debian: apt-get install faketime)
 	@command -v faketime > /dev/null || { echo "make test-clock needs the program faketime (Debian: apt-get install faketime)"; exit 1; }
 	@for clock in $(CLOCKS); do echo "$$clock"; zone=$${clock%% *}; \
-	  TZ=$$zone faketime -f "@$${clock#* }" $(BIN)/python -m pytest -n 2 $(CLOCK_TESTS) || exit 1; done
+	  TZ=$$zone FAKETIME_DONT_RESET=1 faketime -f "@$${clock#* }" $(BIN)/python -m pytest -n 2 $(CLOCK_TESTS) || exit 1; done
 
 test-compat: $(INSTALLED) ## the published file in DuckDB 1.2, 1.3 and 1.5, each in an environment of its own
 	@$(BIN)/python -m pytest -m compat

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from datetime import date
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import dagster as dg
 from pulltasks_dagster.daily import SNAPSHOT
 from pulltasks_dagster.definitions import JOB, build_defs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Desk
 
 FIRST = date(2026, 1, 1)
+# The fixed days of tests lie before it.
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
 ONCE = dg.RetryPolicy(max_retries=0)
 # What a run says is kept by the instance; on the terminal nobody reads it.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+@contextmanager
+def days_have_come() -> Iterator[None]:
+    """Let each day of a test be a partition, whatever this machine's clock says: the last one is Dagster's own today."""
+    ahead = max(LATER - datetime.now(UTC), timedelta())
+
+    def now() -> datetime:
+        return datetime.now(UTC) + ahead
+
+    def timestamp() -> float:
+        return now().timestamp()
+
+    with (
+        patch("dagster._time._mockable_get_current_datetime", now),
+        patch("dagster._time._mockable_get_current_timestamp", timestamp),
+    ):
+        yield
 
 
 def definitions(desk: Desk, retry: dg.RetryPolicy = ONCE) -> dg.Definitions:
@@ -32,16 +56,17 @@ def run_day(
     **config: object,
 ) -> dg.ExecuteInProcessResult:
     """The daily job of a simulated day, unless `simulated` says otherwise."""
-    return (
-        definitions(desk, retry)
-        .resolve_job_def(JOB)
-        .execute_in_process(
-            partition_key=str(day),
-            run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}, "loggers": QUIET},
-            raise_on_error=False,
-            instance=instance,
+    with days_have_come():
+        return (
+            definitions(desk, retry)
+            .resolve_job_def(JOB)
+            .execute_in_process(
+                partition_key=str(day),
+                run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}, "loggers": QUIET},
+                raise_on_error=False,
+                instance=instance,
+            )
         )
-    )
 
 
 def run_assets(desk: Desk, day: date, *keys: str, instance: dg.DagsterInstance | None = None, **config: object):
@@ -49,12 +74,13 @@ def run_assets(desk: Desk, day: date, *keys: str, instance: dg.DagsterInstance |
     selection = dg.AssetSelection.assets(*keys)
     job = dg.define_asset_job("some", selection=selection, executor_def=dg.in_process_executor)
     defs = dg.Definitions.merge(definitions(desk), dg.Definitions(jobs=[job]))
-    return defs.resolve_job_def("some").execute_in_process(
-        partition_key=str(day),
-        run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}, "loggers": QUIET},
-        raise_on_error=False,
-        instance=instance,
-    )
+    with days_have_come():
+        return defs.resolve_job_def("some").execute_in_process(
+            partition_key=str(day),
+            run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}, "loggers": QUIET},
+            raise_on_error=False,
+            instance=instance,
+        )
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
