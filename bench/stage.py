@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pulltasks import config
 from pulltasks.capture.targets import Clock, capture_targets
-from pulltasks.cli.lazy_imports import hide_what_no_verb_needs
+from pulltasks.cli.lazy_imports import import_at_need
 from pulltasks.dashboard import write_dashboard
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.pull_tasks import read_page
@@ -129,5 +129,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    hide_what_no_verb_needs()
+    import_at_need()
     main()

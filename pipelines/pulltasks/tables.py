@@ -10,19 +10,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import pyarrow as pa
+from pulltasks.lazily import pa
 
 # Raised when a column is added, renamed or retyped, or a value is read in another way: a build takes rows of the same
 # content over from days of the same version. It stands in the metadata of every file.
 SCHEMA_VERSION = 5
 
-DATE = pa.date32()
-TEXT = pa.string()
-TEXTS = pa.list_(pa.string())
-FLAG = pa.bool_()
-COUNT = pa.int64()
-RATIO = pa.float64()
-TIME = pa.timestamp("us")  # always UTC
+# Types of columns, by Arrow's names for them; of lists it has none.
+DATE, TEXT, TEXTS, FLAG, COUNT, RATIO = "date32", "string", "texts", "bool", "int64", "double"
+TIME = "timestamp[us]"  # always UTC
 _SQL_TYPES = {
     DATE: "DATE",
     TEXT: "VARCHAR",
@@ -32,6 +28,11 @@ _SQL_TYPES = {
     RATIO: "DOUBLE",
     TIME: "TIMESTAMP",
 }
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """Return Arrow's type of that name."""
+    return pa.list_(pa.string()) if name == TEXTS else pa.type_for_alias(name)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Column:
     """One column of a tidy table."""
 
     name: str
-    type: pa.DataType
+    type: str
     description: str
     unit: str | None = None
 
@@ -117,7 +118,11 @@ class Table:
         """The Arrow schema, with descriptions and the schema version in its metadata."""
         return pa.schema(
             [
-                pa.field(c.name, c.type, metadata={"description": c.description} | ({"unit": c.unit} if c.unit else {}))
+                pa.field(
+                    c.name,
+                    arrow_type(c.type),
+                    metadata={"description": c.description} | ({"unit": c.unit} if c.unit else {}),
+                )
                 for c in self.columns
             ],
             metadata={"pulltasks.table": self.name, "pulltasks.schema_version": str(SCHEMA_VERSION)},

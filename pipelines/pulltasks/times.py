@@ -9,18 +9,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from pulltasks.lazily import pa, pc
 
 # ISO 8601 with T or a blank, to the minute or finer; a date alone says no time, and none is invented. Whatever else a
 # library would make a time of is kept as text.
 _FORM = re.compile(
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 )
-_ZONED = pa.timestamp("us", tz="UTC")
 # What Python, and so every reader of the tables, can tell: years 1 to 9999.
-_FIRST_MOMENT = pa.scalar(datetime.min.replace(tzinfo=UTC), _ZONED)
-_LAST_MOMENT = pa.scalar(datetime.max.replace(tzinfo=UTC), _ZONED)
+_FIRST_MOMENT, _LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def read_times(raw: pa.Array) -> tuple[pa.Array, list[tuple[int, str]]]:
@@ -28,18 +25,23 @@ def read_times(raw: pa.Array) -> tuple[pa.Array, list[tuple[int, str]]]:
     filled = pc.if_else(pc.equal(raw, ""), None, raw)
     if not pc.any(pc.invert(pc.match_substring_regex(filled, _FORM.pattern))).as_py():
         try:
-            times = filled.cast(_ZONED)
+            times = filled.cast(_zoned())
         except pa.ArrowInvalid:
             times = None
         if times is not None and _are_in_range(times):
             return times, []
     read = [_time(text) for text in raw.to_pylist()]
     broken = [(place, rule) for place, (_, rule) in enumerate(read) if rule is not None]
-    return pa.array([value for value, _ in read], _ZONED), broken
+    return pa.array([value for value, _ in read], _zoned()), broken
+
+
+def _zoned() -> pa.DataType:
+    return pa.timestamp("us", tz="UTC")
 
 
 def _are_in_range(times: pa.Array) -> bool:
-    is_known = pc.and_(pc.greater_equal(times, _FIRST_MOMENT), pc.less_equal(times, _LAST_MOMENT))
+    first, last = (pa.scalar(moment, _zoned()) for moment in (_FIRST_MOMENT, _LAST_MOMENT))
+    is_known = pc.and_(pc.greater_equal(times, first), pc.less_equal(times, last))
     return pc.all(is_known).as_py() is not False  # None: there is no time at all
 
 
@@ -50,7 +52,7 @@ def _time(text: str | None) -> tuple[datetime | None, str | None]:
     if not _FORM.match(text):
         return None, "unreadable_time"
     try:
-        return pa.scalar(text).cast(_ZONED).as_py(), None
+        return pa.scalar(text).cast(_zoned()).as_py(), None
     except (pa.ArrowInvalid, ValueError, OverflowError):
         pass
     try:

@@ -19,7 +19,6 @@ from typing import IO, TYPE_CHECKING
 from pulltasks.backup.causes import ENDLESS, MISSING, OUT_OF_TIME, PERMISSION, cause_of
 from pulltasks.config import access_key_from_environment, environment_for_rclone, read_secret
 from pulltasks.errors import BackupError, ConfigError
-from pulltasks.huawei.auth import vendor_chain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -264,8 +263,11 @@ def _keys(settings: Settings, store: StoreSettings, section: str) -> tuple[str, 
             else None,
         )
     pair = access_key_from_environment(settings.auth.env_prefix)
-    if pair is None and settings.auth.method == "chain" and (chain := vendor_chain()) is not None:
-        pair = (chain.ak, chain.sk, chain.security_token)
+    if pair is None and settings.auth.method == "chain":
+        from pulltasks.huawei.auth import vendor_chain
+
+        if (chain := vendor_chain()) is not None:
+            pair = (chain.ak, chain.sk, chain.security_token)
     if pair is None:
         name = f"PULLTASKS_{section.upper()}"
         raise ConfigError(

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -19,11 +20,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 from zoneinfo import ZoneInfo
 
-from pulltasks.capture.attempt import Attempt, CaptureCounts
 from pulltasks.capture.day_gate import DayGate
 from pulltasks.capture.target_list import target_line, write_targets
 from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
-from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.refusals import ADVICE
 from pulltasks.huawei.service_clock import RunBegin
 from pulltasks.lake.raw import CaptureLine, RawCapture, RawWriter, VerdictLine, rank
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
 
     from pulltasks.errors import Reporter
+    from pulltasks.huawei.client import LiveClient
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import Settings, Target
 
@@ -113,7 +113,7 @@ async def capture_targets(
         refresh: list complete targets again as well.
         only: list no other targets than these, by `(project_id, region)`.
         accept_drop: targets whose listing counts today however much it lacks, by `(project_id, region)`.
-        simulated: `day` is the sandbox's, not today's; any server that is no sandbox is refused.
+        simulated: `day` is the sandbox's, not today's; any server that is asked and no sandbox is refused.
         began_at: when the run began, if that was before now; it keeps its date past midnight.
         report: is told of an unexpected error, and says in a sentence where it is reported; it costs its
             target the day and no other target anything.
@@ -129,12 +129,20 @@ async def capture_targets(
     """
     if not simulated:
         check_date(settings, day, clock.now(), began_at=began_at)
-    if not settings.targets:
-        raise ConfigError(["targets: there is none; add a [[targets]] table with project_id and region"])
     targets = sorted(settings.targets, key=lambda target: target.key)
     _check_endpoints(settings, targets)
     kept = {target.key for target in targets if not (refresh and (only is None or target.key in only))}
     gate = DayGate(lambda: write_targets(settings, lake, day, targets, accept_drop, kept))
+    asked = [target for target in targets if only is None or target.key in only]
+    complete = {} if refresh else _complete_already(lake, day, asked)
+    if len(complete) == len(asked):
+        gate.end([])
+        for result in complete.values():
+            on_result(result)
+        return list(complete.values())
+    # what sends and judges takes longer to import than the rest of a run with nothing to list
+    from pulltasks.huawei.client import LiveClient
+
     began = began_at or clock.now()
     begin = RunBegin(
         day,
@@ -165,7 +173,7 @@ async def capture_targets(
                 return await listed(target)
 
         async def listed(target: Target) -> CaptureResult:
-            standing = None if refresh else _standing(lake, day, target)
+            standing = None if refresh else complete.get(target.key) or _standing(lake, day, target)
             if standing is None and not simulated and not _may_begin(settings, day, clock.now()):
                 standing = CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
             return standing or await _capture(
@@ -183,7 +191,6 @@ async def capture_targets(
 
         try:
             async with asyncio.TaskGroup() as group:
-                asked = [target for target in targets if only is None or target.key in only]
                 tasks = [group.create_task(isolated(target)) for target in asked]
         finally:
             gate.end(disagreements)  # who stops a run keeps what was whole
@@ -226,7 +233,9 @@ def _may_begin(settings: Settings, day: date, now: datetime) -> bool:
 
 
 def _check_endpoints(settings: Settings, targets: Sequence[Target]) -> None:
-    """An endpoint that does not resolve fails its target; if none resolves, the run is refused."""
+    """Refuse a run without targets, or with no endpoint that resolves; one that does not fails its target alone."""
+    if not targets:
+        raise ConfigError(["targets: there is none; add a [[targets]] table with project_id and region"])
     if getproxies():
         return  # then names are the proxy's to resolve
     hosts = {urlsplit(settings.endpoint(target)).hostname or "" for target in targets}
@@ -243,6 +252,16 @@ def _resolves(host: str) -> bool:
     except (socket.gaierror, UnicodeError):
         return False
     return True
+
+
+def _complete_already(lake: Lake, day: date, targets: Sequence[Target]) -> dict[tuple[str, str], CaptureResult]:
+    """Return the results of targets that are complete on the day; a file that cannot be read is told in its turn."""
+    found = {}
+    for target in targets:
+        with suppress(LakeError, OSError):
+            if (result := _standing(lake, day, target)) is not None:
+                found[target.key] = result
+    return found
 
 
 def _standing(lake: Lake, day: date, target: Target) -> CaptureResult | None:
@@ -267,6 +286,8 @@ async def _capture(
     give_up_at: float,
     on_page: Callable[[Target, int, int], None],
 ) -> CaptureResult:
+    from pulltasks.capture.attempt import Attempt, CaptureCounts
+
     line = CaptureLine(
         target=target_line(settings, target),
         snapshot_date=day,

@@ -1,29 +1,58 @@
-"""What a process of the command line may not import, as no verb needs it.
+"""What a process of the command line does not import, or not before it is used.
 
-Lives here: hiding it from libraries that would import it for nothing.
-Does not live here: which modules a verb imports itself (each when it needs them).
+Lives here: what libraries would import for nothing, and what stands in its place.
+Does not live here: which modules a verb imports itself (each when it needs them), Arrow (lazily).
+
+All of it holds for a process of the command line alone: who imports this package gets every library as it is.
 """
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
-from importlib.abc import MetaPathFinder
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
+from types import ModuleType
+
+# Libraries import these where they are installed: pyarrow pandas and numpy, with the first array that it makes; httpx
+# a command line of its own.
+HIDDEN = frozenset({"pandas", "numpy", "httpx._main"})
+# The vendor's signer imports these for signatures by SM2 and P-256, which are not made here.
+STOOD_IN_FOR = frozenset({"pyasn1", "pyasn1.codec", "pyasn1.codec.der", "pyasn1.codec.der.encoder"})
+STOOD_IN_FOR |= {"pyasn1.codec.der.decoder", "pyasn1.type", "pyasn1.type.univ"}
+# pydantic-settings imports this for a command line of its own; it is loaded when a name of it is used.
+PUT_OFF = frozenset({"asyncio"})
+# Objects that live as long as the process are most of what there is: to look through them again and again finds none.
+GC_THRESHOLD = 200_000
 
 
-def hide_what_no_verb_needs() -> None:
-    """Hide pandas and other unneeded packages from this process."""
-    sys.meta_path.insert(0, _Hidden())
+def import_at_need() -> None:
+    """Keep out of this process what no verb needs, and put off what not every verb needs."""
+    gc.set_threshold(GC_THRESHOLD)
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # else it reads what every installed package says of itself
+    sys.meta_path.insert(0, _AtNeed())
 
 
-class _Hidden(MetaPathFinder):
-    """Hides packages that libraries import if present and no verb needs; they double the time of a small snapshot.
+class _AtNeed(MetaPathFinder, Loader):
+    """Hides packages, and gives lighter modules in the place of others."""
 
-    pyarrow imports pandas with the first array that it makes; httpx imports a command line of its own.
-    """
-
-    names = frozenset({"pandas", "httpx._main"})
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - as it is called
-        """Find none but the hidden packages here."""
-        if fullname in self.names:
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
+        """Find the modules that are given here, and none of the hidden ones."""
+        if fullname in HIDDEN:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
+        if fullname in STOOD_IN_FOR or fullname == "duckdb":
+            return ModuleSpec(fullname, self, is_package=True)
+        if fullname in PUT_OFF and (spec := PathFinder.find_spec(fullname)) and spec.loader:
+            spec.loader = LazyLoader(spec.loader)
+            return spec
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Give the database's own module for the package around it, whose relations no verb uses; else an empty one."""
+        return import_module("_duckdb") if spec.name == "duckdb" else ModuleType(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave the module as it is."""

@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 from pulltasks.cli.ending import alarms, end, fail, stop_on_signals, told_after_publishing
 from pulltasks.cli.fleet import fleet_app, sql
 from pulltasks.cli.lake import lake_app
-from pulltasks.cli.lazy_imports import hide_what_no_verb_needs
+from pulltasks.cli.lazy_imports import import_at_need
 from pulltasks.cli.options import ConfigOption, duration_option, read_settings, real_clock
 from pulltasks.cli.output import (
     NOT_COMPLETE,
@@ -128,7 +128,7 @@ def _form(log_format: LogForm | None) -> LogFormat | None:
 
 def command() -> None:
     """What the installed `pulltasks` calls: `main` in a process of its own."""
-    hide_what_no_verb_needs()
+    import_at_need()
     stop_on_signals()
     main()
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
-import httpx
-
 from pulltasks.errors import ApiError, ServiceError, TransientApiError
 from pulltasks.huawei.reading import read_error, read_time
 from pulltasks.service_words import code_of, known_phrases, request_id_of
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import httpx
 
     from pulltasks.settings import Target
 
@@ -177,7 +177,9 @@ def no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> Tran
 
 
 def _reason_of(error: httpx.RequestError) -> str:
-    """The kind of a connection error; httpx keeps the operating system's error as the cause."""
+    """Return the kind of a connection error; httpx keeps the operating system's error as the cause."""
+    import httpx
+
     if isinstance(error, httpx.TimeoutException):
         return "timed_out"
     if isinstance(error, httpx.DecodingError | httpx.RemoteProtocolError | httpx.ReadError):

@@ -11,8 +11,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pulltasks import tables
 from pulltasks.errors import LakeError
@@ -30,6 +28,7 @@ from pulltasks.lake.manifests import (
 from pulltasks.lake.normalise import normalise_days
 from pulltasks.lake.strays import has_raw
 from pulltasks.lake.tidy import tidy_rows
+from pulltasks.lazily import pa, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
-import pyarrow as pa
 
 from pulltasks import tables
 from pulltasks.errors import LakeError
@@ -35,6 +34,7 @@ from pulltasks.lake.manifests import (
 from pulltasks.lake.parquet import ROW_GROUP_ROWS, TidyWriter
 from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.lake.tidy import tidy_rows
+from pulltasks.lazily import pa
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

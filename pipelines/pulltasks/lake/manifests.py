@@ -11,13 +11,12 @@ from datetime import date  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.lake import month_of, sha256_of
 from pulltasks.lake.strays import Stray, read_raw_day
+from pulltasks.lazily import pa, pq
 from pulltasks.tables import CAPTURES
 
 if TYPE_CHECKING:

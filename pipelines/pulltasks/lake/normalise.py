@@ -11,10 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from pulltasks import tables
 from pulltasks.errors import UNEXPECTED, LakeError, reraise
 from pulltasks.lake.compaction import check_file, open_month, write_json
@@ -24,6 +20,7 @@ from pulltasks.lake.parquet import TidyWriter
 from pulltasks.lake.raw import TargetLine
 from pulltasks.lake.rows import failed_target, tidy_target
 from pulltasks.lake.strays import Stray, read_own_capture, read_own_targets, read_raw_day, stream_own_capture
+from pulltasks.lazily import pa, pc, pq
 from pulltasks.tables import TABLES
 
 if TYPE_CHECKING:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from pulltasks.lazily import pa, pc, pq
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,13 +74,13 @@ class TidyWriter:
         self._most_text += piece.slice(0, rows).nbytes
         if self._most_text < ROW_GROUP_TEXT:  # arrays are never smaller than their text, which costs time to measure
             return rows
-        before = int(sum(_text_sizes(part).sum() for part in self._pending))
-        text = before + np.cumsum(_text_sizes(piece.slice(0, rows)))
-        self._most_text = int(text[-1])
+        before = sum(pc.sum(_text_sizes(part)).as_py() for part in self._pending)
+        text = pc.cumulative_sum(_text_sizes(piece.slice(0, rows)), start=before)
+        self._most_text = text[-1].as_py()
         if self._most_text < ROW_GROUP_TEXT:
             return rows
         self._is_full = True
-        return int(np.searchsorted(text, ROW_GROUP_TEXT)) + 1
+        return int(pc.sum(pc.less(text, ROW_GROUP_TEXT)).as_py()) + 1
 
     def _write(self) -> None:
         if self._pending_rows:
@@ -92,10 +89,10 @@ class TidyWriter:
         self._pending, self._pending_rows, self._most_text, self._is_full = [], 0, 0, False
 
 
-def _text_sizes(rows: pa.Table) -> np.ndarray:
-    """How many bytes of text each row has."""
-    sizes = np.zeros(rows.num_rows, np.int64)
+def _text_sizes(rows: pa.Table) -> pa.Array:
+    """Return how many bytes of text each row has."""
+    sizes = pa.array([0] * rows.num_rows, pa.int64())
     for column in rows.columns:
         if pa.types.is_string(column.type):
-            sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+            sizes = pc.add(sizes, pc.fill_null(pc.binary_length(column), 0).cast(pa.int64()))
     return sizes

@@ -15,10 +15,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
-import pyarrow as pa
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
+from pulltasks.lazily import pa
 from pulltasks.names import target_label
 
 if TYPE_CHECKING:

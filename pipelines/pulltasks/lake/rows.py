@@ -11,18 +11,16 @@ from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pulltasks import tables
 from pulltasks.lake.findings import Findings
 from pulltasks.lake.raw import ids_sha256
 from pulltasks.lake.tasks import MOST_COST, Tasks, columns_of, counting_tasks, no_tasks
+from pulltasks.lazily import pa, pc
 from pulltasks.times import read_times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pulltasks.lake.raw import RawCapture, TargetLine, VerdictLine
 
@@ -133,7 +131,7 @@ def _pull_tasks(place: _Place, tasks: Tasks, capture: RawCapture | None, finding
         columns += _times(tasks.ids, api_field.name, values, findings) if api_field.kind == "time" else [values]
     columns.append(pc.is_valid(tasks.fields["callback_events"]))
     columns += [tasks.hashes, tasks.extras]
-    columns.append(pa.repeat(pa.scalar(capture.capture.capture_id if capture else None, tables.TEXT), len(tasks.ids)))
+    columns.append(pa.repeat(pa.scalar(capture.capture.capture_id if capture else None, pa.string()), len(tasks.ids)))
     columns.append(pa.repeat(bool(capture and capture.verdict.verdict == "complete"), len(tasks.ids)))
     return place.table(tables.PULL_TASKS, columns)
 
@@ -143,43 +141,46 @@ def _times(ids: list[str], name: str, raw: pa.Array, findings: Findings) -> list
     times, broken = read_times(raw)
     for place, rule in broken:
         findings.add(ids[place], name, rule, raw[place].as_py())
-    return [times.cast(tables.TIME), pc.if_else(pc.is_null(times), raw, None)]
+    return [times.cast(tables.arrow_type(tables.TIME)), pc.if_else(pc.is_null(times), raw, None)]
 
 
 def _source_urls(place: _Place, tasks: Tasks, findings: Findings) -> pa.Table:
     # The key orders by role: of each task first the backup list, then the primary one.
     names = ("backup_source_urls", "source_urls")
     ids = tasks.ids
-    by_task = pa.array(np.arange(2 * len(ids)).reshape(2, len(ids)).T.ravel())
+    by_task = pa.array([row for task in range(len(ids)) for row in (task, task + len(ids))], pa.int64())
     # the lists are not needed any more, and half of what a target takes in memory
     both = pa.concat_arrays([tasks.fields.pop(name) for name in names]).take(by_task)
     owners, positions, urls = _flattened(both)
-    for place_of_null in _nulls(urls):
-        task, name = ids[owners[place_of_null] // 2], names[owners[place_of_null] % 2]
-        findings.add_null(task, name, int(positions[place_of_null]))
-    roles = pa.array([_LISTS[name] for name in names]).take(pa.array(owners % 2))
-    task_ids = pa.array(ids, pa.string()).take(pa.array(owners // 2))
-    return place.table(tables.PULL_TASK_SOURCE_URLS, [task_ids, roles, pa.array(positions), urls])
+    for owner, position in _nulls(owners, positions, urls):
+        findings.add_null(ids[owner // 2], names[owner % 2], position)
+    roles = pa.array([_LISTS[name] for name in names]).take(pc.bit_wise_and(owners, 1))
+    task_ids = pa.array(ids, pa.string()).take(pc.shift_right(owners, 1))
+    return place.table(tables.PULL_TASK_SOURCE_URLS, [task_ids, roles, positions, urls])
 
 
 def _callback_events(place: _Place, tasks: Tasks, findings: Findings) -> pa.Table:
     ids = tasks.ids
     owners, positions, events = _flattened(tasks.fields["callback_events"])
-    for place_of_null in _nulls(events):
-        findings.add_null(ids[owners[place_of_null]], "callback_events", int(positions[place_of_null]))
-    task_ids = pa.array(ids, pa.string()).take(pa.array(owners))
-    return place.table(tables.PULL_TASK_CALLBACK_EVENTS, [task_ids, pa.array(positions), events])
+    for owner, position in _nulls(owners, positions, events):
+        findings.add_null(ids[owner], "callback_events", position)
+    task_ids = pa.array(ids, pa.string()).take(owners)
+    return place.table(tables.PULL_TASK_CALLBACK_EVENTS, [task_ids, positions, events])
 
 
-def _flattened(nested: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-    """All texts of many lists: for each the index of its list, its position in it, and the text."""
-    owners = pc.list_parent_indices(nested).to_numpy()
-    positions = np.arange(len(owners)) - nested.offsets.to_numpy()[owners]
-    return owners, positions, nested.flatten()
+def _flattened(nested: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Return all texts of many lists: for each the index of its list, its position in it, and the text."""
+    owners = pc.list_parent_indices(nested)
+    firsts = nested.offsets.take(owners).cast(pa.int64())
+    return owners, pc.subtract(pa.array(range(len(owners)), pa.int64()), firsts), nested.flatten()
 
 
-def _nulls(values: pa.Array) -> list[int]:
-    return np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False)).tolist() if values.null_count else []
+def _nulls(owners: pa.Array, positions: pa.Array, values: pa.Array) -> Iterable[tuple[int, int]]:
+    """Return list and position of each null among the texts of many lists."""
+    if not values.null_count:
+        return ()
+    nulls = pc.indices_nonzero(pc.is_null(values))
+    return zip(owners.take(nulls).to_pylist(), positions.take(nulls).to_pylist(), strict=True)
 
 
 def _of_capture(capture: RawCapture, tasks: Tasks) -> dict[str, Any]:

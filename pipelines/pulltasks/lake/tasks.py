@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 
 from pulltasks import tables
 from pulltasks.huawei.pages import contradicts_total
@@ -27,6 +26,7 @@ from pulltasks.huawei.reading import (
     read_answer,
 )
 from pulltasks.json_reading import original
+from pulltasks.lazily import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -169,7 +169,7 @@ def counting_tasks(capture: RawCapture | None, findings: Findings) -> Tasks:
     return Tasks(
         ids,
         _in_order(gathered.arrays or [_arrays([])], order),
-        pa.array(gathered.hashes, tables.TEXT).take(order),
+        pa.array(gathered.hashes, pa.string()).take(order),
         extras,
         len(gathered.changed),
         answers.bytes,
@@ -179,16 +179,16 @@ def counting_tasks(capture: RawCapture | None, findings: Findings) -> Tasks:
 
 def no_tasks() -> Tasks:
     """Return what a target has whose tasks cannot be kept."""
-    texts = pa.array([], tables.TEXT)
+    texts = pa.array([], pa.string())
     return Tasks([], _arrays([]), texts, texts, 0)
 
 
 def _extras(odd: dict[int, _OddTask], rows: list[int]) -> pa.Array:
     """The unknown fields of rows as JSON; what they are taken from is let go, a few rows at a time."""
-    parts = [pa.array([], tables.TEXT)]
+    parts = [pa.array([], pa.string())]
     for begin in range(0, len(rows), _TASKS_PER_PART):
         found = [odd.pop(row, None) for row in rows[begin : begin + _TASKS_PER_PART]]
-        parts.append(pa.array([_as_json(task.unknown) if task else None for task in found], tables.TEXT))
+        parts.append(pa.array([_as_json(task.unknown) if task else None for task in found], pa.string()))
     return pa.concat_arrays(parts)
 
 
@@ -282,7 +282,9 @@ def _arrays(tasks: list[Any]) -> dict[str, pa.Array]:
     columns = columns_of([msgspec.structs.astuple(task) for task in tasks], len(names))
     unset = msgspec.UNSET
     return {
-        name: pa.array([None if value is unset else value for value in column], _ARROW_TYPES[_KINDS[name]])
+        name: pa.array(
+            [None if value is unset else value for value in column], tables.arrow_type(_ARROW_TYPES[_KINDS[name]])
+        )
         for name, column in zip(names, columns, strict=True)
     }
 

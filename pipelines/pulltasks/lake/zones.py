@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from pulltasks.lake.strays import read_raw_day
+from pulltasks.lazily import pa, pc, pq
 from pulltasks.tables import CAPTURES
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotatio
 from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.lake import EXPOSED, KEPT_VERSIONS, PUBLIC_FILE, TABLE_FILE, TABLES_OF_VERSION, sha256_of
+from pulltasks.lazily import pa, pq
 from pulltasks.warehouse.plan import META_BUILD, META_COMMENTS, META_RUNS
 from pulltasks.warehouse.published import open_file, published_file
 
