@@ -127,7 +127,19 @@ LIGHT = {"typer", "shellingham", "annotated_doc"}
 SETTINGS = {"pydantic", "pydantic_core", "pydantic_settings", "annotated_types", "typing_inspection", "dotenv"}
 READING = LIGHT | SETTINGS | {"typing_extensions", "msgspec", "filelock", "rich"}
 IDLE = READING | {"pyarrow"}
-SENDING = {"httpx", "httpcore", "h11", "anyio", "certifi", "idna", "sniffio", "click", "pygments", "zstandard", "brotli"}
+SENDING = {
+    "httpx",
+    "httpcore",
+    "h11",
+    "anyio",
+    "certifi",
+    "idna",
+    "sniffio",
+    "click",
+    "pygments",
+    "zstandard",
+    "brotli",
+}
 SENDING |= {"aiohttp", "aiohappyeyeballs", "aiosignal", "attr", "attrs", "frozenlist", "multidict", "propcache", "yarl"}
 SENDING |= {"stamina", "tenacity", "huaweicloudsdkcore", "simplejson", "charset_normalizer", "requests", "urllib3"}
 SENDING |= {"six", "dateutil"}
