@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-year docs pictures superset lock clean
+.PHONY: help setup template demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-year docs pictures superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,9 +27,12 @@ $(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup: $(INSTALLED) ## install everything into .venv
+setup: template ## install everything into .venv
 
-demo: $(INSTALLED) ## a simulated week against the sandbox; its lake is .demo/lake
+template: $(INSTALLED) # the empty published file that first builds begin as, made by the SQL as it is now
+	@$(BIN)/python -m pulltasks.warehouse.template
+
+demo: template ## a simulated week against the sandbox; its lake is .demo/lake
 	@HUAWEICLOUD_SDK_AK=SANDBOXACCESSKEY0001 HUAWEICLOUD_SDK_SK=sandbox-secret-key-for-demo-and-tests-01 \
 	  $(BIN)/python -m pulltasks_dagster.demo
 
@@ -37,11 +40,11 @@ dev: $(INSTALLED) ## Dagster's UI over pulltasks.toml; its state is kept in .dag
 	@mkdir -p .dagster && cp deploy/dagster.yaml .dagster/dagster.yaml
 	@DAGSTER_HOME=$(CURDIR)/.dagster PYTHONWARNINGS='$(NO_NEWER_COMMAND)' $(BIN)/dagster dev -w workspace.yaml
 
-test: $(INSTALLED) ## lint, types and tests
+test: template ## lint, types and tests
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2
 
-test-all: $(INSTALLED) ## the same with the long simulations, and which branches no test takes
+test-all: template ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy and not engines and not backup' --cov --cov-report=term
 	@$(MAKE) --no-print-directory test-clock
@@ -104,7 +107,7 @@ test-engines: $(INSTALLED) .venv-spark35/.installed .venv-spark4/.installed ## t
 	"$$uv" pip sync --quiet --python $(@D)/bin/python --require-hashes tests/engines/requirements-spark$*.lock
 	@touch $@
 
-wheel: $(INSTALLED) # prints the wheel's path
+wheel: template # prints the wheel's path
 	@rm -rf dist/wheel && $(BIN)/python -m hatchling build -t wheel -d dist/wheel > /dev/null 2>&1 && ls dist/wheel/*.whl
 
 image: $(INSTALLED) ## the container image pulltasks:VERSION, where buildah or docker is
@@ -122,7 +125,7 @@ format: $(INSTALLED) ## put the code into shape
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(INSTALLED) ## what a day costs, beside a peer and the floor; about a quarter of an hour on 2 cores
+bench: template ## what a day costs, beside a peer and the floor; about a quarter of an hour on 2 cores
 	@$(BIN)/python -m compileall -q pipelines assets
 	@$(BIN)/python bench/whole.py
 

@@ -12,6 +12,8 @@ import pytest
 
 from conftest import BEIJING, write_config
 from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.template import prepared_file
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +36,7 @@ def test_the_wheel_holds_two_packages_with_their_sql_and_page(wheel: Path) -> No
         assert {f"{Path(folder).name}/{name}" for name in kept if "__pycache__" not in name} <= set(names)
     sql = {f"pulltasks/sql/{path.relative_to(ROOT / 'sql').as_posix()}" for path in (ROOT / "sql").rglob("*.sql")}
     assert sql <= set(names)
+    assert f"pulltasks/sql/{prepared_file(load_models()).name}" in names
 
 
 def test_what_the_wheel_holds_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:

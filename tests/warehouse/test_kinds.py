@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,9 @@ from pulltasks.lake.lake import Lake
 from pulltasks.warehouse.checks import check_rows
 from pulltasks.warehouse.day_builder import DayBuilder
 from pulltasks.warehouse.kinds import KINDS, Model, ModelColumn, Moves
+from pulltasks.warehouse.plan import Plan
 
+DAY = date(2026, 11, 16)
 COLUMNS = (ModelColumn("k", "INTEGER", "A key."), ModelColumn("v", "VARCHAR", "A value."))
 
 
@@ -37,10 +40,13 @@ def connection():
         yield connection
 
 
-def builder(connection: duckdb.DuckDBPyConnection, *, adds_one_day: bool = False, read_once=()) -> DayBuilder:
-    if adds_one_day:  # the file is a copy of what stood before
-        connection.execute("create table warehouse.main.some as from before.main.some")
-    return DayBuilder(connection, Lake(Path("nowhere")), adds_one_day=adds_one_day, read_once=read_once)
+def builder(connection: duckdb.DuckDBPyConnection, *, adds_one_day: bool = False, starts_empty=False) -> DayBuilder:
+    data = "" if adds_one_day else "with no data"  # the file is a copy of what was there before, or an empty one
+    connection.execute(f"create table warehouse.main.some as from before.main.some {data}")
+    if starts_empty:
+        connection.execute("truncate before.main.some")
+    days = (DAY,) if adds_one_day or starts_empty else (DAY, DAY)
+    return DayBuilder(connection, Lake(Path("nowhere")), Plan(None if starts_empty else Path("base"), days, {}))
 
 
 def rows(connection: duckdb.DuckDBPyConnection, place: str) -> list[tuple]:
@@ -69,6 +75,12 @@ def test_the_last_day_goes_into_the_file_whether_that_is_a_copy_or_new(
     assert rows(connection, "before.main.some") == before
 
 
+@pytest.mark.parametrize("kind", ["append", "merge"])
+def test_a_first_day_goes_straight_into_the_file(connection, kind) -> None:
+    assert KINDS[kind].build_last_day(builder(connection, starts_empty=True), model(kind)) == (2, 2)
+    assert rows(connection, "warehouse.main.some") == [(2, "new"), (None, "new")]
+
+
 @pytest.mark.parametrize("adds_one_day", [False, True])
 def test_a_merge_moves_columns_of_rows_that_the_day_does_not_write(connection, adds_one_day) -> None:
     connection.execute("create table staging.main.stg_moved as select 1 as k, 'moved' as v union all select 7, 'no'")
@@ -89,21 +101,20 @@ def test_a_row_of_an_earlier_key_is_an_error_where_rows_are_only_added(connectio
 @pytest.mark.parametrize("kind", ["table", "view", "macro"])
 def test_what_is_made_at_the_end_leaves_no_trace_of_a_day_that_is_passed(connection, kind) -> None:
     KINDS[kind].build_day(builder(connection), model(kind))
-    assert connection.sql("select * from duckdb_tables() where database_name = 'warehouse'").fetchall() == []
+    assert rows(connection, "warehouse.main.some") == []
 
 
-@pytest.mark.parametrize(("read_once", "sort"), [(("some",), "VIEW"), ((), "BASE TABLE")])
-def test_what_is_read_once_is_not_kept(connection, read_once, sort) -> None:
-    assert KINDS["staging"].build_last_day(builder(connection, read_once=read_once), model("staging")) == (2, 2)
-    sorts = "select table_type from information_schema.tables where table_catalog = 'staging'"
-    assert connection.sql(sorts).fetchall() == [(sort,)]
+def test_staging_is_made_afresh_for_each_day(connection) -> None:
+    day_builder = builder(connection)
+    for _ in range(2):
+        assert KINDS["staging"].build_day(day_builder, model("staging")) is None
+        assert rows(connection, "staging.main.some") == [(2, "new"), (None, "new")]
 
 
 def test_a_view_is_looked_at_in_reports_only(connection) -> None:
-    sql = "select 1 as k, 'v' as v"
-    assert KINDS["view"].build_last_day(builder(connection), model("view", "reports", sql)) == (1, 1)
-    connection.execute("drop view warehouse.main.some")
-    assert KINDS["view"].build_last_day(builder(connection), model("view", "marts", sql)) == (0, 0)
+    there = builder(connection, adds_one_day=True)
+    assert KINDS["view"].build_last_day(there, model("view", "reports")) == (2, 2)
+    assert KINDS["view"].build_last_day(there, model("view", "marts")) == (0, 0)
     assert (model("view", "reports").is_checked, model("view", "marts").is_checked) == (True, False)
 
 

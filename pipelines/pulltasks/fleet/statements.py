@@ -14,9 +14,9 @@ from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.fleet.portable import Portable
 from pulltasks.sql_files import sql_folder
 from pulltasks.sql_literals import quoted
+from pulltasks.warehouse.meta import META
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.open_tables import described, words_of
-from pulltasks.warehouse.plan import META_COMMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ def questions_for(engine: str) -> Callable[[str], str]:
 def tables_read() -> tuple[str, ...]:
     """The open tables that the statements read; the others are had from them."""
     models = load_models()
-    return tuple(name for name in described(models) if name in META_COMMENTS or not is_computed(models[name], models))
+    return tuple(name for name in described(models) if name in META or not is_computed(models[name], models))
 
 
 def rows_of(file: str) -> str:
@@ -216,7 +216,7 @@ class _Writer:
 
     def _is_of_a_day(self, name: str) -> bool:
         """Whether its rows say how much is known of their own day, which many lakes know together."""
-        return name not in META_COMMENTS and {"snapshot_date", *COVERAGE} <= self._columns[name].keys()
+        return name not in META and {"snapshot_date", *COVERAGE} <= self._columns[name].keys()
 
     def _having(self, name: str) -> list[FleetLake]:
         return [lake for lake in self._lakes if name in lake.tables]

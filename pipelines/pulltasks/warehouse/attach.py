@@ -1,61 +1,78 @@
 """The four catalogs of a build: where models find what they read, and where they are written.
 
 Lives here: attaching them, what of the base is taken over.
-Does not live here: which base that is (plan), running models (working_copy).
+Does not live here: which base that is (plan), the empty file (template), running models (working_copy).
 
 `tidy` is the day that is entered; `staging` its staging models; `before` what models held before that day; `warehouse`
-the unfinished file. Where there is but one day to add, `before` is the base itself and the file begins as a copy of
-it, in which tables, views and macros stay, and of what has a past only the rows that the day changes are written: so a
-day's work grows neither with what lies behind it nor with what stands.
+the unfinished file. It is a copy, in which tables, views and macros are: of the base, where there is but one day to
+add, else of the empty file. In a copied base only the rows of the past that the day changes are written, and `before`
+is the base itself: so a day's work grows neither with what lies behind it nor with what is current.
 """
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from pulltasks.sql_literals import escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import duckdb
 
+    from pulltasks.warehouse.kinds import ModelColumn
     from pulltasks.warehouse.models import Models
     from pulltasks.warehouse.plan import Plan
 
-STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
-BLOCK_BYTES = 1 << 16  # a quarter of DuckDB's own: with many narrow columns the file is a fifth smaller
-# What a name without a catalog means: what is built already, else what was held before, else a masking macro.
-_SEARCH_PATH = "warehouse.main,staging.main,before.main,memory.main"
+# What a name without a catalog means on the last day of a build: what is built already, else a masking macro. On a day
+# that is passed nothing is built in the file yet: what models hold is held before the next day.
+_LAST_DAY = "warehouse.main,staging.main,memory.main"
+_DAY_THAT_IS_PASSED = "before.main,staging.main,memory.main"
 # Rows that are replaced leave room behind that is not used again; of a table with more of it than this, the rows are
 # written anew.
 MOST_DEAD_ROWS = 0.1
 
 
 def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan, models: Models) -> None:
-    """Attach all four; `path` is the unfinished file and not there yet."""
-    if plan.base is not None and plan.adds_one_day:
-        shutil.copyfile(plan.base, path)
-        connection.execute(f"attach '{escaped(path)}' as warehouse")
-    else:
-        options = f"storage_version '{STORAGE_VERSION}', block_size {BLOCK_BYTES}"
-        connection.execute(f"attach '{escaped(path)}' as warehouse ({options})")
-    for catalog in ("staging", "before", "whole_day", "tidy"):
-        connection.execute(f"attach ':memory:' as {catalog}")
-    connection.execute(f"set search_path = '{_SEARCH_PATH}'")
-    with_past = [model for model in models.in_order if model.has_past]
+    """Attach all four; `path` is the unfinished file, as it begins."""
+    connection.execute(f"attach '{escaped(path)}' as warehouse")
+    attach_memory(connection)
     if plan.base is None:
-        for model in with_past:
-            columns = ", ".join(f'"{column.name}" {column.type}' for column in model.columns)
-            connection.execute(f"create table {model.place_before} ({columns})")
+        make_empty_past(connection, models)
         return
     connection.execute(f"attach '{escaped(plan.base)}' as base (read_only)")
+    with_past = [model for model in models.in_order if model.has_past]
     for model in with_past:
         noun = "view" if plan.adds_one_day else "table"
         connection.execute(f"create {noun} {model.place_before} as from base.main.{model.name}")
     if plan.adds_one_day:
         make_room(connection, {model.name for model in with_past})
+
+
+def attach_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Attach the catalogs that are gone after a build, beside `warehouse`."""
+    connection.execute(
+        ";\n".join(f"attach ':memory:' as {catalog}" for catalog in ("staging", "before", "whole_day", "tidy"))
+    )
+    set_names(connection)
+
+
+def set_names(connection: duckdb.DuckDBPyConnection, *, is_last_day: bool = True) -> None:
+    """Say where names without a catalog are looked for."""
+    connection.execute(f"set search_path = '{_LAST_DAY if is_last_day else _DAY_THAT_IS_PASSED}'")
+
+
+def make_empty_past(connection: duckdb.DuckDBPyConnection, models: Models) -> None:
+    """Let models find that nothing was held before the day."""
+    for model in models.in_order:
+        if model.has_past:
+            connection.execute(f"create table {model.place_before} ({columns_of(model.columns)})")
+
+
+def columns_of(columns: Iterable[ModelColumn]) -> str:
+    """Return columns as a statement that creates a table names them."""
+    return ", ".join(f'"{column.name}" {column.type}' for column in columns)
 
 
 def make_room(connection: duckdb.DuckDBPyConnection, with_past: set[str]) -> None:

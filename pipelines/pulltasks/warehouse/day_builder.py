@@ -25,14 +25,16 @@ from pulltasks.masking import scrub
 from pulltasks.sql_literals import quoted
 from pulltasks.tables import CAPTURES, PULL_TASKS, SCHEMA_VERSION, TABLES
 from pulltasks.warehouse.finish import NOT_WRITTEN, not_written
+from pulltasks.warehouse.kinds import MADE
+from pulltasks.warehouse.models import BUILD_COLUMNS
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Literal
 
     from pulltasks.lake.lake import Lake
     from pulltasks.lake.manifests import Manifest
     from pulltasks.warehouse.kinds import Model
+    from pulltasks.warehouse.plan import Plan
 
 # A task that stands since longer is masked again: no more manifests than these are looked at.
 MOST_DAYS_TAKEN_OVER = 60
@@ -66,17 +68,14 @@ class DayBuilder:
         self,
         connection: duckdb.DuckDBPyConnection,
         lake: Lake,
-        *,
-        adds_one_day: bool,
-        read_once: Collection[str],
-        display_timezone: str = "UTC",
+        plan: Plan,
         set_aside: SetAside = NOTHING_SET_ASIDE,
     ) -> None:
-        self.adds_one_day = adds_one_day
+        self.adds_one_day = plan.adds_one_day
+        self.starts_empty = plan.base is None and len(plan.days) == 1
         self._connection = connection
         self._lake = lake
-        self._read_once = read_once
-        self._display_timezone = display_timezone
+        self._display_timezone = plan.display_timezone
         self._checked: set[Path] = set()
         self._set_aside = set_aside
         self._day: date | None = None
@@ -97,42 +96,35 @@ class DayBuilder:
             rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
             rows = self._rows_of_day[table.name] = _without(rows, table.name, self._set_aside.get(day, ()))
             con.execute(f"create or replace view whole_day.main.{table.name} as {rows}")
-        con.execute(
-            "create or replace table tidy.main.build as select $1::date as snapshot_date, $2::varchar as timezone, "
-            "$3::varchar as display_timezone, $4::date as same_schema_since, 0::bigint as part, "
-            "$5::bigint as text_per_part",
-            [
-                day,
-                self._timezone(),
-                self._display_timezone,
-                self._same_schema_since(day, manifest.schema_version),
-                TEXT_PER_PART,
-            ],
-        )
+        since = self._same_schema_since(day, manifest.schema_version)
+        values = [day, self._timezone(), self._display_timezone, since, 0, TEXT_PER_PART]
+        columns = ", ".join(f"?::{kind} as {name}" for name, kind in BUILD_COLUMNS.items())
+        con.execute(f"create or replace table tidy.main.build as select {columns}", values)
         self._show()
 
-    def make(self, model: Model, place: str, sort: Literal["table", "temp table", "view"]) -> int:
-        """Run the model's select for the day that was entered, into a place; returns how many rows it gave."""
-        is_there = self.adds_one_day and place == model.place and model.is_published
+    def make(self, model: Model, place: str) -> int:
+        """Run the model's select for the day that was entered, into a place; return how many rows it gave."""
+        rows = 0
+        is_there = place == model.place and model.is_published
+        sort = "temp table" if place == MADE else "table"
         into = f"insert into {place} by name" if is_there else f"create or replace {sort} {place} as"
         for show in self._parts(model):
             show()
-            self.execute(model, f"{into} {model.sql}")
-            into = f"insert into {place}"
+            rows += self.execute(model, f"{into} {model.sql}")
+            into = f"insert into {place} by name"
         if model.parts == "tasks":
             self._show()
-        self.compare_columns(model, place)
-        return self.count(place)
+        return rows
 
-    def execute(self, model: Model, statement: str) -> None:
-        """Run a statement on behalf of a model.
+    def execute(self, model: Model, statement: str) -> int:
+        """Run a statement on behalf of a model; return how many rows it wrote.
 
         Raises:
             ModelError: when the database refuses it.
             LakeError: when the disk takes no more.
         """
         try:
-            self._connection.execute(statement)
+            ((rows,),) = self._connection.execute(statement).fetchall()
         except duckdb.Error as error:
             if NOT_WRITTEN.search(str(error)):
                 raise not_written(error) from None
@@ -144,29 +136,11 @@ class DayBuilder:
                     self._heaviest_target(),
                 ) from None
             raise ModelError(f"{model.name}: {scrub(str(error))}") from None
-
-    def compare_columns(self, model: Model, rows: str) -> None:
-        """Make sure that rows have the columns of the model's header.
-
-        Raises:
-            ModelError: naming the columns that differ.
-        """
-        found = {row[0]: row[1] for row in self._connection.execute(f"describe from {rows}").fetchall()}
-        declared = {column.name: column.type for column in model.columns}
-        if found != declared:
-            differing = sorted({*found.items()} ^ {*declared.items()})
-            raise ModelError(
-                f"{model.name}: the select and the header's columns differ in "
-                + ", ".join(f"{name} {sort}" for name, sort in differing)
-            )
+        return int(rows)
 
     def count(self, rows: str) -> int:
         """How many rows there are."""
         return int(self._scalar(f"select count(*) from {rows}"))
-
-    def is_read_once(self, model: Model) -> bool:
-        """Whether a single other model reads it."""
-        return model.name in self._read_once
 
     def _timezone(self) -> str:
         """The zone that the day was counted in; UTC where version 0.1 took a name that no database knows."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pulltasks.tables import SCHEMA_VERSION, TABLES
+from pulltasks.tables import SCHEMA_VERSION, TABLES, arrow_type
+from pulltasks.warehouse.meta import META
 from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.plan import META_COMMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,12 +34,12 @@ def dictionary() -> str:
             facts = [f"Grain: {model.grain}.", f"Key: {_names(model.key)}."]
             rows = [(column.name, column.type, column.description) for column in model.columns]
             parts += [*_section(model.name, model.description, facts, rows), f"```sql\n{model.example}\n```\n"]
-    for name, (description, columns) in META_COMMENTS.items():
-        parts += _section(name, description, [], [(column, "", text) for column, text in columns.items()])
+    for name, (description, columns) in META.items():
+        parts += _section(name, description, [], [(each.name, each.type, each.description) for each in columns])
     parts.append("## Tidy tables\n")
     for table in TABLES:
         facts = [f"Grain: {table.grain}.", f"Key: {_names(table.key)}."]
-        rows = [(column.name, str(column.type), column.meaning) for column in table.columns]
+        rows = [(column.name, str(arrow_type(column.type)), column.meaning) for column in table.columns]
         parts += _section(table.name, table.description, facts, rows)
     return "\n".join(parts)
 

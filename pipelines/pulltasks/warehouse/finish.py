@@ -1,6 +1,6 @@
-"""Finishing a build: what is said about its tables, what it says of itself, and letting readers see it.
+"""Finishing a build: what it says of itself, and letting readers see it.
 
-Lives here: comments, the name of the file, the turn of the link, the database's words when the disk is full.
+Lives here: the name of the file, the turn of the link, the database's words when the disk is full.
 Does not live here: what stands in the tables (working_copy), which builds may go (plan).
 """
 
@@ -16,17 +16,14 @@ from pulltasks.errors import LakeError
 from pulltasks.lake.lake import EXPOSED, PRIVATE_FILE, PUBLIC_FILE
 from pulltasks.lake.run_log import read_runs
 from pulltasks.masking import scrub
-from pulltasks.sql_literals import quoted
-from pulltasks.warehouse.plan import Plan, retire_builds, write_meta
+from pulltasks.warehouse.meta import write_meta
+from pulltasks.warehouse.plan import Plan, retire_builds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
-    from pulltasks.warehouse.kinds import Model
-    from pulltasks.warehouse.models import Models
 
 # The database's words when the disk takes no more, whatever kind of error it makes of them.
 NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
@@ -42,33 +39,26 @@ def finish_file(
     connection: duckdb.DuckDBPyConnection,
     lake: Lake,
     path: Path,
-    models: Models,
     plan: Plan,
     now: datetime,
     *,
     exposes: bool,
-    has_words: bool = False,
 ) -> Path:
-    """Write what is said about the tables into the unfinished file, and let readers see it; returns its path.
+    """Write into the unfinished file what it says of itself, and let readers see it; return its path.
 
     Args:
         connection: has the file attached as `warehouse`; it is let go.
         lake: where builds lie.
         path: the unfinished file.
-        models: the tables' descriptions.
         plan: what the file was made of.
         now: the time.
         exposes: whether the file shows secrets.
-        has_words: whether the tables have their comments already.
     """
     identity = f"{plan.sequence:06d}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     build_id = f"{EXPOSED}-{identity}" if exposes else identity
     try:
         connection.execute("begin")
-        if not has_words:
-            published = [model for model in models.in_order if model.is_published]
-            connection.execute(";\n".join(comment for model in published for comment in _comments(model)))
-        write_meta(connection, plan, build_id, now, read_runs(lake), is_there=has_words)
+        write_meta(connection, plan, build_id, now, read_runs(lake))
         for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
             connection.execute(statement)
     except duckdb.Error as error:
@@ -78,12 +68,3 @@ def finish_file(
     lake.link(build.name, lake.published)
     retire_builds(connection, lake, plan)
     return build
-
-
-def _comments(model: Model) -> Iterator[str]:
-    """The statements that say what a table and its columns are."""
-    text = f"{model.description} Grain: {model.grain}."
-    yield f"comment on {model.kind.noun} {model.place} is {quoted(text)}"
-    if not model.kind.takes_arguments:  # the database keeps none for the columns of what is called
-        for column in model.columns:
-            yield f'comment on column {model.place}."{column.name}" is {quoted(column.description)}'

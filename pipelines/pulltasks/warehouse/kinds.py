@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from pulltasks.sql_literals import without_comments
 
@@ -98,24 +98,20 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """Changes with whatever decides what rows it has and how they are checked; never with words about them."""
-        columns = [(column.name, column.type) for column in self.columns]
+        """Return what changes with its rows, how they are checked, and what is said of it in a published file."""
         decisive = (
+            self.description,
+            self.grain,
             self.kind.name,
             self.key,
             self.replace,
             self.arguments,
-            columns,
+            self.columns,
             self.checks,
             self.parts,
             self.moves,
         )
         return hash_of(self.name, without_comments(self.sql), repr(decisive))
-
-    @property
-    def words(self) -> str:
-        """What is said about it and its columns, as one text."""
-        return repr((self.description, self.grain, [column.description for column in self.columns]))
 
 
 def hash_of(*texts: str) -> str:
@@ -135,22 +131,20 @@ class Builder(Protocol):
 
     @property
     def adds_one_day(self) -> bool:
-        """Whether the file began as a copy of what stood before that day, with its tables, views and macros."""
+        """Tell whether the file began as a copy of what there was before that day; else it has no rows yet."""
 
-    def make(self, model: Model, place: str, sort: Literal["table", "temp table", "view"]) -> int:
-        """Run the model's select for the day, into a place; returns how many rows it gave."""
+    @property
+    def starts_empty(self) -> bool:
+        """Tell whether nothing was held before that day."""
 
-    def execute(self, model: Model, statement: str) -> None:
-        """Run a statement on behalf of a model."""
+    def make(self, model: Model, place: str) -> int:
+        """Run the model's select for the day, into a place; return how many rows it gave."""
 
-    def compare_columns(self, model: Model, rows: str) -> None:
-        """Make sure that rows have the columns of the model's header."""
+    def execute(self, model: Model, statement: str) -> int:
+        """Run a statement on behalf of a model; return how many rows it wrote."""
 
     def count(self, rows: str) -> int:
-        """How many rows there are."""
-
-    def is_read_once(self, model: Model) -> bool:
-        """Whether a single other model reads it."""
+        """Return how many rows there are."""
 
 
 class Kind(ABC):
@@ -203,8 +197,8 @@ class Staging(Kind):
         self.build_last_day(builder, model)
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """A view if one model reads it, else a table."""
-        rows = builder.make(model, model.place, "view" if builder.is_read_once(model) else "table")
+        """Run its select once."""
+        rows = builder.make(model, model.place)
         return Built(rows, rows)
 
 
@@ -219,15 +213,18 @@ class _WithPast(Kind):
 
     def build_day(self, builder: Builder, model: Model) -> None:
         """Load the day's rows into what the next day finds before it."""
-        builder.make(model, MADE, "temp table")
+        builder.make(model, MADE)
         for statement in self._load(model, model.place_before):
             builder.execute(model, statement)
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Load the day's rows into the file."""
-        day_rows = builder.make(model, MADE, "temp table")
+        if builder.starts_empty:
+            rows = builder.make(model, model.place)
+            return Built(rows, rows)
+        day_rows = builder.make(model, MADE)
         if not builder.adds_one_day:
-            builder.execute(model, f"create table {model.place} as from {model.place_before}")
+            builder.execute(model, f"insert into {model.place} by name from {model.place_before}")
         for statement in self._load(model, model.place):
             builder.execute(model, statement)
         return Built(builder.count(model.place), day_rows)
@@ -288,7 +285,7 @@ class Table(_AtEnd):
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Run its select once."""
-        rows = builder.make(model, model.place, "table")
+        rows = builder.make(model, model.place)
         return Built(rows, rows)
 
 
@@ -299,10 +296,7 @@ class View(_AtEnd):
     noun = "view"
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """Write it into the file, if it is not there; it must work there as it stands."""
-        if not builder.adds_one_day:
-            builder.execute(model, f"create view {model.place} as {without_comments(model.sql)}")
-            builder.compare_columns(model, f"(from {model.place})")
+        """Count its rows, if it is checked; the file has it from its beginning."""
         rows = builder.count(model.place) if self.is_checked(model) else 0
         return Built(rows, rows)
 
@@ -319,12 +313,7 @@ class Macro(_AtEnd):
     takes_arguments = True
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """Write it into the file, if it is not there; it must work there as it stands."""
-        if builder.adds_one_day:
-            return Built(0, 0)
-        head = f"create macro {model.place}({', '.join(model.arguments)})"
-        builder.execute(model, f"{head} as table {without_comments(model.sql)}")
-        builder.compare_columns(model, f"(from {model.place}({', '.join(['null'] * len(model.arguments))}))")
+        """Do nothing: the file has it from its beginning."""
         return Built(0, 0)
 
     def is_checked(self, model: Model) -> bool:

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pulltasks.tables import TABLES
+from pulltasks.warehouse.models import BUILD_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,15 +50,7 @@ def _schema_of(models: Models) -> Schema:
 
     of_models = {model.name: {column.name: column.type for column in model.columns} for model in models.in_order}
     of_tidy = {table.name: {column.name: column.sql_type for column in table.columns} for table in TABLES}
-    of_build = {
-        "snapshot_date": "DATE",
-        "timezone": "VARCHAR",
-        "display_timezone": "VARCHAR",
-        "same_schema_since": "DATE",
-        "part": "BIGINT",
-        "text_per_part": "BIGINT",
-    }
-    known: dict[str, object] = {"main": of_models, "before": of_models, "tidy": {**of_tidy, "build": of_build}}
+    known: dict[str, object] = {"main": of_models, "before": of_models, "tidy": {**of_tidy, "build": {**BUILD_COLUMNS}}}
     return MappingSchema(known, dialect="duckdb")
 
 

@@ -38,6 +38,15 @@ _PREFIXES = ("stg_", "dim_", "fct_", "rpt_")
 # with a past, which is that model as it stood before the day.
 SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
 BEFORE = "before."
+# What `tidy.build` says of the day being built; `part` is the one of a model that is built in parts.
+BUILD_COLUMNS = {
+    "snapshot_date": "DATE",
+    "timezone": "VARCHAR",
+    "display_timezone": "VARCHAR",
+    "same_schema_since": "DATE",
+    "part": "BIGINT",
+    "text_per_part": "BIGINT",
+}
 
 _COMMENT = re.compile(r"--\s?(.*)")
 _FIELD = re.compile(r"([A-Za-z_]+): (.*)")
@@ -68,12 +77,11 @@ class Models:
         return next(model for model in self.in_order if model.name == name)
 
     def digest(self) -> str:
-        """Changes with any of the SQL or with the tidy tables' schema: what was built from others is not built upon."""
-        return hash_of(str(SCHEMA_VERSION), *(model.digest for model in self.in_order))
+        """Return what changes with any of the SQL and its descriptions, or with the schema of the tidy tables.
 
-    def words_digest(self) -> str:
-        """Changes with what is said about any model: then its comments are written anew, and nothing is built."""
-        return hash_of(*(model.words for model in self.in_order if model.is_published))
+        What was built by others is not built upon.
+        """
+        return hash_of(str(SCHEMA_VERSION), *(model.digest for model in self.in_order))
 
 
 def load_models(folder: Path = SQL_FOLDER) -> Models:

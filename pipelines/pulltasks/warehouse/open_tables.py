@@ -17,7 +17,7 @@ from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.lake import EXPOSED, KEPT_VERSIONS, PUBLIC_FILE, TABLE_FILE, TABLES_OF_VERSION, sha256_of
 from pulltasks.lazily import pa, pq
-from pulltasks.warehouse.plan import META_BUILD, META_COMMENTS, META_RUNS
+from pulltasks.warehouse.meta import META, META_BUILD, META_RUNS
 from pulltasks.warehouse.published import open_file, published_file
 
 if TYPE_CHECKING:
@@ -139,7 +139,11 @@ def described(models: Models) -> dict[str, tuple[str, dict[str, str]]]:
         for model in models.in_order
         if model.is_published and not model.kind.takes_arguments and model.name not in LEFT_OUT | DEPRECATED
     }
-    return found | {name: META_COMMENTS[name] for name in (META_BUILD, META_RUNS)}
+    return found | {name: _meta_words(name) for name in (META_BUILD, META_RUNS)}
+
+
+def _meta_words(name: str) -> tuple[str, dict[str, str]]:
+    return META[name].description, {column.name: column.description for column in META[name].columns}
 
 
 def words_of(model: Model) -> tuple[str, dict[str, str]]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -18,64 +16,20 @@ from pulltasks.errors import NoWarehouse
 from pulltasks.lake.lake import EXPOSED, sequence_of, sha256_of
 from pulltasks.lake.redaction_key import read_or_make_key
 from pulltasks.masking import masks_digest
-from pulltasks.sql_literals import escaped, quoted
-from pulltasks.warehouse.kinds import hash_of
+from pulltasks.sql_literals import escaped
+from pulltasks.warehouse.meta import META_BUILD, META_INPUTS
+from pulltasks.warehouse.template import rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator
     from datetime import date
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
-    from pulltasks.lake.run_log import RunLine
     from pulltasks.settings import WarehouseSettings
     from pulltasks.warehouse.models import Models
 
 KEPT_BUILDS = 3
-META_BUILD = "meta_build"
-META_INPUTS = "meta_inputs"
-META_RUNS = "meta_runs"
-META_COMMENTS = {
-    META_BUILD: (
-        "When and from what this file was built. Grain: one row.",
-        {
-            "build_id": "Identifier of the build; stands in the file's name.",
-            "sequence": "Place of the build in the order in which the lake's builds were made.",
-            "built_at": "When it was published, UTC.",
-            "first_date": "First snapshot date that it holds.",
-            "through_date": "Last snapshot date that it holds.",
-            "software_version": "Version of pulltasks.",
-            "duckdb_version": "Version of DuckDB that wrote it.",
-            "rules": "Hashes of the SQL, and of the masks with the redaction key: what the rows depend on.",
-            "words": "Hash of the descriptions of tables and columns.",
-            "display_timezone": "Zone of the columns that end in _local.",
-        },
-    ),
-    META_INPUTS: (
-        "The snapshot dates that this file was built from. Grain: one row per date.",
-        {
-            "snapshot_date": "The date.",
-            "manifest_sha256": "SHA-256 of the manifest that names the date's tidy files.",
-        },
-    ),
-    META_RUNS: (
-        "The runs of the last 90 days that ended before this file was built. Grain: one row per run.",
-        {
-            "run_id": "Identifier of the run.",
-            "verb": "snapshot, rebuild, forget or dagster.",
-            "outcome": "complete, when every target of the day is; not_complete; failed, when nothing was published.",
-            "error": "Kind of the error that ended it; null otherwise.",
-            "snapshot_date": "The day that it worked on; null where it ended before it published.",
-            "began_at": "When it began, UTC.",
-            "ended_at": "When it ended, UTC.",
-            "targets_complete": "Complete targets of the day after the run.",
-            "targets_expected": "Expected targets of the day.",
-            "targets_asked": "Targets that it listed.",
-            "requests": "Requests that it sent.",
-            "software_version": "Version of pulltasks.",
-        },
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -85,8 +39,6 @@ class Plan:
     Attributes:
         inputs: the days that the build will hold, with the hashes of their manifests.
         rules: what the rows depend on beside them; its last part is that of the masks and the key.
-        words: the hash of what is said about tables and columns.
-        has_words: whether the base says the same.
         sequence: the build's place in the order of builds.
         display_timezone: the zone of the columns that end in _local.
     """
@@ -95,8 +47,6 @@ class Plan:
     days: tuple[date, ...]
     inputs: dict[date, str] = field(repr=False)
     rules: str = field(repr=False, default="")
-    words: str = field(repr=False, default="")
-    has_words: bool = True
     sequence: int = 1
     display_timezone: str = "UTC"
 
@@ -139,7 +89,7 @@ def plan_build(
     key = read_or_make_key(lake, may_make=not builds)
     masks = masks_digest(key, mask_stream_names=settings.mask_stream_names, expose_secrets=settings.expose_secrets)
     zone = settings.display_timezone or "UTC"
-    rules, words = f"{models.digest()}|{zone}|{masks}", hash_of(models.words_digest(), repr(META_COMMENTS))
+    rules = f"{rules_of(models)}|{zone}|{masks}"
     base, held = None, 0
     with duckdb.connect() as reader:
         for build in builds:
@@ -152,9 +102,8 @@ def plan_build(
             if 0 < (count := _days_held(reader, build, inputs, rules)) < len(inputs):
                 base, held = build, count
                 break
-        has_words = base is None or _says(reader, base, "words") == words
     sequence = max(map(sequence_of, builds), default=0) + 1
-    return Plan(base, tuple(inputs)[held:], inputs, rules, words, has_words, sequence, zone)
+    return Plan(base, tuple(inputs)[held:], inputs, rules, sequence, zone)
 
 
 def _days_held(reader: duckdb.DuckDBPyConnection, build: Path, inputs: dict[date, str], rules: str) -> int:
@@ -248,68 +197,3 @@ def retire_builds(reader: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) -> 
             base.unlink()
         else:
             by_age[age] = day
-
-
-_RUN_TYPES = {
-    "snapshot_date": "date",
-    "began_at": "timestamp",
-    "ended_at": "timestamp",
-    "targets_complete": "bigint",
-    "targets_expected": "bigint",
-    "targets_asked": "bigint",
-    "requests": "bigint",
-}
-
-
-def write_meta(
-    connection: duckdb.DuckDBPyConnection,
-    plan: Plan,
-    build_id: str,
-    now: datetime,
-    runs: Sequence[RunLine],
-    *,
-    is_there: bool,
-) -> None:
-    """Write what the build says of itself into the unfinished file, attached as `warehouse`."""
-
-    def into(name: str) -> str:
-        table = f"warehouse.main.{name}"
-        return f"insert into {table} by name" if is_there else f"create or replace table {table} as"
-
-    connection.execute(
-        f"{into(META_BUILD)} select $1 as build_id, $2::timestamp as built_at, "
-        "$3::date as first_date, $4::date as through_date, $5 as software_version, $6 as duckdb_version, $7 as rules, "
-        "$8::bigint as sequence, $9 as words, $10 as display_timezone",
-        [
-            build_id,
-            now.replace(tzinfo=None),
-            min(plan.inputs),
-            max(plan.inputs),
-            version("pulltasks"),
-            duckdb.__version__,
-            plan.rules,
-            plan.sequence,
-            plan.words,
-            plan.display_timezone,
-        ],
-    )
-    connection.execute(
-        f"{into(META_INPUTS)} select unnest($1::date[]) as snapshot_date, unnest($2::varchar[]) as manifest_sha256",
-        [list(plan.inputs), list(plan.inputs.values())],
-    )
-    names = META_COMMENTS[META_RUNS][1]
-    of_runs = ", ".join(f"unnest(?::{_RUN_TYPES.get(name, 'varchar')}[]) as {name}" for name in names)
-    connection.execute(
-        f"{into(META_RUNS)} select {of_runs}",
-        [[_without_zone(getattr(run, name)) for run in runs] for name in names],
-    )
-    if is_there:
-        return
-    for name, (text, columns) in META_COMMENTS.items():
-        connection.execute(f"comment on table warehouse.main.{name} is {quoted(text)}")
-        for column, description in columns.items():
-            connection.execute(f"comment on column warehouse.main.{name}.{column} is {quoted(description)}")
-
-
-def _without_zone(value: object) -> object:
-    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value

@@ -1,20 +1,17 @@
 """Publishing: the published file brought up to the tidy tables, if anything is new.
 
-Lives here: whether a build is needed, or only new words about its tables.
+Lives here: whether a build is needed.
 Does not live here: building (working_copy), finishing a file (finish), what to build upon (plan).
 """
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import duckdb
 
 from pulltasks.errors import BuildOutOfMemory, ModelError
-from pulltasks.sql_literals import escaped
-from pulltasks.warehouse.finish import finish_file
 from pulltasks.warehouse.plan import Plan, plan_build, remove_builds_of_other_masks
 from pulltasks.warehouse.working_copy import working_copy
 
@@ -98,8 +95,6 @@ def build_steps(
             set_aside.setdefault(error.day, set()).add(error.heaviest)
     if plan.base is None:
         raise ModelError("there is nothing to build")
-    if not plan.has_words:
-        return _renew_words(lake, models, plan, plan.base, now, exposes=settings.expose_secrets)
     if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
         lake.link(plan.base.name, lake.published)
     with duckdb.connect() as reader:
@@ -125,12 +120,3 @@ def build_and_publish(
             next(steps)
         except StopIteration as end:
             return cast("Path", end.value)
-
-
-def _renew_words(lake: Lake, models: Models, plan: Plan, base: Path, now: datetime, *, exposes: bool) -> Path:
-    """Publish the base once more, with what is said about its tables now."""
-    path = lake.unfinished("warehouse.duckdb")
-    shutil.copyfile(base, path)
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{escaped(path)}' as warehouse")
-        return finish_file(connection, lake, path, models, plan, now, exposes=exposes)

@@ -11,7 +11,7 @@ after it, one by one. The file that readers see is never touched: a new one is f
 from __future__ import annotations
 
 import os
-from collections import Counter
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,12 +23,13 @@ from pulltasks.errors import ModelError
 from pulltasks.lake import redaction_key
 from pulltasks.lake.manifests import read_manifest
 from pulltasks.tables import PULL_TASKS
-from pulltasks.warehouse.attach import open_catalogs
-from pulltasks.warehouse.checks import CheckResult, check_none, check_rows
+from pulltasks.warehouse.attach import open_catalogs, set_names
+from pulltasks.warehouse.checks import CheckResult, check_none, check_rows, none_failed
 from pulltasks.warehouse.day_builder import NOTHING_SET_ASIDE, DayBuilder, SetAside
 from pulltasks.warehouse.finish import finish_file
 from pulltasks.warehouse.models import with_ancestors
 from pulltasks.warehouse.preview import Preview, first_rows
+from pulltasks.warehouse.template import copy_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import WarehouseSettings
-    from pulltasks.warehouse.kinds import Model
+    from pulltasks.warehouse.kinds import Built, Model
     from pulltasks.warehouse.models import Models
     from pulltasks.warehouse.plan import Plan
 
@@ -107,6 +108,10 @@ def working_copy(
         flags = {"mask_stream_names": settings.mask_stream_names, "expose_secrets": settings.expose_secrets}
         masking.install(connection, **flags)
         masking.set_key(connection, redaction_key.read_or_make_key(lake, may_make=False))
+        if plan.base is not None and plan.adds_one_day:
+            shutil.copyfile(plan.base, path)
+        else:
+            copy_template(models, path)
         open_catalogs(connection, path, plan, models)
         work = WorkingCopy(connection, path, lake, models, settings, plan, set_aside)
         work.build_to_last_day(on_day)
@@ -138,16 +143,7 @@ class WorkingCopy:
         self._plan = plan
         self._results: dict[str, ModelResult] = {}
         self._crossed: tuple[CheckResult, ...] | None = None
-        readers = Counter(name for model in models.in_order for name in model.depends_on)
-        read_once = {name for name, count in readers.items() if count == 1}
-        self._builder = DayBuilder(
-            connection,
-            lake,
-            adds_one_day=plan.adds_one_day,
-            read_once=read_once,
-            display_timezone=settings.display_timezone or "UTC",
-            set_aside=set_aside,
-        )
+        self._builder = DayBuilder(connection, lake, plan, set_aside)
 
     @property
     def day(self) -> date:
@@ -160,12 +156,14 @@ class WorkingCopy:
         Raises:
             ModelError: when SQL or a check over several models fails.
         """
+        set_names(self._connection, is_last_day=False)
         for day in self._plan.days[:-1]:
             self._builder.enter(day)
             for model in self._models.in_order:
                 model.kind.build_day(self._builder, model)
             _raise_if_failed([f"{day}: {text}" for text in _failures(self._check_across())])
             on_day(day)
+        set_names(self._connection)
         self._builder.enter(self.day)
 
     def run(self, name: str) -> ModelResult:
@@ -177,7 +175,7 @@ class WorkingCopy:
         for model in with_ancestors(self._models, [name]):
             if model.name not in self._results:
                 built = model.kind.build_last_day(self._builder, model)
-                self._results[model.name] = ModelResult(model, built.rows, built.day_rows, self._checks_of(model))
+                self._results[model.name] = ModelResult(model, *built, self._checks_of(model, built))
         return self._results[name]
 
     def preview(self, name: str) -> Preview:
@@ -201,11 +199,14 @@ class WorkingCopy:
             for check in self._models.checks
         )
 
-    def _checks_of(self, model: Model) -> tuple[CheckResult, ...]:
-        """The model's checks, over the rows that no build has looked at."""
+    def _checks_of(self, model: Model, built: Built) -> tuple[CheckResult, ...]:
+        """Return the model's checks, over the rows that no build has looked at."""
         if not model.is_checked:
             return ()
-        rows, held = model.kind.unchecked(model, adds_one_day=self._plan.adds_one_day)
+        adds_one_day = self._plan.adds_one_day
+        if not (built.day_rows if adds_one_day else built.rows):
+            return none_failed(model)
+        rows, held = model.kind.unchecked(model, adds_one_day=adds_one_day)
         return check_rows(self._connection, model, rows, held)
 
     def publish(self, now: datetime) -> Path:
@@ -223,11 +224,9 @@ class WorkingCopy:
             self._connection,
             self._lake,
             self._path,
-            self._models,
             self._plan,
             now,
             exposes=self._settings.expose_secrets,
-            has_words=self._plan.adds_one_day and self._plan.has_words,
         )
 
 
