@@ -12,7 +12,7 @@ from pulltasks.lake import redaction_key
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.sql_literals import escaped
 from pulltasks.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, TABLES
-from pulltasks.warehouse.models import load_models, with_ancestors
+from pulltasks.warehouse.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
     from pulltasks.lake.lake import Lake
 
-# macro, the tidy table that it must give back, the staging model that says how its columns are masked
+# macro, the tidy table that it must give back, the table that says how its columns are masked
 MACROS = (
     ("pull_tasks_as_of", PULL_TASKS, "stg_pull_tasks"),
-    ("pull_task_source_urls_as_of", PULL_TASK_SOURCE_URLS, "stg_pull_task_source_urls"),
-    ("pull_task_callback_events_as_of", PULL_TASK_CALLBACK_EVENTS, "stg_pull_task_callback_events"),
+    ("pull_task_source_urls_as_of", PULL_TASK_SOURCE_URLS, "masked_urls"),
+    ("pull_task_callback_events_as_of", PULL_TASK_CALLBACK_EVENTS, "masked_events"),
 )
+MASKED_LISTS = """
+create view masked_urls as select * replace (mask_stream_url(url) as url) from tidy.pull_task_source_urls;
+create view masked_events as select * replace (mask_name(event) as event) from tidy.pull_task_callback_events;
+"""
 
 
 @contextmanager
@@ -48,10 +52,7 @@ def masked_day(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
             "mask_name(status) as status, mask_name(source_type) as source_type, "
             "fingerprint(content_hash) as content_hash, false as is_standing from tidy.pull_tasks"
         )
-        for model in with_ancestors(load_models(), [name for _, _, name in MACROS]):
-            if model.name in {"stg_listed_tasks", "stg_captures"}:
-                continue  # they ask what was known before
-            connection.execute(f"create table {model.name} as {model.sql}")
+        connection.execute(f"create table stg_pull_tasks as {load_models()['stg_pull_tasks'].sql}; {MASKED_LISTS}")
         yield connection
 
 

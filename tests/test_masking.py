@@ -337,6 +337,21 @@ def test_no_stream_address_shows_a_key_wherever_it_is_planted(connection) -> Non
     assert places > len(shown) / 4  # not because everything is hidden
 
 
+def test_folded_patterns_mask_like_the_pieces_that_they_are_made_of(connection) -> None:
+    values = [*planted_addresses(2_000, seed=19), "", None, "a=b&c", '{"a": 1}']
+    names = re.findall(r"create macro ((?:mask|hide|host_of)\w*)\((?:value|masked|address)\)", masking.masks_sql())
+    assert len(names) > 10
+    found = []
+    with duckdb.connect() as in_pieces:
+        in_pieces.execute(masking.masks_sql())
+        for each in (in_pieces, connection):
+            each.execute("create or replace temp table given as select unnest($1::varchar[]) as value", [values])
+            masked = ", ".join(f"{name}(value) as {name}" for name in names if name != "mask_json")
+            found.append(each.execute(f"select {masked} from given").fetchall())
+    assert found[0] == found[1]
+    assert "||" not in masking.folded(masking.masks_sql()).partition("create macro mask_usual")[0]
+
+
 @pytest.mark.parametrize(
     ("macro", "patterns", "large"),
     [("mask_stream_url", 34, 2), ("mask_place", 31, 2), ("mask_url", 34, 2), ("mask_name", 3, 0), ("host_of", 4, 0)],

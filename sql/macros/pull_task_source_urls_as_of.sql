@@ -4,9 +4,15 @@
 -- example: select role, count(distinct url_fingerprint) as sources from pull_task_source_urls_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
 -- argument: as_of_date
 -- key: project_id, region, task_id, role, position
+-- column: project_id VARCHAR | Project of the target.
+-- column: region VARCHAR | Region of the target.
+-- column: task_id VARCHAR | The task's identifier.
+-- column: role VARCHAR | primary or backup.
+-- column: position BIGINT | Place in the list, from 0.
+-- column: url VARCHAR | The address, masked.
+-- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address: equal for equal addresses.
 -- column: snapshot_date DATE | The day that was asked for.
 -- column: state_date DATE | Day of the complete capture that the row is known from.
--- like: stg_pull_task_source_urls
 select
     snapshot_date,
     project_id,

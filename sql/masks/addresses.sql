@@ -146,4 +146,3 @@ create macro host_of(masked) as case
     when regexp_matches(masked, '^https?://[a-z0-9.-]+/') then regexp_extract(masked, '^https?://([a-z0-9.-]+)/', 1)
     else host_of_any(masked)
 end;
-create macro hosts_of(masked) as list_sort(list_distinct(list_transform(masked, lambda address: host_of(address))));

@@ -46,25 +46,62 @@
 -- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra where it is set.
 -- column: hidden_fingerprint VARCHAR | Keyed fingerprint of names and times of which a part is masked; null when none is.
 -- column: content_hash VARCHAR | Keyed hash of the whole task as received: changes with anything in it.
-with addresses as (
-    -- Lists are put in order when they are whole, which costs half of `list(... order by ...)`.
+with fresh as (
+    select project_id, region, task_id
+    from stg_listed_tasks
+    where not is_standing
+),
+places as (
+    select urls.*, regexp_extract(urls.url, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*') as place
+    from tidy.pull_task_source_urls as urls
+    semi join fresh
+        on urls.project_id = fresh.project_id and urls.region = fresh.region and urls.task_id = fresh.task_id
+),
+-- For the fingerprint of a source, scheme and host are in lower case and a usual port is left out.
+source_urls as (
     select
         project_id,
         region,
         task_id,
         role,
-        list_select(list(url), list_grade_up(list(position))) as urls,
-        list_select(list(url_fingerprint), list_grade_up(list(position))) as fingerprints,
-    from stg_pull_task_source_urls
-    group by all
+        position,
+        mask_stream_url(url) as shown,
+        host_of(shown) as host,
+        fingerprint(nullif(
+            case
+                when regexp_matches(place, ':[0-9]+$')
+                    then regexp_replace(
+                        lower(place), '^(rtmp://.*):1935$|^(https://.*):443$|^(http://.*):80$', '\1\2\3'
+                    )
+                else lower(place)
+            end || substr(url, len(place) + 1),
+            ''
+        )) as url_fingerprint,
+    from places
 ),
-events as (
+-- Lists are put in order when they are whole, which costs half of `list(... order by ...)`.
+addresses as (
     select
         project_id,
         region,
         task_id,
-        list_select(list(event), list_grade_up(list(position))) as callback_events,
-    from stg_pull_task_callback_events
+        role,
+        list_grade_up(list(position)) as in_order,
+        list_select(list(shown), in_order) as urls,
+        list_select(list(url_fingerprint), in_order) as fingerprints,
+        list_sort(list_distinct(list(host))) as hosts,
+    from source_urls
+    group by project_id, region, task_id, role
+),
+events as (
+    select
+        events.project_id,
+        events.region,
+        events.task_id,
+        list_select(list(mask_name(events.event)), list_grade_up(list(events.position))) as callback_events,
+    from tidy.pull_task_callback_events as events
+    semi join fresh
+        on events.project_id = fresh.project_id and events.region = fresh.region and events.task_id = fresh.task_id
     group by all
 ),
 -- Many tasks call back the same few receivers: each is masked once.
@@ -159,10 +196,10 @@ select
     receivers.url_fingerprint as callback_url_fingerprint,
     mask_name(tasks.backup_source_type) as backup_source_type,
     coalesce(sources.urls, []) as source_urls,
-    coalesce(hosts_of(sources.urls), []) as source_hosts,
+    coalesce(sources.hosts, []) as source_hosts,
     coalesce(sources.fingerprints, []) as source_fingerprints,
     coalesce(backups.urls, []) as backup_source_urls,
-    coalesce(hosts_of(backups.urls), []) as backup_source_hosts,
+    coalesce(backups.hosts, []) as backup_source_hosts,
     coalesce(backups.fingerprints, []) as backup_source_fingerprints,
     mask_name(tasks.vod_loop_time) as vod_loop_time,
     tasks.vod_start_video_index,

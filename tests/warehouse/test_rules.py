@@ -36,16 +36,13 @@ def sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "sql"
     shutil.copytree(SQL_FOLDER, folder)
     monkeypatch.setattr(masking, "sql_folder", lambda: folder)
-    masking.masks_sql.cache_clear()
-    yield folder
-    masking.masks_sql.cache_clear()
+    return folder
 
 
 def change(file: Path, before: str, after: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert before in text
     file.write_text(text.replace(before, after, 1), encoding="utf-8")
-    masking.masks_sql.cache_clear()
 
 
 def publish(desk: Desk, sql: Path = SQL_FOLDER) -> Path:

@@ -54,7 +54,7 @@ MEMORY_MB_PER_MILLION_MORE = 600
 # More threads than this gain nothing for models of this size.
 MOST_THREADS = 8
 # For so few tasks each further thread costs more than it saves: all of them prepare every expression for themselves.
-FEW_TASKS = 20_000
+FEW_TASKS = 100_000
 
 
 @dataclass(frozen=True)
