@@ -26,9 +26,10 @@ from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place, tas
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.tables import TABLES
 from pulltasks.warehouse import day_builder
+from pulltasks.warehouse.builds import KEPT_BUILDS
 from pulltasks.warehouse.day_builder import DayBuilder
 from pulltasks.warehouse.models import SQL_FOLDER, load_models
-from pulltasks.warehouse.plan import KEPT_BUILDS, plan_build
+from pulltasks.warehouse.plan import plan_build
 from pulltasks.warehouse.publish import build_and_publish
 from pulltasks.warehouse.published import open_published
 from pulltasks.warehouse.working_copy import working_copy

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from pulltasks.alerts.rules import BACKUP_FAILED, CREDENTIAL_REFUSED, Failure
 from pulltasks.capture.targets import CLOCK_DISAGREES, CaptureResult, capture_targets
 from pulltasks.capture.zone import check_zone
-from pulltasks.errors import ConfigError, LakeError, NoWarehouse
+from pulltasks.errors import ConfigError, LakeError
 from pulltasks.lake.audit import audit_days, repair_manifests
 from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, discard_damaged_month
 from pulltasks.lake.error_reports import reporter
@@ -211,15 +211,6 @@ class Run:
         self._status: Status | None = None
         self._is_complete = False
 
-    def notice_damage(self) -> None:
-        """Warn of a published file that cannot be opened; the day is captured all the same."""
-        try:
-            open_published(self.lake).close()
-        except NoWarehouse:
-            pass
-        except LakeError:
-            self._noticed.append(f"{self.lake.published} could not be opened; it was made anew from the tidy tables")
-
     def capture(self, day: date, options: CaptureOptions) -> Captured:
         """Ask the service for a day."""
         if not options.simulated:
@@ -287,6 +278,8 @@ class Run:
         self._watcher.begin("building", 1)
         models, settings = load_models(), self.settings.warehouse
         plan = plan_build(self.lake, models, settings)
+        if not plan.published_opens:
+            self._noticed.append(f"{self.lake.published} could not be opened; it was made anew from the tidy tables")
         audit = audit_days(self.lake, plan.days, self._report)
         self.built += audit.rebuilt
         self.troubles += audit.troubles
@@ -485,7 +478,6 @@ def opened(
         watcher = watcher or Silent()
         run = Run(settings, lake, clock, reporter(lake), watcher, tell)
         watcher.started(run.run_id)
-        run.notice_damage()
         began_at, error = clock.now(), None
         try:
             yield run

@@ -16,14 +16,15 @@ from pulltasks.errors import LakeError
 from pulltasks.lake.lake import EXPOSED, PRIVATE_FILE, PUBLIC_FILE
 from pulltasks.lake.run_log import read_runs
 from pulltasks.masking import scrub
+from pulltasks.warehouse.builds import retire_builds
 from pulltasks.warehouse.meta import write_meta
-from pulltasks.warehouse.plan import Plan, retire_builds
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
+    from pulltasks.warehouse.plan import Plan
 
 # The database's words when the disk takes no more, whatever kind of error it makes of them.
 NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
@@ -66,5 +67,5 @@ def finish_file(
     build = lake.build(build_id)
     lake.put(path, build, mode=PRIVATE_FILE if exposes else PUBLIC_FILE)
     lake.link(build.name, lake.published)
-    retire_builds(connection, lake, plan)
+    retire_builds(lake, plan.held, plan.inputs, plan.rules, set(plan.days))
     return build

@@ -1,35 +1,30 @@
-"""The builds that a lake holds: which there are, what each was made of, which one to build upon, which may go.
+"""What the next build does: which earlier one to build upon, and which days to add to it.
 
-Lives here: what a build says of itself, the plan of the next build, retention.
-Does not live here: building and publishing (working_copy).
+Lives here: the plan of a build.
+Does not live here: what builds say and which may go (builds), building and publishing (working_copy).
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from pulltasks.errors import NoWarehouse
-from pulltasks.lake.lake import EXPOSED, sequence_of, sha256_of
+from pulltasks.lake.lake import sequence_of, sha256_of
 from pulltasks.lake.redaction_key import read_or_make_key
 from pulltasks.masking import masks_digest
-from pulltasks.sql_literals import escaped
-from pulltasks.warehouse.meta import META_BUILD, META_INPUTS
+from pulltasks.warehouse.builds import read_builds
 from pulltasks.warehouse.template import rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Mapping
     from datetime import date
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import WarehouseSettings
+    from pulltasks.warehouse.builds import HeldBuild
     from pulltasks.warehouse.models import Models
-
-KEPT_BUILDS = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,8 @@ class Plan:
         rules: what the rows depend on beside them; its last part is that of the masks and the key.
         sequence: the build's place in the order of builds.
         display_timezone: the zone of the columns that end in _local.
+        held: what the builds of the lake say of themselves.
+        published_opens: whether what is published can be opened, if something is.
     """
 
     base: Path | None
@@ -49,6 +46,8 @@ class Plan:
     rules: str = field(repr=False, default="")
     sequence: int = 1
     display_timezone: str = "UTC"
+    held: Mapping[Path, HeldBuild] = field(repr=False, default_factory=dict)
+    published_opens: bool = True
 
     @property
     def is_up_to_date(self) -> bool:
@@ -90,110 +89,37 @@ def plan_build(
     masks = masks_digest(key, mask_stream_names=settings.mask_stream_names, expose_secrets=settings.expose_secrets)
     zone = settings.display_timezone or "UTC"
     rules = f"{rules_of(models)}|{zone}|{masks}"
-    base, held = None, 0
-    with duckdb.connect() as reader:
-        for build in builds:
-            count = _days_held(reader, build, inputs, rules)
-            if count >= max(held, 1) and not (rebuild_last_day and count == len(inputs)):
-                base, held = build, count
-        for day, build in reversed(lake.bases().items()):
-            if held and day <= list(inputs)[held - 1]:
-                break
-            if 0 < (count := _days_held(reader, build, inputs, rules)) < len(inputs):
-                base, held = build, count
-                break
-    sequence = max(map(sequence_of, builds), default=0) + 1
-    return Plan(base, tuple(inputs)[held:], inputs, rules, sequence, zone)
+    held = read_builds(lake)
+    base, count = _base_of(lake, held, inputs, rules, rebuild_last_day=rebuild_last_day)
+    return Plan(
+        base=base,
+        days=tuple(inputs)[count:],
+        inputs=inputs,
+        rules=rules,
+        sequence=max(map(sequence_of, builds), default=0) + 1,
+        display_timezone=zone,
+        held=held,
+        published_opens=not lake.published.is_symlink() or _opens(held, lake.published),
+    )
 
 
-def _days_held(reader: duckdb.DuckDBPyConnection, build: Path, inputs: dict[date, str], rules: str) -> int:
-    """How many of the days a build holds, if just the first ones and as they are now; 0 when it is no base."""
-    held = _inputs_of(reader, build, rules)
-    return len(held) if held is not None and held == dict(list(inputs.items())[: len(held)]) else 0
+def _opens(held: Mapping[Path, HeldBuild], published: Path) -> bool:
+    build = held.get(published.resolve())
+    return build is not None and build.opens
 
 
-def _inputs_of(reader: duckdb.DuckDBPyConnection, build: Path, rules: str) -> dict[date, str] | None:
-    """The days that a build holds with the hashes of their manifests; None when it cannot be built upon."""
-    with _attached(reader, build) as is_open:
-        if not is_open or _one(reader, "rules") != rules:
-            return None
-        try:
-            return dict(reader.execute(f"select * from build.{META_INPUTS} order by all").fetchall())
-        except duckdb.Error:
-            return None
-
-
-def _says(reader: duckdb.DuckDBPyConnection, build: Path, column: str) -> str | None:
-    """A value of the build's `meta_build`; None where it is damaged or of another version."""
-    with _attached(reader, build) as is_open:
-        return _one(reader, column) if is_open else None
-
-
-@contextmanager
-def _attached(reader: duckdb.DuckDBPyConnection, build: Path) -> Iterator[bool]:
-    """Whether a build can be opened, as `build`, for as long as this lasts."""
-    try:
-        reader.execute(f"attach '{escaped(build)}' as build (read_only)")
-    except duckdb.Error:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        reader.execute("detach build")
-
-
-def _one(reader: duckdb.DuckDBPyConnection, column: str) -> str | None:
-    try:
-        rows = reader.execute(f"select {column} from build.{META_BUILD}").fetchall()
-    except duckdb.Error:
-        return None
-    return str(rows[0][0]) if len(rows) == 1 else None
-
-
-def remove_all_builds(lake: Lake) -> None:
-    """Remove all builds and the link, once no day is left."""
-    lake.published.unlink(missing_ok=True)
-    for build in (*lake.builds(), *lake.bases().values()):
-        build.unlink()
-
-
-def remove_builds_of_other_masks(reader: duckdb.DuckDBPyConnection, lake: Lake, rules: str) -> None:
-    """Remove builds that were masked by other rules or another key; the published one stays."""
-    published = lake.published.resolve()
-    for build in (*lake.builds(), *lake.bases().values()):
-        made_by = _says(reader, build, "rules") if build != published else None
-        if made_by is not None and _masks_in(made_by) != _masks_in(rules):
-            build.unlink()
-
-
-def _masks_in(rules: str) -> str:
-    return rules.rpartition("|")[2]
-
-
-def retire_builds(reader: duckdb.DuckDBPyConnection, lake: Lake, plan: Plan) -> None:
-    """Keep the newest three builds; of those before them, some to build upon when an older day changes.
-
-    The farther back a base ends, the fewer are kept: one that ends 1 day before the last, one of 2 to 3, one of 4 to 7,
-    and so on. So a build that begins at an older day never adds many more days than lie after it.
-    """
-    remove_builds_of_other_masks(reader, lake, plan.rules)
-    builds, published, last = lake.builds(), lake.published.resolve(), list(plan.inputs)[-1]
-    held = {
-        build: _days_held(reader, build, plan.inputs, plan.rules) for build in set(builds[:-KEPT_BUILDS]) - {published}
-    }
-    for build, count in held.items():
-        through = list(plan.inputs)[count - 1]
-        if count and through < last and EXPOSED not in build.name:
-            lake.put(build, lake.base(through))
-        else:
-            build.unlink()
-    added = set(plan.days)
-    by_age: dict[int, date] = {}
-    for day, base in lake.bases().items():
-        age = (last - day).days.bit_length()
-        # a base that holds days which this build had to add again is not as they are now
-        if day in added or age in by_age:
-            base.unlink()
-        else:
-            by_age[age] = day
+def _base_of(
+    lake: Lake, held: Mapping[Path, HeldBuild], inputs: dict[date, str], rules: str, *, rebuild_last_day: bool
+) -> tuple[Path | None, int]:
+    """Return the build to build upon, the newest of those with the most days, and how many days it holds."""
+    base, most = None, 0
+    for build in lake.builds():
+        count = held[build].days_held(inputs, rules)
+        if count >= max(most, 1) and not (rebuild_last_day and count == len(inputs)):
+            base, most = build, count
+    for day, build in reversed(lake.bases().items()):
+        if most and day <= list(inputs)[most - 1]:
+            break
+        if 0 < (count := held[build].days_held(inputs, rules)) < len(inputs):
+            return build, count
+    return base, most

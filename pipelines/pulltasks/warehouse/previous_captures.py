@@ -7,6 +7,7 @@ Does not live here: what a capture does with it (capture.attempt).
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -32,12 +33,14 @@ def previous_captures(lake: Lake, day: date) -> Iterator[Callable[[tuple[str, st
     again, the day cannot.
     """
     with ExitStack() as stack:
-        connection = next((stack.enter_context(found) for found in _readable_builds(lake)), None)
-        if connection is None:
-            yield lambda _: NO_PREVIOUS_CAPTURE
-            return
+
+        @cache
+        def build() -> duckdb.DuckDBPyConnection | None:
+            return next((stack.enter_context(found) for found in _readable_builds(lake)), None)
 
         def known(target: tuple[str, str]) -> PreviousCapture:
+            if (connection := build()) is None:
+                return NO_PREVIOUS_CAPTURE
             try:
                 tasks = connection.execute(
                     "select task_id, task_region from dim_pull_tasks "

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import duckdb
-
 from pulltasks.errors import BuildOutOfMemory, ModelError
-from pulltasks.warehouse.plan import Plan, plan_build, remove_builds_of_other_masks
+from pulltasks.warehouse.builds import remove_builds_of_other_masks
+from pulltasks.warehouse.plan import Plan, plan_build
 from pulltasks.warehouse.working_copy import working_copy
 
 if TYPE_CHECKING:
@@ -97,8 +96,7 @@ def build_steps(
         raise ModelError("there is nothing to build")
     if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
         lake.link(plan.base.name, lake.published)
-    with duckdb.connect() as reader:
-        remove_builds_of_other_masks(reader, lake, plan.rules)
+    remove_builds_of_other_masks(lake, plan.held, plan.rules)
     return plan.base
 
 
