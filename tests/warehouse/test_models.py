@@ -95,6 +95,11 @@ def test_ancestors_are_all_that_a_model_is_built_from() -> None:
             HEADER + "-- parts: days\nselect 1 as a",
             "parts is 'days'; it can be tasks, or a model that it reads",
         ),
+        (
+            "dim_a",
+            HEADER + "-- parts: stg_b\nselect a from stg_b",
+            "a table cannot be built in the parts of another model, as it holds no past",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, name: str, text: str, words: str) -> None:

@@ -42,8 +42,8 @@ def made(desk: Desk, counted: list[int] | None = None, *, takes_over: bool) -> d
             patch.setattr(DayBuilder, "_same_schema_since", lambda *_: None)
         make = DayBuilder.make
 
-        def counting(builder, model, place, sort):
-            rows = make(builder, model, place, sort)
+        def counting(builder, model, place):
+            rows = make(builder, model, place)
             if counted is not None and model.name == "stg_pull_tasks":
                 counted.append(rows)
             return rows
@@ -91,8 +91,8 @@ def test_a_day_writes_the_rows_that_changed(desk: Desk, monkeypatch: pytest.Monk
     written: dict[str, int] = {}
     make = DayBuilder.make
 
-    def counting(builder, model, place, sort):
-        written[model.name] = make(builder, model, place, sort)
+    def counting(builder, model, place):
+        written[model.name] = make(builder, model, place)
         return written[model.name]
 
     monkeypatch.setattr(DayBuilder, "make", counting)

@@ -16,6 +16,10 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Libraries import these where they are installed: pyarrow pandas and numpy, with the first array that it makes; httpx
 # a command line of its own.
@@ -25,6 +29,8 @@ STOOD_IN_FOR = frozenset({"pyasn1", "pyasn1.codec", "pyasn1.codec.der", "pyasn1.
 STOOD_IN_FOR |= {"pyasn1.codec.der.decoder", "pyasn1.type", "pyasn1.type.univ"}
 # pydantic-settings imports this for a command line of its own; it is loaded when a name of it is used.
 PUT_OFF = frozenset({"asyncio"})
+# aiohttp reads all certificates of the machine when it is imported; each request is given those that it is checked by.
+WITH_CERTIFICATES = "aiohttp.connector"
 # Objects that live as long as the process are most of what there is: to look through them again and again finds none.
 GC_THRESHOLD = 200_000
 
@@ -39,14 +45,14 @@ def import_at_need() -> None:
 class _AtNeed(MetaPathFinder, Loader):
     """Hides packages, and gives lighter modules in the place of others."""
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
         """Find the modules that are given here, and none of the hidden ones."""
         if fullname in HIDDEN:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
         if fullname in STOOD_IN_FOR or fullname == "duckdb":
             return ModuleSpec(fullname, self, is_package=True)
-        if fullname in PUT_OFF and (spec := PathFinder.find_spec(fullname)) and spec.loader:
-            spec.loader = LazyLoader(spec.loader)
+        if fullname in PUT_OFF | {WITH_CERTIFICATES} and (spec := PathFinder.find_spec(fullname, path)) and spec.loader:
+            spec.loader = LazyLoader(spec.loader) if fullname in PUT_OFF else _WithoutCertificates(spec.loader)
             return spec
         return None
 
@@ -56,3 +62,28 @@ class _AtNeed(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave the module as it is."""
+
+
+class _WithoutCertificates(Loader):
+    """Loads a module whose default contexts of TLS trust nobody."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Let the module be made as it is made otherwise."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, to whom a context without certificates is given."""
+        import ssl
+
+        def context() -> ssl.SSLContext:
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+        with_certificates = ssl.create_default_context
+        ssl.create_default_context = context  # type: ignore[assignment]
+        try:
+            self._loader.exec_module(module)
+        finally:
+            ssl.create_default_context = with_certificates

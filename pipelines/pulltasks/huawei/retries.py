@@ -9,12 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, TypeVar
 
-import stamina
-
 from pulltasks.errors import TransientApiError
-
-# The default hook would print whole errors to standard output; a retry is counted in the capture's row.
-stamina.instrumentation.set_on_retry_hooks([])
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 _T_co = TypeVar("_T_co", covariant=True)
@@ -40,6 +35,10 @@ async def with_retries(send: _Send[_T_co], *, attempts: int, give_up_at: float) 
         return await send(is_retry=False)
     except TransientApiError as error:
         first_error = error
+    import stamina
+
+    # the default hook would print whole errors to standard output; a retry is counted in the capture's row
+    stamina.instrumentation.set_on_retry_hooks([])
 
     def may_pass(error: Exception) -> bool | float:
         """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""

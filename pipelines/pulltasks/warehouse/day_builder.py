@@ -108,7 +108,10 @@ class DayBuilder:
         is_there = place == model.place and model.is_published
         sort = "temp table" if place == MADE else "table"
         into = f"insert into {place} by name" if is_there else f"create or replace {sort} {place} as"
-        for show in self._parts(model):
+        parts = self._parts(model)
+        if not parts:  # without parts there are no rows, and to prepare the select costs more than all of them
+            return self.execute(model, f"{into} from {model.place_before} limit 0")
+        for show in parts:
             show()
             rows += self.execute(model, f"{into} {model.sql}")
             into = f"insert into {place} by name"
@@ -173,7 +176,7 @@ class DayBuilder:
             return [lambda: None]
         if model.parts == "tasks":
             return [partial(self._show, tasks) for tasks in self._parts_of_tasks()]
-        last = self._scalar(f"select coalesce(max(part), 0) from {model.parts}")
+        last = self._scalar(f"select coalesce(max(part), -1) from {model.parts}")
         return [partial(self._show_part, number) for number in range(last + 1)]
 
     def _show_part(self, number: int) -> None:

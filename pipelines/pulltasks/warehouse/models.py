@@ -175,6 +175,8 @@ def _read(path: Path, text: str, tree: str, headers: dict[str, _Header]) -> Mode
     parts = fields.all("parts")
     if parts and parts != ["tasks"] and parts[0] not in tables:
         raise ModelError(f"{path}: parts is {parts[0]!r}; it can be tasks, or a model that it reads")
+    if parts and parts != ["tasks"] and not kind.has_past:
+        raise ModelError(f"{path}: a {kind.name} cannot be built in the parts of another model, as it holds no past")
     key = fields.names("key")
     moves = next((_moves(path, value) for value in fields.all("moves")), None)
     return Model(
