@@ -51,13 +51,15 @@ def check_rows(
     Raises:
         ModelError: when a check cannot be made.
     """
-    if held is None and _is_nothing_wrong(connection, model, rows):
-        return none_failed(model)
     keys = ", ".join(model.key)
-    twice = f"select {keys}, count(*) as rows from {rows} group by {keys} having count(*) > 1"
+    again = ""
     if held:
         same = " and ".join(f"held.{name} is not distinct from added.{name}" for name in model.key)
-        twice += f" union all select {keys}, 2 from {rows} as added semi join {held} as held on {same}"
+        again = f"select {keys}, 2 from {rows} as added semi join {held} as held on {same}"
+    if _is_nothing_wrong(connection, model, rows, again):
+        return none_failed(model)
+    twice = f"select {keys}, count(*) as rows from {rows} group by {keys} having count(*) > 1"
+    twice += again and f" union all {again}"
     results = [check_none(connection, KEY_IS_UNIQUE, twice, model.name)]
     for condition in model.checks:
         failing = f"select {keys} from {rows} where ({condition}) is not true"
@@ -70,10 +72,11 @@ def none_failed(model: Model) -> tuple[CheckResult, ...]:
     return tuple(CheckResult(name, 0) for name in (KEY_IS_UNIQUE, *model.checks))
 
 
-def _is_nothing_wrong(connection: duckdb.DuckDBPyConnection, model: Model, rows: str) -> bool:
-    """Whether all checks pass; a check that fails to run is left to be named by `check_none`."""
+def _is_nothing_wrong(connection: duckdb.DuckDBPyConnection, model: Model, rows: str, again: str) -> bool:
+    """Tell whether all checks pass; a check that fails to run is left to be named by `check_none`."""
     broken = [f"count(*) - count(distinct hash({', '.join(model.key)}))"]
     broken += [f"count(*) filter (({condition}) is not true)" for condition in model.checks]
+    broken += [f"(select count(*) from ({again}))"] if again else []
     try:
         counts = connection.execute(f"select {', '.join(broken)} from {rows}").fetchall()
     except duckdb.Error:
