@@ -15,7 +15,7 @@ from conftest import Desk, copied, made_once
 from pulltasks.lake.lake import KEPT_VERSIONS, LATEST, TABLES_OF_VERSION, sha256_of
 from pulltasks.run.order import forget, snapshot
 from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import DEPRECATED, LEFT_OUT, read_latest, write_tables
+from pulltasks.warehouse.open_tables import LEFT_OUT, read_latest, write_tables
 from pulltasks.warehouse.published import open_published
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_every_published_table_is_there_with_the_rows_of_the_published_file(desk
     latest = read_latest(desk.lake)
     with open_published(desk.lake) as warehouse:
         named = {name for (name,) in warehouse.execute("select table_name from information_schema.tables").fetchall()}
-        assert set(latest.tables) == named - LEFT_OUT - DEPRECATED - {"meta_inputs"}
+        assert set(latest.tables) == named - LEFT_OUT - {"meta_inputs"}
         for name, table in latest.tables.items():
             for path in (
                 desk.lake.open_tables / table.file,

@@ -32,7 +32,6 @@ STANDS_FOR = {"stg_build": "newest_day", "dim_targets": "each_target", "fct_targ
 DATES, COVERAGE = "dim_dates", ("targets_complete", "targets_expected")
 OF_ITS_LAKE = " Counted in the row's own lake alone."
 NOT_CARRIED = {
-    "rpt_destination_conflicts": "it stands for one more version only; rpt_stream_conflicts replaces it",
     "dim_pull_task_past_versions": "its rows are those of dim_pull_task_versions that have a valid_to_date",
     "meta_inputs": "it names files of one lake",
 }

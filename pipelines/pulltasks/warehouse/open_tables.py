@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 # The first is a view that grows with tasks times days; the rows of the second stand in dim_pull_task_versions.
 LEFT_OUT = frozenset({"fct_pull_task_days", "dim_pull_task_past_versions"})
-# Names that stand for one more version only.
-DEPRECATED = frozenset({"rpt_destination_conflicts"})
 ROWS_PER_GROUP = 100_000
 
 
@@ -137,7 +135,7 @@ def described(models: Models) -> dict[str, tuple[str, dict[str, str]]]:
     found = {
         model.name: words_of(model)
         for model in models.in_order
-        if model.is_published and not model.kind.takes_arguments and model.name not in LEFT_OUT | DEPRECATED
+        if model.is_published and not model.kind.takes_arguments and model.name not in LEFT_OUT
     }
     return found | {name: _meta_words(name) for name in (META_BUILD, META_RUNS)}
 
