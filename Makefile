@@ -132,7 +132,8 @@ bench: template ## what a day costs, beside a peer and the floor; about a quarte
 bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py
 
-docs: $(INSTALLED) ## write docs/tables.md and docs/spark.md afresh from the code
+docs: $(INSTALLED) ## write docs/tables.md, docs/spark.md and sql/reads.json afresh from the code
+	@$(BIN)/python -m pulltasks.warehouse.lineage
 	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.dictionary > docs/tables.md
 	@$(BIN)/python docs/spark.py > docs/spark.md
 

@@ -35,7 +35,7 @@ def test_the_wheel_holds_two_packages_with_their_sql_and_page(wheel: Path) -> No
         kept = [path.relative_to(ROOT / folder).as_posix() for path in (ROOT / folder).rglob("*") if path.is_file()]
         assert {f"{Path(folder).name}/{name}" for name in kept if "__pycache__" not in name} <= set(names)
     sql = {f"pulltasks/sql/{path.relative_to(ROOT / 'sql').as_posix()}" for path in (ROOT / "sql").rglob("*.sql")}
-    assert sql <= set(names)
+    assert sql | {"pulltasks/sql/reads.json"} <= set(names)
     assert f"pulltasks/sql/{prepared_file(load_models()).name}" in names
 
 

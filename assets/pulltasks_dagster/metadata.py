@@ -11,8 +11,8 @@ import dagster as dg
 from pulltasks.capture.targets import CaptureResult
 from pulltasks.tables import Table
 from pulltasks.warehouse.kinds import Model
-from pulltasks.warehouse.lineage import column_lineage
-from pulltasks.warehouse.models import BEFORE, Models
+from pulltasks.warehouse.lineage import Lineage
+from pulltasks.warehouse.models import BEFORE
 from pulltasks.warehouse.preview import Preview
 from pulltasks.warehouse.status import Status
 from pulltasks_dagster.keys import Keys
@@ -33,12 +33,12 @@ def model_schema(model: Model) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(c.name, c.type, description=c.description) for c in model.columns])
 
 
-def model_lineage(keys: Keys, model: Model, models: Models) -> dg.TableColumnLineage:
-    """Which columns of which assets each column of a model is made of."""
+def model_lineage(keys: Keys, lineage: Lineage) -> dg.TableColumnLineage:
+    """Say which columns of which assets each column of a model is made of."""
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(keys.of(table), name) for table, name in pairs if is_asset(table)]
-            for column, pairs in column_lineage(model, models).items()
+            for column, pairs in lineage.items()
         }
     )
 

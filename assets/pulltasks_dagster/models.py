@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 from pulltasks.warehouse.kinds import Model
+from pulltasks.warehouse.lineage import Lineage, column_lineage
 from pulltasks.warehouse.models import Models
 from pulltasks.warehouse.publish import Built
 from pulltasks_dagster.keys import Keys
@@ -16,10 +17,11 @@ from pulltasks_dagster.metadata import ANALYSTS, is_asset, model_lineage, model_
 
 def model_specs(keys: Keys, models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
     """One asset per SQL model."""
-    return [_spec(keys, model, models, partitions) for model in models.in_order]
+    lineage = column_lineage(models)
+    return [_spec(keys, model, lineage[model.name], partitions) for model in models.in_order]
 
 
-def _spec(keys: Keys, model: Model, models: Models, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+def _spec(keys: Keys, model: Model, lineage: Lineage, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     # the day itself is known once its tidy tables are written
     upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
     return dg.AssetSpec(
@@ -31,7 +33,7 @@ def _spec(keys: Keys, model: Model, models: Models, partitions: dg.PartitionsDef
         kinds={"sql", "duckdb"},
         metadata={
             "dagster/column_schema": model_schema(model),
-            "dagster/column_lineage": model_lineage(keys, model, models),
+            "dagster/column_lineage": model_lineage(keys, lineage),
         },
         code_version=model.digest,
         partitions_def=partitions,

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pulltasks.errors import ModelError
-from pulltasks.warehouse.lineage import column_lineage
 from pulltasks.warehouse.models import load_models, with_ancestors
 
 HEADER = "-- What it is.\n-- kind: table\n-- grain: one row\n-- example: select 1\n-- key: a\n-- column: a BIGINT | A number.\n"
@@ -43,14 +42,6 @@ def test_dependencies_are_those_of_the_sql_and_not_its_own_names() -> None:
     assert model.depends_on == {"stg_captures", "stg_listed_tasks", "stg_moved_tasks", "stg_pull_tasks"}
     assert model.reads_before == {"dim_pull_tasks"}
     assert model.sources == {"tidy.build"}
-
-
-def test_lineage_follows_a_column_to_the_tables_it_is_made_of() -> None:
-    models = load_models()
-    lineage = column_lineage(models["dim_targets"], models)
-    assert set(lineage["target_name"]) == {("stg_captures", "target_name"), ("before.dim_targets", "target_name")} | (
-        set(lineage["target_name"]) & {("stg_captures", "project_id")}
-    )
 
 
 def test_ancestors_are_all_that_a_model_is_built_from() -> None:

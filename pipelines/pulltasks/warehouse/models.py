@@ -1,6 +1,6 @@
 """SQL models as they stand in sql/: one select a file, its header the one truth about its table.
 
-Lives here: reading headers, finding dependencies in the SQL, the order of building.
+Lives here: reading headers, finding dependencies in the SQL, the order of building; what is kept of each text.
 Does not live here: what a model and its kind are (kinds), running models (working_copy), column lineage (lineage).
 """
 
@@ -14,7 +14,6 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-import duckdb
 import msgspec
 
 from pulltasks.errors import ModelError
@@ -33,6 +32,8 @@ LAYERS: dict[str, str | tuple[str, ...]] = {
     "reports": "rpt_",
     "macros": "",
 }
+# What was found in the texts beside it when they were changed last (`make docs`), so that no run parses them again.
+KEPT_FILE = "reads.json"
 _PREFIXES = ("stg_", "dim_", "fct_", "rpt_")
 # What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` a model
 # with a past, which is that model as it stood before the day.
@@ -54,6 +55,34 @@ _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
 _MOVES = re.compile(r"(\w+(?:, *\w+)*) from (stg_\w+)")
 _ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "moves"})
 _REPEATED = frozenset({"argument", "column", "like", "check"})
+
+
+class KeptText(msgspec.Struct, frozen=True):
+    """What was found in the text of a model; it is used for that text only.
+
+    Attributes:
+        text: the hash of the text.
+        reads: the tables that it names, separated by spaces.
+        lineage: for each column the `table.column`s that it is made of, separated likewise.
+    """
+
+    text: str
+    reads: str
+    lineage: dict[str, str]
+
+    def is_of(self, text: str) -> bool:
+        """Tell whether it was found in this text."""
+        return self.text == hash_of(text)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What was found in the texts of all models; `columns` is the hash of the columns that they may read."""
+
+    columns: str = ""
+    models: dict[str, KeptText] = {}
+
+
+NOTHING_KEPT = Kept()
 
 
 @dataclass(frozen=True)
@@ -90,23 +119,34 @@ def load_models(folder: Path = SQL_FOLDER) -> Models:
     Raises:
         ModelError: naming the file and what is wrong with it.
     """
-    return _installed_models() if folder == SQL_FOLDER else _read_models(folder)
+    return _installed_models() if folder == SQL_FOLDER else read_models(folder, kept_of(folder))
 
 
 @cache
 def _installed_models() -> Models:
-    return _read_models(SQL_FOLDER)
+    return read_models(SQL_FOLDER, kept_of(SQL_FOLDER))
 
 
-def _read_models(folder: Path) -> Models:
+def kept_of(folder: Path) -> Kept:
+    """Read what is kept of the texts in a folder."""
+    file = folder / KEPT_FILE
+    return msgspec.json.decode(file.read_bytes(), type=Kept) if file.is_file() else NOTHING_KEPT
+
+
+def read_models(folder: Path, kept: Kept) -> Models:
+    """Read all models of a folder, and parse each text of which nothing is kept.
+
+    Raises:
+        ModelError: naming the file and what is wrong with it.
+    """
     headers: dict[str, _Header] = {}
     texts = {
         path: path.read_text(encoding="utf-8") for layer in LAYERS for path in sorted((folder / layer).glob("*.sql"))
     }
     if not texts:
         raise ModelError(f"{folder}: no models there; is the installation whole?")
-    parsed = zip(texts.items(), _parsed(list(texts.values())), strict=True)
-    models = [_read(path, text, tree, headers) for (path, text), tree in parsed]
+    tables = _tables_of(texts, kept)
+    models = [_read(path, text, tables[path], headers) for path, text in texts.items()]
     models = [_checked(_with_columns_of_others(model, models, headers)) for model in models]
     known = {model.name for model in models}
     with_past = {model.name for model in models if model.has_past}
@@ -157,12 +197,14 @@ def _checked(model: Model) -> Model:
     return model
 
 
-def _read(path: Path, text: str, tree: str, headers: dict[str, _Header]) -> Model:
+def _read(path: Path, text: str, tables: frozenset[str], headers: dict[str, _Header]) -> Model:
     layer = path.parent.name
     if not path.stem.startswith(LAYERS[layer]):
         raise ModelError(f"{path}: a model in {layer}/ has a name that begins with {LAYERS[layer]}")
     fields = headers[path.stem] = _Header(path, text)
-    tables = _tables_read(path, tree)
+    strange = sorted(name for name in tables if "." in name and name not in SOURCES and not name.startswith(BEFORE))
+    if strange:
+        raise ModelError(f"{path}: reads {', '.join(strange)}; a model reads tidy.*, before.* and models only")
     if path.stem in tables:
         raise ModelError(f"{path}: reads itself; what it held before is before.{path.stem}")
     kind = KINDS.get(fields.one("kind"))
@@ -271,8 +313,23 @@ def _read_check(path: Path) -> CrossCheck:
     return CrossCheck(path.stem, " ".join(header), text)
 
 
+def _tables_of(texts: Mapping[Path, str], kept: Kept) -> dict[Path, frozenset[str]]:
+    """Return what each text reads: as it is kept, or else as it is parsed."""
+    tables = {
+        path: frozenset(known.reads.split())
+        for path, text in texts.items()
+        if (known := kept.models.get(path.stem)) and known.is_of(text)
+    }
+    if unknown := [path for path in texts if path not in tables]:
+        trees = _parsed([texts[path] for path in unknown])
+        tables |= {path: _tables_read(path, tree) for path, tree in zip(unknown, trees, strict=True)}
+    return tables
+
+
 def _parsed(texts: list[str]) -> list[str]:
     """Each text as DuckDB itself reads it: its tree as JSON; all in one query, which costs half of one for each."""
+    import duckdb
+
     tree = "json_serialize_sql(unnest($1::varchar[]))"
     with duckdb.connect() as parser:
         return [row[0] for row in parser.execute(f"select {tree}", [texts]).fetchall()]
@@ -297,9 +354,6 @@ def _tables_read(path: Path, tree: str) -> frozenset[str]:
                 named.add(f"{node['schema_name']}.{node['table_name']}".removeprefix("."))
             elif node.get("type") == "TABLE_FUNCTION":
                 named.add(node["function"]["function_name"])
-    strange = sorted(name for name in named if "." in name and name not in SOURCES and not name.startswith(BEFORE))
-    if strange:
-        raise ModelError(f"{path}: reads {', '.join(strange)}; a model reads tidy.*, before.* and models only")
     if shadows := sorted(name for name in own if name.startswith(_PREFIXES)):
         raise ModelError(f"{path}: calls a subquery {', '.join(shadows)}, as models are called; name it otherwise")
     return frozenset(named - own)
