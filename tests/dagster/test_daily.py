@@ -17,6 +17,7 @@ from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.run import steps
 from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.warehouse import publish
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.published import open_published
 from pulltasks_dagster.definitions import build_defs
@@ -191,6 +192,30 @@ def test_one_tidy_table_is_made_alone(desk: Desk) -> None:
     assert desk.lake.published.resolve() == built
 
 
+def test_a_run_with_nothing_new_builds_nothing_and_shows_what_is_published(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_day(desk, DAY)
+    built = desk.lake.published.resolve()
+    monkeypatch.setattr(publish, "working_copy", None)
+    again = run_day(desk, DAY)
+    assert again.success
+    assert desk.lake.published.resolve() == built
+    assert {name: check.passed for name, check in checks(again).items()} == dict.fromkeys(checks(first), True)
+    assert set(materialised(again)) == set(materialised(first))
+    for model in load_models().in_order:
+        before, after = (materialised(result)[model.name].metadata for result in (first, again))
+        assert "nothing is new since" in after["built"].value
+        assert "built" not in before
+        if model.is_published:
+            previews = [shown["preview"].value for shown in (before, after)]
+            assert previews[0].schema == previews[1].schema
+            assert len(previews[0].records) == len(previews[1].records)
+            assert after.get("dagster/row_count") == before.get("dagster/row_count")
+        else:
+            assert "dagster/row_count" not in after, "the rows of staging models are gone"
+
+
 def test_one_model_is_made_alone_and_publishes_nothing(desk: Desk) -> None:
     run_day(desk, DAY)
     built = desk.lake.published.resolve()
@@ -199,6 +224,9 @@ def test_one_model_is_made_alone_and_publishes_nothing(desk: Desk) -> None:
     assert set(materialised(result)) == {"dim_targets"}
     assert {asset for asset, _ in checks(result)} == {"dim_targets"}
     assert desk.lake.published.resolve() == built
+    desk.lake.published.unlink()
+    assert run_assets(desk, DAY, "dim_targets").success
+    assert not desk.lake.published.exists()
 
 
 def test_a_check_asked_for_without_its_asset_does_nothing_and_says_what_to_do(desk: Desk) -> None:

@@ -82,9 +82,10 @@ def test_no_planted_secret_is_in_events_logs_or_metadata(desk: Desk, capfd: pyte
 def test_where_the_warehouse_shows_secrets_no_event_does(desk: Desk) -> None:
     desk.extra = "[warehouse]\nexpose_secrets = true\n"
     with dg.instance_for_test() as instance:
-        result = run_day(desk, DAY, instance=instance)
-        text = repr(instance.all_logs(result.run_id)) + repr(result.all_events)
-    assert materialised(result)["dim_pull_tasks"].metadata["preview"].value.records == []
+        results = [run_day(desk, DAY, instance=instance) for _ in range(2)]  # the second builds nothing
+        text = "".join(repr(instance.all_logs(result.run_id)) + repr(result.all_events) for result in results)
+    for result in results:
+        assert materialised(result)["dim_pull_tasks"].metadata["preview"].value.records == []
     for secret in (PLANTED_STREAM_KEY, PLANTED_TOKEN):
         assert secret not in text
 

@@ -511,7 +511,9 @@ def test_effective_callbacks_are_what_the_task_names_or_else_all(desk: Desk, beg
 
 def test_a_working_copy_that_is_not_published_leaves_nothing(desk: Desk, begin) -> None:
     begin(desk, DAYS[0])
-    plan = plan_build(desk.lake, load_models(), desk.settings.warehouse, rebuild_last_day=True)
+    desk.capture(DAYS[1])
+    normalise_day(desk.lake, DAYS[1])
+    plan = plan_build(desk.lake, load_models(), desk.settings.warehouse)
     with desk.lake.lock(), working_copy(desk.lake, load_models(), desk.settings.warehouse, plan) as work:
         assert work.run("dim_targets").rows == 2
     assert list((desk.lake.root / ".unfinished").iterdir()) == []

@@ -84,6 +84,7 @@ def test_a_comment_changes_nothing(desk: Desk, sql: Path, file: str, before: str
         ("marts/dim_targets.sql", "-- check: first_expected", "-- check: target_name <> ''\n-- check: first_expected"),
         ("marts/dim_targets.sql", "-- key: project_id, region", "-- key: region, project_id"),
         ("marts/dim_targets.sql", "-- Every target that was ever expected", "-- Each target that was ever expected"),
+        ("checks/assert_counts_agree.sql", "where targets.is_expected", "where targets.is_expected is true"),
         ("marts/dim_pull_task_past_versions.sql", "| Day on which its end", "| The day on which its end"),
     ],
 )

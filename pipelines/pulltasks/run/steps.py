@@ -100,7 +100,7 @@ class Parts:
     Attributes:
         capture: ask the service.
         tidy: write the tidy files of the day, and those of other days whose raw files have changed.
-        models: models to show with their checks; the last day is built again for them where nothing is new.
+        models: models to show with their checks.
         publish: build, and let readers see it.
         page: write the page, where the settings ask for one.
     """
@@ -283,9 +283,8 @@ class Run:
         audit = audit_days(self.lake, plan.days, self._report)
         self.built += audit.rebuilt
         self.troubles += audit.troubles
-        if audit.rebuilt or audit.left_out or parts.models:
-            again = bool(parts.models)
-            plan = plan_build(self.lake, models, settings, rebuild_last_day=again, left_out=audit.left_out)
+        if audit.rebuilt or audit.left_out:
+            plan = plan_build(self.lake, models, settings, left_out=audit.left_out)
         self._published = yield from build_steps(
             self.lake,
             models,

@@ -18,6 +18,7 @@ import msgspec
 
 from pulltasks.errors import ModelError
 from pulltasks.sql_files import sql_folder
+from pulltasks.sql_literals import without_comments
 from pulltasks.tables import SCHEMA_VERSION, TABLES
 from pulltasks.warehouse.kinds import KINDS, Model, ModelColumn, Moves, hash_of
 
@@ -110,7 +111,8 @@ class Models:
 
         What was built by others is not built upon.
         """
-        return hash_of(str(SCHEMA_VERSION), *(model.digest for model in self.in_order))
+        checks = (without_comments(check.sql) for check in self.checks)
+        return hash_of(str(SCHEMA_VERSION), *(model.digest for model in self.in_order), *checks)
 
 
 def load_models(folder: Path = SQL_FOLDER) -> Models:

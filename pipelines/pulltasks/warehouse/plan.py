@@ -65,7 +65,6 @@ def plan_build(
     models: Models,
     settings: WarehouseSettings,
     *,
-    rebuild_last_day: bool = False,
     left_out: Collection[date] = (),
 ) -> Plan:
     """Decide what must be built; the redaction key is made if nothing was ever published.
@@ -74,7 +73,6 @@ def plan_build(
         lake: tidy tables and earlier builds.
         models: the SQL.
         settings: the masking that is asked for.
-        rebuild_last_day: build the last day again even if a published file holds it.
         left_out: days whose tables cannot be used.
 
     Raises:
@@ -90,7 +88,7 @@ def plan_build(
     zone = settings.display_timezone or "UTC"
     rules = f"{rules_of(models)}|{zone}|{masks}"
     held = read_builds(lake)
-    base, count = _base_of(lake, held, inputs, rules, rebuild_last_day=rebuild_last_day)
+    base, count = _base_of(lake, held, inputs, rules)
     return Plan(
         base=base,
         days=tuple(inputs)[count:],
@@ -109,13 +107,13 @@ def _opens(held: Mapping[Path, HeldBuild], published: Path) -> bool:
 
 
 def _base_of(
-    lake: Lake, held: Mapping[Path, HeldBuild], inputs: dict[date, str], rules: str, *, rebuild_last_day: bool
+    lake: Lake, held: Mapping[Path, HeldBuild], inputs: dict[date, str], rules: str
 ) -> tuple[Path | None, int]:
     """Return the build to build upon, the newest of those with the most days, and how many days it holds."""
     base, most = None, 0
     for build in lake.builds():
         count = held[build].days_held(inputs, rules)
-        if count >= max(most, 1) and not (rebuild_last_day and count == len(inputs)):
+        if count >= max(most, 1):
             base, most = build, count
     for day, build in reversed(lake.bases().items()):
         if most and day <= list(inputs)[most - 1]:

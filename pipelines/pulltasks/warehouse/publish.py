@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, cast
 
 from pulltasks.errors import BuildOutOfMemory, ModelError
 from pulltasks.warehouse.builds import remove_builds_of_other_masks
+from pulltasks.warehouse.checks import CheckResult, none_failed
 from pulltasks.warehouse.plan import Plan, plan_build
-from pulltasks.warehouse.working_copy import working_copy
+from pulltasks.warehouse.preview import Preview, first_rows
+from pulltasks.warehouse.published import open_file
+from pulltasks.warehouse.working_copy import ModelResult, working_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator
+    from collections.abc import Callable, Collection, Generator, Iterator
     from datetime import date, datetime
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import WarehouseSettings
-    from pulltasks.warehouse.checks import CheckResult
     from pulltasks.warehouse.models import Models
-    from pulltasks.warehouse.preview import Preview
-    from pulltasks.warehouse.working_copy import ModelResult
 
 
 @dataclass(frozen=True)
 class Built:
-    """A model that somebody wants to see, after the build's last day.
+    """A model that somebody wants to see, after the build's last day or as it was published earlier.
 
     Attributes:
         result: its rows and checks.
@@ -69,7 +69,7 @@ def build_steps(
         plan: what to build upon, and the days to add.
         now: the time.
         on_day: is told of each day but the last.
-        shown: models to show, where there is a day to add.
+        shown: models to show; where there is no day to add, as the file that stands holds them.
         publish: whether readers shall see the build; if not, there is no path.
 
     Raises:
@@ -94,10 +94,30 @@ def build_steps(
             set_aside.setdefault(error.day, set()).add(error.heaviest)
     if plan.base is None:
         raise ModelError("there is nothing to build")
+    if pending:
+        yield from _as_published(plan.base, models, settings, pending, plan.inputs)
+    if not publish:
+        return None
     if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
         lake.link(plan.base.name, lake.published)
     remove_builds_of_other_masks(lake, plan.held, plan.rules)
     return plan.base
+
+
+def _as_published(
+    file: Path, models: Models, settings: WarehouseSettings, names: Collection[str], days: Collection[date]
+) -> Iterator[Built | CrossChecked]:
+    """Show models as a file holds them that was published: it would not have been, had one of its checks failed."""
+    with open_file(file) as connection:
+        for name in names:
+            model = models[name]
+            rows = None
+            if model.is_published and model.is_checked:
+                ((rows,),) = connection.execute(f"select count(*) from {name}").fetchall()
+            is_shown = model.is_published and not (model.kind.takes_arguments or settings.expose_secrets)
+            preview = first_rows(connection, model, name if is_shown else None)
+            yield Built(ModelResult(model, rows, None, none_failed(model)), preview, days)
+    yield CrossChecked(tuple(CheckResult(check.name, 0) for check in models.checks))
 
 
 def build_and_publish(

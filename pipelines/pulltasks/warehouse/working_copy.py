@@ -59,11 +59,11 @@ FEW_TASKS = 100_000
 
 @dataclass(frozen=True)
 class ModelResult:
-    """Row counts of a model after the build's last day: all rows, and those of that day."""
+    """Row counts of a model after the build's last day: all rows, and those of that day; None where not known."""
 
     model: Model
-    rows: int
-    day_rows: int
+    rows: int | None
+    day_rows: int | None
     checks: tuple[CheckResult, ...]
 
 
