@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pulltasks.capture.targets import CaptureResult
     from pulltasks.settings import Settings
 
-pytest_plugins = ("pages", "backups")  # the fixtures of some rooms, whose helpers their modules import
+pytest_plugins = ("days_built", "pages", "backups")  # the fixtures of some rooms, whose helpers their modules import
 
 settings.register_profile("default", deadline=None)  # machines are noisy; tests count work instead of timing it
 settings.load_profile("default")

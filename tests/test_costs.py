@@ -99,7 +99,8 @@ def test_a_run_plans_its_build_once_whether_or_not_there_is_something_to_do(big:
 
 def test_all_models_are_parsed_by_one_query(monkeypatch) -> None:
     parsed = counted(monkeypatch, models, "_parsed")
-    assert [len(models._read_models(models.SQL_FOLDER).in_order)] == [len(texts) for texts in parsed]
+    found = models.read_models(models.SQL_FOLDER, models.NOTHING_KEPT)
+    assert [len(found.in_order)] == [len(texts) for texts in parsed]
 
 
 def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> None:
@@ -204,7 +205,7 @@ def test_a_verb_imports_no_more_than_it_needs(desk: Desk) -> None:
 def events_of_a_run(folder: Path, targets: int) -> tuple[int, dg.ExecuteInProcessResult]:
     folder.mkdir()
     sandbox = Sandbox(places(targets, 3))
-    with serving(sandbox) as url, dg.instance_for_test() as instance:
+    with serving(sandbox) as url, dg.DagsterInstance.ephemeral() as instance:
         desk = Desk(sandbox, url, folder, sandbox.places)
         result = run_day(desk, DAY, instance=instance)
         assert result.success

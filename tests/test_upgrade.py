@@ -72,8 +72,16 @@ def differing_rows(before: Path, after: Path) -> dict[str, tuple[int, int]]:
     with duckdb.connect() as connection:
         for name, path in (("before", before), ("after", after)):
             connection.execute(f"attach '{path}' as {name} (read_only)")
-        tables = connection.sql("select table_name from duckdb_tables() where database_name = 'before'").fetchall()
-        for (table,) in tables:
+        held = (
+            {
+                row[0]
+                for row in connection.sql(
+                    f"select table_name from duckdb_tables() where database_name = '{name}'"
+                ).fetchall()
+            }
+            for name in ("before", "after")
+        )
+        for table in sorted(set.intersection(*held)):
             if table.startswith("meta_"):
                 continue
             columns = [set(connection.sql(f"from {name}.{table}").columns) for name in ("before", "after")]

@@ -158,7 +158,7 @@ def test_a_list_that_names_a_file_twice_is_not_believed(kept: Desk, standin: Sta
 def test_without_any_key_nothing_is_started(desk: Desk, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
         monkeypatch.delenv(name)
-    monkeypatch.setattr("pulltasks.backup.rclone.vendor_chain", lambda: None)
+    monkeypatch.setattr("pulltasks.huawei.auth.vendor_chain", lambda: None)
     with pytest.raises(ConfigError, match="PULLTASKS_BACKUP__ACCESS_KEY"):
         told(desk, standin, 'url = "s3://my-lake"\nregion = "cn-north-4"')
     assert standin.calls == []

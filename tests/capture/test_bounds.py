@@ -292,7 +292,7 @@ def test_masking_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
     ],
 )
 def test_threads_and_memory_are_set_together(cores: int, settings: dict, threads: int, memory: str) -> None:
-    assert room_of(WarehouseSettings(**settings), cores, 20_001) == (threads, memory)
+    assert room_of(WarehouseSettings(**settings), cores, 100_001) == (threads, memory)
 
 
 @pytest.mark.parametrize(("tasks", "memory"), [(500_000, "400MB"), (500_010, "400MB"), (1_000_000, "700MB")])

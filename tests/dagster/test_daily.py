@@ -233,7 +233,7 @@ def test_a_check_asked_for_without_its_asset_does_nothing_and_says_what_to_do(de
     selection = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("warehouse"), "all_targets_complete"))
     job = dg.define_asset_job("check", selection=selection, executor_def=dg.in_process_executor)
     defs = dg.Definitions.merge(definitions(desk), dg.Definitions(jobs=[job]))
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("check").execute_in_process(instance=instance)
         assert any(
             "materialise the asset, for a day" in entry.user_message for entry in instance.all_logs(result.run_id)
@@ -280,7 +280,7 @@ def test_a_past_day_with_raw_files_is_rebuilt_from_them(desk: Desk) -> None:
 @pytest.mark.parametrize("key", sampled(["", "tidy/pull_tasks", "dim_targets", "raw/captures"], 0, 1))
 def test_a_past_day_without_raw_files_turns_nothing_red_and_says_why(desk: Desk, key: str) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         if key:
             result = run_assets(desk, yesterday, key, instance=instance, simulated=False)
         else:
@@ -297,7 +297,7 @@ def test_a_past_day_without_raw_files_turns_nothing_red_and_says_why(desk: Desk,
 def test_checks_that_a_failed_run_did_not_come_to_are_not_kept_as_failed(desk: Desk) -> None:
     (desk.folder / "lake").mkdir()
     (desk.folder / "lake" / "warehouse").write_text("in the way")
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         assert not run_day(desk, DAY, instance=instance).success
         assert statuses(instance, definitions(desk)) == set()
 

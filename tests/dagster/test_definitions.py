@@ -70,7 +70,7 @@ def test_a_partition_materialises_the_whole_graph_in_one_step(desk: Desk) -> Non
 
 def test_no_planted_secret_is_in_events_logs_or_metadata(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         result = run_day(desk, DAY, instance=instance)
         text = repr(instance.all_logs(result.run_id)) + repr(result.all_events)
     text += "".join(capfd.readouterr())
@@ -81,7 +81,7 @@ def test_no_planted_secret_is_in_events_logs_or_metadata(desk: Desk, capfd: pyte
 
 def test_where_the_warehouse_shows_secrets_no_event_does(desk: Desk) -> None:
     desk.extra = "[warehouse]\nexpose_secrets = true\n"
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         results = [run_day(desk, DAY, instance=instance) for _ in range(2)]  # the second builds nothing
         text = "".join(repr(instance.all_logs(result.run_id)) + repr(result.all_events) for result in results)
     for result in results:

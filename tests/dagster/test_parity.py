@@ -268,7 +268,10 @@ def test_both_leave_the_same(
 ) -> None:
     with made(situation, prepared, tmp_path / "command", late) as (desk, webhook):
         command = by_command(desk, webhook, capfd)
-    with made(situation, prepared, tmp_path / "dagster", late) as (desk, webhook), dg.instance_for_test() as instance:
+    with (
+        made(situation, prepared, tmp_path / "dagster", late) as (desk, webhook),
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
         dagster = by_dagster(desk, webhook, instance)
     assert dagster.is_well == command.is_well == (situation in {all_well, a_closed_month_reopened})
     assert dagster.files == command.files

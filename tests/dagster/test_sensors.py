@@ -35,7 +35,7 @@ NAMES = ["alert_on_age", "alert_on_failure", "alert_on_success"]
 
 @pytest.fixture
 def instance():
-    with dg.instance_for_test() as each:
+    with dg.DagsterInstance.ephemeral() as each:
         yield each
 
 

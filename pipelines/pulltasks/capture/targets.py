@@ -255,10 +255,10 @@ def _resolves(host: str) -> bool:
 
 
 def _complete_already(lake: Lake, day: date, targets: Sequence[Target]) -> dict[tuple[str, str], CaptureResult]:
-    """Return the results of targets that are complete on the day; a file that cannot be read is told in its turn."""
+    """Return the results of targets that are complete on the day; what goes wrong is told in the target's turn."""
     found = {}
     for target in targets:
-        with suppress(LakeError, OSError):
+        with suppress(Exception):
             if (result := _standing(lake, day, target)) is not None:
                 found[target.key] = result
     return found

@@ -9,7 +9,6 @@ All of it holds for a process of the command line alone: who imports this packag
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -27,6 +26,8 @@ HIDDEN = frozenset({"pandas", "numpy", "httpx._main"})
 # The vendor's signer imports these for signatures by SM2 and P-256, which are not made here.
 STOOD_IN_FOR = frozenset({"pyasn1", "pyasn1.codec", "pyasn1.codec.der", "pyasn1.codec.der.encoder"})
 STOOD_IN_FOR |= {"pyasn1.codec.der.decoder", "pyasn1.type", "pyasn1.type.univ"}
+# pydantic asks every installed package whether it brings a plug-in: there is none.
+PLUGINS = "pydantic.plugin._loader"
 # pydantic-settings imports this for a command line of its own; it is loaded when a name of it is used.
 PUT_OFF = frozenset({"asyncio"})
 # aiohttp reads all certificates of the machine when it is imported; each request is given those that it is checked by.
@@ -38,7 +39,6 @@ GC_THRESHOLD = 200_000
 def import_at_need() -> None:
     """Keep out of this process what no verb needs, and put off what not every verb needs."""
     gc.set_threshold(GC_THRESHOLD)
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # else it reads what every installed package says of itself
     sys.meta_path.insert(0, _AtNeed())
 
 
@@ -49,7 +49,7 @@ class _AtNeed(MetaPathFinder, Loader):
         """Find the modules that are given here, and none of the hidden ones."""
         if fullname in HIDDEN:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
-        if fullname in STOOD_IN_FOR or fullname == "duckdb":
+        if fullname in STOOD_IN_FOR | {"duckdb", PLUGINS}:
             return ModuleSpec(fullname, self, is_package=True)
         if fullname in PUT_OFF | {WITH_CERTIFICATES} and (spec := PathFinder.find_spec(fullname, path)) and spec.loader:
             spec.loader = LazyLoader(spec.loader) if fullname in PUT_OFF else _WithoutCertificates(spec.loader)
@@ -58,7 +58,12 @@ class _AtNeed(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Give the database's own module for the package around it, whose relations no verb uses; else an empty one."""
-        return import_module("_duckdb") if spec.name == "duckdb" else ModuleType(spec.name)
+        if spec.name == "duckdb":
+            return import_module("_duckdb")
+        module = ModuleType(spec.name)
+        if spec.name == PLUGINS:
+            module.get_plugins = tuple  # type: ignore[attr-defined]
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave the module as it is."""

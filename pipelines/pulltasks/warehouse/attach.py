@@ -14,14 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pulltasks.sql_literals import escaped
+from pulltasks.warehouse.kinds import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     import duckdb
 
-    from pulltasks.warehouse.kinds import ModelColumn
     from pulltasks.warehouse.models import Models
     from pulltasks.warehouse.plan import Plan
 
@@ -68,11 +67,6 @@ def make_empty_past(connection: duckdb.DuckDBPyConnection, models: Models) -> No
     for model in models.in_order:
         if model.has_past:
             connection.execute(f"create table {model.place_before} ({columns_of(model.columns)})")
-
-
-def columns_of(columns: Iterable[ModelColumn]) -> str:
-    """Return columns as a statement that creates a table names them."""
-    return ", ".join(f'"{column.name}" {column.type}' for column in columns)
 
 
 def make_room(connection: duckdb.DuckDBPyConnection, with_past: set[str]) -> None:

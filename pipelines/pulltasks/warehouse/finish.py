@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
 
 
-def not_written(error: duckdb.Error) -> LakeError:
+def not_written(error: duckdb.Error | OSError) -> LakeError:
     """An error of the database that does not take what is written, in words that say what to do."""
     words = scrub(str(error))
     return LakeError(f"the warehouse cannot be written ({words}); nothing was published. Make room, then run again")

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from pulltasks.sql_literals import without_comments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Where the rows of a day lie before they are loaded, if the place holds rows of earlier days as well.
 MADE = "made"
@@ -114,6 +117,11 @@ class Model:
         return hash_of(self.name, without_comments(self.sql), repr(decisive))
 
 
+def columns_of(columns: Iterable[ModelColumn]) -> str:
+    """Return columns as a statement that creates a table names them."""
+    return ", ".join(f'"{column.name}" {column.type}' for column in columns)
+
+
 def hash_of(*texts: str) -> str:
     """A hash that changes with any of the texts."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
@@ -167,6 +175,14 @@ class Kind(ABC):
     has_past: ClassVar[bool] = False
     is_published: ClassVar[bool] = True
     takes_arguments: ClassVar[bool] = False
+
+    def create(self, model: Model) -> str:
+        """Return the statement that makes the model in an empty file."""
+        return f"create table {model.place} ({columns_of(model.columns)})"
+
+    def select(self, model: Model) -> str:
+        """Return a select with its columns, once it is made."""
+        return without_comments(model.sql)
 
     @abstractmethod
     def build_day(self, builder: Builder, model: Model) -> None:
@@ -295,6 +311,10 @@ class View(_AtEnd):
     name = "view"
     noun = "view"
 
+    def create(self, model: Model) -> str:
+        """Return the statement that lets a reader evaluate it."""
+        return f"create view {model.place} as {without_comments(model.sql)}"
+
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Count its rows, if it is checked; the file has it from its beginning."""
         rows = builder.count(model.place) if self.is_checked(model) else 0
@@ -311,6 +331,14 @@ class Macro(_AtEnd):
     name = "macro"
     noun = "macro table"
     takes_arguments = True
+
+    def create(self, model: Model) -> str:
+        """Return the statement that lets a reader call it."""
+        return f"create macro {model.place}({', '.join(model.arguments)}) as table {without_comments(model.sql)}"
+
+    def select(self, model: Model) -> str:
+        """Return a call of it, with arguments of no value."""
+        return f"from {model.place}({', '.join(['null'] * len(model.arguments))})"
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Do nothing: the file has it from its beginning."""

@@ -20,10 +20,11 @@ from pulltasks import masking
 from pulltasks.errors import ModelError
 from pulltasks.masking import scrub
 from pulltasks.sql_files import sql_folder
-from pulltasks.sql_literals import escaped, quoted, without_comments
+from pulltasks.sql_literals import escaped, quoted
 from pulltasks.tables import TABLES
-from pulltasks.warehouse.attach import attach_memory, columns_of, make_empty_past
-from pulltasks.warehouse.kinds import hash_of
+from pulltasks.warehouse.attach import attach_memory, make_empty_past
+from pulltasks.warehouse.finish import NOT_WRITTEN, not_written
+from pulltasks.warehouse.kinds import columns_of, hash_of
 from pulltasks.warehouse.meta import META
 from pulltasks.warehouse.models import BUILD_COLUMNS, load_models
 
@@ -69,7 +70,15 @@ def make_template(models: Models, path: Path) -> None:
 
     Raises:
         ModelError: naming the model and the columns that differ, or what the database refuses.
+        LakeError: when the disk takes no more.
     """
+    try:
+        _make_all(models, path)
+    except duckdb.Error as error:
+        raise (not_written(error) if NOT_WRITTEN.search(str(error)) else error) from None
+
+
+def _make_all(models: Models, path: Path) -> None:
     with duckdb.connect(config={"threads": 1}) as connection:
         masking.install(connection)
         masking.set_key(connection, b"")
@@ -92,18 +101,12 @@ def make_template(models: Models, path: Path) -> None:
 
 
 def _make(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    sql = without_comments(model.sql)
-    if model.kind.takes_arguments:
-        create = f"create macro {model.place}({', '.join(model.arguments)}) as table {sql}"
-        sql = f"from {model.place}({', '.join(['null'] * len(model.arguments))})"
-    elif model.kind.noun == "view":
-        create = f"create view {model.place} as {sql}"
-    else:
-        create = f"create table {model.place} ({columns_of(model.columns)})"
     try:
-        connection.execute(create)
-        found = {row[0]: row[1] for row in connection.execute(f"describe {sql}").fetchall()}
+        connection.execute(model.kind.create(model))
+        found = {row[0]: row[1] for row in connection.execute(f"describe {model.kind.select(model)}").fetchall()}
     except duckdb.Error as error:
+        if NOT_WRITTEN.search(str(error)):
+            raise
         raise ModelError(f"{model.name}: {scrub(str(error))}") from None
     declared = {column.name: column.type for column in model.columns}
     if found != declared:

@@ -26,7 +26,7 @@ from pulltasks.tables import PULL_TASKS
 from pulltasks.warehouse.attach import open_catalogs, set_names
 from pulltasks.warehouse.checks import CheckResult, check_none, check_rows, none_failed
 from pulltasks.warehouse.day_builder import NOTHING_SET_ASIDE, DayBuilder, SetAside
-from pulltasks.warehouse.finish import finish_file
+from pulltasks.warehouse.finish import finish_file, not_written
 from pulltasks.warehouse.models import with_ancestors
 from pulltasks.warehouse.preview import Preview, first_rows
 from pulltasks.warehouse.template import copy_template
@@ -108,10 +108,13 @@ def working_copy(
         flags = {"mask_stream_names": settings.mask_stream_names, "expose_secrets": settings.expose_secrets}
         masking.install(connection, **flags)
         masking.set_key(connection, redaction_key.read_or_make_key(lake, may_make=False))
-        if plan.base is not None and plan.adds_one_day:
-            shutil.copyfile(plan.base, path)
-        else:
-            copy_template(models, path)
+        try:
+            if plan.base is not None and plan.adds_one_day:
+                shutil.copyfile(plan.base, path)
+            else:
+                copy_template(models, path)
+        except OSError as error:
+            raise not_written(error) from None
         open_catalogs(connection, path, plan, models)
         work = WorkingCopy(connection, path, lake, models, settings, plan, set_aside)
         work.build_to_last_day(on_day)
