@@ -34,6 +34,7 @@ RESULTS = HERE / "results" / "whole.json"
 PEER_ENVIRONMENT = HERE.parent / ".venv-bench"
 PEER_PACKAGES = ("dlt[filesystem,parquet]==1.31.0", "huaweicloudsdkcore")
 PULLTASKS = Path(sys.executable).parent / "pulltasks"
+DAGSTER = Path(sys.executable).parent / "dagster"
 ENVIRONMENT = os.environ | {
     "HUAWEICLOUD_SDK_AK": AccessKey().ak,
     "HUAWEICLOUD_SDK_SK": AccessKey().sk,
@@ -42,6 +43,7 @@ ENVIRONMENT = os.environ | {
 STAGES = ("fetch", "capture", "decode", "build", "page")
 IN_FLIGHT = 8
 LARGE = 100_000  # tasks; above, a size is measured once and without its stages, which take minutes
+SMALL = (1, 50)  # a target and its tasks: what a run costs from its start to its end
 
 
 @contextmanager
@@ -57,11 +59,15 @@ def sandbox(targets: int, tasks: int, latency_ms: float = 0) -> Iterator[str]:
             server.communicate()
 
 
-def measured(command: list[Any]) -> dict[str, float]:
-    """Run a command to its end: CPU and wall seconds, peak memory in MB; and what its last line says, if it is JSON."""
+def measured(command: list[Any], config: Path | None = None) -> dict[str, float]:
+    """Run a command to its end, beside a configuration if one is given.
+
+    Returns CPU and wall seconds, peak memory in MB; and what its last line says, if it is JSON.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
         began = time.perf_counter()
-        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=said, env=ENVIRONMENT)
+        arguments, folder = [str(part) for part in command], config and config.parent
+        child = subprocess.Popen(arguments, stdout=out, stderr=said, env=ENVIRONMENT, cwd=folder)
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -95,17 +101,21 @@ def peer_python() -> Path:
 
 
 def one_round(
-    folder: Path, url: str, targets: int, tasks: int, *, with_stages: bool, with_peer: bool
+    folder: Path, url: str, targets: int, tasks: int, *, is_large: bool, with_peer: bool
 ) -> dict[str, dict[str, float]]:
     """Everything once: whole snapshots of a first and a later day, the stages of a first one, the references."""
     found = {}
-    file = configuration(folder / "first", url, targets, tasks)
-    found["first day"] = measured([PULLTASKS, "snapshot", "--config", file])
-    found["first day"]["bytes"] = size_of(folder / "first" / "lake" / "tidy")
     file = configuration(folder / "later", url, targets, tasks)
-    measured([sys.executable, HERE / "stage.py", "yesterday", "--config", file, "--tasks", tasks])
+    yesterday = measured([sys.executable, HERE / "stage.py", "yesterday", "--config", file, "--tasks", tasks])
+    if is_large:
+        found["first day"] = yesterday  # a whole snapshot as well, and minutes are saved
+        found["first day"]["bytes"] = size_of(folder / "later" / "lake" / "tidy")
+    else:
+        first = configuration(folder / "first", url, targets, tasks)
+        found["first day"] = measured([PULLTASKS, "snapshot", "--config", first])
+        found["first day"]["bytes"] = size_of(folder / "first" / "lake" / "tidy")
     found["later day"] = measured([PULLTASKS, "snapshot", "--config", file])
-    if with_stages:
+    if not is_large:
         file = configuration(folder / "stages", url, targets, tasks)
         for stage in STAGES:
             found[stage] = measured([sys.executable, HERE / "stage.py", stage, "--config", file, "--tasks", tasks])
@@ -121,26 +131,27 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def start_costs(folder: Path, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """The command line and Dagster over a lake of 50 tasks: what each costs from its start to its end."""
-    with sandbox(1, 50) as url:
-        file = configuration(folder / "start", url, 1, 50)
-        job = [sys.executable, HERE / "dagster_job.py", "--config"]
-        commands: dict[str, list[Any]] = {
-            "snapshot": [PULLTASKS, "snapshot", "--refresh", "--config", file],
-            "nothing to do": [PULLTASKS, "snapshot", "--config", file],
-            "--help": [PULLTASKS, "--help"],
-            "status": [PULLTASKS, "status", "--config", file],
-            "query": [PULLTASKS, "query", "select count(*) from dim_pull_tasks", "--config", file],
-            "Dagster job": [*job, folder / "job" / "pulltasks.toml"],
-            "empty Dagster job": [*job, folder / "job" / "pulltasks.toml", "--empty"],
-        }
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
-        for _ in range(rounds):
-            for name, command in commands.items():
-                configuration(folder / "job", url, 1, 50)
-                found[name].append(measured(command))
-        return found
+def small_round(folder: Path, url: str, *, with_peer: bool) -> dict[str, dict[str, float]]:
+    """The command line, the peer and Dagster over few tasks, from their starts to their ends."""
+    found = {}
+    file = configuration(folder / "small", url, *SMALL)
+    config = ["--config", file]
+    found["first day"] = measured([PULLTASKS, "snapshot", *config])
+    found["nothing to do"] = measured([PULLTASKS, "snapshot", *config])
+    found["status"] = measured([PULLTASKS, "status", *config])
+    found["query"] = measured([PULLTASKS, "query", "select count(*) from dim_pull_tasks", *config])
+    if with_peer:
+        found["dlt"] = measured([peer_python(), HERE / "peer_dlt.py", *config])
+    empty = folder / "small" / "empty.py"
+    empty.write_text("import dagster\n\ndefs = dagster.Definitions()\n")
+    validate = [DAGSTER, "definitions", "validate"]
+    found["validate"] = measured([*validate, "-m", "pulltasks_dagster.definitions"], file)
+    found["validate, empty"] = measured([*validate, "-f", empty], file)
+    job = [sys.executable, HERE / "dagster_job.py", "--config", configuration(folder / "job", url, *SMALL)]
+    found["Dagster job"] = measured(job)
+    found["Dagster, again"] = measured(job)
+    found["Dagster, empty"] = measured([*job, "--empty", found["Dagster job"]["assets"]])
+    return found
 
 
 def with_latency(folder: Path, targets: int, tasks: int, latency_ms: float) -> dict[str, float]:
@@ -158,18 +169,20 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def show_ratios(title: str, rounds: list[dict[str, dict[str, float]]]) -> None:
-    """What CPU a first and a later day take, as a part of what the references take in the same round."""
-    for reference in {"dlt", "floor"} & set(rounds[0]):
-        for name in ("first day", "later day"):
+    """What CPU one measure takes, as a part of what another takes in the same round."""
+    days = [(name, reference) for reference in ("dlt", "floor") for name in ("first day", "later day")]
+    for name, reference in [*days, ("validate", "validate, empty"), ("Dagster, again", "Dagster, empty")]:
+        if {name, reference} <= {*rounds[0]}:
             ratios = [found[name]["process_cpu_s"] / found[reference]["process_cpu_s"] for found in rounds]
             print(f"{title}: {name} / {reference}  {statistics.median(ratios):.2f}")
 
 
-def show(title: str, rounds: list[dict[str, dict[str, float]]]) -> None:
-    """A table of medians."""
+def show(title: str, tasks: int, rounds: list[dict[str, dict[str, float]]]) -> None:
+    """Ratios, and a table of medians."""
+    print()
+    show_ratios(title, rounds)
     print(f"\n{title}, medians of {len(rounds)}")
-    print(f"{'':<10}{'CPU s':>22}{'wall s':>9}{'peak MB':>9}{'tasks/CPU s':>13}{'bytes/task':>12}  without imports")
-    tasks = rounds[0]["floor"]["tasks"]
+    print(f"{'':<16}{'CPU s':>22}{'wall s':>9}{'peak MB':>9}{'tasks/CPU s':>13}{'bytes/task':>12}  without imports")
     for name in rounds[0]:
         runs = [found[name] for found in rounds]
         cpu = [run["process_cpu_s"] for run in runs]
@@ -182,25 +195,17 @@ def show(title: str, rounds: list[dict[str, dict[str, float]]]) -> None:
             unit = f"{median['cpu_s'] / tasks * 1e6:.1f} us a task"
         spread = f"{statistics.median(cpu):.2f} ({min(cpu):.2f}-{max(cpu):.2f})"
         print(
-            f"{name:<10}{spread:>22}{median['wall_s']:>9.2f}{median['peak_mb']:>9.0f}"
+            f"{name:<16}{spread:>22}{median['wall_s']:>9.2f}{median['peak_mb']:>9.0f}"
             f"{tasks / median['process_cpu_s']:>13.0f}{size:>12}  {unit}"
         )
 
 
-def show_start(start: dict[str, list[dict[str, float]]]) -> None:
-    """What a small day takes, ratios first."""
-    cpu = {name: medians(runs)["process_cpu_s"] for name, runs in start.items()}
-    print(f"\nDagster job / empty Dagster job  {cpu['Dagster job'] / cpu['empty Dagster job']:.2f}")
-    print(f"{'50 tasks':<34}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}")
-    for name, runs in start.items():
-        figures = [medians(runs)[key] for key in ("process_cpu_s", "wall_s", "peak_mb")]
-        print(f"{name:<34}{figures[0]:>8.2f}{figures[1]:>8.2f}{figures[2]:>9.0f}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="1x50,50x1000,102x9800", help="TARGETSxTASKS, separated by commas")
-    parser.add_argument("--rounds", type=int, default=3, help=f"of each size up to {LARGE} tasks")
+    parser.add_argument("--sizes", default="50x1000,102x9800", help="TARGETSxTASKS, separated by commas")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help=f"of each size up to {LARGE} tasks; twice as many of the smallest"
+    )
     parser.add_argument("--latency-ms", type=float, default=20)
     parser.add_argument("--without-peer", action="store_true", help="leave dlt out")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the raw figures go")
@@ -208,15 +213,18 @@ def main() -> None:
     sizes = [tuple(int(part) for part in size.split("x")) for size in options.sizes.split(",")]
     machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
     results: dict[str, Any] = {"machine": machine, "sizes": {}}
-    if not options.without_peer:
+    with_peer = not options.without_peer
+    if with_peer:
         peer_python()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        results["start"] = start_costs(folder, options.rounds)
-        show_start(results["start"])
+        with sandbox(*SMALL) as url:
+            rounds = [small_round(folder, url, with_peer=with_peer) for _ in range(2 * options.rounds)]
+        results["small"] = rounds
+        show("1 target x 50 tasks", SMALL[0] * SMALL[1], rounds)
         for targets, tasks in sizes:
             is_large = targets * tasks > LARGE
-            if targets > 1 and not is_large:
+            if not is_large:
                 late = results["latency"] = with_latency(folder, targets, tasks, options.latency_ms)
                 print(
                     f"\n{targets} x {tasks} tasks, {options.latency_ms:g} ms an answer: {late['wall_s']:.2f} s wall, "
@@ -224,15 +232,13 @@ def main() -> None:
                 )
             with sandbox(targets, tasks) as url:
                 rounds = [
-                    one_round(folder, url, targets, tasks, with_stages=not is_large, with_peer=not options.without_peer)
+                    one_round(folder, url, targets, tasks, is_large=is_large, with_peer=with_peer)
                     for _ in range(1 if is_large else options.rounds)
                 ]
             results["sizes"][f"{targets}x{tasks}"] = rounds
-            print()
-            show_ratios(f"{targets} x {tasks}", rounds)
-            show(f"{targets} targets x {tasks} tasks", rounds)
-            options.results.parent.mkdir(exist_ok=True)
-            options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            show(f"{targets} targets x {tasks} tasks", int(rounds[0]["floor"]["tasks"]), rounds)
+        options.results.parent.mkdir(exist_ok=True)
+        options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
