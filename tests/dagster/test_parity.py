@@ -130,9 +130,10 @@ def a_lock_that_is_held(situation: Situation) -> None:
     situation.stack.enter_context(situation.desk.lake.lock())
 
 
-SITUATIONS = [refused, a_damaged_earlier_day]
+SITUATIONS = [refused]
 # Likewise, with the long simulations.
 OTHERS = [
+    a_damaged_earlier_day,
     a_page_that_cannot_be_written,
     all_well,
     incomplete,

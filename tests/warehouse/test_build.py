@@ -236,7 +236,7 @@ def test_a_day_built_in_parts_of_little_text_is_what_it_is_as_a_whole(desk: Desk
         desk.capture(day)
     whole = contents(desk.build())
     shutil.rmtree(desk.lake.warehouse)
-    monkeypatch.setattr(day_builder, "TEXT_PER_PART", 5_000)
+    monkeypatch.setattr(day_builder, "TEXT_PER_PART", 20_000)
     shown = []
     monkeypatch.setattr(
         DayBuilder,

@@ -67,7 +67,7 @@ def days_with_troubles(desk: Desk, first: int, last: int) -> None:
         desk.capture(day)
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_the_fast_way_and_the_slow_way_hold_the_same(desk: Desk, count: int) -> None:
     days_with_troubles(desk, 0, count)
     fast_masked: list[int] = []
@@ -76,7 +76,7 @@ def test_the_fast_way_and_the_slow_way_hold_the_same(desk: Desk, count: int) -> 
     assert sum(fast_masked) < sum(slow_masked) / 2
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_built_day_by_day_it_holds_what_a_build_from_nothing_holds(desk: Desk, count: int) -> None:
     for n in range(count):
         days_with_troubles(desk, n, n + 1)
