@@ -41,6 +41,8 @@ MOST_DAYS_TAKEN_OVER = 60
 # Of a model that is built in parts, so many tasks at a time, and so much of their text.
 TASKS_PER_PART = 50_000
 TEXT_PER_PART = 32_000_000
+# The tidy tables of so small a day are read once: most statements of a build cost less than to open their files.
+FEW_ROWS, FEW_BYTES = 10_000, 1_000_000
 # The texts of a task without bound; all others are names and times.
 _TEXTS = {
     "pull_tasks": "strlen(concat(extra, push_args, destination_url, callback_url, stream_name, domain, app_name))",
@@ -94,8 +96,15 @@ class DayBuilder:
         for table in TABLES:
             path = self._tidy_file(manifest, table.name)
             rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
-            rows = self._rows_of_day[table.name] = _without(rows, table.name, self._set_aside.get(day, ()))
-            con.execute(f"create or replace view whole_day.main.{table.name} as {rows}")
+            self._rows_of_day[table.name] = _without(rows, table.name, self._set_aside.get(day, ()))
+        entries = manifest.tables.values()
+        is_small = (
+            sum(entry.rows for entry in entries) <= FEW_ROWS and sum(entry.bytes for entry in entries) <= FEW_BYTES
+        )
+        noun = "table" if is_small else "view"
+        con.execute("detach whole_day; attach ':memory:' as whole_day")
+        for name, rows in self._rows_of_day.items():
+            self._execute(name, f"create {noun} whole_day.main.{name} as {rows}")
         since = self._same_schema_since(day, manifest.schema_version)
         values = [day, self._timezone(), self._display_timezone, since, 0, TEXT_PER_PART]
         columns = ", ".join(f"?::{kind} as {name}" for name, kind in BUILD_COLUMNS.items())
@@ -126,20 +135,24 @@ class DayBuilder:
             ModelError: when the database refuses it.
             LakeError: when the disk takes no more.
         """
+        ((rows,),) = self._execute(model.name, statement)
+        return int(rows)
+
+    def _execute(self, name: str, statement: str) -> list[Any]:
+        """Run a statement on behalf of a model or a tidy table; raises as `execute`."""
         try:
-            ((rows,),) = self._connection.execute(statement).fetchall()
+            return self._connection.execute(statement).fetchall()
         except duckdb.Error as error:
             if NOT_WRITTEN.search(str(error)):
                 raise not_written(error) from None
             if self._day and (isinstance(error, duckdb.OutOfMemoryException) or _NO_MEMORY.search(str(error))):
                 raise BuildOutOfMemory(
-                    f"{model.name}: the build needs more memory than it may take; raise warehouse.memory, or lower "
+                    f"{name}: the build needs more memory than it may take; raise warehouse.memory, or lower "
                     "warehouse.threads",
                     self._day,
                     self._heaviest_target(),
                 ) from None
-            raise ModelError(f"{model.name}: {scrub(str(error))}") from None
-        return int(rows)
+            raise ModelError(f"{name}: {scrub(str(error))}") from None
 
     def count(self, rows: str) -> int:
         """How many rows there are."""
