@@ -46,7 +46,7 @@ test: template ## lint, types and tests
 
 test-all: template ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy and not engines and not backup' --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy and not engines and not backup' --dist loadfile --hypothesis-profile thorough --cov --cov-report=term
 	@$(MAKE) --no-print-directory test-clock
 	@$(MAKE) --no-print-directory test-backup
 	@$(MAKE) --no-print-directory test-deploy

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("days_built", "pages", "backups")  # the fixtures of some rooms, whose helpers their modules import
 
-settings.register_profile("default", deadline=None)  # machines are noisy; tests count work instead of timing it
+# Machines are noisy: tests count work instead of timing it. `make test-all` tries more examples.
+settings.register_profile("default", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile("default")
 
 BEIJING = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 250, name="cn-north-4")
