@@ -28,6 +28,9 @@ STOOD_IN_FOR = frozenset({"pyasn1", "pyasn1.codec", "pyasn1.codec.der", "pyasn1.
 STOOD_IN_FOR |= {"pyasn1.codec.der.decoder", "pyasn1.type", "pyasn1.type.univ"}
 # pydantic asks every installed package whether it brings a plug-in: there is none.
 PLUGINS = "pydantic.plugin._loader"
+# The package puts relations around the database's own module, which few verbs use and which take longer to import.
+DATABASE = "duckdb"
+_LIGHTER = {*STOOD_IN_FOR, PLUGINS, DATABASE}
 # pydantic-settings imports this for a command line of its own; it is loaded when a name of it is used.
 PUT_OFF = frozenset({"asyncio"})
 # aiohttp reads all certificates of the machine when it is imported; each request is given those that it is checked by.
@@ -49,7 +52,7 @@ class _AtNeed(MetaPathFinder, Loader):
         """Find the modules that are given here, and none of the hidden ones."""
         if fullname in HIDDEN:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
-        if fullname in STOOD_IN_FOR | {"duckdb", PLUGINS}:
+        if fullname in _LIGHTER:
             return ModuleSpec(fullname, self, is_package=True)
         if fullname in PUT_OFF | {WITH_CERTIFICATES} and (spec := PathFinder.find_spec(fullname, path)) and spec.loader:
             spec.loader = LazyLoader(spec.loader) if fullname in PUT_OFF else _WithoutCertificates(spec.loader)
@@ -57,9 +60,9 @@ class _AtNeed(MetaPathFinder, Loader):
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Give the database's own module for the package around it, whose relations no verb uses; else an empty one."""
-        if spec.name == "duckdb":
-            return import_module("_duckdb")
+        """Give the database's own module for the package around it, else an empty one."""
+        if spec.name == DATABASE:
+            return _database_without_relations()
         module = ModuleType(spec.name)
         if spec.name == PLUGINS:
             module.get_plugins = tuple  # type: ignore[attr-defined]
@@ -67,6 +70,20 @@ class _AtNeed(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave the module as it is."""
+
+
+def _database_without_relations() -> ModuleType:
+    """Return the database's own module; the first call of `sql`, which gives a relation, imports the whole package."""
+    database = import_module("_duckdb")
+
+    def sql(connection: object, *arguments: object, **options: object) -> object:
+        _LIGHTER.discard(DATABASE)
+        sys.modules.pop(DATABASE, None)
+        import_module(DATABASE)  # gives the class of connections its own `sql`
+        return type(connection).sql(connection, *arguments, **options)  # type: ignore[attr-defined]
+
+    database.DuckDBPyConnection.sql = sql
+    return database
 
 
 class _WithoutCertificates(Loader):
