@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DAYS, Desk, copied, made_once
+from conftest import DAYS, Desk, copied
 from pulltasks.backup.backup import Backup, Done
 from pulltasks.backup.files import files_of
 from pulltasks.backup.restore import Restored, restore
@@ -67,8 +67,8 @@ def rclone(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def two_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with made_once(tmp_path_factory.mktemp("two-days"), *DAYS[:2]) as desk:
+def two_days(made_once) -> Iterator[Desk]:
+    with made_once(*DAYS[:2]) as desk:
         yield desk
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
 from pulltasks.warehouse.models import load_models
 from pulltasks.warehouse.publish import build_and_publish
+from shelf import Shelf, copy_lake
 from webhook_server import Webhook, listening
 
 if TYPE_CHECKING:
@@ -130,6 +130,12 @@ class Desk:
         with self.lake.lock():
             return asyncio.run(capture_targets(self.settings, self.lake, day, self.clock, simulated=True, **options))
 
+    def tidy(self, day: date) -> None:
+        """Capture a day and make its tidy tables, for what needs no warehouse."""
+        self.capture(day)
+        with self.lake.lock():
+            normalise_day(self.lake, day)
+
     def build(self) -> Path:
         with self.lake.lock():
             for day in stale_dates(self.lake):
@@ -142,41 +148,68 @@ class Desk:
         return results
 
 
-@contextmanager
-def made_once(folder: Path, *days: date) -> Iterator[Desk]:
-    """A small lake of two targets and some days, for the tests of a module to copy; its sandbox serves meanwhile."""
+# Lakes of `made_once` begin on the first of them: those that begin alike are made of one another.
+SMALL_DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(5)]
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., AbstractContextManager[Desk]]]:
+    """Small lakes of two targets and some days, for the tests of a module to copy; their sandbox serves meanwhile.
+
+    All have one address, which stands in what is published: so a lake may go on where another module began it.
+    """
     from pulltasks.run.order import snapshot
 
     sandbox = Sandbox((replace(BEIJING, task_count=12), replace(SINGAPORE, task_count=5)))
-    with pytest.MonkeyPatch.context() as patch, serving(sandbox) as url:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        desk = Desk(sandbox, url, folder, sandbox.places)
-        for day in days:
-            snapshot(desk.settings, day, desk.clock, simulated=True)
-        yield desk
+    shelf = Shelf(tmp_path_factory)
+
+    @contextmanager
+    def go(*days: date) -> Iterator[Desk]:
+        sandbox.faults.clear()
+        sandbox.log.clear()
+        desk = Desk(sandbox, url, tmp_path_factory.mktemp("small"), sandbox.places)
+
+        def begin(days: tuple[date, ...]) -> None:
+            def make() -> None:
+                if days[1:]:
+                    begin(days[:-1])
+                snapshot(desk.settings, days[-1], desk.clock, simulated=True)
+
+            from_shelf(shelf, ("small", url, days), desk, make)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
+            patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
+            begin(days)
+            yield desk
+
+    with serving(sandbox) as url:
+        yield go
 
 
 def copied(desk: Desk, folder: Path) -> Desk:
     """The desk with a copy of its lake in another folder."""
-    shutil.copytree(desk.lake.root, folder / "lake", symlinks=True)
+    copy_lake(desk.lake.root, folder / "lake")
     return replace(desk, folder=folder)
+
+
+def from_shelf(shelf: Shelf, name: Hashable, desk: Desk, make: Callable[[], object]) -> None:
+    """Give a desk the lake that is called so, and let its identifiers count on; `make` makes it where there is none."""
+
+    def make_and_note() -> str:
+        make()
+        return str(desk.ids[0])
+
+    desk.ids[:] = [int(shelf.put_or_copy(name, desk.lake.root, make_and_note))]
 
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Hashable, Desk, Callable[[], object]], None]:
     """Give a desk the lake that something makes of it: what is called alike is made once, and copied from then on."""
-    made: dict[Hashable, Desk] = {}
+    shelf = Shelf(tmp_path_factory)
 
     def go(name: Hashable, desk: Desk, make: Callable[[], object]) -> None:
-        if name in made:
-            shutil.rmtree(desk.lake.root, ignore_errors=True)
-            copied(made[name], desk.folder)
-            desk.ids[:] = made[name].ids
-        else:
-            make()
-            folder = tmp_path_factory.mktemp("made")
-            made[name] = replace(copied(desk, folder), ids=[*desk.ids])
+        from_shelf(shelf, name, desk, make)
 
     return go
 

@@ -7,15 +7,14 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from conftest import Desk, copied, made_once
+from conftest import SMALL_DAYS, Desk, copied
 from pulltasks.file_errors import advice_on, words_of
 
-DAY = date(2026, 11, 22)
+DAY = SMALL_DAYS[0]
 # What file systems answer that have no locks, no modes, no links, no fsync of folders, no room, or went away.
 UNABLE = "this file system cannot do that"
 KINDS = {
@@ -33,8 +32,8 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory):
-    with made_once(tmp_path_factory.mktemp("prepared"), DAY) as desk:
+def prepared(made_once):
+    with made_once(DAY) as desk:
         yield desk
 
 

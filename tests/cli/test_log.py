@@ -6,14 +6,14 @@ import io
 import json
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
+from conftest import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from log_lines import LINE
 from pulltasks.cli.log import Log
 from pulltasks.cli.prometheus import size_of
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PULLTASKS = Path(sys.executable).parent / "pulltasks"
-DAY = date(2026, 11, 18)
+DAY = SMALL_DAYS[1]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Iterator[Desk]:
-    with made_once(tmp_path_factory.mktemp("log"), date(2026, 11, 17)) as desk:
+def made(made_once) -> Iterator[Desk]:
+    with made_once(SMALL_DAYS[0]) as desk:
         yield desk
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.cells import cell_len
 
-from conftest import Desk, made_once
+from conftest import SMALL_DAYS, Desk
 from pulltasks.cli.query import columns_that_fit, table_lines
 from pulltasks.errors import QueryRefused
 from pulltasks.warehouse.confined import one_select, open_confined
+from sampling import sampled
 from terminals import PULLTASKS, on_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DAYS = [date(2026, 11, 17) + timedelta(days=n) for n in range(3)]
 WIDE = (
     "select range as number, "
     + ", ".join(f"'a text 频道 {n}' || range as c{n}" for n in range(49))
@@ -30,8 +30,8 @@ WIDE = (
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Iterator[Desk]:
-    with made_once(tmp_path_factory.mktemp("query"), *DAYS) as desk:
+def made(made_once) -> Iterator[Desk]:
+    with made_once(*SMALL_DAYS[:3]) as desk:
         yield desk
 
 
@@ -45,7 +45,7 @@ def on_terminal(desk: Desk, columns: int, *arguments: str) -> list[str]:
     return said.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
 
 
-@pytest.mark.parametrize("columns", [60, 120, 200])
+@pytest.mark.parametrize("columns", sampled([60, 120, 200], 0))
 def test_on_a_terminal_it_fits(made: Desk, columns: int) -> None:
     lines = on_terminal(made, columns, WIDE)
     assert len(lines) <= 60
@@ -92,8 +92,10 @@ def test_the_rows_go_to_a_file_whose_name_says_how(made: Desk, tmp_path: Path, n
     assert output.read_bytes().startswith(kind)
 
 
-@pytest.mark.parametrize("before", [None, 0o644, 0o600], ids=["new", "open", "closed"])
-@pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.parquet", "rows.txt"])
+@pytest.mark.parametrize(
+    ("name", "before"),
+    sampled(product(["rows.csv", "rows.json", "rows.parquet", "rows.txt"], [None, 0o644, 0o600]), 0, 1, 2, 4, 7, 10),
+)
 def test_a_file_that_shows_secrets_is_for_its_owner_alone(
     made: Desk, tmp_path: Path, name: str, before: int | None
 ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import Desk, copied, made_once
+from conftest import SMALL_DAYS, Desk, copied
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import PRIVATE_FILE
@@ -22,13 +22,13 @@ from raw_files import day_moved
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-DAYS = (date(2026, 11, 22), date(2026, 11, 23))
+DAYS = SMALL_DAYS[:2]
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with made_once(tmp_path_factory.mktemp("whole"), *DAYS) as desk:
+def whole(made_once) -> Iterator[Desk]:
+    with made_once(*DAYS) as desk:
         yield desk
 
 
@@ -103,11 +103,11 @@ def a_day_ahead(desk: Desk) -> None:
         (
             torn_manifest,
             "manifests",
-            "cannot be used: tidy/manifests/snapshot_date=2026-11-22.json",
+            "cannot be used: tidy/manifests/snapshot_date=2026-10-30.json",
             "the next snapshot",
         ),
-        (no_manifest, "days without tables", "2026-11-22", "pulltasks rebuild --from 2026-11-22 --to 2026-11-22"),
-        (no_raw, "days without raw", "2026-11-22; they stand in tidy/ alone: back it up", "restore raw/"),
+        (no_manifest, "days without tables", "2026-10-30", "pulltasks rebuild --from 2026-10-30 --to 2026-10-30"),
+        (no_raw, "days without raw", "2026-10-30; they stand in tidy/ alone: back it up", "restore raw/"),
         (a_day_ahead, "days after today", "2027-05-01", "pulltasks forget --date 2027-05-01"),
     ],
 )
@@ -126,21 +126,21 @@ def test_raw_files_that_the_settings_removed_are_no_trouble(desk: Desk) -> None:
     no_raw(desk)
     desk.extra = "[lake]\nkeep_raw_days = 1\n"
     answer, advice = findings(desk)["days without raw"]
-    assert (answer.split(";")[0], advice) == ("2026-11-22", None)
+    assert (answer.split(";")[0], advice) == ("2026-10-30", None)
 
 
 def test_strays_are_named_ten_of_them_and_the_rest_counted(desk: Desk) -> None:
     project = next(path for path in desk.lake.targets_file(DAYS[0]).parent.iterdir() if path.is_dir())
     for place in (
         desk.lake.raw / "notes.txt",
-        desk.lake.raw / "snapshot_date=2026-11-22 (copy)" / "x",
+        desk.lake.raw / "snapshot_date=2026-10-30 (copy)" / "x",
         project / "x.tmp",
     ):
         place.parent.mkdir(exist_ok=True)
         place.write_text("x")
     answer, advice = findings(desk)["strays"]
-    stray = f"raw/snapshot_date=2026-11-22/{project.name}/x.tmp"
-    assert answer == f"not read, not removed: raw/notes.txt, {stray}, raw/snapshot_date=2026-11-22 (copy)"
+    stray = f"raw/snapshot_date=2026-10-30/{project.name}/x.tmp"
+    assert answer == f"not read, not removed: raw/notes.txt, {stray}, raw/snapshot_date=2026-10-30 (copy)"
     assert advice is None
     for number in range(20):
         (desk.lake.raw / f"a{number:02}").write_text("x")
@@ -179,7 +179,7 @@ def test_a_test_alarm_is_sent_once_asked_for_and_not_remembered(desk: Desk, webh
     assert "a test alarm was sent and accepted" in ended.stderr
     (message,) = webhook.messages
     assert [alert["kind"] for alert in message["alerts"]] == ["test"]
-    assert (message["snapshot_date"], message["targets_complete"]) == ("2026-11-23", 2)
+    assert (message["snapshot_date"], message["targets_complete"]) == ("2026-10-31", 2)
     assert not desk.lake.alerts_sent.exists()
 
 

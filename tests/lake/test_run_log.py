@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import Desk, copied, made_once
+from conftest import SMALL_DAYS, Desk, copied
 from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.run_log import RunLine, add_run, read_runs
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DAYS = (date(2026, 11, 17), date(2026, 11, 18))
+DAYS = SMALL_DAYS[:2]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Iterator[Desk]:
-    with made_once(tmp_path_factory.mktemp("run_log"), DAYS[0]) as desk:
+def made(made_once) -> Iterator[Desk]:
+    with made_once(DAYS[0]) as desk:
         yield desk
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
+from conftest import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from history import contents
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
@@ -23,8 +23,9 @@ from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.run.order import forget, rebuild, snapshot
 from pulltasks.warehouse.published import open_published
 from raw_files import rewritten
+from sampling import sampled
 
-DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(4)]
+DAYS = SMALL_DAYS[:3]
 ONE, TWO = ((place.project_id, place.region) for place in (BEIJING, SINGAPORE))
 FOREIGN = ("f" * 32, "cn-south-1")
 ABOUT_BUILDS = {"meta_inputs", "meta_build", "stg_build"}
@@ -32,8 +33,8 @@ EMPTY = date(2026, 10, 15)  # a day without any file of its own
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory):
-    with made_once(tmp_path_factory.mktemp("prepared"), *DAYS) as desk:
+def prepared(made_once):
+    with made_once(*DAYS) as desk:
         yield desk
 
 
@@ -75,16 +76,24 @@ def strays_of_doctor(desk: Desk) -> str | None:
     return found.advice
 
 
-@pytest.mark.parametrize("place", [ONE, FOREIGN], ids=["captured", "foreign"])
-@pytest.mark.parametrize("source", [(DAYS[0], ONE), (DAYS[1], TWO), (DAYS[2], TWO)], ids=["day", "target", "both"])
+@pytest.mark.parametrize(
+    ("day", "target", "place"),
+    # of another day, of another target, of both: where a capture is, and where none is
+    sampled(
+        [(*source, place) for place in (ONE, FOREIGN) for source in ((DAYS[0], ONE), (DAYS[1], TWO), (DAYS[2], TWO))],
+        2,
+        3,
+        4,
+    ),
+)
 def test_a_raw_file_of_another_day_or_target_counts_for_nothing_and_is_named(
-    desk: Desk, lake: Lake, source: tuple[date, tuple[str, str]], place: tuple[str, str]
+    desk: Desk, lake: Lake, day: date, target: tuple[str, str], place: tuple[str, str]
 ) -> None:
     before = of_tasks(lake)
-    stray = copy(lake.raw_file(source[0], *source[1]), lake.raw_file(DAYS[1], *place))
+    stray = copy(lake.raw_file(day, *target), lake.raw_file(DAYS[1], *place))
     name = str(stray.relative_to(lake.root))
     for result in (
-        snapshot(desk.settings, DAYS[3], desk.clock, simulated=True),
+        snapshot(desk.settings, DAYS[2], desk.clock, simulated=True),
         rebuild(desk.settings, DAYS[1], DAYS[1], desk.clock),
     ):
         (text,) = result.damaged_days
@@ -113,7 +122,7 @@ def test_a_folder_that_holds_only_strays_is_no_day(desk: Desk, lake: Lake) -> No
         normalise_day(lake, EMPTY)
     with pytest.raises(LakeError, match="no raw archive from"):
         rebuild(desk.settings, EMPTY, EMPTY, desk.clock)
-    result = snapshot(desk.settings, DAYS[3], desk.clock, simulated=True)
+    result = snapshot(desk.settings, DAYS[2], desk.clock, simulated=True)
     assert len(result.damaged_days) == 2
     assert (EMPTY in lake.tidy_dates(), coverage(lake, EMPTY)) == (False, {})
     with pytest.raises(LakeError, match="has nothing of this day"):
@@ -162,14 +171,14 @@ def test_rows_that_an_earlier_version_made_of_a_stray_are_taken_back(
         earlier.setattr("pulltasks.lake.strays.require_own", lambda *_: None)
         normalise_day(lake, day)
     assert stale_dates(lake) == [day]
-    snapshot(desk.settings, DAYS[3], desk.clock, simulated=True)
+    snapshot(desk.settings, DAYS[2], desk.clock, simulated=True)
     assert coverage(lake, day) == {ONE: "missing", TWO: "complete"}
     assert stale_dates(lake) == []
 
 
 def test_in_the_place_of_todays_capture_it_is_moved_aside_and_replaced(desk: Desk, lake: Lake) -> None:
-    today = DAYS[3]
-    stray = copy(lake.raw_file(DAYS[2], *ONE), lake.raw_file(today, *ONE))
+    today = DAYS[2]
+    stray = copy(lake.raw_file(DAYS[1], *ONE), lake.raw_file(today, *ONE))
     held = stray.read_bytes()
     one, two = desk.capture(today)
     assert (one.target.key, one.is_new, one.verdict) == (ONE, True, "complete")
@@ -179,12 +188,12 @@ def test_in_the_place_of_todays_capture_it_is_moved_aside_and_replaced(desk: Des
 
 
 def test_a_target_list_of_another_day_accepts_no_loss_and_is_replaced(desk: Desk, lake: Lake) -> None:
-    content = json.loads(lake.targets_file(DAYS[2]).read_bytes())
+    content = json.loads(lake.targets_file(DAYS[1]).read_bytes())
     content["targets"][0]["drop_accepted"] = True
-    lake.targets_file(DAYS[3]).write_text(json.dumps(content))
-    desk.capture(DAYS[3])
-    written = json.loads(lake.targets_file(DAYS[3]).read_bytes())
-    assert written["snapshot_date"] == str(DAYS[3])
+    lake.targets_file(DAYS[2]).write_text(json.dumps(content))
+    desk.capture(DAYS[2])
+    written = json.loads(lake.targets_file(DAYS[2]).read_bytes())
+    assert written["snapshot_date"] == str(DAYS[2])
     assert [target["drop_accepted"] for target in written["targets"]] == [False, False]
 
 
@@ -202,7 +211,7 @@ def test_a_manifest_of_another_day_is_as_good_as_a_missing_one(desk: Desk, lake:
     before, right = of_tasks(lake), lake.manifest_file(DAYS[1]).read_bytes()
     copy(lake.manifest_file(DAYS[0]), lake.manifest_file(DAYS[1]))
     assert (read_if_valid(lake.manifest_file(DAYS[1])), stale_dates(lake)) == (None, [DAYS[1]])
-    assert snapshot(desk.settings, DAYS[3], desk.clock, simulated=True).is_complete
+    assert snapshot(desk.settings, DAYS[2], desk.clock, simulated=True).is_complete
     assert lake.manifest_file(DAYS[1]).read_bytes() == right
     assert of_tasks(lake) == before
 
@@ -246,7 +255,7 @@ def test_tables_of_another_day_are_not_taken_for_those_of_a_day_whose_manifest_i
     copy(lake.manifest_file(DAYS[0]), lake.manifest_file(EMPTY))
     with lake.lock():
         assert repair_manifests(lake) == []
-    result = snapshot(desk.settings, DAYS[3], desk.clock, simulated=True)
+    result = snapshot(desk.settings, DAYS[2], desk.clock, simulated=True)
     assert any(str(EMPTY) in text and "another day or month" in text for text in result.damaged_days)
     assert coverage(lake, EMPTY) == {}
 
@@ -259,7 +268,7 @@ def test_of_days_that_have_manifests_only_the_newest_are_opened(
     opened: list[Path] = []
     monkeypatch.setattr("pulltasks.lake.strays.read_header", opened.append)
     stale_dates(lake)
-    assert {path.parent.parent.name for path in opened} == {f"snapshot_date={day}" for day in DAYS[2:]}
+    assert {path.parent.parent.name for path in opened} == {f"snapshot_date={day}" for day in DAYS[1:]}
     opened.clear()
     days_with_raw(lake)
     assert opened == []

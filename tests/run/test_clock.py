@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import BEIJING, Desk, copied, made_once
+from conftest import BEIJING, SMALL_DAYS, Desk, copied
 from history import contents
 from plain_service import PlainService, date_header, listing, serving_plainly
 from pulltasks import config
@@ -254,14 +254,14 @@ def test_a_message_names_both_times_and_near_midnight_another_hour(hour: int, is
     assert ("distance from midnight" in text) == is_near
 
 
-SANDBOX_DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(3)]
+SANDBOX_DAYS = SMALL_DAYS[:3]
 AHEAD = date(2027, 1, 5)
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory):
+def prepared(made_once):
     """A lake of an earlier version, in which one run wrote a day that has not come."""
-    with made_once(tmp_path_factory.mktemp("wronged"), *SANDBOX_DAYS) as desk:
+    with made_once(*SANDBOX_DAYS) as desk:
         shutil.copytree(desk.lake.root, desk.folder / "without", symlinks=True)
         snapshot(desk.settings, AHEAD, desk.clock, simulated=True)
         yield desk

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
-from conftest import Desk, made_once
+from conftest import SMALL_DAYS, Desk
 from pulltasks.warehouse.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DAYS = [date(2026, 11, 17) + timedelta(days=n) for n in range(3)]
+DAYS = SMALL_DAYS[:3]
 OF_A_DATE = ("pull_tasks_as_of", "pull_task_source_urls_as_of", "pull_task_callback_events_as_of")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Iterator[Desk]:
-    with made_once(tmp_path_factory.mktemp("macros"), *DAYS) as desk:
+def made(made_once) -> Iterator[Desk]:
+    with made_once(*DAYS) as desk:
         yield desk
 
 
@@ -31,12 +31,12 @@ def published(made: Desk) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize("macro", OF_A_DATE)
-@pytest.mark.parametrize("day", ["date '2026-11-16'", "date '2026-11-20'", "null"])
+@pytest.mark.parametrize("day", ["date '2026-10-29'", "date '2026-11-02'", "null"])
 @pytest.mark.parametrize(
     "query", ["select * from {}", "select count(*) from {}", "select task_id from {} where task_id = 'none' limit 1"]
 )
 def test_a_day_that_is_not_known_is_an_error_that_names_the_days(published, macro, day, query) -> None:
-    with pytest.raises(duckdb.InvalidInputException, match="is not known: there are 2026-11-17 to 2026-11-19"):
+    with pytest.raises(duckdb.InvalidInputException, match="is not known: there are 2026-10-30 to 2026-11-01"):
         published.sql(query.format(f"{macro}({day})")).fetchall()
 
 
@@ -47,11 +47,11 @@ def test_the_first_and_the_last_day_are_known(published, macro) -> None:
 
 
 def test_what_is_scheduled_before_the_first_day_is_an_error(published) -> None:
-    with pytest.raises(duckdb.InvalidInputException, match="the first day begins at 2026-11-17 00:00:00 UTC"):
-        published.sql("select count(*) from tasks_scheduled_at(timestamp '2026-11-16 23:59:59')").fetchall()
+    with pytest.raises(duckdb.InvalidInputException, match="the first day begins at 2026-10-30 00:00:00 UTC"):
+        published.sql("select count(*) from tasks_scheduled_at(timestamp '2026-10-29 23:59:59')").fetchall()
 
 
-@pytest.mark.parametrize("moment", [datetime(2026, 11, 17), datetime(2026, 11, 18, 20), datetime(2026, 11, 25, 3)])
+@pytest.mark.parametrize("moment", [datetime(2026, 10, 30), datetime(2026, 10, 31, 20), datetime(2026, 11, 25, 3)])
 def test_what_is_scheduled_at_a_moment_is_what_its_times_say(published, moment: datetime) -> None:
     known = min(moment.date(), DAYS[-1])
     expected = published.execute(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from conftest import Desk, copied, made_once
+from conftest import SMALL_DAYS, Desk, copied
 from pulltasks import masking, tables
 from pulltasks.sql_literals import without_comments
 from pulltasks.warehouse.models import SQL_FOLDER, load_models
@@ -16,12 +16,12 @@ from pulltasks.warehouse.plan import plan_build
 from pulltasks.warehouse.publish import build_and_publish
 from sampling import sampled
 
-DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
+DAYS = SMALL_DAYS[:3]
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory):
-    with made_once(tmp_path_factory.mktemp("prepared"), *DAYS) as desk:
+def prepared(made_once):
+    with made_once(*DAYS) as desk:
         yield desk
 
 
@@ -113,7 +113,7 @@ def test_the_schema_version_and_the_key_are_among_it(desk: Desk, monkeypatch: py
 @pytest.mark.parametrize("setting", sampled(["mask_stream_names", "expose_secrets"], 0))
 def test_what_was_masked_otherwise_goes_once_the_new_build_stands(desk: Desk, setting: str) -> None:
     before = {*desk.lake.builds(), *desk.lake.bases().values()}
-    assert len(before) > 3
+    assert len(before) > 2
     desk.extra = f"[warehouse]\n{setting} = true\n"
     first = publish(desk)
     assert {*desk.lake.builds(), *desk.lake.bases().values()} == {first}
