@@ -41,16 +41,27 @@ def tidy_rows(folder: Path, table: Table) -> str:
     return f"select {nothing} where false" + (f" union all by name {given}" if given else "")
 
 
-def write_days(connection: duckdb.DuckDBPyConnection, lake: Lake, folder: Path) -> None:
-    """Put the tidy tables of a folder into the lake, with their manifests."""
-    rows = f"select distinct snapshot_date from ({tidy_rows(folder, TABLES[3])}) order by all"
+def of_place(rows: str, place: int) -> str:
+    """The rows, whose project ids begin with a number: so the same projects of several folders are different ones."""
+    return f"select * replace ('{place:04x}' || substr(project_id, 5) as project_id) from ({rows})"
+
+
+def tidy_rows_of(folders: tuple[Path, ...], table: Table) -> str:
+    if len(folders) == 1:
+        return tidy_rows(folders[0], table)
+    return " union all ".join(of_place(tidy_rows(folder, table), place) for place, folder in enumerate(folders))
+
+
+def write_days(connection: duckdb.DuckDBPyConnection, lake: Lake, *folders: Path) -> None:
+    """Put the tidy tables of the folders into the lake, with their manifests."""
+    rows = f"select distinct snapshot_date from ({tidy_rows_of(folders, TABLES[3])}) order by all"
     days: list[date] = [day for (day,) in connection.sql(rows).fetchall()]
     for day in days:
         entries = {}
         for table in TABLES:
             path = lake.tidy_file(table.name, day)
             path.parent.mkdir(parents=True, exist_ok=True)
-            of_day = f"select * from ({tidy_rows(folder, table)}) where snapshot_date = date '{day}' order by all"
+            of_day = f"select * from ({tidy_rows_of(folders, table)}) where snapshot_date = date '{day}' order by all"
             connection.execute(f"copy ({of_day}) to '{path}' (format parquet)")
             entries[table.name] = FileEntry(
                 file=str(path.relative_to(lake.tidy)), rows=0, bytes=path.stat().st_size, sha256=sha256_of(path)
