@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dagster as dg
-from conftest import BEIJING, SINGAPORE, Desk, copied, made_once
+from conftest import BEIJING, SINGAPORE, Desk, copied
 from dagster_runs import definitions, failure_of, run_day
 from log_lines import without_log
 from pulltasks.cli import main as cli
@@ -59,9 +59,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def late(made_once) -> Iterator[Path]:
     """The raw files of a day before these."""
-    with made_once(tmp_path_factory.mktemp("late"), LATE) as desk:
+    with made_once(LATE) as desk:
         yield desk.lake.targets_file(LATE).parent
 
 
