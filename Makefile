@@ -30,7 +30,7 @@ $(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 setup: template ## install everything into .venv
 
 template: $(INSTALLED) # the empty published file that first builds begin as, made by the SQL as it is now
-	@$(BIN)/python -m pulltasks.warehouse.template
+	@$(BIN)/python -m pulltasks.warehouse.build.template
 
 demo: template ## a simulated week against the sandbox; its lake is .demo/lake
 	@HUAWEICLOUD_SDK_AK=SANDBOXACCESSKEY0001 HUAWEICLOUD_SDK_SK=sandbox-secret-key-for-demo-and-tests-01 \
@@ -55,9 +55,9 @@ test-all: template ## the same with the long simulations, and which branches no 
 # that tests make up lie before each of these moments, so that they have come.
 CLOCKS := 'UTC 2026-12-31 23:45:00' 'UTC 2026-11-29 00:01:00' 'Asia/Shanghai 2026-11-30 07:50:00' \
   'Asia/Shanghai 2026-11-29 00:01:00' 'America/New_York 2027-03-14 01:58:00' 'America/New_York 2027-11-07 01:58:00'
-CLOCK_TESTS := tests/run/test_clock.py tests/run/test_runs.py tests/capture/test_zone.py tests/dagster/test_daily.py \
-  tests/dagster/test_definitions.py tests/dagster/test_sensors.py tests/doctor/test_lake_doctor.py tests/cli/test_cli.py \
-  tests/cli/test_fleet_cli.py tests/alerts/test_alerts.py tests/alerts/test_apprise.py tests/test_faults.py
+CLOCK_TESTS := tests/whole/test_clock.py tests/run/test_steps.py tests/capture/test_zone.py tests/dagster/test_daily.py \
+  tests/dagster/test_definitions.py tests/dagster/test_sensors.py tests/doctor/test_lake.py tests/cli/test_cli.py \
+  tests/cli/test_fleet.py tests/alerts/test_notify.py tests/alerts/test_services.py tests/whole/test_faults.py
 test-clock: $(INSTALLED) ## what concerns days and clocks, at other hours and in other zones (Debian: apt-get install faketime)
 	@command -v faketime > /dev/null || { echo "make test-clock needs the program faketime (Debian: apt-get install faketime)"; exit 1; }
 	@for clock in $(CLOCKS); do echo "$$clock"; zone=$${clock%% *}; \
@@ -133,8 +133,8 @@ bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py
 
 docs: $(INSTALLED) ## write docs/tables.md, docs/spark.md and sql/reads.json afresh from the code
-	@$(BIN)/python -m pulltasks.warehouse.lineage
-	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.dictionary > docs/tables.md
+	@$(BIN)/python -m pulltasks.warehouse.sql.lineage
+	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.sql.dictionary > docs/tables.md
 	@$(BIN)/python docs/spark.py > docs/spark.md
 
 pictures: $(BROWSER) ## the pictures of the page in docs/, from the demo's lake

@@ -26,9 +26,9 @@ from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.redaction_key import KEY_BYTES
 from pulltasks.sandbox.archive import write_archive
 from pulltasks.sandbox.data import Place
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import write_tables
-from pulltasks.warehouse.publish import build_and_publish
+from pulltasks.warehouse.build.open_tables import write_tables
+from pulltasks.warehouse.build.publish import build_and_publish
+from pulltasks.warehouse.sql.models import load_models
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "fleet.json"

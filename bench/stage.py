@@ -25,8 +25,8 @@ from pulltasks.huawei.pull_tasks import read_page
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.run.order import snapshot
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.publish import build_and_publish
+from pulltasks.warehouse.build.publish import build_and_publish
+from pulltasks.warehouse.sql.models import load_models
 
 
 def now() -> datetime:

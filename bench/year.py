@@ -24,10 +24,10 @@ from pulltasks.lake.lake import Lake
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.sandbox.archive import write_archive
 from pulltasks.sandbox.data import Place
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.plan import plan_build
-from pulltasks.warehouse.publish import build_and_publish
-from pulltasks.warehouse.working_copy import working_copy
+from pulltasks.warehouse.build.plan import plan_build
+from pulltasks.warehouse.build.publish import build_and_publish
+from pulltasks.warehouse.build.working_copy import working_copy
+from pulltasks.warehouse.sql.models import load_models
 
 FIRST = date(2026, 1, 20)
 RESULTS = Path(__file__).parent / "results" / "year.json"

@@ -21,8 +21,8 @@ from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.publish import build_and_publish
+from pulltasks.warehouse.build.publish import build_and_publish
+from pulltasks.warehouse.sql.models import load_models
 from shelf import Shelf, copy_lake
 from webhook_server import Webhook, listening
 

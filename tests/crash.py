@@ -68,8 +68,8 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
     from pulltasks.capture.targets import Clock
     from pulltasks.lake.raw import RawWriter
     from pulltasks.run.order import snapshot
-    from pulltasks.warehouse import finish
-    from pulltasks.warehouse.day_builder import DayBuilder
+    from pulltasks.warehouse.build import finish
+    from pulltasks.warehouse.build.day_builder import DayBuilder
 
     settings = config.load(config_file)
     fuse = Fuse(settings.lake.root, nth)
@@ -99,7 +99,7 @@ def rebuild_and_die(config_file: Path, day: date, nth: int | None, report: Path 
     from pulltasks import config
     from pulltasks.capture.targets import Clock
     from pulltasks.run.order import rebuild
-    from pulltasks.warehouse import finish
+    from pulltasks.warehouse.build import finish
 
     settings = config.load(config_file)
     fuse = Fuse(settings.lake.root, nth)

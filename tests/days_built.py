@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pulltasks.warehouse.day_builder import DayBuilder
+from pulltasks.warehouse.build.day_builder import DayBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

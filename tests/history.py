@@ -12,7 +12,7 @@ from pulltasks.lake import redaction_key
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.sql_literals import escaped
 from pulltasks.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, TABLES
-from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

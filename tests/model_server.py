@@ -6,8 +6,8 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from pulltasks.huawei.listing import Listing
-from pulltasks.huawei.pages import Outcome, Page, PageRequest, Rules
+from pulltasks.proof.listing import Listing
+from pulltasks.proof.pages import Outcome, Page, PageRequest, Rules
 
 PLACES = ("head", "tail", "anywhere")
 # What the server does beside serving; "stable" ones keep one order of the list.

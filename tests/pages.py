@@ -20,7 +20,7 @@ from pulltasks.lake.lake import Lake
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

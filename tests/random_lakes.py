@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pulltasks.lake.lake import LATEST, TABLE_FILE, sha256_of
-from pulltasks.warehouse.meta import META_BUILD, META_RUNS
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import Latest, OpenTable, TableColumn, described
+from pulltasks.warehouse.build.open_tables import Latest, OpenTable, TableColumn, described
+from pulltasks.warehouse.sql.meta import META_BUILD, META_RUNS
+from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
     from pathlib import Path

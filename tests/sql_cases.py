@@ -1,4 +1,4 @@
-"""The cases of tests/warehouse/sql as tidy tables of a lake; no test by itself."""
+"""The cases of tests/sql as tidy tables of a lake; no test by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pulltasks.lake.lake import Lake
     from pulltasks.tables import Table
 
-FOLDER = Path(__file__).parent / "warehouse" / "sql"
+FOLDER = Path(__file__).parent / "sql"
 CASES = sorted(path.parent for path in FOLDER.glob("*/*/expected.csv"))
 
 

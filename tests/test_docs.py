@@ -25,7 +25,7 @@ from pulltasks.run.order import rebuild, snapshot
 from pulltasks.sandbox.cli import places_of, targets_toml
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
 from pulltasks.tables import TABLES
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,18 +47,18 @@ NOT_RUN = {
     "echo ": "a pipe: tests/cli/test_query.py",
     "pip install -r bi/superset/requirements.txt": "tests/test_superset.py does it",
     "duckdb ": "DuckDB's own command line is no part of this project",
-    "pulltasks sandbox": "serves until it is stopped: tests/test_cli.py runs it",
+    "pulltasks sandbox": "serves until it is stopped: tests/cli/test_cli.py runs it",
 }
 # What `make` makes, and the test that makes it.
 MADE = {
     "demo": "tests/dagster/test_definitions.py::test_the_demo_runs_and_leaks_nothing",
     "dev": "tests/dagster/test_definitions.py::test_dagster_dev_loads_the_location",
     "bench": "tests/test_bench.py::test_the_benchmark_of_a_snapshot_runs",
-    "docs": "tests/test_dictionary.py::test_the_page_is_what_the_code_says",
+    "docs": "tests/warehouse/sql/test_dictionary.py::test_the_page_is_what_the_code_says",
     "superset": "tests/test_superset_bundle.py::test_the_program_writes_the_zip_and_says_which_file_it_reads",
     "test-superset": "tests/test_superset.py::test_every_chart_says_what_duckdb_says",
     "test-browser": "tests/browser/test_page.py::test_every_chart_is_drawn_and_its_numbers_are_there_as_a_table",
-    "test-compat": "tests/test_compat.py::test_an_older_duckdb_reads_the_same",
+    "test-compat": "tests/whole/test_compat.py::test_an_older_duckdb_reads_the_same",
 }
 # Questions of docs/querying.md that find nothing in a made-up week.
 FINDS_NOTHING = {"20. What did the answers hold that nobody expected?": "the sandbox's answers hold no surprises"}

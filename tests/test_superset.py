@@ -15,8 +15,8 @@ import pytest
 from bi.superset.bundle import bundle, write
 
 from conftest import BEIJING, SINGAPORE, Desk
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
+from pulltasks.warehouse.sql.models import load_models
 
 ROOT = Path(__file__).parent.parent
 BIN = ROOT / ".venv-superset" / "bin"

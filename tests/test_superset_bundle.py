@@ -16,8 +16,8 @@ import yaml
 from bi.superset.bundle import CACHE_SECONDS, OPTIONS, bundle, write
 
 from conftest import BEIJING, SINGAPORE, Desk
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
+from pulltasks.warehouse.sql.models import load_models
 
 ROOT = Path(__file__).parent.parent
 WAREHOUSE = Path("/data/warehouse/pulltasks.duckdb")

@@ -12,8 +12,8 @@ import pytest
 
 from conftest import BEIJING, write_config
 from pulltasks.sandbox.server import Sandbox, serving
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.template import prepared_file
+from pulltasks.warehouse.build.template import prepared_file
+from pulltasks.warehouse.sql.models import load_models
 
 ROOT = Path(__file__).parent.parent
 

@@ -19,9 +19,9 @@ from pulltasks.lake.redaction_key import KEY_BYTES
 from pulltasks.lake.run_log import RunLine, add_run
 from pulltasks.sandbox.archive import write_archive
 from pulltasks.sandbox.data import Place
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import Latest, TableColumn, write_tables
-from pulltasks.warehouse.publish import build_and_publish
+from pulltasks.warehouse.build.open_tables import Latest, TableColumn, write_tables
+from pulltasks.warehouse.build.publish import build_and_publish
+from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

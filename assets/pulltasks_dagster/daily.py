@@ -17,8 +17,8 @@ from pulltasks.run.report import failed_attempts, what_is_wrong
 from pulltasks.run.steps import Captured, CaptureOptions, Kept, Parts, Run, RunResult, Skipped, Tidied, opened
 from pulltasks.settings import Settings
 from pulltasks.tables import TABLES
-from pulltasks.warehouse.models import Models
-from pulltasks.warehouse.publish import Built, CrossChecked
+from pulltasks.warehouse.build.publish import Built, CrossChecked
+from pulltasks.warehouse.sql.models import Models
 from pulltasks_dagster.captures import capture_check_spec, capture_spec, captured, kept
 from pulltasks_dagster.failures import told_as_failure
 from pulltasks_dagster.keys import Keys

@@ -13,8 +13,8 @@ import dagster as dg
 from pulltasks.lake.lake import Lake
 from pulltasks.sandbox.cli import places_of, targets_toml
 from pulltasks.sandbox.server import Sandbox, serving
-from pulltasks.warehouse.published import open_published
-from pulltasks.warehouse.status import read_status
+from pulltasks.warehouse.read.published import open_published
+from pulltasks.warehouse.read.status import read_status
 from pulltasks_dagster.daily import SNAPSHOT
 from pulltasks_dagster.definitions import JOB, build_defs
 from pulltasks_dagster.keys import Keys

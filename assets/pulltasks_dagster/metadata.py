@@ -10,11 +10,11 @@ from datetime import timedelta
 import dagster as dg
 from pulltasks.capture.targets import CaptureResult
 from pulltasks.tables import Table
-from pulltasks.warehouse.kinds import Model
-from pulltasks.warehouse.lineage import Lineage
-from pulltasks.warehouse.models import BEFORE
-from pulltasks.warehouse.preview import Preview
-from pulltasks.warehouse.status import Status
+from pulltasks.warehouse.build.preview import Preview
+from pulltasks.warehouse.read.status import Status
+from pulltasks.warehouse.sql.kinds import Model
+from pulltasks.warehouse.sql.lineage import Lineage
+from pulltasks.warehouse.sql.models import BEFORE
 from pulltasks_dagster.keys import Keys
 
 MAX_VERDICT_ROWS = 100

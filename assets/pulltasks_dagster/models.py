@@ -7,10 +7,10 @@ Does not live here: SQL, building, checks (sql/, pulltasks.warehouse), when it i
 from collections.abc import Iterator
 
 import dagster as dg
-from pulltasks.warehouse.kinds import Model
-from pulltasks.warehouse.lineage import Lineage, column_lineage
-from pulltasks.warehouse.models import Models
-from pulltasks.warehouse.publish import Built
+from pulltasks.warehouse.build.publish import Built
+from pulltasks.warehouse.sql.kinds import Model
+from pulltasks.warehouse.sql.lineage import Lineage, column_lineage
+from pulltasks.warehouse.sql.models import Models
 from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.metadata import ANALYSTS, is_asset, model_lineage, model_schema, preview_table
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from pulltasks.lake.lake import Lake
 from pulltasks.settings import Settings
-from pulltasks.warehouse.status import is_day_complete
+from pulltasks.warehouse.read.status import is_day_complete
 
 LAST_HOUR = 23
 # Months are compacted on their second day, between two ticks of the daily schedule: one run at a time writes.

@@ -12,9 +12,9 @@ from pulltasks.alerts.rules import Failure
 from pulltasks.run.report import not_complete
 from pulltasks.run.steps import RunResult
 from pulltasks.settings import Limits
-from pulltasks.warehouse.models import Models
-from pulltasks.warehouse.publish import CrossChecked
-from pulltasks.warehouse.status import judge
+from pulltasks.warehouse.build.publish import CrossChecked
+from pulltasks.warehouse.read.status import judge
+from pulltasks.warehouse.sql.models import Models
 from pulltasks_dagster.captures import TOLD, told
 from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.metadata import OPERATORS, freshness, not_complete_table

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pulltasks.warehouse.kinds import Model
+    from pulltasks.warehouse.sql.kinds import Model
 
 HERE = Path(__file__).parent
 VERSION = "1.0.0"  # of Superset's format

@@ -1,7 +1,7 @@
 """What is known of a target before it is listed.
 
 Lives here: the tasks of its last complete capture, and a hint on the service's paging.
-Does not live here: where that is read from (warehouse.previous_captures), what follows from it (capture).
+Does not live here: where that is read from (warehouse.read.previous_captures), what follows from it (capture).
 """
 
 from __future__ import annotations

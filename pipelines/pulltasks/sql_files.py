@@ -1,7 +1,7 @@
 """Where the SQL lies: beside this module in an installation, at the root of a checkout.
 
 Lives here: one function.
-Does not live here: reading models (warehouse.models) and masks (masking).
+Does not live here: reading models (warehouse.sql.models) and masks (masking).
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pulltasks import json_reading
 from pulltasks.capture.attempt import ADVICE_IF_INCOMPLETE
-from pulltasks.huawei import listing, reading, sweep
+from pulltasks.huawei import reading
+from pulltasks.proof import listing, sweep
 
 # Words in quotes that look like a reason and are none: values of other fields.
 OTHER_WORDS = {"by_chain", "by_agreement", "not_asked", "total_missing", "unknown_answer_field", "task_infos"}

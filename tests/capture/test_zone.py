@@ -24,8 +24,8 @@ from pulltasks.run.order import EVERYTHING, partition_steps, snapshot
 from pulltasks.run.steps import CaptureOptions, opened
 from pulltasks.sandbox.data import Place
 from pulltasks.settings import Settings
-from pulltasks.warehouse.published import open_published
-from pulltasks.warehouse.status import read_newest_day, read_status
+from pulltasks.warehouse.read.published import open_published
+from pulltasks.warehouse.read.status import read_newest_day, read_status
 
 ONE = Place("1" * 32, "cn-north-4", 8, name="p1")
 EAST, WEST = "Asia/Shanghai", "America/New_York"

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from conftest import SMALL_DAYS, Desk
 from pulltasks.cli.query import columns_that_fit, table_lines
 from pulltasks.errors import QueryRefused
-from pulltasks.warehouse.confined import one_select, open_confined
+from pulltasks.warehouse.read.confined import one_select, open_confined
 from sampling import sampled
 from terminals import PULLTASKS, on_a_terminal
 

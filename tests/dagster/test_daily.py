@@ -17,9 +17,9 @@ from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.run import steps
 from pulltasks.sandbox.server import Sandbox, serving
-from pulltasks.warehouse import publish
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.build import publish
+from pulltasks.warehouse.read.published import open_published
+from pulltasks.warehouse.sql.models import load_models
 from pulltasks_dagster.definitions import build_defs
 from pulltasks_dagster.partitions import FIRST_DATE
 from sampling import sampled
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pulltasks.warehouse.models import Models
+    from pulltasks.warehouse.sql.models import Models
 
 # Dagster's own code warns on its own.
 pytestmark = [

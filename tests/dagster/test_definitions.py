@@ -23,7 +23,7 @@ from dagster_runs import checks, definitions, failed_checks, materialised, run_d
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import AccessKey, Sandbox
 from pulltasks.tables import TABLES
-from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.sql.models import load_models
 from sampling import sampled
 
 ROOT = Path(__file__).parent.parent.parent

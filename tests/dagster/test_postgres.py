@@ -21,7 +21,7 @@ import pytest
 from conftest import BEIJING, SINGAPORE, Desk
 from pulltasks import open_fleet
 from pulltasks.sandbox.server import Sandbox, serving
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from pulltasks.dashboard.tables import TABLES
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
 from pulltasks.settings import Limits
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 
 DAY = date(2026, 11, 22)
 LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))

@@ -12,7 +12,7 @@ from pulltasks.dashboard.contents import WHO, read_contents
 from pulltasks.huawei.refusals import ADVICE
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
 from pulltasks.settings import Limits
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 from pulltasks.words import read_words
 
 DAYS = [date(2026, 11, 20) + timedelta(days=n) for n in range(3)]

@@ -25,9 +25,9 @@ from pulltasks.fleet.lakes import read_lakes
 from pulltasks.fleet.statements import Statement, is_computed, left_out, statements
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.redaction_key import KEY_BYTES
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import write_tables
-from pulltasks.warehouse.publish import build_and_publish
+from pulltasks.warehouse.build.open_tables import write_tables
+from pulltasks.warehouse.build.publish import build_and_publish
+from pulltasks.warehouse.sql.models import load_models
 from random_lakes import random_lake
 from sql_cases import CASES, write_days
 from three_lakes import three_lakes
@@ -101,7 +101,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Asked:
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
-    """The cases of tests/warehouse/sql whose model is had from open tables, each as a lake."""
+    """The cases of tests/sql whose model is had from open tables, each as a lake."""
     found = []
     for case in CASES:
         model = MODELS_BY_NAME[case.parent.name]

@@ -15,7 +15,7 @@ from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.fleet.lakes import read_lakes
 from pulltasks.fleet.opened import Fleet
 from pulltasks.fleet.statements import LAKE_COLUMN, is_computed, left_out, statements, tables_read
-from pulltasks.warehouse.models import load_models
+from pulltasks.warehouse.sql.models import load_models
 from random_lakes import random_lake
 from three_lakes import EAST, archived, days_from
 

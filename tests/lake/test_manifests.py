@@ -16,8 +16,8 @@ from pulltasks.lake.lake import Lake, sha256_of
 from pulltasks.lake.manifests import read_manifest, stale_dates
 from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import snapshot
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.plan import plan_build
+from pulltasks.warehouse.build.plan import plan_build
+from pulltasks.warehouse.sql.models import load_models
 from raw_files import rewritten
 
 DAYS = SMALL_DAYS[:3]

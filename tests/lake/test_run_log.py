@@ -13,7 +13,7 @@ from pulltasks.lake.lake import Lake
 from pulltasks.lake.run_log import RunLine, add_run, read_runs
 from pulltasks.run.order import rebuild, snapshot
 from pulltasks.run.steps import opened
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.raw import read_capture
 from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.run.order import forget, rebuild, snapshot
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 from raw_files import rewritten
 from sampling import sampled
 

@@ -31,9 +31,9 @@ from pulltasks.json_reading import decode_file
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
 from pulltasks.masking import scrub
-from pulltasks.warehouse.published import open_published
-from pulltasks.warehouse.schema_drift import find_drift
-from pulltasks.warehouse.status import read_newest_day
+from pulltasks.warehouse.read.published import open_published
+from pulltasks.warehouse.read.schema_drift import find_drift
+from pulltasks.warehouse.read.status import read_newest_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pulltasks.names import target_label
-from pulltasks.warehouse.status import age_of, is_ahead, judge, words_of_a_day_ahead
+from pulltasks.warehouse.read.status import age_of, is_ahead, judge, words_of_a_day_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
 
     from pulltasks.settings import Limits
-    from pulltasks.warehouse.schema_drift import SchemaDrift
-    from pulltasks.warehouse.status import Freshness, Status, TargetStatus
+    from pulltasks.warehouse.read.schema_drift import SchemaDrift
+    from pulltasks.warehouse.read.status import Freshness, Status, TargetStatus
 
 RUN_FAILED = "run_failed"
 NO_COMPLETE_DAY = "no_complete_day"

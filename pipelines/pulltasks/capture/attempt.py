@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pulltasks.huawei.evidence import sentence
-from pulltasks.huawei.listing import Listing
-from pulltasks.huawei.order import ASSUMED
-from pulltasks.huawei.pages import Rules
 from pulltasks.huawei.pull_tasks import NO_ENDS, Ends, PageReader, find_ends, list_pull_tasks, spread
 from pulltasks.lake.raw import AnswerLine, RawWriter, VerdictLine, body_fields, ids_sha256
 from pulltasks.outside_text import fit
+from pulltasks.proof.evidence import sentence
+from pulltasks.proof.listing import Listing
+from pulltasks.proof.order import ASSUMED
+from pulltasks.proof.pages import Rules
 from pulltasks.service_words import region_of
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from pulltasks.errors import ApiError
     from pulltasks.huawei.client import LiveClient
-    from pulltasks.huawei.pages import Outcome, Page, PageRequest
     from pulltasks.huawei.refusals import Answer
     from pulltasks.previous import PreviousCapture
+    from pulltasks.proof.pages import Outcome, Page, PageRequest
     from pulltasks.settings import Settings, Target
 
 

@@ -308,8 +308,8 @@ def status(
     from pulltasks.lake.manners import read_manners
     from pulltasks.lake.tidy import read_service_messages
     from pulltasks.settings import Limits
-    from pulltasks.warehouse.published import open_published
-    from pulltasks.warehouse.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
+    from pulltasks.warehouse.read.published import open_published
+    from pulltasks.warehouse.read.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
 
     allowed = duration_option(max_age, "--max-age")
     if unredacted and (output_format is not StatusFormat.TEXT or allowed is not None):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pulltasks.lake.manners import Probed
     from pulltasks.run.steps import RunResult
     from pulltasks.settings import Limits
-    from pulltasks.warehouse.status import Freshness, NewestComplete, Status
+    from pulltasks.warehouse.read.status import Freshness, NewestComplete, Status
 
 NOT_COMPLETE = 3
 
@@ -294,7 +294,7 @@ def print_reports(reports: Sequence[Report]) -> None:
 def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
     """How old the lake is and which targets are older than they may be, for cron: a line, and one for each of these."""
     from pulltasks.alerts.rules import words_of_age
-    from pulltasks.warehouse.status import is_ahead
+    from pulltasks.warehouse.read.status import is_ahead
 
     age = freshness.lake_age
     level = freshness.level
@@ -333,7 +333,7 @@ def print_status_json(
     import msgspec
 
     from pulltasks.lake.manners import NOT_PROBED
-    from pulltasks.warehouse.status import age_of
+    from pulltasks.warehouse.read.status import age_of
 
     targets = [
         {

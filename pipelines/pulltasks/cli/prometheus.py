@@ -1,7 +1,7 @@
 """The state of a lake in the text format that Prometheus reads (version 0.0.4).
 
 Lives here: names, help and values of the metrics.
-Does not live here: the state itself (warehouse.status), ages and limits (alerts), the verb (main).
+Does not live here: the state itself (warehouse.read.status), ages and limits (alerts), the verb (main).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pulltasks.warehouse.status import age_of
+from pulltasks.warehouse.read.status import age_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from pulltasks.lake.run_log import RunLine
-    from pulltasks.warehouse.status import Freshness, Status
+    from pulltasks.warehouse.read.status import Freshness, Status
 
 _COLUMNS = ("task_count", "requests", "retries", "duration_seconds", "answer_bytes")
 _OF_TARGETS = {

@@ -1,7 +1,7 @@
 """One question to the warehouse: where its text comes from, how its rows are shown or written.
 
 Lives here: texts of queries, formats, the table that fits a terminal.
-Does not live here: what a query may be and reach (warehouse.confined), the verb and its options (main).
+Does not live here: what a query may be and reach (warehouse.read.confined), the verb and its options (main).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pulltasks.errors import QueryRefused
 from pulltasks.lake.lake import PRIVATE_FILE
 from pulltasks.outside_text import visible
 from pulltasks.sql_literals import escaped
-from pulltasks.warehouse.confined import one_select, open_confined
+from pulltasks.warehouse.read.confined import one_select, open_confined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,7 +280,7 @@ def shell_command(lake: Lake) -> list[str]:
         NoWarehouse: when nothing was published.
         QueryRefused: when the shell is not installed.
     """
-    from pulltasks.warehouse.published import published_file
+    from pulltasks.warehouse.read.published import published_file
 
     file = published_file(lake.published)
     program = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")

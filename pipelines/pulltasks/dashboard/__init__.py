@@ -12,7 +12,7 @@ from pulltasks.dashboard.contents import read_contents
 from pulltasks.dashboard.render import render
 from pulltasks.errors import LakeError
 from pulltasks.lake.lake import EXPOSED, PUBLIC_FILE, Lake
-from pulltasks.warehouse.published import open_published
+from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:
     from pathlib import Path

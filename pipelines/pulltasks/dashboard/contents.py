@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulltasks.dashboard.lives import read_lives
 from pulltasks.dashboard.tables import TABLES
-from pulltasks.warehouse.status import read_newest_complete
+from pulltasks.warehouse.read.status import read_newest_complete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

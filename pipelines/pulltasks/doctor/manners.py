@@ -25,7 +25,7 @@ from pulltasks.lake.manners import MANNERS, Manners
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pulltasks.huawei.pages import Page
+    from pulltasks.proof.pages import Page
 
 PAGE_SIZE = 100
 # With fewer tasks one that ends meanwhile would make rows look like pages.

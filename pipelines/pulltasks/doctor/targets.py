@@ -16,11 +16,11 @@ import msgspec
 
 from pulltasks.errors import ApiError, CredentialRefused
 from pulltasks.huawei.client import LiveClient
-from pulltasks.huawei.order import Order
 from pulltasks.huawei.pull_tasks import is_of_the_service, read_page
 from pulltasks.huawei.reading import read_object, read_time
 from pulltasks.huawei.refusals import ADVICE
 from pulltasks.names import REGION_PATTERN
+from pulltasks.proof.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,7 +1,7 @@
 """The lakes of a fleet: their names, and what their newest open tables are.
 
 Lives here: reading `latest.json` from a folder or a bucket, and what it may say.
-Does not live here: writing it (warehouse.open_tables), statements over the tables (statements).
+Does not live here: writing it (warehouse.build.open_tables), statements over the tables (statements).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pulltasks.errors import FleetError, NotReadable
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.lake import LATEST, PATTERN, TABLE_FILE, TABLES_OF_VERSION
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import Latest, described
+from pulltasks.warehouse.build.open_tables import Latest, described
+from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pulltasks import Warehouse
 from pulltasks.errors import FleetError
 from pulltasks.fleet.lakes import Bucket, Folder
 from pulltasks.fleet.statements import rows_of, statements, tables_read
 from pulltasks.lake.lake import TABLE_FILE, sha256_of
+from pulltasks.warehouse.read.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,16 +14,16 @@ from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.fleet.portable import Portable
 from pulltasks.sql_files import sql_folder
 from pulltasks.sql_literals import quoted
-from pulltasks.warehouse.meta import META
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.open_tables import described, words_of
+from pulltasks.warehouse.build.open_tables import described, words_of
+from pulltasks.warehouse.sql.meta import META
+from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pulltasks.fleet.lakes import FleetLake
-    from pulltasks.warehouse.kinds import Model
-    from pulltasks.warehouse.models import Models
+    from pulltasks.warehouse.sql.kinds import Model
+    from pulltasks.warehouse.sql.models import Models
 
 LAKE_COLUMN, LAKE_MEANS = "lake", "Name of the lake that the row comes from."
 # What a model reads instead: of `stg_build`, which no lake publishes, the newest day of all lakes; and each target and

@@ -1,7 +1,7 @@
 """How the lakes of a fleet stand: coverage and age of each, and what keeps them from being read as one.
 
 Lives here: asking each lake's open tables, comparing the lakes.
-Does not live here: how one lake stands (warehouse.status), printing (cli.fleet).
+Does not live here: how one lake stands (warehouse.read.status), printing (cli.fleet).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pulltasks.errors import ConfigError, FleetError, LakeError
 from pulltasks.fleet.lakes import NEWEST, read_lakes
 from pulltasks.fleet.opened import first_line, open_tables_of
 from pulltasks.names import target_label
-from pulltasks.warehouse.status import judge, read_status
+from pulltasks.warehouse.read.status import judge, read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pulltasks.backup.rclone import Rclone
     from pulltasks.fleet.lakes import FleetLake
     from pulltasks.settings import Limits
-    from pulltasks.warehouse.status import Freshness, Status
+    from pulltasks.warehouse.read.status import Freshness, Status
 
 ASKED = ("dim_dates", "fct_target_days", "meta_build", "rpt_snapshot_coverage")
 

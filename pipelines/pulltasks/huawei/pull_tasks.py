@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pulltasks.errors import ApiError, CredentialRefused
-from pulltasks.huawei.pages import Outcome, Page
 from pulltasks.huawei.reading import read_shown
 from pulltasks.huawei.refusals import BAD_REQUEST
+from pulltasks.proof.pages import Outcome, Page
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from pulltasks.huawei.client import LiveClient
-    from pulltasks.huawei.listing import Listing
-    from pulltasks.huawei.pages import PageRequest
     from pulltasks.huawei.recorder import Recorder
+    from pulltasks.proof.listing import Listing
+    from pulltasks.proof.pages import PageRequest
     from pulltasks.settings import Target
 
 

@@ -16,8 +16,8 @@ import msgspec
 
 from pulltasks import tables
 from pulltasks.errors import NotReadable
-from pulltasks.huawei.beside import NOTHING_MORE, More, has_words_of_error, more_of
 from pulltasks.json_reading import MAX_BYTES, MAX_DEPTH, Json, clean_name, cleaned, original, parse, rules_broken
+from pulltasks.proof.beside import NOTHING_MORE, More, has_words_of_error, more_of
 
 KNOWN_FIELDS = frozenset(f.name for f in tables.API_FIELDS)
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

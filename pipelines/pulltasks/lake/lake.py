@@ -1,7 +1,7 @@
 """The lake's folders: where each file lies, how it gets there whole, who may write.
 
 Lives here: paths, modes, atomic replacement, the writer's lock, which dates there are.
-Does not live here: what is in the files (raw, manifests, normalise, warehouse.published).
+Does not live here: what is in the files (raw, manifests, normalise, warehouse.read.published).
 """
 
 from __future__ import annotations

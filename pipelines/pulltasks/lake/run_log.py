@@ -1,7 +1,7 @@
 """The log of runs: one line for each run of the last 90 days, whatever became of it.
 
 Lives here: the file `runs.ndjson` of a lake: reading it, adding a run.
-Does not live here: what a run did (run.steps), the table `meta_runs` (warehouse.plan), what is printed (cli).
+Does not live here: what a run did (run.steps), the table `meta_runs` (warehouse.build.plan), what is printed (cli).
 """
 
 from __future__ import annotations

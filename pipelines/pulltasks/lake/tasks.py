@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pulltasks import tables
-from pulltasks.huawei.pages import contradicts_total
 from pulltasks.huawei.reading import (
     ANSWER,
     KNOWN_FIELDS,
@@ -27,6 +26,7 @@ from pulltasks.huawei.reading import (
 )
 from pulltasks.json_reading import original
 from pulltasks.lazily import pa
+from pulltasks.proof.pages import contradicts_total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -26,9 +26,9 @@ from pulltasks.lake.compaction import (
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
 from pulltasks.run.steps import EVERYTHING, Captured, CaptureOptions, Kept, Silent, Skipped, Tidied, opened
-from pulltasks.warehouse.builds import remove_all_builds
-from pulltasks.warehouse.open_tables import remove_tables
-from pulltasks.warehouse.publish import Built, CrossChecked
+from pulltasks.warehouse.build.builds import remove_all_builds
+from pulltasks.warehouse.build.open_tables import remove_tables
+from pulltasks.warehouse.build.publish import Built, CrossChecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pulltasks.capture.targets import CaptureResult
     from pulltasks.run.steps import RunResult
-    from pulltasks.warehouse.status import Status
+    from pulltasks.warehouse.read.status import Status
 
 # The identifier of a request is another one each time.
 _REQUEST = re.compile(r", request [^;]*;")

@@ -24,13 +24,13 @@ from pulltasks.lake.lake import Lake, month_of
 from pulltasks.lake.manifests import read_if_valid, read_raw_state, stale_dates
 from pulltasks.lake.normalise import normalise_days
 from pulltasks.lake.run_log import RunLine, add_run
-from pulltasks.warehouse.models import load_models
-from pulltasks.warehouse.plan import plan_build
-from pulltasks.warehouse.previous_captures import previous_captures
-from pulltasks.warehouse.publish import build_steps
-from pulltasks.warehouse.published import open_published
-from pulltasks.warehouse.schema_drift import read_drift
-from pulltasks.warehouse.status import read_day
+from pulltasks.warehouse.build.plan import plan_build
+from pulltasks.warehouse.build.publish import build_steps
+from pulltasks.warehouse.read.previous_captures import previous_captures
+from pulltasks.warehouse.read.published import open_published
+from pulltasks.warehouse.read.schema_drift import read_drift
+from pulltasks.warehouse.read.status import read_day
+from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from pulltasks.errors import Reporter
     from pulltasks.lake.manifests import Manifest
     from pulltasks.settings import Settings
-    from pulltasks.warehouse.publish import Built, CrossChecked
-    from pulltasks.warehouse.status import Status
+    from pulltasks.warehouse.build.publish import Built, CrossChecked
+    from pulltasks.warehouse.read.status import Status
 
 TABLES_NOT_WRITTEN = "published, but the open tables could not be written: {error}"
 NOT_FOR_READERS = "published, but the readers' bucket does not hold all of it: {error}"
@@ -313,7 +313,7 @@ class Run:
         """Write the open tables, where the settings ask for them; that they cannot be written takes nothing back."""
         if not self.settings.publish.tables:
             return
-        from pulltasks.warehouse.open_tables import write_tables
+        from pulltasks.warehouse.build.open_tables import write_tables
 
         if self.settings.warehouse.expose_secrets:
             self._noticed.append("the open tables are for everybody: not written while warehouse.expose_secrets is set")

@@ -1,0 +1,5 @@
+"""The proof that a listing is complete: pages, sweeps, order, totals, and what evidence each outcome rests on.
+
+Lives here: the rules, as pure functions and state machines over pages.
+Does not live here: HTTP, files, and anything that knows this service (huawei).
+"""

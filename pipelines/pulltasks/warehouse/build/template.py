@@ -1,0 +1,147 @@
+"""The empty published file that a build from nothing begins as: all tables, views and macros with their descriptions.
+
+Lives here: making it, which proves that every select gives the columns of its header; the prepared one beside the SQL.
+Does not live here: rows (working_copy), where models find what they read (attach), which build to build upon (plan).
+
+Making it costs as much as a small day, so `python -m pulltasks.warehouse.build.template` makes one with the package and
+puts it beside the SQL, where only the package's owner may write. Its name holds the hash of everything it was made
+from: where none has the right name, a build makes one for itself and is only slower.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pulltasks import masking
+from pulltasks.errors import ModelError
+from pulltasks.masking import scrub
+from pulltasks.sql_files import sql_folder
+from pulltasks.sql_literals import escaped, quoted
+from pulltasks.tables import TABLES
+from pulltasks.warehouse.build.attach import attach_memory, make_empty_past
+from pulltasks.warehouse.build.finish import NOT_WRITTEN, not_written
+from pulltasks.warehouse.sql.kinds import columns_of, hash_of
+from pulltasks.warehouse.sql.meta import META
+from pulltasks.warehouse.sql.models import BUILD_COLUMNS, load_models
+
+if TYPE_CHECKING:
+    from pulltasks.warehouse.sql.kinds import Model, ModelColumn
+    from pulltasks.warehouse.sql.models import Models
+
+STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
+BLOCK_BYTES = 1 << 16  # a quarter of DuckDB's own: with many narrow columns the file is a fifth smaller
+
+
+def rules_of(models: Models) -> str:
+    """Return what changes with whatever stands in an empty published file, or decides the rows that come into it."""
+    return hash_of(models.digest(), repr(META))
+
+
+def copy_template(models: Models, path: Path) -> None:
+    """Put an empty published file at a path: a copy of the prepared one, if that is of these models.
+
+    Raises:
+        ModelError: when a select does not give the columns of its header.
+    """
+    prepared = prepared_file(models)
+    if prepared.is_file():
+        shutil.copyfile(prepared, path)
+    else:
+        make_template(models, path)
+
+
+def prepared_file(models: Models) -> Path:
+    """Return where the empty file of these models lies, if one was prepared for this version of the database."""
+    this_code = Path(__file__).read_text(encoding="utf-8")
+    name = hash_of(rules_of(models), masking.masks_sql(), this_code, duckdb.__version__)
+    return sql_folder() / f"template-{name[:16]}.duckdb"
+
+
+def make_template(models: Models, path: Path) -> None:
+    """Make an empty published file, and prove that each select gives the columns of its header.
+
+    Args:
+        models: the SQL.
+        path: where nothing is yet.
+
+    Raises:
+        ModelError: naming the model and the columns that differ, or what the database refuses.
+        LakeError: when the disk takes no more.
+    """
+    try:
+        _make_all(models, path)
+    except duckdb.Error as error:
+        raise (not_written(error) if NOT_WRITTEN.search(str(error)) else error) from None
+
+
+def _make_all(models: Models, path: Path) -> None:
+    with duckdb.connect(config={"threads": 1}) as connection:
+        masking.install(connection)
+        masking.set_key(connection, b"")
+        options = f"storage_version '{STORAGE_VERSION}', block_size {BLOCK_BYTES}"
+        connection.execute(f"attach '{escaped(path)}' as warehouse ({options})")
+        attach_memory(connection)
+        make_empty_past(connection, models)
+        for table in TABLES:
+            columns = ", ".join(f"null::{column.sql_type} as {column.name}" for column in table.columns)
+            connection.execute(f"create view tidy.main.{table.name} as select {columns} limit 0")
+        columns = ", ".join(f"{name} {kind}" for name, kind in BUILD_COLUMNS.items())
+        connection.execute(f"create table tidy.main.build ({columns})")
+        for model in models.in_order:
+            _make(connection, model)
+        for name, (description, of_table) in META.items():
+            connection.execute(f"create table warehouse.main.{name} ({columns_of(of_table)})")
+            _comment(connection, "table", f"warehouse.main.{name}", description, of_table)
+        for statement in ("use memory", "checkpoint warehouse", "detach warehouse"):
+            connection.execute(statement)
+
+
+def _make(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    try:
+        connection.execute(model.kind.create(model))
+        found = {row[0]: row[1] for row in connection.execute(f"describe {model.kind.select(model)}").fetchall()}
+    except duckdb.Error as error:
+        if NOT_WRITTEN.search(str(error)):
+            raise
+        raise ModelError(f"{model.name}: {scrub(str(error))}") from None
+    declared = {column.name: column.type for column in model.columns}
+    if found != declared:
+        differing = sorted({*found.items()} ^ {*declared.items()})
+        raise ModelError(
+            f"{model.name}: the select and the header's columns differ in "
+            + ", ".join(f"{name} {kind}" for name, kind in differing)
+        )
+    if model.is_published:
+        # the database keeps no words for the columns of what is called
+        columns = () if model.kind.takes_arguments else model.columns
+        text = f"{model.description} Grain: {model.grain}."
+        _comment(connection, model.kind.noun, model.place, text, columns)
+
+
+def _comment(
+    connection: duckdb.DuckDBPyConnection, noun: str, place: str, text: str, columns: tuple[ModelColumn, ...]
+) -> None:
+    statements = [f"comment on {noun} {place} is {quoted(text)}"]
+    statements += [f'comment on column {place}."{each.name}" is {quoted(each.description)}' for each in columns]
+    connection.execute(";\n".join(statements))
+
+
+def _prepare() -> None:
+    """Put the empty file of the installed models beside them, in place of any other."""
+    models = load_models()
+    path = prepared_file(models)
+    if path.is_file():
+        return
+    for old in sql_folder().glob("template-*"):
+        old.unlink()
+    unfinished = path.with_suffix(".unfinished")
+    make_template(models, unfinished)
+    unfinished.replace(path)
+
+
+if __name__ == "__main__":
+    _prepare()

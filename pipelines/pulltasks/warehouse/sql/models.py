@@ -1,0 +1,373 @@
+"""SQL models as they stand in sql/: one select a file, its header the one truth about its table.
+
+Lives here: reading headers, finding dependencies in the SQL, the order of building; what is kept of each text.
+Does not live here: what a model and its kind are (kinds), running models (working_copy), column lineage (lineage).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pulltasks.errors import ModelError
+from pulltasks.sql_files import sql_folder
+from pulltasks.sql_literals import without_comments
+from pulltasks.tables import SCHEMA_VERSION, TABLES
+from pulltasks.warehouse.sql.kinds import KINDS, Model, ModelColumn, Moves, hash_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+SQL_FOLDER = sql_folder()
+LAYERS: dict[str, str | tuple[str, ...]] = {
+    "staging": "stg_",
+    "marts": ("dim_", "fct_"),
+    "reports": "rpt_",
+    "macros": "",
+}
+# What was found in the texts beside it when they were changed last (`make docs`), so that no run parses them again.
+KEPT_FILE = "reads.json"
+_PREFIXES = ("stg_", "dim_", "fct_", "rpt_")
+# What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` a model
+# with a past, which is that model as it stood before the day.
+SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
+BEFORE = "before."
+# What `tidy.build` says of the day being built; `part` is the one of a model that is built in parts.
+BUILD_COLUMNS = {
+    "snapshot_date": "DATE",
+    "timezone": "VARCHAR",
+    "display_timezone": "VARCHAR",
+    "same_schema_since": "DATE",
+    "part": "BIGINT",
+    "text_per_part": "BIGINT",
+}
+
+_COMMENT = re.compile(r"--\s?(.*)")
+_FIELD = re.compile(r"([A-Za-z_]+): (.*)")
+_COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
+_MOVES = re.compile(r"(\w+(?:, *\w+)*) from (stg_\w+)")
+_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "moves"})
+_REPEATED = frozenset({"argument", "column", "like", "check"})
+
+
+class KeptText(msgspec.Struct, frozen=True):
+    """What was found in the text of a model; it is used for that text only.
+
+    Attributes:
+        text: the hash of the text.
+        reads: the tables that it names, separated by spaces.
+        lineage: for each column the `table.column`s that it is made of, separated likewise.
+    """
+
+    text: str
+    reads: str
+    lineage: dict[str, str]
+
+    def is_of(self, text: str) -> bool:
+        """Tell whether it was found in this text."""
+        return self.text == hash_of(text)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What was found in the texts of all models; `columns` is the hash of the columns that they may read."""
+
+    columns: str = ""
+    models: dict[str, KeptText] = {}
+
+
+NOTHING_KEPT = Kept()
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """A select over several models that must find nothing; `name` is the file's."""
+
+    name: str
+    description: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Models:
+    """All models in an order in which they can be built, and the checks over them."""
+
+    in_order: tuple[Model, ...]
+    checks: tuple[CrossCheck, ...]
+
+    def __getitem__(self, name: str) -> Model:
+        """The model of that name."""
+        return next(model for model in self.in_order if model.name == name)
+
+    def digest(self) -> str:
+        """Return what changes with any of the SQL and its descriptions, or with the schema of the tidy tables.
+
+        What was built by others is not built upon.
+        """
+        checks = (without_comments(check.sql) for check in self.checks)
+        return hash_of(str(SCHEMA_VERSION), *(model.digest for model in self.in_order), *checks)
+
+
+def load_models(folder: Path = SQL_FOLDER) -> Models:
+    """All models of a folder, checked; those of the installation are read once a process.
+
+    Raises:
+        ModelError: naming the file and what is wrong with it.
+    """
+    return _installed_models() if folder == SQL_FOLDER else read_models(folder, kept_of(folder))
+
+
+@cache
+def _installed_models() -> Models:
+    return read_models(SQL_FOLDER, kept_of(SQL_FOLDER))
+
+
+def kept_of(folder: Path) -> Kept:
+    """Read what is kept of the texts in a folder."""
+    file = folder / KEPT_FILE
+    return msgspec.json.decode(file.read_bytes(), type=Kept) if file.is_file() else NOTHING_KEPT
+
+
+def read_models(folder: Path, kept: Kept) -> Models:
+    """Read all models of a folder, and parse each text of which nothing is kept.
+
+    Raises:
+        ModelError: naming the file and what is wrong with it.
+    """
+    headers: dict[str, _Header] = {}
+    texts = {
+        path: path.read_text(encoding="utf-8") for layer in LAYERS for path in sorted((folder / layer).glob("*.sql"))
+    }
+    if not texts:
+        raise ModelError(f"{folder}: no models there; is the installation whole?")
+    tables = _tables_of(texts, kept)
+    models = [_read(path, text, tables[path], headers) for path, text in texts.items()]
+    models = [_checked(_with_columns_of_others(model, models, headers)) for model in models]
+    known = {model.name for model in models}
+    with_past = {model.name for model in models if model.has_past}
+    late = {model.name for model in models if not model.kind.is_by_day}
+    for model in models:
+        if unknown := model.depends_on - known:
+            raise ModelError(f"{model.name}: reads {', '.join(sorted(unknown))}, which no file in sql/ makes")
+        if model.kind.is_by_day and (strange := model.depends_on & late):
+            raise ModelError(
+                f"{model.name}: is built day by day and reads {', '.join(sorted(strange))}, made at the end"
+            )
+        if strange := model.reads_before - with_past:
+            raise ModelError(f"{model.name}: reads {', '.join(sorted(strange))} before the day, where nothing is held")
+    return Models(_ordered(models), tuple(_read_check(path) for path in sorted((folder / "checks").glob("*.sql"))))
+
+
+def _ordered(models: list[Model]) -> tuple[Model, ...]:
+    """Each model after those that it reads, and after those that read what it held before."""
+    by_name = {model.name: model for model in models}
+    first = {model.name: set(model.depends_on) for model in models}
+    for model in models:
+        for name in model.reads_before - {model.name}:
+            first[name].add(model.name)
+    try:
+        order = TopologicalSorter({name: sorted(names) for name, names in first.items()}).static_order()
+        return tuple(by_name[name] for name in order)
+    except CycleError as error:
+        raise ModelError(f"models read each other in a circle: {' -> '.join(error.args[1])}") from None
+
+
+def _with_columns_of_others(model: Model, models: list[Model], headers: Mapping[str, _Header]) -> Model:
+    """The model with the columns of those that its header calls alike, where it does not describe them itself."""
+    columns = {column.name: column for column in model.columns}
+    for name in headers[model.name].all("like"):
+        other = next((other for other in models if other.name == name), None)
+        if other is None or headers[name].all("like"):
+            raise ModelError(f"{model.name}: like {name}, which no file in sql/ makes or which is like another")
+        columns = {**{column.name: column for column in other.columns}, **columns}
+    return replace(model, columns=tuple(columns.values()))
+
+
+def _checked(model: Model) -> Model:
+    names = {column.name for column in model.columns}
+    if strange := [name for name in model.key if name not in names]:
+        raise ModelError(f"{model.name}: key names {', '.join(strange)}, which is no column")
+    if strange := [name for name in model.replace if name not in model.key]:
+        raise ModelError(f"{model.name}: replace names {', '.join(strange)}, which is no part of the key")
+    return model
+
+
+def _read(path: Path, text: str, tables: frozenset[str], headers: dict[str, _Header]) -> Model:
+    layer = path.parent.name
+    if not path.stem.startswith(LAYERS[layer]):
+        raise ModelError(f"{path}: a model in {layer}/ has a name that begins with {LAYERS[layer]}")
+    fields = headers[path.stem] = _Header(path, text)
+    strange = sorted(name for name in tables if "." in name and name not in SOURCES and not name.startswith(BEFORE))
+    if strange:
+        raise ModelError(f"{path}: reads {', '.join(strange)}; a model reads tidy.*, before.* and models only")
+    if path.stem in tables:
+        raise ModelError(f"{path}: reads itself; what it held before is before.{path.stem}")
+    kind = KINDS.get(fields.one("kind"))
+    if kind is None:
+        raise ModelError(f"{path}: kind is {fields.one('kind')!r}; it must be one of {', '.join(KINDS)}")
+    columns = tuple(_column(path, value) for value in fields.all("column"))
+    for column, times in Counter(column.name for column in columns).items():
+        if times > 1:
+            raise ModelError(f"{path}: the header describes the column {column} twice")
+    parts = fields.all("parts")
+    if parts and parts != ["tasks"] and parts[0] not in tables:
+        raise ModelError(f"{path}: parts is {parts[0]!r}; it can be tasks, or a model that it reads")
+    if parts and parts != ["tasks"] and not kind.has_past:
+        raise ModelError(f"{path}: a {kind.name} cannot be built in the parts of another model, as it holds no past")
+    key = fields.names("key")
+    moves = next((_moves(path, value) for value in fields.all("moves")), None)
+    return Model(
+        name=path.stem,
+        layer=layer,
+        kind=kind,
+        description=fields.description,
+        grain=fields.one("grain"),
+        key=key,
+        replace=fields.names("replace") or key,
+        arguments=tuple(fields.all("argument")),
+        columns=columns,
+        checks=tuple(fields.all("check")),
+        example=fields.one("example") if kind.is_published else None,
+        parts=parts[0] if parts else None,
+        moves=moves,
+        sql=text,
+        depends_on=frozenset([*(name for name in tables if "." not in name), *([moves.source] if moves else [])]),
+        reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
+        sources=tables & SOURCES,
+    )
+
+
+def _leading_comment(text: str) -> list[str]:
+    """The comment lines that a file begins with; comments further down are nobody's header."""
+    return [match[1] for line in takewhile(_COMMENT.match, text.splitlines()) if (match := _COMMENT.match(line))]
+
+
+class _Header:
+    """The leading comment of a model: prose, then `name: value` lines and nothing else."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._fields: list[tuple[str, str]] = []
+        prose: list[str] = []
+        for number, line in enumerate(_leading_comment(text), 1):
+            match = _FIELD.fullmatch(line)
+            if match and match[1] in _ONCE | _REPEATED:
+                if match[1] in _ONCE and self.all(match[1]):
+                    raise ModelError(f"{path}:{number}: the header says '-- {match[1]}: …' twice")
+                if (match[1], match[2]) in self._fields:
+                    raise ModelError(f"{path}:{number}: the header says '-- {line}' twice")
+                self._fields.append((match[1], match[2]))
+            elif match:
+                raise ModelError(
+                    f"{path}:{number}: '{match[1]}' is no key of a header; there are "
+                    f"{', '.join(sorted(_ONCE | _REPEATED))}"
+                )
+            elif self._fields:
+                raise ModelError(f"{path}:{number}: '-- {line}' is not of the form '-- key: value'; prose stands first")
+            else:
+                prose.append(line)
+        self.description = " ".join(prose)
+        if not self.description:
+            raise ModelError(f"{path}: the header must begin with a description")
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self._fields if key == name]
+
+    def one(self, name: str) -> str:
+        values = self.all(name)
+        if len(values) != 1:
+            raise ModelError(f"{self._path}: the header must have one line '-- {name}: …', it has {len(values)}")
+        return values[0]
+
+    def names(self, name: str) -> tuple[str, ...]:
+        return tuple(part.strip() for value in self.all(name) for part in value.split(","))
+
+
+def _column(path: Path, text: str) -> ModelColumn:
+    match = _COLUMN.fullmatch(text)
+    if match is None:
+        raise ModelError(f"{path}: '-- column: {text}' is not of the form '-- column: name TYPE | description'")
+    return ModelColumn(match[1], match[2], match[3])
+
+
+def _moves(path: Path, text: str) -> Moves:
+    match = _MOVES.fullmatch(text)
+    if match is None:
+        raise ModelError(f"{path}: '-- moves: {text}' is not of the form '-- moves: column, column from stg_model'")
+    return Moves(tuple(re.split(", *", match[1])), match[2])
+
+
+def _read_check(path: Path) -> CrossCheck:
+    text = path.read_text(encoding="utf-8")
+    header = _leading_comment(text)
+    if not header:
+        raise ModelError(f"{path}: the header must say what the check means")
+    for number, line in enumerate(header, 1):
+        if match := _FIELD.fullmatch(line):
+            raise ModelError(f"{path}:{number}: '{match[1]}' is no key here: the header of a check has none")
+    return CrossCheck(path.stem, " ".join(header), text)
+
+
+def _tables_of(texts: Mapping[Path, str], kept: Kept) -> dict[Path, frozenset[str]]:
+    """Return what each text reads: as it is kept, or else as it is parsed."""
+    tables = {
+        path: frozenset(known.reads.split())
+        for path, text in texts.items()
+        if (known := kept.models.get(path.stem)) and known.is_of(text)
+    }
+    if unknown := [path for path in texts if path not in tables]:
+        trees = _parsed([texts[path] for path in unknown])
+        tables |= {path: _tables_read(path, tree) for path, tree in zip(unknown, trees, strict=True)}
+    return tables
+
+
+def _parsed(texts: list[str]) -> list[str]:
+    """Each text as DuckDB itself reads it: its tree as JSON; all in one query, which costs half of one for each."""
+    import duckdb
+
+    tree = "json_serialize_sql(unnest($1::varchar[]))"
+    with duckdb.connect() as parser:
+        return [row[0] for row in parser.execute(f"select {tree}", [texts]).fetchall()]
+
+
+def _tables_read(path: Path, tree: str) -> frozenset[str]:
+    """Every table and table macro that the select names; its own subqueries are none."""
+    parsed = msgspec.json.decode(tree)
+    if parsed["error"] or len(parsed["statements"]) != 1:
+        raise ModelError(f"{path}: a model is one select ({parsed.get('error_message', 'there are several')})")
+    named: set[str] = set()
+    own: set[str] = set()
+    pending = [parsed["statements"]]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            pending += node.values()
+            own.update(entry["key"] for entry in node.get("cte_map", {}).get("map", ()))
+            if node.get("type") == "BASE_TABLE":
+                named.add(f"{node['schema_name']}.{node['table_name']}".removeprefix("."))
+            elif node.get("type") == "TABLE_FUNCTION":
+                named.add(node["function"]["function_name"])
+    if shadows := sorted(name for name in own if name.startswith(_PREFIXES)):
+        raise ModelError(f"{path}: calls a subquery {', '.join(shadows)}, as models are called; name it otherwise")
+    return frozenset(named - own)
+
+
+def with_ancestors(models: Models, names: Iterable[str]) -> list[Model]:
+    """The named models and all that they are built from, in order of building."""
+    wanted: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in wanted:
+            wanted.add(name)
+            pending += models[name].depends_on
+    return [model for model in models.in_order if model.name in wanted]

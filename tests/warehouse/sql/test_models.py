@@ -1,0 +1,137 @@
+"""SQL files: what a header must say, and what is found in the SQL itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pulltasks.errors import ModelError
+from pulltasks.warehouse.sql.models import load_models, with_ancestors
+
+HEADER = "-- What it is.\n-- kind: table\n-- grain: one row\n-- example: select 1\n-- key: a\n-- column: a BIGINT | A number.\n"
+
+
+def folder(tmp_path: Path, **files: str) -> Path:
+    for layer in ("staging", "marts", "reports", "checks"):
+        (tmp_path / layer).mkdir()
+    for name, text in files.items():
+        layer = {"stg": "staging", "dim": "marts", "fct": "marts", "rpt": "reports"}.get(name[:3], "checks")
+        (tmp_path / layer / f"{name}.sql").write_text(text)
+    return tmp_path
+
+
+def test_models_come_in_an_order_in_which_they_can_be_built() -> None:
+    models = load_models()
+    seen: set[str] = set()
+    for model in models.in_order:
+        assert model.depends_on <= seen
+        seen.add(model.name)
+
+
+def test_only_reports_read_reports() -> None:
+    models = load_models()
+    read = {(model.layer, name) for model in models.in_order for name in model.depends_on | model.reads_before}
+    read |= {("checks", name) for check in models.checks for name in re.findall(r"\brpt_\w+", check.sql)}
+    assert {layer for layer, name in read if name.startswith("rpt_")} == {"reports"}
+
+
+def test_dependencies_are_those_of_the_sql_and_not_its_own_names() -> None:
+    model = load_models()["dim_pull_tasks"]
+    assert model.depends_on == {"stg_captures", "stg_listed_tasks", "stg_moved_tasks", "stg_pull_tasks"}
+    assert model.reads_before == {"dim_pull_tasks"}
+    assert model.sources == {"tidy.build"}
+
+
+def test_ancestors_are_all_that_a_model_is_built_from() -> None:
+    names = [model.name for model in with_ancestors(load_models(), ["dim_targets"])]
+    assert names == ["stg_captures", "dim_targets"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("dim_a", HEADER + "select 1 as a from nowhere", "reads nowhere, which no file in sql/ makes"),
+        ("dim_a", HEADER + "select 1 as a from tidy.nowhere", "reads tidy.nowhere"),
+        ("dim_a", HEADER + "select 1 as a from read_parquet('x')", "reads read_parquet, which no file in sql/ makes"),
+        (
+            "dim_a",
+            HEADER + "with dim_b as (select 1 as a) select a from dim_b",
+            "calls a subquery dim_b, as models are called",
+        ),
+        ("dim_a", HEADER + "create table x as select 1", "a model is one select"),
+        ("dim_a", HEADER + "select from from", "dim_a.sql"),
+        ("dim_a", HEADER.replace("-- What it is.\n", "") + "select 1 as a", "must begin with a description"),
+        ("dim_a", HEADER.replace("-- grain: one row\n", "") + "select 1 as a", "one line '-- grain: …'"),
+        ("dim_a", HEADER.replace("table", "cube") + "select 1 as a", "kind is 'cube'"),
+        ("dim_a", HEADER.replace("| A number.", "") + "select 1 as a", "name TYPE | description"),
+        ("dim_a", HEADER.replace("key: a", "key: b") + "select 1 as a", "names b, which is no column"),
+        ("assert_a", "select 1", "must say what the check means"),
+        ("assert_a", "-- It holds.\n-- chek: a\nselect 1", "assert_a.sql:2: 'chek' is no key here"),
+        (
+            "dim_a",
+            HEADER + "-- chek: a > 0\nselect 1 as a",
+            "dim_a.sql:7: 'chek' is no key of a header; there are argument",
+        ),
+        ("dim_a", "-- grian: x\n" + HEADER + "select 1 as a", "dim_a.sql:1: 'grian' is no key of a header"),
+        ("dim_a", HEADER + "-- Check: a > 0\nselect 1 as a", "dim_a.sql:7: 'Check' is no key of a header"),
+        ("dim_a", HEADER + "-- check a > 0\nselect 1 as a", "dim_a.sql:7: '-- check a > 0' is not of the form"),
+        ("dim_a", HEADER + "--\n-- check: a > 0\nselect 1 as a", "dim_a.sql:7: '-- ' is not of the form"),
+        ("dim_a", HEADER + "-- kind: view\nselect 1 as a", "dim_a.sql:7: the header says '-- kind: …' twice"),
+        ("dim_a", HEADER + "-- check: a > 0\n-- check: a > 0\nselect 1 as a", "says '-- check: a > 0' twice"),
+        ("dim_a", HEADER + "-- column: a BIGINT | Another.\nselect 1 as a", "describes the column a twice"),
+        (
+            "dim_a",
+            HEADER + "-- parts: days\nselect 1 as a",
+            "parts is 'days'; it can be tasks, or a model that it reads",
+        ),
+        (
+            "dim_a",
+            HEADER + "-- parts: stg_b\nselect a from stg_b",
+            "a table cannot be built in the parts of another model, as it holds no past",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, name: str, text: str, words: str) -> None:
+    files = {name: text} if name.startswith("dim") else {"dim_b": HEADER + "select 1 as a", name: text}
+    with pytest.raises(ModelError, match="(?s).*" + re.escape(words)):
+        load_models(folder(tmp_path, **files))
+
+
+def test_a_name_that_does_not_tell_its_layer_is_refused(tmp_path: Path) -> None:
+    place = folder(tmp_path)
+    (place / "marts" / "things.sql").write_text(HEADER + "select 1 as a")
+    with pytest.raises(ModelError, match="begins with"):
+        load_models(place)
+
+
+def test_models_that_read_each_other_are_refused(tmp_path: Path) -> None:
+    files = {"dim_a": HEADER + "select a from dim_b", "dim_b": HEADER + "select a from dim_a"}
+    with pytest.raises(ModelError, match="in a circle"):
+        load_models(folder(tmp_path, **files))
+
+
+def test_a_comment_below_the_header_is_no_part_of_it(tmp_path: Path) -> None:
+    text = HEADER + "\n-- check: a > 1\n-- kind: view\nselect\n    -- check: a > 2\n    1 as a"
+    model = load_models(folder(tmp_path, dim_a=text))["dim_a"]
+    assert (model.kind.name, model.checks) == ("table", ())
+
+
+# Columns of the staged tasks whose change another compared column tells: keys, what is derived, the hash of all.
+TOLD_BY_OTHERS = {
+    "project_id", "region", "task_id", "content_hash", "hidden_fingerprint",
+    "create_time_raw", "start_time_raw", "end_time_raw",  # masked whole: `other` tells
+    "destination", "destination_host", "destination_fingerprint",  # of domain, app_name, stream_name, destination_url
+    "destination_url_fingerprint", "push_args_fingerprint", "callback_url_fingerprint", "extra_fingerprint",
+    "callback_host", "source_hosts", "backup_source_hosts", "source_fingerprints", "backup_source_fingerprints",
+    "callback_events_specified",  # null or not of callback_events
+}  # fmt: skip
+
+
+def test_a_field_of_a_task_that_the_list_of_compared_fields_forgets_is_noticed() -> None:
+    models = load_models()
+    compared = set(re.findall(r"'field': '(\w+)'", models["fct_pull_task_changes"].sql)) - {"other"}
+    staged = {column.name for column in models["stg_pull_tasks"].columns}
+    assert compared | TOLD_BY_OTHERS == staged
+    assert not compared & TOLD_BY_OTHERS

@@ -1,0 +1,287 @@
+"""The command line and Dagster do the same: in ten situations they leave the same lake, rows, words and alarms."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+import dagster as dg
+from conftest import BEIJING, SINGAPORE, Desk, copied
+from dagster_runs import definitions, failure_of, run_day
+from log_lines import without_log
+from pulltasks.cli import main as cli
+from pulltasks.lake.manifests import stale_dates
+from pulltasks.lake.parquet import TidyWriter
+from pulltasks.run.order import compact, snapshot
+from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.warehouse.read.published import open_published
+from webhook_server import Webhook, listening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Dagster's own code warns on its own.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+LATE = date(2026, 10, 29)
+BEFORE = (date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 1))
+DAY = date(2026, 11, 2)
+# Columns that differ from run to run, whoever drives it.
+VOLATILE = re.compile(
+    r"capture_id|_at$|request_id|built|build_id|sha256|message|rules|words|duration_seconds|run_id|verb"
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Three days, the month of the first two closed; so many tasks that losing them is doubted."""
+    sandbox = Sandbox((replace(BEIJING, task_count=60), replace(SINGAPORE, task_count=5)))
+    with serving(sandbox) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
+        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
+        desk = Desk(sandbox, url, tmp_path_factory.mktemp("prepared"), sandbox.places)
+        for day in BEFORE:
+            snapshot(desk.settings, day, desk.clock, simulated=True)
+        compact(desk.settings, DAY)
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def late(made_once) -> Iterator[Path]:
+    """The raw files of a day before these."""
+    with made_once(LATE) as desk:
+        yield desk.lake.targets_file(LATE).parent
+
+
+@dataclass
+class Situation:
+    """What a situation is made with."""
+
+    desk: Desk
+    patch: pytest.MonkeyPatch
+    late: Path
+    stack: ExitStack
+
+
+def all_well(_: Situation) -> None:
+    """Nothing is wrong."""
+
+
+def refused(situation: Situation) -> None:
+    situation.patch.setenv("HUAWEICLOUD_SDK_SK", "wrong")
+
+
+def incomplete(situation: Situation) -> None:
+    situation.desk.sandbox.faults[SINGAPORE.project_id, None] = "capped"
+    situation.desk.sandbox.faults[BEIJING.project_id, None] = "unavailable"
+
+
+def held(situation: Situation) -> None:
+    """A target shows three of its tasks, and says that these are all."""
+    rows = situation.desk.sandbox._rows
+    situation.patch.setattr(
+        situation.desk.sandbox,
+        "_rows",
+        lambda place, day: rows(place, day)[: 3 if place.project_id == BEIJING.project_id else None],
+    )
+
+
+def out_of_time(situation: Situation) -> None:
+    situation.desk.extra = "max_run_minutes = 0.01\n" + situation.desk.extra
+    situation.patch.setattr(situation.desk.sandbox, "latency_seconds", 2)
+
+
+def a_damaged_earlier_day(situation: Situation) -> None:
+    lake = situation.desk.lake
+    raw = lake.raw_file(BEFORE[-1], BEIJING.project_id, BEIJING.region)
+    raw.write_bytes(raw.read_bytes()[:-9])
+    lake.manifest_file(BEFORE[-1]).unlink()
+
+
+def a_closed_month_reopened(situation: Situation) -> None:
+    shutil.copytree(situation.late, situation.desk.lake.raw / situation.late.name)
+
+
+def a_page_that_cannot_be_written(situation: Situation) -> None:
+    situation.desk.lake.dashboard.unlink(missing_ok=True)
+    situation.desk.lake.dashboard.mkdir(parents=True)
+
+
+def a_full_disk(situation: Situation) -> None:
+    def full(_: TidyWriter) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    situation.patch.setattr(TidyWriter, "finish", full)
+
+
+def a_lock_that_is_held(situation: Situation) -> None:
+    situation.stack.enter_context(situation.desk.lake.lock())
+
+
+SITUATIONS = [refused]
+# Likewise, with the long simulations.
+OTHERS = [
+    a_damaged_earlier_day,
+    a_page_that_cannot_be_written,
+    all_well,
+    incomplete,
+    held,
+    out_of_time,
+    a_closed_month_reopened,
+    a_full_disk,
+    a_lock_that_is_held,
+]
+
+
+@dataclass
+class Left:
+    """What a run left: whether it was well, files, rows, what was said, alarms."""
+
+    is_well: bool
+    files: list[str]
+    stale: list[date]
+    months: list[date]
+    tables: dict[str, list]
+    said: str
+    alarms: set[tuple]
+
+
+@contextmanager
+def made(
+    situation: Callable[[Situation], None], prepared: Desk, folder: Path, late: Path
+) -> Iterator[tuple[Desk, Webhook]]:
+    """A desk in a situation of its own, and the webhook that its alarms go to."""
+    folder.mkdir()
+    desk = copied(prepared, folder)
+    desk.extra = "[dashboard]\nenabled = true\n"
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch, listening() as webhook:
+        patch.setenv("PULLTASKS_ALERTS__WEBHOOK", webhook.address)
+        situation(Situation(desk, patch, late, stack))
+        try:
+            yield desk, webhook
+        finally:
+            desk.sandbox.faults.clear()
+
+
+def left(desk: Desk, webhook: Webhook, said: str, *, is_well: bool) -> Left:
+    lake = desk.lake
+    files = [path.relative_to(lake.root) for path in lake.root.rglob("*") if path.is_file()]
+    builds = [path for path in files if path.parts[0] in {"warehouse", "bases"}]
+    with open_published(lake) as connection:
+        columns = connection.execute(
+            "select table_name, column_name from duckdb_columns() where database_name = current_database() "
+            "and not internal order by all"
+        ).fetchall()
+        tables: dict[str, list] = {}
+        for table, column in columns:
+            tables.setdefault(table, []).extend([] if VOLATILE.search(column) else [f'"{column}"'])
+        rows = {
+            table: connection.execute(f"select {', '.join(names)} from {table} order by all").fetchall()
+            for table, names in tables.items()
+            if names
+        }
+    return Left(
+        is_well=is_well,
+        files=sorted([str(path) for path in files if path not in builds]),
+        stale=stale_dates(lake),
+        months=lake.compacted_months(),
+        tables=rows,
+        said=said,
+        alarms={
+            (alert["kind"], str(alert["target"]), alert["snapshot_date"], without_requests(alert["text"], lake.root))
+            for message in webhook.messages
+            for alert in message["alerts"]
+        },
+    )
+
+
+def without_requests(text: str, root: Path) -> str:
+    """A text without what differs from run to run."""
+    return re.sub(r", request [0-9a-f-]+|[0-9.]+ h\b|\d\d:\d\d", "…", text).replace(str(root), "LAKE")
+
+
+def by_command(desk: Desk, webhook: Webhook, capfd: pytest.CaptureFixture[str]) -> Left:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            sys,
+            "argv",
+            ["pulltasks", "snapshot", "--simulated-date", str(DAY), "--config", str(desk.config_file)],
+        )
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    out, err = capfd.readouterr()
+    said = f"{out}\n{without_log(err)}"
+    return left(desk, webhook, without_requests(said, desk.lake.root), is_well=ended.value.code == 0)
+
+
+def by_dagster(desk: Desk, webhook: Webhook, instance: dg.DagsterInstance) -> Left:
+    result = run_day(desk, DAY, instance=instance)
+    said = [entry.user_message for entry in instance.all_logs(result.run_id) if entry.level == 30]
+    said += [] if result.success else [failure_of(result).message]
+    name = "alert_on_success" if result.success else "alert_on_failure"
+    (ended,) = [
+        event
+        for event in (entry.dagster_event for entry in instance.all_logs(result.run_id))
+        if event and event.event_type in {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS}
+    ]
+    context = dg.build_run_status_sensor_context(
+        sensor_name=name,
+        dagster_event=ended,
+        dagster_instance=instance,
+        dagster_run=instance.get_run_by_id(result.run_id),
+    )
+    definitions(desk).resolve_sensor_def(name)(context if result.success else context.for_run_failure())
+    return left(desk, webhook, without_requests("\n".join(said), desk.lake.root), is_well=result.success)
+
+
+def sentences(said: str) -> set[str]:
+    """What was said beside tables and what was published: the part of each line behind the names of targets."""
+    found = set()
+    for line in said.splitlines():
+        text = line.strip().removeprefix("pulltasks: ").removeprefix("warning: ")
+        text = re.sub(r"^(?:[^:]*: )?(?:failed|incomplete|held|missing) \(\w+\): ", "", text)
+        text = re.sub(r"^(?:\d+ targets|\S+ \(\w+/[\w-]+\)): ", "", text)
+        if not re.match(r"published |the page is |$", text):
+            found.add(text)
+    return found
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [*SITUATIONS, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)],
+    ids=lambda each: each.__name__,
+)
+def test_both_leave_the_same(
+    situation: Callable[[Situation], None], prepared: Desk, late: Path, tmp_path: Path, capfd
+) -> None:
+    with made(situation, prepared, tmp_path / "command", late) as (desk, webhook):
+        command = by_command(desk, webhook, capfd)
+    with (
+        made(situation, prepared, tmp_path / "dagster", late) as (desk, webhook),
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        dagster = by_dagster(desk, webhook, instance)
+    assert dagster.is_well == command.is_well == (situation in {all_well, a_closed_month_reopened})
+    assert dagster.files == command.files
+    assert (dagster.stale, dagster.months) == (command.stale, command.months)
+    assert dagster.tables == command.tables
+    assert dagster.alarms == command.alarms
+    assert bool(command.alarms) == (not command.is_well)
+    if not command.is_well:
+        heard = sentences(command.said)
+        assert sentences(dagster.said) - heard == set()
+        table = re.compile(r"[─╷╵│━]|\s{2,}")
+        assert {text for text in heard if not table.search(text)} - sentences(dagster.said) == set()
