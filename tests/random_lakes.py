@@ -13,7 +13,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pulltasks.lake.lake import LATEST, TABLE_FILE, sha256_of
+from pulltasks.lake.files import sha256_of
+from pulltasks.lake.paths import LATEST, TABLE_FILE
 from pulltasks.warehouse.build.open_tables import Latest, OpenTable, TableColumn, described
 from pulltasks.warehouse.sql.meta import META_BUILD, META_RUNS
 from pulltasks.warehouse.sql.models import load_models

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pulltasks.lake.lake import sha256_of
+from pulltasks.lake.files import sha256_of
 from pulltasks.lake.manifests import FileEntry, Manifest
 from pulltasks.tables import SCHEMA_VERSION, TABLES
 

@@ -141,7 +141,9 @@ def test_the_environment_is_read_in_config_only(path: Path) -> None:
 def test_the_clock_is_read_at_the_edges_only(path: Path) -> None:
     edges = {
         "pipelines/pulltasks/__init__.py",
-        "pipelines/pulltasks/cli/main.py",
+        "pipelines/pulltasks/cli/account.py",
+        "pipelines/pulltasks/cli/reads.py",
+        "pipelines/pulltasks/cli/runs.py",
         "pipelines/pulltasks/cli/ending.py",
         "pipelines/pulltasks/cli/options.py",
         "pipelines/pulltasks/sandbox/server.py",

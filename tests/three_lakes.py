@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pulltasks.config import from_environment
-from pulltasks.lake.lake import TABLE_FILE, Lake, sha256_of
+from pulltasks.lake.files import sha256_of
+from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.normalise import normalise_day
+from pulltasks.lake.paths import TABLE_FILE
 from pulltasks.lake.redaction_key import KEY_BYTES
 from pulltasks.lake.run_log import RunLine, add_run
 from pulltasks.sandbox.archive import write_archive

@@ -17,7 +17,8 @@ from pulltasks.backup import backup as module
 from pulltasks.backup.state import Owner, State, read_state
 from pulltasks.backup.verify import verify_backup
 from pulltasks.errors import BackupError
-from pulltasks.lake.compaction import clear_compacted_days, compact_month, forget_day
+from pulltasks.lake.compaction import clear_compacted_days, compact_month
+from pulltasks.lake.retention import forget_day
 from pulltasks.run.order import compact, snapshot
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import BEIJING, SINGAPORE, Desk, write_config
-from pulltasks.cli import main as cli
+from pulltasks.cli.account import SANDBOX_FAULTS
 from pulltasks.run.report import once
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import FAULTS, AccessKey, Sandbox, serving
@@ -431,7 +431,7 @@ def test_the_sandbox_says_how_to_use_it_and_serves_until_it_is_stopped(tmp_path:
 
 
 def test_the_faults_in_the_help_are_those_of_the_sandbox() -> None:
-    assert ", ".join(FAULTS) == cli.SANDBOX_FAULTS
+    assert ", ".join(FAULTS) == SANDBOX_FAULTS
 
 
 @pytest.mark.parametrize("fault", ["nothing", "0001=nothing", "0001@someday=forbidden"])

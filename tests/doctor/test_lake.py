@@ -15,7 +15,7 @@ import pytest
 from conftest import SMALL_DAYS, Desk, copied
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import PRIVATE_FILE
+from pulltasks.lake.files import PRIVATE_FILE
 from pulltasks.lake.redaction_key import read_key, read_or_make_key
 from raw_files import day_moved
 

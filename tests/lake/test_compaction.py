@@ -19,7 +19,7 @@ from conftest import BEIJING, SINGAPORE, Desk, write_config
 from history import contents
 from pulltasks.errors import LakeError
 from pulltasks.lake import compaction
-from pulltasks.lake.lake import sha256_of
+from pulltasks.lake.files import sha256_of
 from pulltasks.lake.manifests import read_manifest, stale_dates
 from pulltasks.lake.tidy import open_tidy
 from pulltasks.run.order import compact, rebuild, snapshot

@@ -12,7 +12,8 @@ import pytest
 from conftest import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from history import contents
 from pulltasks.lake.compaction import compact_month
-from pulltasks.lake.lake import Lake, sha256_of
+from pulltasks.lake.files import sha256_of
+from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_manifest, stale_dates
 from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import snapshot

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import sha256_of
+from pulltasks.lake.files import sha256_of
 from pulltasks.lake.manifests import read_manifest, read_month_manifest
 from pulltasks.lake.raw import read_capture_id
 

@@ -14,7 +14,7 @@ import msgspec
 from pulltasks.backup.rclone import rclone_for
 from pulltasks.backup.state import OWNER, Owner, lake_id, read_owner, read_state, write_owner, write_state
 from pulltasks.errors import BackupError
-from pulltasks.lake.lake import LATEST
+from pulltasks.lake.paths import LATEST
 
 if TYPE_CHECKING:
     from pathlib import Path

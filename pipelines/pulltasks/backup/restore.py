@@ -18,7 +18,7 @@ from pulltasks.backup.state import FILES, REPLACED, State, read_owner, write_sta
 from pulltasks.errors import BackupError, LakeError
 from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import damaged_months, discard_damaged_month
-from pulltasks.lake.lake import PUBLIC_FILE, PUBLIC_FOLDER
+from pulltasks.lake.files import PUBLIC_FILE, PUBLIC_FOLDER
 from pulltasks.lake.manifests import read_if_valid
 from pulltasks.lake.normalise import normalise_days
 

@@ -20,7 +20,7 @@ import typer
 
 from pulltasks.cli.output import Format, text
 from pulltasks.errors import QueryRefused
-from pulltasks.lake.lake import PRIVATE_FILE
+from pulltasks.lake.files import PRIVATE_FILE
 from pulltasks.outside_text import visible
 from pulltasks.sql_literals import escaped
 from pulltasks.warehouse.read.confined import one_select, open_confined

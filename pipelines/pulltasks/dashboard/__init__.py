@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from pulltasks.dashboard.contents import read_contents
 from pulltasks.dashboard.render import render
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import EXPOSED, PUBLIC_FILE, Lake
+from pulltasks.lake.files import PUBLIC_FILE
+from pulltasks.lake.lake import Lake
+from pulltasks.lake.paths import EXPOSED
 from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from pulltasks.doctor.targets import Finding, Report
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import PRIVATE_FILE, PRIVATE_FOLDER, Lake
+from pulltasks.lake.files import PRIVATE_FILE, PRIVATE_FOLDER
+from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid, read_raw_state
 from pulltasks.lake.redaction_key import read_key
 from pulltasks.lake.strays import days_with_raw

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from pulltasks.errors import FleetError, NotReadable
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import LATEST, PATTERN, TABLE_FILE, TABLES_OF_VERSION
+from pulltasks.lake.paths import LATEST, PATTERN, TABLE_FILE, TABLES_OF_VERSION
 from pulltasks.warehouse.build.open_tables import Latest, described
 from pulltasks.warehouse.sql.models import load_models
 

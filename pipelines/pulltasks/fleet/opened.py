@@ -17,7 +17,8 @@ import duckdb
 from pulltasks.errors import FleetError
 from pulltasks.fleet.lakes import Bucket, Folder
 from pulltasks.fleet.statements import rows_of, statements, tables_read
-from pulltasks.lake.lake import TABLE_FILE, sha256_of
+from pulltasks.lake.files import sha256_of
+from pulltasks.lake.paths import TABLE_FILE
 from pulltasks.warehouse.read.warehouse import Warehouse
 
 if TYPE_CHECKING:

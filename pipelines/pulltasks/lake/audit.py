@@ -14,18 +14,21 @@ import duckdb
 
 from pulltasks import tables
 from pulltasks.errors import LakeError
-from pulltasks.lake.compaction import check_file, damaged_months, discard_damaged_month, write_json
-from pulltasks.lake.lake import month_of, sha256_of
+from pulltasks.lake.compaction import damaged_months, discard_damaged_month
+from pulltasks.lake.files import sha256_of
 from pulltasks.lake.manifests import (
     FileEntry,
     Manifest,
     MonthManifest,
+    check_file,
     read_if_valid,
     read_manifest,
     read_month_if_valid,
     read_month_manifest,
+    write_json,
 )
 from pulltasks.lake.normalise import normalise_days
+from pulltasks.lake.paths import month_of
 from pulltasks.lake.strays import has_raw
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.lazily import pa, pq

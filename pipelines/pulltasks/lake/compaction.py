@@ -1,7 +1,7 @@
 """Closed months: the tidy files of a month's days into one sorted file a table, and back when a day changes.
 
-Lives here: writing, proving and opening a month, taking away what it replaces, how long raw files are kept.
-Does not live here: where files lie (lake), how a day is made (normalise), when it is done (run.order, assets).
+Lives here: writing, proving and opening a month, removing what it replaces.
+Does not live here: how a day is made (normalise), when it is done (run.order, assets), what is removed (retention).
 
 A month's manifest is written last; while it is there its files stand for those of the days, which only the next run
 takes away. So whoever listed files before finds them still. A month is opened again by writing its days back first.
@@ -9,10 +9,8 @@ takes away. So whoever listed files before finds them still. A month is opened a
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -20,24 +18,28 @@ import msgspec
 
 from pulltasks import tables
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import month_of, sha256_of, sync
+from pulltasks.lake.files import sha256_of, sync
 from pulltasks.lake.manifests import (
     FileEntry,
     Manifest,
     MonthManifest,
+    check_file,
     read_if_valid,
     read_manifest,
     read_month_if_valid,
     read_month_manifest,
     stale_dates,
+    write_json,
 )
 from pulltasks.lake.parquet import ROW_GROUP_ROWS, TidyWriter
-from pulltasks.lake.strays import days_with_raw, has_raw
+from pulltasks.lake.paths import month_of
+from pulltasks.lake.strays import has_raw
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.lazily import pa
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
@@ -137,7 +139,7 @@ def clear_compacted_days(lake: Lake) -> None:
                 sync(path.parent)
             continue
         for folder in leftovers:
-            _take_away(lake, folder)
+            lake.take_away(folder)
 
 
 def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
@@ -172,76 +174,6 @@ def discard_damaged_month(lake: Lake, month: date) -> list[date]:
 def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
     files = {lake.tidy / entry.file: entry.sha256 for entry in manifest.tables.values()}
     return all(path.is_file() and sha256_of(path) == expected for path, expected in files.items())
-
-
-def remove_old_raw(
-    lake: Lake, settings: LakeSettings, today: date, held: Collection[date] | None = None
-) -> tuple[list[date], list[date]]:
-    """Remove raw files older than `keep_raw_days`, of days whose tables are sound.
-
-    Age is counted from the newest day that has come: a day that a wrong clock wrote makes nothing old.
-
-    Args:
-        lake: the caller holds its lock.
-        settings: how long raw files are kept.
-        today: the day that ages are counted to.
-        held: days that a good backup holds, of which alone files are removed; None where no backup is wanted.
-
-    Returns:
-        The days whose raw files were removed, and the days that keep them, as they are needed to mend a damaged table.
-    """
-    dates = lake.tidy_dates()
-    come = [day for day in dates if day <= today]
-    if settings.keep_raw_days is None or not come:
-        return [], []
-    horizon = come[-1] - timedelta(days=settings.keep_raw_days)
-    valid = set(dates) - set(stale_dates(lake))
-    old = [day for day in days_with_raw(lake) if day <= horizon and day in valid and (held is None or day in held)]
-    damaged = set(damaged_months(lake, {month_of(day) for day in old}))
-    needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
-    removed = [day for day in old if day not in needed]
-    for day in removed:
-        _take_away(lake, lake.targets_file(day).parent)
-    return removed, needed
-
-
-def forget_day(lake: Lake, day: date) -> Path:
-    """Move a day's raw and tidy files out of the way, its manifest first; returns the folder that holds them now.
-
-    A month that was closed is opened for it.
-    """
-    open_month(lake, month_of(day))
-    number = 1 + sum(1 for _ in lake.forgotten.glob(f"{day}-*"))
-    folder = lake.forgotten / f"{day}-{number}"
-    for path in (
-        lake.manifest_file(day),
-        *(lake.tidy_file(table.name, day).parent for table in tables.TABLES),
-        lake.targets_file(day).parent,
-    ):
-        if path.exists():
-            lake.move(path, folder / path.relative_to(lake.root))
-    return folder
-
-
-def _is_sound(lake: Lake, day: date) -> bool:
-    """Whether a day's own files, if it has any, are those that its manifest names."""
-    try:
-        entries = read_manifest(lake.manifest_file(day)).tables
-        for table in tables.TABLES if not lake.is_compacted(day) else ():
-            check_file(lake.tidy_file(table.name, day), entries[table.name], "")
-    except LakeError:
-        return False
-    return True
-
-
-def check_file(path: Path, entry: FileEntry, advice: str) -> None:
-    """Make sure that a tidy file is the one that its manifest names.
-
-    Raises:
-        LakeError: with what can be done.
-    """
-    if not path.is_file() or sha256_of(path) != entry.sha256:
-        raise LakeError(f"{path}: is not what its manifest names; {advice}")
 
 
 def _month_order(table: tables.Table) -> Sequence[str]:
@@ -304,17 +236,3 @@ def _entry(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
         bytes=writer.path.stat().st_size,
         sha256=sha256_of(writer.path),
     )
-
-
-def write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
-    """Write a manifest, whole or not at all."""
-    with lake.writing(path) as unfinished:
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
-
-
-def _take_away(lake: Lake, folder: Path) -> None:
-    """Remove a folder, in one step for readers."""
-    doomed = lake.unfinished("--".join(folder.parts[-3:]))
-    folder.rename(doomed)
-    sync(folder.parent)
-    shutil.rmtree(doomed)

@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pulltasks.lake.lake import PRIVATE_FILE, PRIVATE_FOLDER
+from pulltasks.lake.files import PRIVATE_FILE, PRIVATE_FOLDER
 from pulltasks.masking import mask_words, scrub
 
 if TYPE_CHECKING:

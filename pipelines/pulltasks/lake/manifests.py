@@ -14,7 +14,8 @@ import msgspec
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import month_of, sha256_of
+from pulltasks.lake.files import sha256_of
+from pulltasks.lake.paths import month_of
 from pulltasks.lake.strays import Stray, read_raw_day
 from pulltasks.lazily import pa, pq
 from pulltasks.tables import CAPTURES
@@ -216,3 +217,19 @@ def _captures_are_those_there(lake: Lake, manifest: Manifest, raw: RawDay) -> bo
         header is None or header.capture_id == made_of.get(lake.target_of(path))
         for path, header in raw.captures.items()
     )
+
+
+def check_file(path: Path, entry: FileEntry, advice: str) -> None:
+    """Make sure that a tidy file is the one that its manifest names.
+
+    Raises:
+        LakeError: with what can be done.
+    """
+    if not path.is_file() or sha256_of(path) != entry.sha256:
+        raise LakeError(f"{path}: is not what its manifest names; {advice}")
+
+
+def write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
+    """Write a manifest, whole or not at all."""
+    with lake.writing(path) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from pulltasks import tables
 from pulltasks.errors import UNEXPECTED, LakeError, reraise
-from pulltasks.lake.compaction import check_file, open_month, write_json
-from pulltasks.lake.lake import month_of, sha256_of, sync
-from pulltasks.lake.manifests import FileEntry, Manifest, RawSource, Sources, read_if_valid
+from pulltasks.lake.compaction import open_month
+from pulltasks.lake.files import sha256_of, sync
+from pulltasks.lake.manifests import FileEntry, Manifest, RawSource, Sources, check_file, read_if_valid, write_json
 from pulltasks.lake.parquet import TidyWriter
+from pulltasks.lake.paths import month_of
 from pulltasks.lake.raw import TargetLine
 from pulltasks.lake.rows import failed_target, tidy_target
 from pulltasks.lake.strays import Stray, read_own_capture, read_own_targets, read_raw_day, stream_own_capture

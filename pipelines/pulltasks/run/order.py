@@ -16,14 +16,9 @@ from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
 from pulltasks.huawei.refusals import PERSISTENT
 from pulltasks.lake.audit import repair_manifests
-from pulltasks.lake.compaction import (
-    clear_compacted_days,
-    compact_month,
-    forget_day,
-    months_to_compact,
-    remove_old_raw,
-)
+from pulltasks.lake.compaction import clear_compacted_days, compact_month, months_to_compact
 from pulltasks.lake.lake import Lake
+from pulltasks.lake.retention import forget_day, remove_old_raw
 from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
 from pulltasks.run.steps import EVERYTHING, Captured, CaptureOptions, Kept, Silent, Skipped, Tidied, opened
 from pulltasks.warehouse.build.builds import remove_all_builds

@@ -20,9 +20,10 @@ from pulltasks.errors import ConfigError, LakeError
 from pulltasks.lake.audit import audit_days, repair_manifests
 from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, discard_damaged_month
 from pulltasks.lake.error_reports import reporter
-from pulltasks.lake.lake import Lake, month_of
+from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_if_valid, read_raw_state, stale_dates
 from pulltasks.lake.normalise import normalise_days
+from pulltasks.lake.paths import month_of
 from pulltasks.lake.run_log import RunLine, add_run
 from pulltasks.warehouse.build.plan import plan_build
 from pulltasks.warehouse.build.publish import build_steps

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import SMALL_DAYS, Desk, copied
-from pulltasks.lake.lake import KEPT_VERSIONS, LATEST, TABLES_OF_VERSION, sha256_of
+from pulltasks.lake.files import sha256_of
+from pulltasks.lake.paths import KEPT_VERSIONS, LATEST, TABLES_OF_VERSION
 from pulltasks.run.order import forget, snapshot
 from pulltasks.warehouse.build.open_tables import LEFT_OUT, read_latest, write_tables
 from pulltasks.warehouse.read.published import open_published

@@ -18,7 +18,7 @@ from conftest import BEIJING, DAYS, SINGAPORE, Desk
 from plain_service import PlainService, listing, serving_plainly
 from pulltasks import open_warehouse
 from pulltasks.errors import LakeError, ModelError, NoWarehouse
-from pulltasks.lake.lake import sha256_of
+from pulltasks.lake.files import sha256_of
 from pulltasks.lake.manifests import read_manifest
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.tidy import open_tidy

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pulltasks.lake.lake import EXPOSED
+from pulltasks.lake.paths import EXPOSED
 from pulltasks.sql_literals import escaped
 from pulltasks.warehouse.sql.meta import META_BUILD, META_INPUTS
 

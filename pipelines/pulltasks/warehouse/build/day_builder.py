@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from pulltasks.errors import BuildOutOfMemory, LakeError, ModelError
-from pulltasks.lake.compaction import check_file
-from pulltasks.lake.lake import month_of
-from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_manifest
+from pulltasks.lake.manifests import check_file, read_if_valid, read_manifest, read_month_manifest
+from pulltasks.lake.paths import month_of
 from pulltasks.lake.rows import TOO_LARGE
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.masking import scrub

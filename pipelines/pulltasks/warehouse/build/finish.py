@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pulltasks.errors import LakeError
-from pulltasks.lake.lake import EXPOSED, PRIVATE_FILE, PUBLIC_FILE
+from pulltasks.lake.files import PRIVATE_FILE, PUBLIC_FILE
+from pulltasks.lake.paths import EXPOSED
 from pulltasks.lake.run_log import read_runs
 from pulltasks.masking import scrub
 from pulltasks.warehouse.build.builds import retire_builds

@@ -15,7 +15,8 @@ import msgspec
 
 from pulltasks.errors import LakeError, NotReadable
 from pulltasks.json_reading import decode_file
-from pulltasks.lake.lake import EXPOSED, KEPT_VERSIONS, PUBLIC_FILE, TABLE_FILE, TABLES_OF_VERSION, sha256_of
+from pulltasks.lake.files import PUBLIC_FILE, sha256_of
+from pulltasks.lake.paths import EXPOSED, KEPT_VERSIONS, TABLE_FILE, TABLES_OF_VERSION
 from pulltasks.lazily import pa, pq
 from pulltasks.warehouse.read.published import open_file, published_file
 from pulltasks.warehouse.sql.meta import META, META_BUILD, META_RUNS

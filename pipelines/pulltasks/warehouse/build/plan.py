@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pulltasks.errors import NoWarehouse
-from pulltasks.lake.lake import sequence_of, sha256_of
+from pulltasks.lake.files import sha256_of
+from pulltasks.lake.paths import sequence_of
 from pulltasks.lake.redaction_key import read_or_make_key
 from pulltasks.masking import masks_digest
 from pulltasks.warehouse.build.builds import read_builds

@@ -1,0 +1,173 @@
+"""The verbs that read: `status`, `query`, `shell`, `dashboard`.
+
+Lives here: their arguments, what they print.
+Does not live here: what is read (warehouse.read, dashboard), the other verbs (runs, account, lake, fleet).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated
+
+import typer
+
+from pulltasks.cli.ending import fail
+from pulltasks.cli.options import ConfigOption, duration_option, read_settings
+from pulltasks.cli.output import (
+    NOT_COMPLETE,
+    Format,
+    print_age,
+    print_service_messages,
+    print_status,
+    print_status_json,
+)
+
+
+class StatusFormat(StrEnum):
+    """How `status` reports."""
+
+    TEXT = "text"
+    JSON = "json"
+    PROMETHEUS = "prometheus"
+
+
+def status(
+    config: ConfigOption = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option(
+            metavar="26h", help="A line for monitors; exit code 3 if the lake or a target is too old (m, h, d)."
+        ),
+    ] = None,
+    output_format: Annotated[
+        StatusFormat, typer.Option("--format", help="text, or json or prometheus for monitors.")
+    ] = StatusFormat.TEXT,
+    unredacted: Annotated[
+        bool,
+        typer.Option("--unredacted", help="Show the service's own words as well, secrets included; the owner only."),
+    ] = False,
+) -> None:
+    """Show which targets are complete on the newest day; the exit code says whether all are.
+
+    Example: pulltasks status --max-age 26h --format json
+    """
+    from pulltasks.lake.lake import Lake
+    from pulltasks.lake.manners import read_manners
+    from pulltasks.lake.tidy import read_service_messages
+    from pulltasks.settings import Limits
+    from pulltasks.warehouse.read.published import open_published
+    from pulltasks.warehouse.read.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
+
+    allowed = duration_option(max_age, "--max-age")
+    if unredacted and (output_format is not StatusFormat.TEXT or allowed is not None):
+        raise typer.BadParameter(
+            "it goes with the text for people: leave out --format and --max-age", param_hint="--unredacted"
+        )
+    settings = read_settings(config, need_targets=False)
+    now = datetime.now(UTC)
+    limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
+    lake = Lake(settings.lake.root)
+    with open_published(lake) as connection:
+        found = read_status(connection, settings.today(now), now)
+        newest = read_newest_complete(connection)
+        freshness = judge(found, now, limits)
+        if output_format is StatusFormat.PROMETHEUS:
+            from pulltasks.cli.prometheus import metrics, size_of
+            from pulltasks.lake.run_log import read_runs
+
+            last_run = next(reversed(read_runs(lake)), None)
+            name = settings.lake.name or str(lake.root)
+            text = metrics(connection, found, freshness, now, last_run, size_of(lake.root), name)
+    is_good = found.is_complete if allowed is None else freshness.level != "red"
+    if found.is_ahead:
+        typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
+    if output_format is StatusFormat.PROMETHEUS:
+        typer.echo(text, nl=False)
+    elif allowed is not None and output_format is StatusFormat.TEXT:
+        print_age(found, freshness, now, limits)
+    else:
+        manners, damage = read_manners(lake)
+        if damage:
+            typer.echo(damage, err=True)
+        if output_format is StatusFormat.JSON:
+            print_status_json(found, freshness, newest, now, manners, is_good=is_good)
+        else:
+            print_status(found, freshness, now, limits, manners)
+        if unredacted:
+            print_service_messages(found, read_service_messages(lake, found.day))
+    raise typer.Exit(0 if is_good else NOT_COMPLETE)
+
+
+def query(
+    sql: Annotated[
+        str | None,
+        typer.Argument(help="SQL that reads; `show tables` lists what there is; - reads standard input."),
+    ] = None,
+    config: ConfigOption = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the SQL from a file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the rows to a file; .csv, .json and .parquet say how.")
+    ] = None,
+    output_format: Annotated[Format | None, typer.Option("--format", help="How rows are shown.")] = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="CSV for a spreadsheet: it shows every character and runs no cell.")
+    ] = False,
+    all_rows: Annotated[
+        bool, typer.Option("--all", help="On a terminal show all rows, columns and cells whole.")
+    ] = False,
+    unredacted: Annotated[
+        bool,
+        typer.Option("--unredacted", help="Read the tidy tables instead, secrets included; the lake's owner only."),
+    ] = False,
+) -> None:
+    """Ask the warehouse.
+
+    Example: pulltasks query "select target_name, count(*) from dim_pull_tasks where is_current group by all"
+    """
+    import duckdb
+
+    from pulltasks.cli.query import answer, format_of, text_of_query
+    from pulltasks.lake.lake import Lake
+
+    if excel and output_format:
+        fail("--excel and --format: name one of them", 2)
+    lake = Lake(read_settings(config, need_targets=False).lake.root)
+    wanted = Format.EXCEL if excel else format_of(output_format, output)
+    try:
+        answer(lake, text_of_query(sql, file), wanted, unredacted=unredacted, output=output, all_rows=all_rows)
+    except duckdb.Error as error:
+        fail(f"the query failed: {error}", 2)
+
+
+def shell(config: ConfigOption = None) -> None:
+    """Open DuckDB's own shell on the published file, read-only.
+
+    Example: pulltasks shell
+    """
+    from pulltasks.cli.query import shell_command
+    from pulltasks.lake.lake import Lake
+
+    command = shell_command(Lake(read_settings(config, need_targets=False).lake.root))
+    os.execv(command[0], command)  # noqa: S606 - the user asked for that program, and no shell reads its arguments
+
+
+def dashboard(
+    config: ConfigOption = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write the page of what is published, one file that works from disk; print its path.
+
+    Example: pulltasks dashboard --open
+    """
+    from pulltasks.dashboard import write_dashboard_alone
+
+    page = write_dashboard_alone(read_settings(config, need_targets=False))
+    typer.echo(page)
+    if open_it:
+        import webbrowser
+
+        if not webbrowser.open(page.absolute().as_uri()):
+            typer.echo("no browser could be started; open the page in one", err=True)

@@ -1,0 +1,199 @@
+"""The verbs that write: `snapshot`, `rebuild`, `forget`, `compact`.
+
+Lives here: their arguments, what they print.
+Does not live here: what they do (run.order), the other verbs (reads, account, lake, fleet).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pulltasks.cli.ending import alarms, fail, told_after_publishing
+from pulltasks.cli.options import ConfigOption, read_settings, real_clock
+from pulltasks.cli.output import NOT_COMPLETE, Progress, print_captures, print_end, print_not_complete, spans
+
+if TYPE_CHECKING:
+    from pulltasks.cli.log import LogFormat
+    from pulltasks.settings import Settings
+
+
+class LogForm(StrEnum):
+    """How a run logs where no terminal shows its progress."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LogOption = Annotated[
+    LogForm | None,
+    typer.Option("--log-format", help="Log to standard error as text or json, also on a terminal; else text off it."),
+]
+
+
+def _form(log_format: LogForm | None) -> LogFormat | None:
+    return None if log_format is None else log_format.value
+
+
+def snapshot(
+    config: ConfigOption = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The snapshot date; only today is accepted.")
+    ] = None,
+    simulated_date: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="A made-up date; only a sandbox accepts it.")
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="List targets again that are complete today.")] = False,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME or PROJECT_ID/REGION", help="List only this target; may be given several times."),
+    ] = None,
+    accept_drop: Annotated[
+        bool,
+        typer.Option("--accept-drop", help="Let the listing of --target count today, however many tasks it lost."),
+    ] = False,
+    log_format: LogOption = None,
+) -> None:
+    """Capture all targets today, build the tables, publish the warehouse.
+
+    Example: pulltasks snapshot --target event-beijing
+    """
+    from pulltasks.run.order import snapshot as run_snapshot
+
+    if day and simulated_date:
+        fail("--date and --simulated-date: name one of them", 2)
+    if accept_drop and not target:
+        fail("--accept-drop: name the target whose drop is right, with --target", 2)
+    asked = _date(day, "--date")
+    simulated = _date(simulated_date, "--simulated-date")
+    settings = read_settings(config)
+    clock = real_clock()
+    wanted = simulated or asked or settings.today(clock.now())
+    only = _targets(settings, target)
+    with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
+        result = run_snapshot(
+            settings,
+            wanted,
+            clock,
+            refresh=refresh,
+            only=only,
+            accept_drop=(only or ()) if accept_drop else (),
+            simulated=simulated is not None,
+            watcher=progress,
+            tell=failures.append,
+        )
+    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+        print_captures(wanted, result, settings.timezone)
+        print_end(result)
+
+
+def rebuild(
+    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First date, included.")],
+    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last date, included.")],
+    config: ConfigOption = None,
+    log_format: LogOption = None,
+) -> None:
+    """Write past dates again from the raw archive alone, and publish.
+
+    Example: pulltasks rebuild --from 2026-11-01 --to 2026-11-07
+    """
+    from pulltasks.run.order import rebuild as run_rebuild
+
+    begin, end = _date(first, "--from"), _date(last, "--to")
+    if begin is None or end is None or begin > end:
+        fail(f"--from {first} lies after --to {last}", 2)
+    settings = read_settings(config, need_targets=False)
+    with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
+        result = run_rebuild(settings, begin, end, real_clock(), watcher=progress, tell=failures.append)
+    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+        typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
+        if result.days_without_raw:
+            typer.echo(f"left as they are, without raw archive: {', '.join(map(str, result.days_without_raw))}")
+        print_not_complete(result.status)
+        print_end(result)
+
+
+def forget(
+    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="The day that was written wrongly.")],
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only said what would be done.")] = False,
+    for_good: Annotated[
+        bool, typer.Option("--for-good", help="Even if there is no raw archive of the day to make it again from.")
+    ] = False,
+) -> None:
+    """Take a wrong day out of the lake; its files go into lake/forgotten/.
+
+    Example: pulltasks forget --date 2026-11-22 --yes
+    """
+    from pulltasks.run.order import forget as run_forget
+
+    wanted = _date(day, "--date")
+    settings = read_settings(config, need_targets=False)
+    if wanted is None or not yes:
+        fail(
+            f"{wanted} would be taken out of {settings.lake.root} and of all history; its files would go into "
+            "forgotten/ there. Say --yes to do it",
+            2,
+        )
+    with Progress(lambda: datetime.now(UTC)) as progress:
+        found = run_forget(settings, wanted, real_clock(), for_good=for_good, watcher=progress)
+    with told_after_publishing(NOT_COMPLETE if found.troubles else 0):
+        typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
+        for text in found.troubles:
+            typer.echo(text, err=True)
+        if settings.backup.is_set:
+            typer.echo(
+                f"the backup still holds its files, in a folder of {settings.backup.place}/replaced/; to remove them "
+                "for good, delete that folder with the tools of the store"
+            )
+        typer.echo(
+            f"published {found.published}" if found.published else "no day is left, so nothing is published any more"
+        )
+
+
+def compact(config: ConfigOption = None) -> None:
+    """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set.
+
+    Example: pulltasks compact
+    """
+    from pulltasks.run.order import compact as run_compact
+    from pulltasks.run.report import words_of_needed_raw
+
+    settings = read_settings(config, need_targets=False)
+    with Progress(lambda: datetime.now(UTC)) as progress:
+        months, without_raw, needed = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
+    for month in months:
+        typer.echo(
+            f"{month.month:%Y-%m}: {month.days} days, {month.rows} rows, "
+            f"{month.bytes_before / 1e6:.1f} MB -> {month.bytes_after / 1e6:.1f} MB"
+        )
+    if without_raw:
+        typer.echo(f"removed the raw archive of {len(without_raw)} days: {spans(tuple(without_raw))}")
+    if needed:
+        typer.echo(words_of_needed_raw(needed), err=True)
+        raise typer.Exit(NOT_COMPLETE)
+    if not months and not without_raw:
+        typer.echo("nothing to do: every closed month is compacted")
+
+
+def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str]] | None:
+    """The keys of the targets that are named; None stands for all."""
+    if not wanted:
+        return None
+    found = {name: [t.key for t in settings.targets if name in (t.name, "/".join(t.key))] for name in wanted}
+    if unknown := [name for name, keys in found.items() if not keys]:
+        known = ", ".join(t.name or "/".join(t.key) for t in settings.targets)
+        fail(f"--target {', '.join(unknown)}: not in the configuration; its targets are {known}", 2)
+    return {key for keys in found.values() for key in keys}
+
+
+def _date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)

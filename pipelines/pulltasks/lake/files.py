@@ -1,0 +1,192 @@
+"""How files get into a lake: whole or not at all, with their modes, by one writer at a time.
+
+Lives here: folders and modes, atomic replacement, links, the writer's lock, hashes of files.
+Does not live here: where files lie (paths), which are there (lake), what is in them (raw, manifests, …).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from pulltasks.errors import ConfigError, LakeBusy, LakeError
+from pulltasks.file_errors import advice_on, named, naming
+from pulltasks.lake.paths import PATTERN, Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
+# With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
+ALERTS_LOCK_SECONDS = 20
+
+
+class Files(Paths):
+    """A lake to write to; `prepare` and `lock` come first."""
+
+    def prepare(self) -> None:
+        """Make the folders with their modes.
+
+        Raises:
+            ConfigError: when the root cannot be made or written, or its path would be read as a pattern.
+        """
+        for path in (self.root, self.root.resolve()):
+            if strange := PATTERN.search(str(path)):
+                raise ConfigError(
+                    [
+                        f"lake.root: {path} holds {strange[0]!r}, which the database reads as a pattern of other "
+                        "names; name a folder without [ ] * ? and backslash"
+                    ]
+                )
+        try:
+            for folder, mode in (
+                (self.root, PUBLIC_FOLDER),
+                (self.raw, PRIVATE_FOLDER),
+                (self.tidy, PRIVATE_FOLDER),
+                (self.unfinished_folder, PRIVATE_FOLDER),
+                (self.warehouse, PUBLIC_FOLDER),
+            ):
+                if not folder.is_dir():
+                    folder.mkdir(parents=True)
+                    with naming("chmod", folder):
+                        folder.chmod(mode)
+            if not os.access(self.root, os.W_OK):
+                raise PermissionError(13, "no permission to write")
+        except OSError as error:
+            text = f"lake.root: {self.root} cannot be written ({error.strerror}); {advice_on(error)}"
+            raise ConfigError([text]) from None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lake's lock as its only writer; removes unfinished files of earlier writers.
+
+        Raises:
+            LakeBusy: at once, when another process is writing.
+        """
+        lock = FileLock(self.root / ".lock", mode=PRIVATE_FILE)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LakeBusy(
+                f"another run is writing to {self.root}; nothing was touched. Wait until it ends, then run again"
+            ) from None
+        except OSError as error:
+            raise named(error, "lock", self.root / ".lock") from error
+        try:
+            for leftover in entries(self.unfinished_folder):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            yield
+        finally:
+            lock.release()
+
+    def require_whole(self) -> None:
+        """Refuse a lake that is being restored.
+
+        Raises:
+            LakeError: saying how to go on.
+        """
+        if self.restoring.is_file():
+            raise LakeError(
+                f"{self.root}: is being restored from its backup and is not whole; run `pulltasks lake restore` again "
+                "to its end. Nothing was touched"
+            )
+
+    @contextmanager
+    def alerts_lock(self) -> Iterator[None]:
+        """Hold the lock for sending alarms; it is separate, so that a slow webhook delays no run.
+
+        Raises:
+            OSError: when there is no such folder and none can be made, or somebody else holds it for too long.
+        """
+        if not self.alerts.is_dir():
+            self.alerts.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        with FileLock(self.alerts / ".lock", mode=PRIVATE_FILE, timeout=ALERTS_LOCK_SECONDS):
+            yield
+
+    def unfinished(self, name: str) -> Path:
+        """A path for an unfinished file; the next writer removes it if it stays."""
+        return self.unfinished_folder / f"{name}.{os.getpid()}"
+
+    @contextmanager
+    def writing(self, path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[Path]:
+        """Yield a path to write to; on success the file stands at `path`, whole and on disk, else nothing changes."""
+        unfinished = self.unfinished("--".join(path.relative_to(self.root).parts))
+        try:
+            yield unfinished
+            self.put(unfinished, path, mode=mode)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def put(self, source: Path, path: Path, *, mode: int = PRIVATE_FILE) -> None:
+        """Move the finished file `source` to `path` so that a power cut leaves the old or the new one."""
+        folder_mode = PUBLIC_FOLDER if mode == PUBLIC_FILE else PRIVATE_FOLDER
+        self._make_folders(path.parent, folder_mode)
+        with naming("chmod", source):
+            source.chmod(mode)
+        sync(source)
+        with naming("rename", path):
+            source.replace(path)
+        sync(path.parent)
+
+    def move(self, path: Path, to: Path) -> None:
+        """Move a file or a folder within the lake, to where only its owner looks."""
+        self._make_folders(to.parent, PRIVATE_FOLDER)
+        with naming("rename", path):
+            path.replace(to)
+        sync(to.parent)
+        sync(path.parent)
+
+    def take_away(self, folder: Path) -> None:
+        """Remove a folder, in one step for readers."""
+        doomed = self.unfinished("--".join(folder.parts[-3:]))
+        folder.rename(doomed)
+        sync(folder.parent)
+        shutil.rmtree(doomed)
+
+    def link(self, name: str, path: Path) -> None:
+        """Point the link `path` at its neighbour `name`, in one step."""
+        unfinished = self.unfinished(f"link--{path.name}")
+        unfinished.unlink(missing_ok=True)
+        with naming("symlink", path):
+            unfinished.symlink_to(name)
+        with naming("rename", path):
+            unfinished.replace(path)
+        sync(path.parent)
+
+    def _make_folders(self, folder: Path, mode: int) -> None:
+        if folder.is_dir():
+            return
+        self._make_folders(folder.parent, mode)
+        with naming("mkdir", folder):
+            folder.mkdir(exist_ok=True)
+        with naming("chmod", folder):
+            folder.chmod(mode)
+        sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Sync a file or a folder to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with naming("fsync", path):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def entries(folder: Path) -> Iterable[Path]:
+    """Return what a folder holds, in order; nothing where there is no such folder."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []
