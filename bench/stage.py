@@ -17,8 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pulltasks import config
-from pulltasks.capture.targets import Clock, capture_targets
+from pulltasks.capture.day import DayCapture
 from pulltasks.cli.lazy_imports import import_at_need
+from pulltasks.clock import Clock
 from pulltasks.dashboard import write_dashboard
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.pull_tasks import read_page
@@ -64,7 +65,7 @@ async def fetch(settings: config.Settings, tasks: int) -> dict[str, float]:
 def capture(settings: config.Settings, lake: Lake) -> dict[str, float]:
     clock = Clock(now=now, new_id=lambda: str(uuid.uuid4()))
     began = time.process_time()
-    results = asyncio.run(capture_targets(settings, lake, settings.today(now()), clock))
+    results = asyncio.run(DayCapture(settings, lake, settings.today(now()), clock).run())
     spent = time.process_time() - began
     assert all(result.verdict == "complete" for result in results)
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DAYS, Desk, copied
+from desk import DAYS, Desk, copied
 from pulltasks.backup.backup import Backup, Done
 from pulltasks.backup.files import files_of
 from pulltasks.backup.restore import Restored, restore

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import uuid
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 import stamina
 from hypothesis import settings
 
-from pulltasks import config
-from pulltasks.capture.targets import Clock, capture_targets
-from pulltasks.lake.lake import Lake
-from pulltasks.lake.manifests import stale_dates
-from pulltasks.lake.normalise import normalise_day
-from pulltasks.sandbox.data import Place
+from desk import BEIJING, DAYS, RUNS_WITH_GAPS, SINGAPORE, Desk, from_shelf
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
-from pulltasks.warehouse.build.publish import build_and_publish
-from pulltasks.warehouse.sql.models import load_models
-from shelf import Shelf, copy_lake
+from shelf import Shelf
 from webhook_server import Webhook, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
-    from pulltasks.capture.targets import CaptureResult
-    from pulltasks.settings import Settings
 
 pytest_plugins = ("days_built", "pages", "backups")  # the fixtures of some rooms, whose helpers their modules import
 
@@ -39,13 +28,6 @@ pytest_plugins = ("days_built", "pages", "backups")  # the fixtures of some room
 settings.register_profile("default", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile("default")
-
-BEIJING = Place("0123456789abcdef0123456789abcdef", "cn-north-4", 250, name="cn-north-4")
-SINGAPORE = Place("fedcba9876543210fedcba9876543210", "ap-southeast-3", 120, name="ap-southeast-3")
-NAMES = {BEIJING.project_id: "beijing", SINGAPORE.project_id: "singapore"}
-
-DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(7)]
-RUNS_WITH_GAPS = (*DAYS[:3], DAYS[4])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,79 +59,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-
-
-def write_config(folder: Path, url: str, *places: Place, extra: str = "") -> Path:
-    """A configuration for some made-up projects at `url`; `extra` stands before the targets."""
-    targets = "\n".join(
-        f'[[targets]]\nproject_id = "{place.project_id}"\nregion = "{place.region}"\n'
-        f'name = "{NAMES.get(place.project_id, "other")}"\n'
-        for place in places
-    )
-    file = folder / "pulltasks.toml"
-    api = f'[api]\nendpoint = "{url}"\niam_endpoint = "{url}"\nrequests_per_second = 100000\n'
-    file.write_text(f"{api}{extra}\n{targets}", encoding="utf-8")
-    return file
-
-
-@dataclass
-class Desk:
-    """A sandbox, a configuration that points at it, a lake, and the steps of a run at a simulated date."""
-
-    sandbox: Sandbox
-    url: str
-    folder: Path
-    places: tuple[Place, ...]
-    extra: str = ""
-    ids: list[int] = field(default_factory=lambda: [0])
-
-    @property
-    def settings(self) -> Settings:
-        return config.load(write_config(self.folder, self.url, *self.places, extra=self.extra))
-
-    @property
-    def config_file(self) -> Path:
-        return write_config(self.folder, self.url, *self.places, extra=self.extra)
-
-    @property
-    def lake(self) -> Lake:
-        return Lake(self.folder / "lake")
-
-    @property
-    def clock(self) -> Clock:
-        """The real time, as it is signed, and identifiers that count."""
-
-        def new_id() -> str:
-            self.ids[0] += 1
-            return str(uuid.UUID(int=self.ids[0]))
-
-        return Clock(now=lambda: datetime.now(UTC), new_id=new_id)
-
-    def capture(self, day: date, **options: bool) -> list[CaptureResult]:
-        self.lake.prepare()
-        with self.lake.lock():
-            return asyncio.run(capture_targets(self.settings, self.lake, day, self.clock, simulated=True, **options))
-
-    def tidy(self, day: date) -> None:
-        """Capture a day and make its tidy tables, for what needs no warehouse."""
-        self.capture(day)
-        with self.lake.lock():
-            normalise_day(self.lake, day)
-
-    def build(self) -> Path:
-        with self.lake.lock():
-            for day in stale_dates(self.lake):
-                normalise_day(self.lake, day)
-            return build_and_publish(self.lake, load_models(), self.settings.warehouse, datetime.now(UTC))
-
-    def run(self, day: date) -> list[CaptureResult]:
-        results = self.capture(day)
-        self.build()
-        return results
-
-
-# Lakes of `made_once` begin on the first of them: those that begin alike are made of one another.
-SMALL_DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(5)]
 
 
 @pytest.fixture(scope="session")
@@ -185,22 +94,6 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 
     with serving(sandbox) as url:
         yield go
-
-
-def copied(desk: Desk, folder: Path) -> Desk:
-    """The desk with a copy of its lake in another folder."""
-    copy_lake(desk.lake.root, folder / "lake")
-    return replace(desk, folder=folder)
-
-
-def from_shelf(shelf: Shelf, name: Hashable, desk: Desk, make: Callable[[], object]) -> None:
-    """Give a desk the lake that is called so, and let its identifiers count on; `make` makes it where there is none."""
-
-    def make_and_note() -> str:
-        make()
-        return str(desk.ids[0])
-
-    desk.ids[:] = [int(shelf.put_or_copy(name, desk.lake.root, make_and_note))]
 
 
 @pytest.fixture(scope="session")

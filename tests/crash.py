@@ -65,7 +65,7 @@ def run_and_die(config_file: Path, day: date, nth: int | None, report: Path | No
         "HUAWEICLOUD_SDK_SK": "sandbox-secret-key-for-demo-and-tests-01",
     }
     from pulltasks import config
-    from pulltasks.capture.targets import Clock
+    from pulltasks.clock import Clock
     from pulltasks.lake.raw import RawWriter
     from pulltasks.run.order import snapshot
     from pulltasks.warehouse.build import finish
@@ -97,7 +97,7 @@ def compact_and_die(config_file: Path, nth: int | None, report: Path | None = No
 def rebuild_and_die(config_file: Path, day: date, nth: int | None, report: Path | None = None) -> None:
     """Rebuild one day; die before event `nth`, or (None) live and report."""
     from pulltasks import config
-    from pulltasks.capture.targets import Clock
+    from pulltasks.clock import Clock
     from pulltasks.run.order import rebuild
     from pulltasks.warehouse.build import finish
 

@@ -14,7 +14,7 @@ from pulltasks_dagster.definitions import JOB, build_defs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Desk
+    from desk import Desk
 
 FIRST = date(2026, 1, 1)
 # The fixed days of tests lie before it.

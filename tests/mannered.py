@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from conftest import BEIJING
+from desk import BEIJING
 from pulltasks.doctor.manners import Question, first_query, judge, later_queries
 from pulltasks.errors import ApiError
 from pulltasks.huawei.reading import says_error

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import write_config
+from desk import write_config
 from pulltasks import config
-from pulltasks.capture.targets import Clock
+from pulltasks.clock import Clock
 from pulltasks.dashboard import contents, write_dashboard_alone
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import snapshot

@@ -111,7 +111,7 @@ def test_lower_rooms_and_the_ground_may_be_imported_and_neighbours_not() -> None
     assert not upward(
         "pulltasks.run.order", "from pulltasks import tables\nfrom pulltasks.warehouse.read.status import judge"
     )
-    assert upward("pulltasks.capture.targets", "from pulltasks.backup import rclone")
+    assert upward("pulltasks.capture.day", "from pulltasks.backup import rclone")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

@@ -18,8 +18,8 @@ import pytest
 
 from history import contents
 from pulltasks import config, masking
-from pulltasks.capture.targets import Clock
 from pulltasks.cli import main as cli
+from pulltasks.clock import Clock
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import rebuild, snapshot
 from pulltasks.sandbox.cli import places_of, targets_toml

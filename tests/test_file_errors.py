@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SMALL_DAYS, Desk, copied
+from desk import SMALL_DAYS, Desk, copied
 from pulltasks.file_errors import advice_on, words_of
 
 DAY = SMALL_DAYS[0]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from plain_service import PlainService, serving_plainly
 from pulltasks.cli import main as cli
 from pulltasks.doctor.targets import first_configuration, projects_of_regions

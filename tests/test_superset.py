@@ -14,7 +14,7 @@ import httpx
 import pytest
 from bi.superset.bundle import bundle, write
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 

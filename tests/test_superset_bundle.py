@@ -15,7 +15,7 @@ import pytest
 import yaml
 from bi.superset.bundle import CACHE_SECONDS, OPTIONS, bundle, write
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, write_config
+from desk import BEIJING, write_config
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.build.template import prepared_file
 from pulltasks.warehouse.sql.models import load_models

@@ -10,7 +10,7 @@ from dataclasses import asdict
 import dagster as dg
 from pulltasks.alerts.rules import Failure
 from pulltasks.run.report import failed_attempts
-from pulltasks.run.steps import Captured, Kept
+from pulltasks.run.results import Captured, Kept
 from pulltasks.settings import Limits
 from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.metadata import OPERATORS, freshness, verdict_table

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
-from pulltasks.capture.targets import Clock
+from pulltasks.clock import Clock
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import compact

@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 from pulltasks.alerts.rules import Failure
-from pulltasks.capture.targets import Clock
+from pulltasks.capture.day import CaptureOptions
+from pulltasks.clock import Clock
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import Step, may_try_again, partition_steps
 from pulltasks.run.report import failed_attempts, what_is_wrong
-from pulltasks.run.steps import Captured, CaptureOptions, Kept, Parts, Run, RunResult, Skipped, Tidied, opened
+from pulltasks.run.results import Captured, Kept, Parts, RunResult, Skipped, Tidied
+from pulltasks.run.steps import Run, opened
 from pulltasks.settings import Settings
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.build.publish import Built, CrossChecked
@@ -85,7 +87,7 @@ def daily_assets(
                     context.log.warning(text)
                 yield from _asked_for(context, published(keys, result, tuple(told), clock.now(), limits))
             if lines := _wrong(run, result, parts, settings.timezone):
-                fail("\n".join(lines), may_pass=may_try_again(run.captures))
+                fail("\n".join(lines), may_pass=may_try_again(run.found.captures))
 
     return snapshot
 
@@ -178,8 +180,8 @@ def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> l
     """Why the step fails, if it does, by the rules of the command line's exit code."""
     if result and parts.publish:
         return [] if result.is_complete else what_is_wrong(result, timezone)
-    beside = filter(None, (run.page_error, run.tables_error, run.backup_error))
-    return [*failed_attempts(run.captures), *run.troubles, *beside]
+    found = run.found
+    return [*failed_attempts(found.captures), *found.damaged, *(trouble.text for trouble in found.troubles)]
 
 
 class _Progress:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 from pulltasks import config
-from pulltasks.capture.targets import Clock
+from pulltasks.clock import Clock
 from pulltasks.warehouse.sql.models import load_models
 from pulltasks_dagster.compaction import compaction_asset
 from pulltasks_dagster.daily import RETRY, daily_assets

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
-from pulltasks.capture.targets import CaptureResult
+from pulltasks.capture.day import CaptureResult
 from pulltasks.tables import Table
 from pulltasks.warehouse.build.preview import Preview
 from pulltasks.warehouse.read.status import Status

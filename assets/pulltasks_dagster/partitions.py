@@ -7,7 +7,7 @@ Does not live here: what a date means to the API (pulltasks.capture).
 from datetime import date, datetime
 
 import dagster as dg
-from pulltasks.capture.targets import GRACE_AFTER_MIDNIGHT
+from pulltasks.capture.day import GRACE_AFTER_MIDNIGHT
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.strays import days_with_raw
 from pulltasks.settings import Settings

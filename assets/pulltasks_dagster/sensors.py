@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from pulltasks.alerts.notify import announce
 from pulltasks.alerts.rules import RUN_ENDED, Failure
-from pulltasks.capture.targets import Clock
+from pulltasks.clock import Clock
 from pulltasks.settings import Settings
 from pulltasks_dagster.captures import TOLD
 from pulltasks_dagster.keys import Keys

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 from pulltasks.lake.lake import Lake
-from pulltasks.run.steps import Tidied
+from pulltasks.run.results import Tidied
 from pulltasks.tables import SCHEMA_VERSION, TABLES
 from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.metadata import OPERATORS, tidy_schema

@@ -10,7 +10,7 @@ from datetime import datetime
 import dagster as dg
 from pulltasks.alerts.rules import Failure
 from pulltasks.run.report import not_complete
-from pulltasks.run.steps import RunResult
+from pulltasks.run.results import RunResult
 from pulltasks.settings import Limits
 from pulltasks.warehouse.build.publish import CrossChecked
 from pulltasks.warehouse.read.status import judge

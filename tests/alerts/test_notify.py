@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from log_lines import without_log
 from pulltasks.alerts.notify import announce
 from pulltasks.alerts.rules import KINDS, AlertTarget, Failure, LakeState, find_alerts

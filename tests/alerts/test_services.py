@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import SINGAPORE, Desk
+from desk import SINGAPORE, Desk
 from pulltasks.alerts.notify import announce, send_test
 from pulltasks.alerts.rules import KINDS
 from pulltasks.alerts.services import check_services

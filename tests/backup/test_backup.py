@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from backups import StandIn, backed_up, brought_back, contents_of, names_in, with_backup
-from conftest import DAYS, Desk, copied
+from desk import DAYS, Desk, copied
 from pulltasks.backup import backup as module
 from pulltasks.backup.state import Owner, State, read_state
 from pulltasks.backup.verify import verify_backup
@@ -93,7 +93,7 @@ def test_a_day_is_put_without_listing_the_place_and_raw_files_come_first_and_man
 ) -> None:
     backed_up(kept)
     standin.forget()
-    assert snapshot(kept.settings, DAYS[2], kept.clock, simulated=True).backup_error is None
+    assert snapshot(kept.settings, DAYS[2], kept.clock, simulated=True).troubles == ()
     assert "lsf" not in standin.commands
     copies = [call["names"] for call in standin.calls if call["argv"][0] == "copy"]
     assert all(name.startswith(f"raw/snapshot_date={DAYS[2]}/") for name in copies[0])
@@ -207,7 +207,7 @@ def test_another_lakes_place_is_refused_and_left_alone(
     for full in (False, True):
         with pytest.raises(BackupError, match="holds the backup of another lake"):
             backed_up(other, full=full, accept_removals=True)
-    assert "another lake" in snapshot(other.settings, DAYS[2], other.clock, simulated=True).backup_error
+    assert "another lake" in snapshot(other.settings, DAYS[2], other.clock, simulated=True).troubles[0].text
     assert {name: (tmp_path / "place" / name).read_bytes() for name in names_in(tmp_path / "place")} == before
 
 
@@ -235,7 +235,7 @@ def test_two_machines_take_turns_by_restoring(kept: Desk, rclone: None, tmp_path
         (tmp_path / str(turn)).mkdir()
         there = replace(desk, folder=tmp_path / str(turn))
         brought_back(there, there.folder / "lake")
-        assert snapshot(there.settings, day, there.clock, simulated=True).backup_error is None
+        assert snapshot(there.settings, day, there.clock, simulated=True).troubles == ()
         backed_up(there, full=True)
         desk = there
     assert desk.lake.tidy_dates() == DAYS[:4]

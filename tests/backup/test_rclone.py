@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backups import StandIn, backed_up, with_backup
-from conftest import Desk
+from desk import Desk
 from pulltasks.backup import causes
 from pulltasks.backup.causes import cause_of
 from pulltasks.backup.rclone import rclone_for

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backups import StandIn, names_in
-from conftest import DAYS, Desk, copied
+from desk import DAYS, Desk, copied
 from pulltasks.backup.readers import put_for_readers
 from pulltasks.errors import BackupError
 from pulltasks.run.order import forget, snapshot
@@ -40,7 +40,7 @@ def there(tmp_path: Path) -> dict[str, bytes]:
 
 
 def test_readers_find_open_tables_and_page_and_nothing_else(shown: Desk, rclone: None, tmp_path: Path) -> None:
-    assert run(shown).tables_error is None
+    assert run(shown).troubles == ()
     assert there(tmp_path) == published(shown)
     assert {name.split("/")[0] for name in there(tmp_path)} == {"tables", "latest.json", "dashboard.html"}
 
@@ -87,14 +87,14 @@ def test_a_second_lake_is_refused_and_nothing_of_the_first_is_touched(
     other = replace(copied(two_days, tmp_path / "other"), extra=shown.extra)
     other.lake.id.unlink(missing_ok=True)
     result = run(other)
-    assert "holds what another lake publishes" in result.tables_error
+    assert "holds what another lake publishes" in result.troubles[0].text
     assert (result.status.is_complete, result.is_complete) == (True, False)
     assert there(tmp_path) == before
 
 
 def test_files_of_somebody_else_are_left_alone(shown: Desk, rclone: None, tmp_path: Path) -> None:
     (tmp_path / "readers" / "index.html").write_text("mine")
-    assert "holds files that no lake put there" in run(shown).tables_error
+    assert "holds files that no lake put there" in run(shown).troubles[0].text
     assert names_in(tmp_path / "readers") == {"index.html"}
 
 
@@ -122,5 +122,5 @@ def test_cut_before_any_command_the_next_one_completes_it(shown: Desk, standin: 
 
 def test_what_shows_secrets_is_not_put(shown: Desk, standin: StandIn, tmp_path: Path) -> None:
     extra = shown.extra.replace("[dashboard]\nenabled = true\n", "[warehouse]\nexpose_secrets = true\n")
-    assert run(replace(shown, extra=extra)).tables_error is None
+    assert run(replace(shown, extra=extra)).troubles == ()
     assert names_in(tmp_path / "readers") <= {"backup.json"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backups import StandIn, backed_up, brought_back, contents_of
-from conftest import DAYS, Desk
+from desk import DAYS, Desk
 from pulltasks.errors import BackupError, LakeError
 from pulltasks.run.order import snapshot
 
@@ -36,7 +36,7 @@ def test_cut_it_is_no_lake_and_goes_on_when_it_is_called_again(kept: Desk, stand
         snapshot(new.settings, DAYS[2], new.clock, simulated=True)
     there, done = brought_back(new, new.folder / "lake")
     assert (contents_of(there), done.troubles) == (contents_of(kept.lake), ())
-    assert snapshot(new.settings, DAYS[2], new.clock, simulated=True).backup_error is None
+    assert snapshot(new.settings, DAYS[2], new.clock, simulated=True).troubles == ()
 
 
 def test_damaged_and_missing_tables_are_rebuilt_from_raw_files(kept: Desk, rclone: None, tmp_path: Path) -> None:

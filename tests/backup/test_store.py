@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from backups import backed_up, brought_back, contents_of
-from conftest import BEIJING, DAYS, SINGAPORE, Desk, copied
+from desk import BEIJING, DAYS, SINGAPORE, Desk, copied
 from obs_front import Front, fronting
 from pulltasks.backup import backup as module
 from pulltasks.backup.rclone import rclone_for
@@ -123,7 +123,7 @@ def test_thirty_days_go_there_and_come_back_as_they_are_and_as_they_were(front: 
         desk = Desk(sandbox, url, tmp_path, sandbox.places, extra=section(front, tmp_path))
         states = {}
         for n in range(32):
-            assert run(desk, FIRST + timedelta(days=n)).backup_error is None
+            assert run(desk, FIRST + timedelta(days=n)).troubles == ()
             if n in {9, 30}:
                 backed_up(desk, full=True)  # a run's own record is written after its backup
                 states[n] = contents_of(desk.lake)
@@ -308,9 +308,9 @@ def test_a_store_without_end_ends_the_run_in_its_time_and_the_day_is_published(
     result = run(desk)
     assert time.monotonic() - began < 60
     assert result.status.is_complete
-    assert "no more time" in result.backup_error or "has no end" in result.backup_error
+    assert "no more time" in result.troubles[0].text or "has no end" in result.troubles[0].text
     front.always.clear()
-    assert run(desk).backup_error is None
+    assert run(desk).troubles == ()
     assert troubles(desk) == ()
 
 
@@ -332,7 +332,7 @@ def test_readers_get_types_that_browsers_need(
     readers = replace(desk, extra=extra.replace("s3://lake/", "s3://lake/readers-"))
     types: dict[str, str] = {}
     front.on_put = lambda path, headers: types.update({path.rpartition("/")[2]: headers.get("content-type", "")})
-    assert run(readers).tables_error is None
+    assert run(readers).troubles == ()
     assert types["dashboard.html"] == "text/html; charset=utf-8"
     assert types["latest.json"] == "application/json"
 
@@ -340,9 +340,9 @@ def test_readers_get_types_that_browsers_need(
 def test_what_a_day_costs_in_requests_is_bounded(desk: Desk, front: Front) -> None:
     backed_up(desk)
     front.requests.clear()
-    assert run(desk).backup_error is None
+    assert run(desk).troubles == ()
     assert not [path for method, path, _ in front.requests if method == "GET" and "%2Flake" in path]
     assert len(front.requests) < 90
     front.requests.clear()
-    assert run(desk).backup_error is None
+    assert run(desk).troubles == ()
     assert front.requests == []

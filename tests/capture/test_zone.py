@@ -12,16 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import Desk
+from desk import Desk
 from plain_service import PlainService, date_header, listing, serving_plainly
 from pulltasks.alerts.rules import LakeState, find_alerts
-from pulltasks.capture.targets import Clock
+from pulltasks.capture.day import CaptureOptions
 from pulltasks.capture.zone import check_zone
+from pulltasks.clock import Clock
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import DateRefused
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import EVERYTHING, partition_steps, snapshot
-from pulltasks.run.steps import CaptureOptions, opened
+from pulltasks.run.steps import opened
 from pulltasks.sandbox.data import Place
 from pulltasks.settings import Settings
 from pulltasks.warehouse.read.published import open_published

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk, write_config
+from desk import BEIJING, SINGAPORE, Desk, write_config
 from pulltasks.cli.account import SANDBOX_FAULTS
 from pulltasks.run.report import once
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import open_fleet
 from pulltasks.fleet.statements import left_out
 from pulltasks.lake.redaction_key import KEY_BYTES

@@ -12,7 +12,7 @@ import _duckdb
 import duckdb
 
 import pulltasks
-from conftest import Desk
+from desk import Desk
 
 SOURCES = sorted(Path(pulltasks.__file__).parent.rglob("*.py"))
 RUN = "from pulltasks.cli.main import command; command()"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from conftest import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
+from desk import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from log_lines import LINE
 from pulltasks.cli.log import Log
 from pulltasks.cli.prometheus import size_of

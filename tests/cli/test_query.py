@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from conftest import SMALL_DAYS, Desk
+from desk import SMALL_DAYS, Desk
 from pulltasks.cli.query import columns_that_fit, table_lines
 from pulltasks.errors import QueryRefused
 from pulltasks.warehouse.read.confined import one_select, open_confined

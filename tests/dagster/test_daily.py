@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dagster as dg
-from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import QUIET, checks, definitions, failed_checks, failure_of, materialised, run_assets, run_day
-from pulltasks.capture.targets import GRACE_AFTER_MIDNIGHT
+from desk import BEIJING, SINGAPORE, Desk
+from pulltasks.capture.day import GRACE_AFTER_MIDNIGHT
 from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.run import steps

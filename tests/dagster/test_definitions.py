@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 import dagster as dg
-from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import checks, definitions, failed_checks, materialised, run_day
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import AccessKey, Sandbox
 from pulltasks.tables import TABLES

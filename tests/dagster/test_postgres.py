@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import open_fleet
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.read.published import open_published

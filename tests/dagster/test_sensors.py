@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 
 import dagster as dg
-from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import checks, definitions, run_day
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.sandbox.server import AccessKey, Sandbox
 from pulltasks_dagster.definitions import JOB, MONTHLY_JOB

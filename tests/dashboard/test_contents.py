@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import duckdb
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config
 from pulltasks.dashboard import contents
 from pulltasks.dashboard.contents import HOURS, read_contents

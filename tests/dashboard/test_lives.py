@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.dashboard import lives
 from pulltasks.dashboard.contents import WHO, read_contents
 from pulltasks.huawei.refusals import ADVICE

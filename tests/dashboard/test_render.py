@@ -12,7 +12,7 @@ from datetime import date
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config
 from pulltasks.dashboard import write_dashboard
 from pulltasks.dashboard.render import PAGE, PARTS, _inline

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import SMALL_DAYS, Desk, copied
+from desk import SMALL_DAYS, Desk, copied
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
 from pulltasks.lake.files import PRIVATE_FILE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from mannered import MannerlySandbox, Service, refused
 from pulltasks.doctor.probe import MAX_REQUESTS
 from pulltasks.lake.manners import MANNERS, read_manners

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config
 from pulltasks.cli import main as cli
 from pulltasks.doctor.targets import projects_of_regions

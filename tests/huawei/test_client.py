@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from conftest import BEIJING, SINGAPORE, write_config
+from desk import BEIJING, SINGAPORE, write_config
 from pulltasks import config
 from pulltasks.errors import ApiError, ConfigError, CredentialRefused, TransientApiError
 from pulltasks.huawei import client as module
@@ -323,7 +323,7 @@ def test_requests_of_a_project_are_spread_over_time() -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "time", lambda: moment[0])
-            patch.setattr(module.asyncio, "sleep", sleep)
+            patch.setattr(asyncio, "sleep", sleep)
             pacer = module.Pacer(4)
             for _ in range(12):
                 await pacer.turn()
@@ -361,7 +361,7 @@ def test_while_the_service_wants_a_pause_nothing_of_the_project_leaves() -> None
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "time", lambda: moment[0])
-            patch.setattr(module.asyncio, "sleep", sleep)
+            patch.setattr(asyncio, "sleep", sleep)
             pacer = module.Pacer(1000)
             await pacer.turn()
             pacer.slow_down(30)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Desk, write_config
+from desk import Desk, write_config
 from plain_service import PlainService, serving_plainly
 from pulltasks import config
 from pulltasks.errors import ApiError, CredentialRefused

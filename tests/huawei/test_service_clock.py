@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Desk
+from desk import Desk
 from plain_service import PlainService, date_header, listing, serving_plainly
-from pulltasks.capture.targets import Clock
+from pulltasks.clock import Clock
 from pulltasks.errors import ClockDisagrees
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from conftest import Desk
+from desk import Desk
 from plain_service import PlainService, serving_plainly
 from pulltasks.huawei.client import HEADERS
 from pulltasks.huawei.simulation import DATE_HEADER, SANDBOX_HEADER

@@ -15,7 +15,7 @@ import pytest
 
 import crash
 from children import PROCESSES, in_child
-from conftest import BEIJING, SINGAPORE, Desk, write_config
+from desk import BEIJING, SINGAPORE, Desk, write_config
 from history import contents
 from pulltasks.errors import LakeError
 from pulltasks.lake import compaction

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
+from desk import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from history import contents
 from pulltasks.lake.compaction import compact_month
 from pulltasks.lake.files import sha256_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from history import contents
 from pulltasks import config
 from pulltasks.errors import ConfigError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import SMALL_DAYS, Desk, copied
+from desk import SMALL_DAYS, Desk, copied
 from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.run_log import RunLine, add_run, read_runs

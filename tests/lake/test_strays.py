@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
+from desk import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from history import contents
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError

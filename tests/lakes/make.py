@@ -23,7 +23,7 @@ DAYS = (date(2026, 10, 31), date(2026, 11, 16), date(2026, 11, 17), date(2026, 1
 
 def main() -> None:
     """Capture some days, one target failing on one of them, compact the closed month, pack it."""
-    from conftest import BEIJING, SINGAPORE, Desk
+    from desk import BEIJING, SINGAPORE, Desk
     from pulltasks.run.order import compact, snapshot
     from pulltasks.sandbox.server import AccessKey, Sandbox, serving
     from pulltasks.tables import SCHEMA_VERSION

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
-from pulltasks.capture.targets import CaptureResult, Clock, capture_targets
+from desk import BEIJING, SINGAPORE, Desk
+from pulltasks.capture.day import CaptureOptions, CaptureResult, DayCapture
+from pulltasks.clock import Clock
 from pulltasks.errors import ConfigError, LakeError
 from pulltasks.lake import redaction_key
 from pulltasks.lake.manifests import stale_dates
@@ -167,13 +168,13 @@ def test_a_run_that_began_before_midnight_begins_no_capture_half_an_hour_after_i
         desk.lake.prepare()
         settings = desk.settings
         clock = Clock(lambda: now, desk.clock.new_id)
-        return asyncio.run(capture_targets(settings, desk.lake, day, clock, began_at=began_at))
+        return asyncio.run(DayCapture(settings, desk.lake, day, clock, CaptureOptions(began_at=began_at)).run())
 
     late = capture(began_at + timedelta(minutes=20))
     assert [result.verdict for result in late] == ["complete", "complete"]
     for path in desk.lake.raw_files(day):
         path.unlink()
-    from pulltasks.capture import targets as module
+    from pulltasks.capture import day as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "check_date", lambda *_, **__: None)  # the run has begun; its captures begin too late
@@ -185,7 +186,7 @@ def test_a_run_that_began_before_midnight_begins_no_capture_half_an_hour_after_i
 def test_without_targets_nothing_is_begun(desk: Desk) -> None:
     settings = desk.settings.model_copy(update={"targets": []})
     with pytest.raises(ConfigError, match=r"add a \[\[targets\]\] table"):
-        asyncio.run(capture_targets(settings, desk.lake, DAYS[0], desk.clock, simulated=True))
+        asyncio.run(DayCapture(settings, desk.lake, DAYS[0], desk.clock, CaptureOptions(simulated=True)).run())
     assert not desk.lake.root.exists()
 
 

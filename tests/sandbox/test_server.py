@@ -10,7 +10,7 @@ from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdklive.v1 import ListPullTasksRequest, LiveClient
 
-from conftest import BEIJING, SINGAPORE
+from desk import BEIJING, SINGAPORE
 from pulltasks.sandbox.data import tasks_on
 from pulltasks.sandbox.server import AccessKey, Sandbox, serving
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from conftest import SMALL_DAYS, Desk
+from desk import SMALL_DAYS, Desk
 from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:

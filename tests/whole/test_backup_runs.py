@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backups import StandIn, backed_up, brought_back, contents_of, names_in
-from conftest import DAYS, Desk
+from desk import DAYS, Desk
 from pulltasks.backup import backup as module
 from pulltasks.errors import LakeError
 from pulltasks.run.order import forget, rebuild, snapshot
@@ -48,7 +48,7 @@ def test_a_place_that_fails_leaves_the_day_published_and_is_told_once(
     assert (alert["kind"], alert["severity"]) == ("backup_failed", "warning")
     assert "the key lacks a permission" in alert["text"]
     standin.work()
-    assert run(kept).backup_error is None
+    assert run(kept).troubles == ()
 
 
 def test_the_publish_waits_no_longer_than_raw_files_may_take_and_the_run_ends_in_its_time(
@@ -58,7 +58,7 @@ def test_the_publish_waits_no_longer_than_raw_files_may_take_and_the_run_ends_in
     standin.fail("any", 60)
     began = time.monotonic()
     result = run(kept)
-    assert "there was no more time" in result.backup_error
+    assert "there was no more time" in result.troubles[0].text
     assert result.status.is_complete
     assert time.monotonic() - began < 40
 
@@ -66,7 +66,7 @@ def test_the_publish_waits_no_longer_than_raw_files_may_take_and_the_run_ends_in
 def test_a_run_with_nothing_new_starts_no_process(kept: Desk, standin: StandIn) -> None:
     run(kept)
     standin.forget()
-    assert run(kept).backup_error is None
+    assert run(kept).troubles == ()
     assert standin.calls == []
 
 
@@ -74,9 +74,9 @@ def test_raw_files_that_could_not_be_put_are_put_by_the_next_run(kept: Desk, sta
     backed_up(kept)
     standin.forget()
     standin.fail("copy", "SlowDown: later\n\tstatus code: 503", 1)
-    assert "fewer requests" in run(kept).backup_error
+    assert "fewer requests" in run(kept).troubles[0].text
     standin.work()
-    assert run(kept, DAYS[3]).backup_error is None
+    assert run(kept, DAYS[3]).troubles == ()
     backed_up(kept, full=True)
     assert contents_of(brought_back(kept, tmp_path / "there")[0]) == contents_of(kept.lake)
 

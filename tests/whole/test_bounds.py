@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import Desk
+from desk import Desk
 from plain_service import PlainService, listing, serving_plainly
 from pulltasks.alerts.webhook import post
-from pulltasks.capture.targets import target_line
+from pulltasks.capture.target_list import target_line
 from pulltasks.errors import AlertNotSent, ModelError
 from pulltasks.huawei.transport import AiohttpTransport, AnswerTooLarge, Bounds, _decompressed
 from pulltasks.lake.normalise import normalise_day

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import BEIJING, SMALL_DAYS, Desk, copied
+from desk import BEIJING, SMALL_DAYS, Desk, copied
 from history import contents
 from plain_service import PlainService, date_header, listing, serving_plainly
 from pulltasks import config
 from pulltasks.alerts.notify import announce
 from pulltasks.alerts.rules import LakeState, find_alerts
-from pulltasks.capture.targets import Clock
 from pulltasks.cli import main as cli
 from pulltasks.cli.output import print_age
+from pulltasks.clock import Clock
 from pulltasks.errors import ClockDisagrees, ConfigError, LakeError
 from pulltasks.huawei.service_clock import RunBegin
 from pulltasks.lake.compaction import compact_month

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SINGAPORE, Desk
+from desk import SINGAPORE, Desk
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parents[1] / "compat.py"

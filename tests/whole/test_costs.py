@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import dagster as dg
-from conftest import Desk
 from dagster_runs import materialised, run_day
+from desk import Desk
 from pulltasks import masking
 from pulltasks.capture import targets as capture
 from pulltasks.huawei import pull_tasks, reading

@@ -14,7 +14,7 @@ import pytest
 
 import crash
 from children import PROCESSES, in_child
-from conftest import BEIJING, SINGAPORE, Desk, write_config
+from desk import BEIJING, SINGAPORE, Desk, write_config
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.sandbox.server import Sandbox, serving

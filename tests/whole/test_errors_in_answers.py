@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Desk
+from desk import Desk
 from plain_service import PlainService, serving_plainly
 from pulltasks.huawei.reading import read_answer, says_error
 from pulltasks.lake.raw import read_capture

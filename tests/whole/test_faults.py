@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import fault_server
-from conftest import BEIJING, NAMES, SINGAPORE, write_config
+from desk import BEIJING, NAMES, SINGAPORE, write_config
 from fault_server import misbehaving
 from log_lines import without_log
 from pulltasks.cli import main as cli
@@ -166,7 +166,7 @@ def test_a_service_that_answers_wrongly(tmp_path, capfd, monkeypatch, is_complet
     sandbox = Sandbox(
         (BEIJING, *bad.values()), faults={(place.project_id, None): fault for fault, place in bad.items()}
     )
-    monkeypatch.setattr("conftest.NAMES", NAMES | {place.project_id: fault for fault, place in bad.items()})
+    monkeypatch.setattr("desk.NAMES", NAMES | {place.project_id: fault for fault, place in bad.items()})
     with serving(sandbox) as url:
         extra = f"max_attempts = {ATTEMPTS}\n"
         exit_code, printed = snapshot(write_config(tmp_path, url, *sandbox.places, extra=extra), capfd, monkeypatch)

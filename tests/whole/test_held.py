@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.cli import main as cli
 from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import rebuild, snapshot

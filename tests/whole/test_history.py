@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from conftest import BEIJING, DAYS, RUNS_WITH_GAPS, Desk
+from desk import BEIJING, DAYS, RUNS_WITH_GAPS, Desk
 from history import contents, differences
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.warehouse.build.plan import plan_build

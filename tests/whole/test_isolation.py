@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import failure_of, materialised, run_day
+from desk import BEIJING, SINGAPORE, Desk
 from log_lines import without_log
 from pulltasks import dashboard
 from pulltasks.capture import attempt
-from pulltasks.capture import targets as capture
+from pulltasks.capture import day as capture
 from pulltasks.cli import main as cli
 from pulltasks.cli import output as terminal
 from pulltasks.lake import error_reports, normalise
@@ -88,7 +88,7 @@ def check_report(desk: Desk, line: str, where: str) -> None:
 
 # each place at which one target can fail, and what is said of it then
 PLACES = {
-    "before it is asked": (capture, "_standing", lambda _lake, _day, target: target.key, "missing", "no_capture"),
+    "before it is asked": (capture, "read_existing", lambda _lake, _day, target: target.key, "missing", "no_capture"),
     "while it is listed": (attempt.Attempt, "list", lambda self: self._target.key, "failed", "unexpected_error"),
     "when its verdict is made": (
         attempt.Attempt, "verdict", lambda self, _: self._target.key, "missing", "no_capture",

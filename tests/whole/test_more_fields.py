@@ -7,7 +7,7 @@ import random
 from datetime import date
 from pathlib import Path
 
-from conftest import Desk
+from desk import Desk
 from plain_service import PlainService, serving_plainly
 from pulltasks.lake.tidy import open_tidy
 from pulltasks.run.order import snapshot

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import mutations
-from conftest import Desk
+from desk import Desk
 from history import differences
 from plain_service import PlainService, serving_plainly
 from pulltasks.json_reading import cleaned, parse

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from plain_service import PlainService, listing, serving_plainly
 from pulltasks import tidy_files
 from pulltasks.alerts.webhook import post

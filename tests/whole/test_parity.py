@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dagster as dg
-from conftest import BEIJING, SINGAPORE, Desk, copied
 from dagster_runs import definitions, failure_of, run_day
+from desk import BEIJING, SINGAPORE, Desk, copied
 from log_lines import without_log
 from pulltasks.cli import main as cli
 from pulltasks.lake.manifests import stale_dates

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk
 from history import differences
 from pulltasks.errors import LakeError
 from pulltasks.lake.manifests import read_manifest

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import dagster as dg
-from conftest import BEIJING, Desk
 from dagster_runs import run_day
+from desk import BEIJING, Desk
 from history import contents
 from pulltasks import masking
 from pulltasks.lake.tidy import open_tidy

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from conftest import Desk
+from desk import Desk
 from plain_service import PlainService, serving_plainly
 from pulltasks.huawei.simulation import DATE_HEADER, SANDBOX_HEADER
 from pulltasks.lake.tidy import open_tidy

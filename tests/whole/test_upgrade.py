@@ -13,15 +13,16 @@ import duckdb
 import pytest
 
 import dagster as dg
-from conftest import BEIJING, SINGAPORE, Desk
 from dagster_runs import ONCE, run_day
+from desk import BEIJING, SINGAPORE, Desk
 from history import differences
 from pulltasks.lake.compaction import compact_month
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_manifest, stale_dates
 from pulltasks.lake.tidy import open_tidy
 from pulltasks.run.order import rebuild
-from pulltasks.run.steps import EVERYTHING, Run, opened
+from pulltasks.run.results import EVERYTHING
+from pulltasks.run.steps import Run, opened
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.read.published import open_published

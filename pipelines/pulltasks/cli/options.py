@@ -17,7 +17,7 @@ from pulltasks.cli.ending import fail, remembered
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from pulltasks.capture.targets import Clock
+    from pulltasks.clock import Clock
     from pulltasks.settings import Settings
 
 ConfigOption = Annotated[
@@ -37,7 +37,7 @@ def real_clock() -> Clock:
     """This machine's time, and identifiers that nobody else has."""
     import uuid
 
-    from pulltasks.capture.targets import Clock
+    from pulltasks.clock import Clock
 
     return Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
 

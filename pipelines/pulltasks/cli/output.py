@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pulltasks.cli.log import Log, LogFormat
     from pulltasks.doctor.targets import Report
     from pulltasks.lake.manners import Probed
-    from pulltasks.run.steps import RunResult
+    from pulltasks.run.results import RunResult
     from pulltasks.settings import Limits
     from pulltasks.warehouse.read.status import Freshness, NewestComplete, Status
 
@@ -178,10 +178,8 @@ def print_end(result: RunResult) -> None:
     typer.echo(f"published {result.published}")
     if result.dashboard:
         typer.echo(f"the page is {result.dashboard}")
-    if result.page_error:
-        typer.echo(result.page_error, err=True)
-    for text in filter(None, (result.tables_error, result.backup_error)):
-        typer.echo(text, err=True)
+    for trouble in result.troubles:
+        typer.echo(trouble.text, err=True)
 
 
 # Of what a target's day may be called; NO_COLOR and whatever is no terminal get none.

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from pulltasks.settings import Settings
 
-__all__ = ["PAGE_NOT_WRITTEN", "write_dashboard", "write_dashboard_alone"]
+__all__ = ["NOT_WRITTEN", "write_dashboard", "write_dashboard_alone"]
 
-PAGE_NOT_WRITTEN = "published, but the page could not be written: {error}"
+NOT_WRITTEN = "published, but the page could not be written"
 
 VEGA_LITE_VERSION = "6.4"
 

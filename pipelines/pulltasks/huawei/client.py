@@ -6,7 +6,6 @@ Does not live here: who may send (gates), when again (retries), proof (auth), wh
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
+from pulltasks.clock import Deadline
 from pulltasks.errors import (
     ApiError,
     ClockDisagrees,
@@ -106,7 +106,7 @@ class LiveClient:
         simulated_date: date | None = None,
         *,
         begin: RunBegin | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        deadline: Deadline | None = None,
         on_day_confirmed: Callable[[], None] = lambda: None,
     ) -> None:
         """Nothing is sent yet.
@@ -116,14 +116,15 @@ class LiveClient:
             now: the clock that signatures are dated by.
             simulated_date: what a sandbox is asked for; its `Date` says nothing of the day then.
             begin: when the run began; without it no answer is held against a day.
-            monotonic: the clock that `begin` was taken from as well, in seconds.
+            deadline: when the run gives up, by the clock that `begin` was taken from; without it the client has the
+                time of a run from now on.
             on_day_confirmed: is called for each answer whose service gives the run the day that it works under.
         """
         self._settings = settings
         self._now = now
         self._simulated_date = simulated_date
         self._begin = None if simulated_date else begin
-        self._monotonic = monotonic
+        self._deadline = deadline or Deadline(time.monotonic() + 60 * settings.api.max_run_minutes)
         self._on_day_confirmed = on_day_confirmed
         self._with_odd_dates: set[tuple[str, str]] = set()  # targets whose second answer did not bear the first one out
         self._gates: dict[str, Gate] = {}
@@ -137,7 +138,6 @@ class LiveClient:
             ConfigError: when a credential is not to be found.
         """
         api = self._settings.api
-        self._give_up_at = asyncio.get_running_loop().time() + api.max_run_minutes * 60
         self._bounds = bounds_of(api)
         # Pages go straight to the transport: what httpx's client does beside (cookies, redirects, hooks) is not wanted.
         self._transport = AiohttpTransport(api.timeout_seconds, self._bounds)
@@ -229,7 +229,7 @@ class LiveClient:
             return await with_retries(
                 partial(self._in_turn, call),
                 attempts=self._settings.api.max_attempts,
-                give_up_at=self._give_up_at,
+                deadline=self._deadline,
             )
         except ApiError as error:
             raise self._gate(target).without_secrets(error) from None
@@ -374,7 +374,7 @@ class LiveClient:
         except httpx.RequestError as error:
             raise no_answer(call.target, call.url, error) from None
         if self._judge(again, self._now())[0] != "agrees":
-            raise ClockDisagrees(f"{call.target.label}: {self._begin.disagreement(said, self._monotonic())}")
+            raise ClockDisagrees(f"{call.target.label}: {self._begin.disagreement(said, self._deadline.monotonic())}")
         self._with_odd_dates.add(call.target.key)
 
     def _judge(self, response: httpx.Response, received_at: datetime) -> tuple[Judgement, datetime | None]:
@@ -382,7 +382,7 @@ class LiveClient:
         if self._begin is None:
             return "says_nothing", None
         dates = [read_time(text) for text in response.headers.get_list("Date")]
-        judged = [(self._begin.judge(said, received_at, self._monotonic()), said) for said in dates]
+        judged = [(self._begin.judge(said, received_at, self._deadline.monotonic()), said) for said in dates]
         return min(judged, key=lambda each: _JUDGEMENTS.index(each[0]), default=("says_nothing", None))
 
     def _check(self, target: Target, answer: Answer) -> None:

@@ -6,10 +6,12 @@ Does not live here: what may pass (refusals), the pace of a project and the firs
 
 from __future__ import annotations
 
-import asyncio
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pulltasks.errors import TransientApiError
+
+if TYPE_CHECKING:
+    from pulltasks.clock import Deadline
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 _T_co = TypeVar("_T_co", covariant=True)
@@ -20,13 +22,13 @@ class _Send(Protocol[_T_co]):
         """Send the request."""
 
 
-async def with_retries(send: _Send[_T_co], *, attempts: int, give_up_at: float) -> _T_co:
-    """What a request gives in the end.
+async def with_retries(send: _Send[_T_co], *, attempts: int, deadline: Deadline) -> _T_co:
+    """Send a request until it is answered or given up; return what it gives.
 
     Args:
         send: sends it; is told whether it was sent before.
         attempts: how often it is sent at most.
-        give_up_at: when the run ends, by the clock of the event loop.
+        deadline: when the run gives up.
 
     Raises:
         ApiError: what the last try raised.
@@ -44,7 +46,7 @@ async def with_retries(send: _Send[_T_co], *, attempts: int, give_up_at: float) 
         """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
         if not isinstance(error, TransientApiError):
             return False
-        if (error.retry_after_seconds or 0.0) > give_up_at - asyncio.get_running_loop().time():
+        if (error.retry_after_seconds or 0.0) > deadline.remaining_s():
             return False
         return True if error.retry_after_seconds is None else error.retry_after_seconds
 

@@ -1,7 +1,7 @@
 """Whose day it is: the date that a run works under, held against the clock of the service.
 
 Lives here: what the `Date` of an answer says of the day on which the run began.
-Does not live here: asking a second time (client), what is written under a date (capture.targets), signatures (auth).
+Does not live here: asking a second time (client), what is written under a date (capture.day), signatures (auth).
 """
 
 from __future__ import annotations

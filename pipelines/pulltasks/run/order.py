@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED
 from pulltasks.backup.backup import days_held
-from pulltasks.capture.targets import check_date
+from pulltasks.capture.day import CaptureOptions, check_date
 from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
 from pulltasks.huawei.refusals import PERSISTENT
@@ -20,7 +20,8 @@ from pulltasks.lake.compaction import clear_compacted_days, compact_month, month
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.retention import forget_day, remove_old_raw
 from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
-from pulltasks.run.steps import EVERYTHING, Captured, CaptureOptions, Kept, Silent, Skipped, Tidied, opened
+from pulltasks.run.results import EVERYTHING, Captured, Kept, Silent, Skipped, Tidied
+from pulltasks.run.steps import opened
 from pulltasks.warehouse.build.builds import remove_all_builds
 from pulltasks.warehouse.build.open_tables import remove_tables
 from pulltasks.warehouse.build.publish import Built, CrossChecked
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pulltasks.alerts.rules import Failure
-    from pulltasks.capture.targets import CaptureResult, Clock
+    from pulltasks.capture.day import CaptureResult
+    from pulltasks.clock import Clock
     from pulltasks.lake.compaction import CompactedMonth
-    from pulltasks.run.steps import Parts, Run, RunResult, Watcher
+    from pulltasks.run.results import Parts, RunResult, Watcher
+    from pulltasks.run.steps import Run
     from pulltasks.settings import Settings
 
 
@@ -45,7 +48,7 @@ def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = 
     """Capture a day that the service still shows, then bring tables, warehouse and page up to it."""
     yield run.capture(day, options)
     run.backup_raw()
-    has_news = any(result.is_new for result in run.captures)
+    has_news = any(result.is_new for result in run.found.captures)
     run.settle()
     if parts.tidy:
         stale = run.stale_days()
@@ -229,10 +232,9 @@ def forget(
             remove_tables(lake)
             run.put_for_readers()
             run.backup_lake()
-            return Forgotten(folder, None, None, tuple(filter(None, (run.tables_error, run.backup_error))))
+            return Forgotten(folder, None, None, tuple(trouble.text for trouble in run.found.troubles))
         result = _finished(run, _steps_from_tables(run, EVERYTHING), days[-1])
-    beside = filter(None, (result.page_error, result.tables_error, result.backup_error))
-    troubles = (*result.damaged_days, *beside)
+    troubles = (*result.damaged_days, *(trouble.text for trouble in result.troubles))
     return Forgotten(folder, result.published, days[-1], troubles)
 
 

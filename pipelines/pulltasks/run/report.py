@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from pulltasks.capture.targets import CaptureResult
-    from pulltasks.run.steps import RunResult
+    from pulltasks.capture.day import CaptureResult
+    from pulltasks.run.results import RunResult
     from pulltasks.warehouse.read.status import Status
 
 # The identifier of a request is another one each time.
@@ -152,4 +152,4 @@ def what_is_wrong(result: RunResult, timezone: str) -> list[str]:
         *words_about_clocks(result.captures),
         *result.damaged_days,
     ]
-    return [*lines, *filter(None, (result.page_error, result.tables_error, result.backup_error))]
+    return [*lines, *(trouble.text for trouble in result.troubles)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from conftest import BEIJING, NAMES, SINGAPORE, Desk
+from desk import BEIJING, NAMES, SINGAPORE, Desk
 from history import contents
 from pulltasks.lake.manifests import read_manifest
 from pulltasks.sandbox.server import FAULTS, Sandbox, serving

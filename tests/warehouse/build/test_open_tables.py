@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import SMALL_DAYS, Desk, copied
+from desk import SMALL_DAYS, Desk, copied
 from pulltasks.lake.files import sha256_of
 from pulltasks.lake.paths import KEPT_VERSIONS, LATEST, TABLES_OF_VERSION
 from pulltasks.run.order import forget, snapshot
@@ -120,7 +120,7 @@ def test_nothing_is_written_while_secrets_are_shown_and_the_run_says_so(desk: De
     result = run(replace(desk, extra=f"{ON}[warehouse]\nexpose_secrets = true\n"), DAYS[1])
     assert any("open tables are for everybody" in text for text in result.surprises)
     assert read_latest(desk.lake) == before
-    assert result.tables_error is None
+    assert result.troubles == ()
 
 
 def test_that_they_cannot_be_written_takes_nothing_back(before: Desk) -> None:
@@ -128,7 +128,7 @@ def test_that_they_cannot_be_written_takes_nothing_back(before: Desk) -> None:
     result = run(before, DAYS[1])
     assert result.status.is_complete
     assert not result.is_complete
-    assert "published, but the open tables could not be written" in result.tables_error
+    assert "published, but the open tables could not be written" in result.troubles[0].text
     before.lake.open_tables.parent.unlink()
     assert run(before, DAYS[1]).is_complete
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SMALL_DAYS, Desk, copied
+from desk import SMALL_DAYS, Desk, copied
 from pulltasks import masking, tables
 from pulltasks.sql_literals import without_comments
 from pulltasks.warehouse.build.plan import plan_build

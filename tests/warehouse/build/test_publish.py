@@ -14,7 +14,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import BEIJING, DAYS, SINGAPORE, Desk
+from desk import BEIJING, DAYS, SINGAPORE, Desk
 from plain_service import PlainService, listing, serving_plainly
 from pulltasks import open_warehouse
 from pulltasks.errors import LakeError, ModelError, NoWarehouse

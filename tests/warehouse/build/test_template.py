@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from conftest import DAYS, Desk
+from desk import DAYS, Desk
 from history import contents
 from pulltasks.warehouse.build import template
 from pulltasks.warehouse.build.template import copy_template, make_template, prepared_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from conftest import Desk
+from desk import Desk
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.dictionary import dictionary
 from pulltasks.warehouse.sql.models import load_models

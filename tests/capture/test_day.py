@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from conftest import BEIJING, SINGAPORE, Desk
-from pulltasks.capture.targets import check_date
+from desk import BEIJING, SINGAPORE, Desk
+from pulltasks.capture.day import check_date
 from pulltasks.errors import DateRefused
 from pulltasks.lake.raw import read_capture
 from pulltasks.sandbox.data import Place, tasks_on

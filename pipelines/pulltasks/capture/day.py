@@ -1,0 +1,342 @@
+"""Captures: every target listed on its day, each with a verdict and a raw file, none disturbing another.
+
+Lives here: which targets are listed now, the guard on the date, what of an answer is kept.
+Does not live here: how a listing is proved (proof), one target's listing (attempt), raw files later (lake.normalise).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+from zoneinfo import ZoneInfo
+
+from pulltasks.capture.day_gate import DayGate
+from pulltasks.capture.existing import is_better, read_existing
+from pulltasks.capture.target_list import target_line, write_targets
+from pulltasks.clock import Deadline
+from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
+from pulltasks.huawei.refusals import ADVICE
+from pulltasks.huawei.service_clock import RunBegin
+from pulltasks.lake.raw import CaptureLine, RawWriter
+from pulltasks.previous import NO_PREVIOUS_CAPTURE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from pulltasks.capture.attempt import Attempt
+    from pulltasks.clock import Clock
+    from pulltasks.errors import Reporter
+    from pulltasks.huawei.client import LiveClient
+    from pulltasks.lake.lake import Lake
+    from pulltasks.previous import PreviousCapture
+    from pulltasks.settings import Settings, Target
+
+# Targets that are listed at a time, for each request that may be in flight: enough that none waits for the pace of one
+# project, few enough that memory does not grow with the number of targets.
+TARGETS_PER_REQUEST_IN_FLIGHT = 4
+CLOCK_DISAGREES = "clock_disagrees"
+_MAKE_ROOM = "Make room, then run again"
+# A run that began before midnight keeps its date this far into the next day.
+GRACE_AFTER_MIDNIGHT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class CaptureOptions:
+    """How a day is captured.
+
+    Attributes:
+        refresh: list complete targets again as well.
+        only: list no other targets than these, by `(project_id, region)`; None for all.
+        accept_drop: targets whose listing counts today however much it lacks, by `(project_id, region)`.
+        simulated: the day is the sandbox's, not today; any server that is not a sandbox is refused.
+        began_at: when the run began, if that was before now; it keeps its date past midnight.
+    """
+
+    refresh: bool = False
+    only: Collection[tuple[str, str]] | None = None
+    accept_drop: Collection[tuple[str, str]] = ()
+    simulated: bool = False
+    began_at: datetime | None = None
+
+    def names(self, target: Target) -> bool:
+        """Tell whether a target is to be listed, unless it is complete already."""
+        return self.only is None or target.key in self.only
+
+
+@dataclass(frozen=True)
+class CaptureResult:
+    """How the capture of one target ended; `is_new` is false when an earlier one of the day is kept."""
+
+    target: Target
+    verdict: str
+    reason: str | None
+    message: str | None
+    task_count: int
+    requests: int
+    is_new: bool = True
+    clock_skew_seconds: int | None = None
+
+
+def check_date(settings: Settings, day: date, now: datetime, *, began_at: datetime | None = None) -> None:
+    """Refuse every day but the one on which the run began, for as long as the API still shows it.
+
+    Raises:
+        DateRefused: with what can be done instead.
+    """
+    began_on = settings.today(began_at or now)
+    if day == settings.today(now) or (day == began_on and settings.today(now - GRACE_AFTER_MIDNIGHT) == day):
+        return
+    direction = "has passed" if day < settings.today(now) else "has not come"
+    raise DateRefused(
+        f"{day} {direction}: the API shows only the present ({settings.today(now)} in {settings.timezone}), "
+        "and that is never written under another date. Past dates are rebuilt from the raw archive: "
+        f"pulltasks rebuild --from {day} --to {day}"
+    )
+
+
+@dataclass
+class DayCapture:
+    """The captures of one day; `run` makes them.
+
+    Attributes:
+        settings: the configuration.
+        lake: where raw files go; the caller holds its lock.
+        day: the snapshot date.
+        clock: time and identifiers.
+        options: which targets are listed, and how.
+        known: returns what the last complete capture of a target showed, by `(project_id, region)`.
+        report: receives an unexpected error and returns a sentence that says where it is reported; the error costs its
+            target the day and no other target anything.
+        on_result: receives the result of each target as it ends.
+        on_page: receives the target of each page that came, and its pages and tasks so far.
+    """
+
+    settings: Settings
+    lake: Lake
+    day: date
+    clock: Clock
+    options: CaptureOptions = field(default_factory=CaptureOptions)
+    known: Callable[[tuple[str, str]], PreviousCapture] = lambda _: NO_PREVIOUS_CAPTURE
+    report: Reporter = reraise
+    on_result: Callable[[CaptureResult], None] = lambda _: None
+    on_page: Callable[[Target, int, int], None] = lambda _target, _pages, _tasks: None
+    _gate: DayGate = field(init=False)
+    _deadline: Deadline = field(init=False)
+
+    async def run(self) -> list[CaptureResult]:
+        """List every target of the configuration, concurrently; targets that are complete on the day are left alone.
+
+        Returns:
+            One result per target that was asked for, in order of project and region.
+
+        Raises:
+            DateRefused: another date than today, before anything is written.
+            ConfigError: no credential, or no endpoint that resolves, before anything is written.
+            LakeError: when no raw file at all can be written.
+        """
+        if not self.options.simulated:
+            check_date(self.settings, self.day, self.clock.now(), began_at=self.options.began_at)
+        targets = sorted(self.settings.targets, key=lambda target: target.key)
+        _check_endpoints(self.settings, targets)
+        self._gate = DayGate(partial(self._write_targets, targets))
+        asked = [target for target in targets if self.options.names(target)]
+        complete = {} if self.options.refresh else self._complete_already(asked)
+        if len(complete) < len(asked):
+            return await self._capture_all(asked, complete)
+        self._gate.end([])
+        for result in complete.values():
+            self.on_result(result)
+        return list(complete.values())
+
+    def _write_targets(self, targets: Sequence[Target]) -> None:
+        options = self.options
+        kept = {target.key for target in targets if not (options.refresh and options.names(target))}
+        write_targets(self.settings, self.lake, self.day, targets, options.accept_drop, kept)
+
+    async def _capture_all(
+        self, asked: Sequence[Target], complete: dict[tuple[str, str], CaptureResult]
+    ) -> list[CaptureResult]:
+        # what sends and judges takes longer to import than the rest of a run with nothing to list
+        from pulltasks.huawei.client import LiveClient
+
+        begin = self._begin()
+        self._deadline = Deadline(begin.monotonic_s + 60 * self.settings.api.max_run_minutes, self.clock.monotonic)
+        async with LiveClient(
+            self.settings,
+            self.clock.now,
+            self.day if self.options.simulated else None,
+            begin=begin,
+            deadline=self._deadline,
+            on_day_confirmed=self._gate.open,
+        ) as client:
+            if self.options.simulated:
+                await client.require_sandbox()
+                self._gate.open()
+            turns: defaultdict[str, asyncio.Semaphore] = defaultdict(
+                lambda: asyncio.Semaphore(self.settings.api.max_concurrency * TARGETS_PER_REQUEST_IN_FLIGHT)
+            )
+            not_written: list[OSError] = []
+            disagreements: list[str] = []
+
+            async def in_turn(target: Target) -> CaptureResult:
+                async with turns[self.settings.credential(target)[0]]:
+                    result = complete.get(target.key) or await self._isolated(client, target, not_written.append)
+                disagreements.extend([result.message or ""] if result.reason == CLOCK_DISAGREES else [])
+                self.on_result(result)
+                return result
+
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(in_turn(target)) for target in asked]
+            finally:
+                self._gate.end(disagreements)  # a run that is stopped keeps the raw files that are whole
+        if not_written and len(not_written) == len(asked):
+            reason = not_written[0].strerror or not_written[0]
+            raise LakeError(f"the lake cannot be written ({reason}); what was published is unchanged. {_MAKE_ROOM}")
+        return [task.result() for task in tasks]
+
+    def _begin(self) -> RunBegin:
+        now = self.clock.now()
+        began_at = self.options.began_at or now
+        elapsed_s = (now - began_at).total_seconds()
+        return RunBegin(self.day, ZoneInfo(self.settings.timezone), began_at, self.clock.monotonic() - elapsed_s)
+
+    async def _isolated(
+        self, client: LiveClient, target: Target, on_not_written: Callable[[OSError], None]
+    ) -> CaptureResult:
+        """Return the result of a capture; an error costs its target the day and no other target anything."""
+        try:
+            return await self._of(client, target)
+        except ClockDisagrees as error:
+            return CaptureResult(target, "missing", CLOCK_DISAGREES, str(error), 0, 0, is_new=False)
+        except LakeError as error:
+            return CaptureResult(target, "failed", "raw_not_written", f"{target.label}: {error}", 0, 0, is_new=False)
+        except OSError as error:
+            on_not_written(error)
+            words = f"{target.label}: its raw file cannot be written ({error.strerror or error}); {_MAKE_ROOM}"
+            return CaptureResult(target, "failed", "raw_not_written", words, 0, 0)
+        except Exception as error:  # noqa: BLE001 - unexpected errors are reported
+            words = f"{target.label}: {self.report(error, f'capturing {target.label}')}"
+            return CaptureResult(target, "failed", UNEXPECTED, words, 0, 0)
+
+    async def _of(self, client: LiveClient, target: Target) -> CaptureResult:
+        existing = None if self.options.refresh else self._complete_result(target)
+        if existing is None and not self.options.simulated and not self._may_begin():
+            return CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
+        return existing or await self._capture(client, target)
+
+    def _may_begin(self) -> bool:
+        """Refuse to begin a capture more than half an hour into the next day; it would show that day."""
+        return self.settings.today(self.clock.now() - GRACE_AFTER_MIDNIGHT) <= self.day
+
+    def _complete_already(self, targets: Sequence[Target]) -> dict[tuple[str, str], CaptureResult]:
+        """Return the results of targets that are complete on the day; errors are reported in the target's turn."""
+        found = {}
+        for target in targets:
+            with suppress(Exception):
+                if (result := self._complete_result(target)) is not None:
+                    found[target.key] = result
+        return found
+
+    def _complete_result(self, target: Target) -> CaptureResult | None:
+        existing = read_existing(self.lake, self.day, target)
+        if existing is None or existing.verdict.verdict != "complete":
+            return None
+        return CaptureResult(target, "complete", None, None, existing.verdict.task_count, 0, is_new=False)
+
+    async def _capture(self, client: LiveClient, target: Target) -> CaptureResult:
+        from pulltasks.capture.attempt import Attempt, CaptureCounts
+
+        line = CaptureLine(
+            target=target_line(self.settings, target),
+            snapshot_date=self.day,
+            timezone=self.settings.timezone,
+            capture_id=self.clock.new_id(),
+            software_version=version("pulltasks"),
+            started_at=self.clock.now(),
+        )
+        path = self.lake.raw_file(self.day, *target.key)
+        unfinished = self.lake.unfinished("--".join(path.parts[-3:]))
+        writer = RawWriter(unfinished, line)
+        counts = CaptureCounts(writer)
+        attempt = Attempt(client, self.settings, target, self.known(target.key), counts, partial(self.on_page, target))
+        try:
+            await self._list(attempt, target)
+            verdict = attempt.verdict(self.clock.now())
+            writer.close(verdict)
+            await client.forget_connections(target)
+        except BaseException:  # an error or a signal that ends the capture leaves no half file
+            writer.close()
+            unfinished.unlink(missing_ok=True)
+            raise
+
+        def keep() -> None:
+            if is_better(self.lake, self.day, target, verdict, line):
+                self.lake.put(unfinished, path)
+
+        self._gate.keep(unfinished, keep)
+        return CaptureResult(
+            target,
+            verdict.verdict,
+            verdict.verdict_reason,
+            verdict.error_message,
+            verdict.task_count,
+            verdict.requests,
+            clock_skew_seconds=verdict.clock_skew_seconds,
+        )
+
+    async def _list(self, attempt: Attempt, target: Target) -> None:
+        """List a target; what ends the listing becomes the error of its verdict, so that what came is kept.
+
+        Raises:
+            ClockDisagrees: when the service gives the run another day.
+            OSError: when the raw file cannot be written.
+        """
+        try:
+            async with asyncio.timeout(self._deadline.remaining_s()) as limit:
+                await attempt.list()
+        except ClockDisagrees:
+            raise
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            minutes = f"api.max_run_minutes = {self.settings.api.max_run_minutes:g}"
+            text = f"{target.label}: the run had no more time ({minutes}); {ADVICE['out_of_time']}"
+            attempt.error = ApiError("out_of_time", text)
+        except ApiError as error:
+            attempt.error = error
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what came is kept, with a verdict that says so
+            attempt.error = ApiError(UNEXPECTED, f"{target.label}: {self.report(error, f'listing {target.label}')}")
+
+
+def _check_endpoints(settings: Settings, targets: Sequence[Target]) -> None:
+    """Refuse a run without targets, or with no endpoint that resolves; one that does not fails its target alone."""
+    if not targets:
+        raise ConfigError(["targets: there is none; add a [[targets]] table with project_id and region"])
+    if getproxies():
+        return  # then names are the proxy's to resolve
+    hosts = {urlsplit(settings.endpoint(target)).hostname or "" for target in targets}
+    unknown = sorted(host for host in hosts if not _resolves(host))
+    if len(unknown) == len(hosts):
+        raise ConfigError(
+            [f"api.endpoint: {host} does not resolve; check its spelling and the network" for host in unknown]
+        )
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, 443)
+    except (socket.gaierror, UnicodeError):
+        return False
+    return True

@@ -1,0 +1,50 @@
+"""The capture of a target that the lake already holds for a day.
+
+Lives here: reading it, and whether a new one counts more.
+Does not live here: making captures (day), the form of raw files (lake.raw).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pulltasks.errors import LakeError
+from pulltasks.lake.raw import CaptureLine, RawCapture, VerdictLine, rank
+from pulltasks.lake.strays import Stray, read_own_capture
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pulltasks.lake.lake import Lake
+    from pulltasks.settings import Target
+
+
+def read_existing(lake: Lake, day: date, target: Target) -> RawCapture | None:
+    """Return the capture of that day that the lake holds, without its answers.
+
+    A file that cannot be read or holds another capture is moved aside, so that it can be replaced.
+
+    Raises:
+        LakeError: when this user may not read the file; it is left as it is.
+    """
+    path = lake.raw_file(day, *target.key)
+    if not path.is_file():
+        return None
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        raise LakeError(
+            f"{path}: this user may not read it, and it is left as it is; give it back to the user who runs pulltasks "
+            "(chown)"
+        ) from None
+    try:
+        return read_own_capture(lake, path, with_answers=False)
+    except LakeError as error:
+        path.rename(path.with_name(f"{path.name}.{'stray' if isinstance(error, Stray) else 'damaged'}"))
+        return None
+
+
+def is_better(lake: Lake, day: date, target: Target, verdict: VerdictLine, line: CaptureLine) -> bool:
+    """Tell whether a new capture counts more than the existing one: a failure never replaces something good."""
+    existing = read_existing(lake, day, target)
+    return existing is None or rank(verdict, line) > rank(existing.verdict, existing.capture)
