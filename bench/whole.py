@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.cli import places_of, targets_toml
-from pulltasks.sandbox.server import AccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from pulltasks.sandbox.server import AccessKey
+from pulltasks.sandbox.accounts import AccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

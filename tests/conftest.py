@@ -13,7 +13,8 @@ import stamina
 from hypothesis import settings
 
 from desk import BEIJING, DAYS, RUNS_WITH_GAPS, SINGAPORE, Desk, from_shelf
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.accounts import AccessKey
+from pulltasks.sandbox.server import Sandbox, serving
 from shelf import Shelf
 from webhook_server import Webhook, listening
 

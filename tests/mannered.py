@@ -13,7 +13,8 @@ from pulltasks.doctor.manners import Question, first_query, judge, later_queries
 from pulltasks.errors import ApiError
 from pulltasks.huawei.reading import says_error
 from pulltasks.huawei.refusals import Answer, api_error
-from pulltasks.sandbox.server import Reply, Sandbox
+from pulltasks.sandbox.replies import Reply
+from pulltasks.sandbox.server import Sandbox
 from pulltasks.settings import Target
 
 if TYPE_CHECKING:

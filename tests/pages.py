@@ -18,8 +18,9 @@ from pulltasks.clock import Clock
 from pulltasks.dashboard import contents, write_dashboard_alone
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import snapshot
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.data import Place
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:

@@ -170,3 +170,44 @@ def test_no_branch_hangs_on_the_name_of_a_kind(path: Path) -> None:
 def test_every_module_says_what_does_not_live_in_it(path: Path) -> None:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     assert "oes not live here" in docstring
+
+
+MOST_LINES_OF_A_FUNCTION, MOST_ATTRIBUTES = 60, 14
+RECORDS = {"dataclass(frozen=True)", "Struct", "_Section", "BaseSettings", "NamedTuple", "Exception"}
+
+
+def too_large(source: str) -> list[str]:
+    """Return the functions that are too long, and the classes that hold too much and are not records."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            found += [f"{node.name}: {lines} lines"] if lines > MOST_LINES_OF_A_FUNCTION else []
+        elif isinstance(node, ast.ClassDef):
+            marks = " ".join(map(ast.unparse, [*node.bases, *node.decorator_list]))
+            stored = {
+                each.attr
+                for each in ast.walk(node)
+                if isinstance(each, ast.Attribute)
+                and ast.unparse(each.value) == "self"
+                and isinstance(each.ctx, ast.Store)
+            }
+            declared = {
+                each.target.id
+                for each in node.body
+                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+            }
+            if len(stored | declared) > MOST_ATTRIBUTES and not any(mark in marks for mark in RECORDS):
+                found.append(f"{node.name}: {len(stored | declared)} attributes")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_no_function_is_long_and_no_class_holds_much(path: Path) -> None:
+    assert not too_large(path.read_text(encoding="utf-8"))
+
+
+def test_a_long_function_and_a_large_class_are_seen() -> None:
+    assert too_large("def f():\n" + "    f()\n" * 60)
+    assert too_large("class A:\n    def f(self):\n" + "".join(f"        self.a{n} = 1\n" for n in range(15)))
+    assert not too_large("@dataclass(frozen=True)\nclass A:\n" + "".join(f"    a{n}: int\n" for n in range(15)))

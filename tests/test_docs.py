@@ -22,8 +22,9 @@ from pulltasks.cli import main as cli
 from pulltasks.clock import Clock
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import rebuild, snapshot
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.cli import places_of, targets_toml
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.read.published import open_published
 

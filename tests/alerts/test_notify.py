@@ -20,8 +20,9 @@ from pulltasks.alerts.rules import KINDS, AlertTarget, Failure, LakeState, find_
 from pulltasks.alerts.webhook import Message, body_of
 from pulltasks.cli import main as cli
 from pulltasks.run.order import snapshot
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.settings import Limits
 from pulltasks.warehouse.read.schema_drift import SchemaDrift
 from pulltasks.warehouse.read.status import Status, TargetStatus

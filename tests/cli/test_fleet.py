@@ -15,7 +15,8 @@ from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import open_fleet
 from pulltasks.fleet.statements import left_out
 from pulltasks.lake.redaction_key import KEY_BYTES
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.accounts import AccessKey
+from pulltasks.sandbox.server import Sandbox, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

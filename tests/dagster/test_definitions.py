@@ -20,8 +20,9 @@ import pytest
 import dagster as dg
 from dagster_runs import checks, definitions, failed_checks, materialised, run_day
 from desk import BEIJING, SINGAPORE, Desk
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
-from pulltasks.sandbox.server import AccessKey, Sandbox
+from pulltasks.sandbox.server import Sandbox
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.sql.models import load_models
 from sampling import sampled

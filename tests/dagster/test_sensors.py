@@ -10,8 +10,9 @@ import pytest
 import dagster as dg
 from dagster_runs import checks, definitions, run_day
 from desk import BEIJING, SINGAPORE, Desk
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
-from pulltasks.sandbox.server import AccessKey, Sandbox
+from pulltasks.sandbox.server import Sandbox
 from pulltasks_dagster.definitions import JOB, MONTHLY_JOB
 from webhook_server import TOKEN
 

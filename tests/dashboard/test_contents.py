@@ -14,7 +14,8 @@ from pulltasks.dashboard import contents
 from pulltasks.dashboard.contents import HOURS, read_contents
 from pulltasks.dashboard.tables import TABLES
 from pulltasks.run.order import snapshot
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.accounts import AccessKey
+from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.settings import Limits
 from pulltasks.warehouse.read.published import open_published
 

@@ -10,7 +10,8 @@ from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.dashboard import lives
 from pulltasks.dashboard.contents import WHO, read_contents
 from pulltasks.huawei.refusals import ADVICE
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.accounts import AccessKey
+from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.settings import Limits
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.words import read_words

@@ -17,8 +17,8 @@ from pulltasks import config
 from pulltasks.dashboard import write_dashboard
 from pulltasks.dashboard.render import PAGE, PARTS, _inline
 from pulltasks.errors import ConfigError, LakeError
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
-from pulltasks.sandbox.server import AccessKey
 from pulltasks.words import read_words
 
 DAY = date(2026, 11, 22)

@@ -13,7 +13,9 @@ from desk import BEIJING, SINGAPORE, Desk
 from mannered import MannerlySandbox, Service, refused
 from pulltasks.doctor.probe import MAX_REQUESTS
 from pulltasks.lake.manners import MANNERS, read_manners
-from pulltasks.sandbox.server import Reply, User, serving
+from pulltasks.sandbox.accounts import User
+from pulltasks.sandbox.replies import Reply
+from pulltasks.sandbox.server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,9 @@ from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config
 from pulltasks.cli import main as cli
 from pulltasks.doctor.targets import projects_of_regions
+from pulltasks.sandbox.accounts import AccessKey, User
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
-from pulltasks.sandbox.server import AccessKey, Sandbox, User, serving
+from pulltasks.sandbox.server import Sandbox, serving
 
 MAX_REQUESTS = 8
 

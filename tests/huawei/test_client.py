@@ -20,7 +20,8 @@ from pulltasks.errors import ApiError, ConfigError, CredentialRefused, Transient
 from pulltasks.huawei import client as module
 from pulltasks.huawei import refusals
 from pulltasks.huawei.client import LiveClient
-from pulltasks.sandbox.server import AccessKey, Sandbox, User, serving
+from pulltasks.sandbox.accounts import AccessKey, Accounts, User
+from pulltasks.sandbox.server import Sandbox, serving
 
 
 class Heard:
@@ -118,7 +119,7 @@ def test_a_key_that_dies_on_the_way_fails_at_most_as_often_as_requests_were_in_f
             async with LiveClient(settings, lambda: datetime.now(UTC)) as client:
                 target, query = settings.targets[0], {"offset": 0, "limit": 1}
                 await client.get_pull_tasks(target, query, heard)
-                sandbox.access_keys = ()
+                sandbox.accounts.access_keys = ()
                 return await asyncio.gather(
                     *(client.get_pull_tasks(target, query, heard) for _ in range(50)), return_exceptions=True
                 )
@@ -153,7 +154,7 @@ def test_a_skewed_clock_is_corrected_once_by_the_services_date(sandbox, tmp_path
 
 
 def test_a_temporary_key_is_sent_with_its_token(tmp_path, monkeypatch) -> None:
-    sandbox = Sandbox((BEIJING,), access_keys=(replace(AccessKey(), security_token="security-token-1"),))
+    sandbox = Sandbox((BEIJING,), accounts=Accounts((replace(AccessKey(), security_token="security-token-1"),)))
     with service(sandbox, tmp_path) as settings:
         (without,), _ = ask(settings)
         monkeypatch.setenv("HUAWEICLOUD_SDK_SECURITY_TOKEN", "security-token-1")
@@ -183,7 +184,7 @@ def test_a_token_that_expires_early_is_renewed_once_and_the_request_sent_again(t
             async with LiveClient(settings, lambda: datetime.now(UTC)) as client:
                 target, query = settings.targets[0], {"offset": 0, "limit": 1}
                 await client.get_pull_tasks(target, query, heard)
-                sandbox._tokens.clear()  # the account's password was changed, say
+                sandbox.accounts.tokens.clear()  # the account's password was changed, say
                 return await asyncio.gather(*(client.get_pull_tasks(target, query, heard) for _ in range(4)))
 
         assert [answer.status for answer in asyncio.run(go())] == [200] * 4

@@ -37,8 +37,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory):
     sandbox = Sandbox((replace(BEIJING, task_count=8), replace(SINGAPORE, task_count=3)))
     sandbox.faults[SINGAPORE.project_id, DAYS[2]] = "forbidden"
     with serving(sandbox) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUAWEICLOUD_SDK_AK", sandbox.access_keys[0].ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", sandbox.access_keys[0].sk)
+        patch.setenv("HUAWEICLOUD_SDK_AK", sandbox.accounts.access_keys[0].ak)
+        patch.setenv("HUAWEICLOUD_SDK_SK", sandbox.accounts.access_keys[0].sk)
         desk = Desk(sandbox, url, folder, sandbox.places)
         for day in DAYS:
             desk.capture(day)

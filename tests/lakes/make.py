@@ -25,7 +25,8 @@ def main() -> None:
     """Capture some days, one target failing on one of them, compact the closed month, pack it."""
     from desk import BEIJING, SINGAPORE, Desk
     from pulltasks.run.order import compact, snapshot
-    from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+    from pulltasks.sandbox.accounts import AccessKey
+    from pulltasks.sandbox.server import Sandbox, serving
     from pulltasks.tables import SCHEMA_VERSION
 
     os.environ |= {"HUAWEICLOUD_SDK_AK": AccessKey().ak, "HUAWEICLOUD_SDK_SK": AccessKey().sk}

@@ -11,8 +11,9 @@ from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdklive.v1 import ListPullTasksRequest, LiveClient
 
 from desk import BEIJING, SINGAPORE
+from pulltasks.sandbox.accounts import AccessKey, Accounts
 from pulltasks.sandbox.data import tasks_on
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.server import Sandbox, serving
 
 # The vendor's client uses datetime.utcnow, and leaves its connections to the garbage collector.
 pytestmark = [
@@ -29,7 +30,7 @@ LIMIT = 100
 
 @pytest.fixture(scope="module")
 def url():
-    with serving(Sandbox((BEIJING, SINGAPORE), access_keys=(AccessKey(), TEMPORARY, POWERLESS))) as address:
+    with serving(Sandbox((BEIJING, SINGAPORE), accounts=Accounts((AccessKey(), TEMPORARY, POWERLESS)))) as address:
         yield address
 
 

@@ -29,8 +29,8 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     sandbox = Sandbox((replace(BEIJING, task_count=6), replace(SINGAPORE, task_count=3)))
     with serving(sandbox) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUAWEICLOUD_SDK_AK", sandbox.access_keys[0].ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", sandbox.access_keys[0].sk)
+        patch.setenv("HUAWEICLOUD_SDK_AK", sandbox.accounts.access_keys[0].ak)
+        patch.setenv("HUAWEICLOUD_SDK_SK", sandbox.accounts.access_keys[0].sk)
         desk = Desk(sandbox, url, folder, sandbox.places)
         desk.run(BEFORE)
         yield desk

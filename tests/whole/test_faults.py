@@ -25,8 +25,9 @@ from log_lines import without_log
 from pulltasks.cli import main as cli
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.raw import read_capture
+from pulltasks.sandbox.accounts import AccessKey, User
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
-from pulltasks.sandbox.server import FAULTS, AccessKey, Sandbox, User, serving
+from pulltasks.sandbox.server import FAULTS, Sandbox, serving
 from pulltasks.warehouse.read.published import open_published
 
 ATTEMPTS = 2

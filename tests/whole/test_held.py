@@ -16,7 +16,8 @@ from pulltasks.cli import main as cli
 from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import rebuild, snapshot
 from pulltasks.sandbox.data import tasks_on
-from pulltasks.sandbox.server import Reply, Sandbox, serving
+from pulltasks.sandbox.replies import Reply
+from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.read.published import open_published
 from sampling import sampled
 

@@ -21,7 +21,8 @@ from pulltasks.cli import main as cli
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.parquet import TidyWriter
 from pulltasks.run.order import compact, snapshot
-from pulltasks.sandbox.server import AccessKey, Sandbox, serving
+from pulltasks.sandbox.accounts import AccessKey
+from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.read.published import open_published
 from webhook_server import Webhook, listening
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pulltasks.lake.run_log import read_runs
 from pulltasks.warehouse.read.status import age_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from pulltasks.lake.run_log import RunLine
+    from pulltasks.lake.lake import Lake
     from pulltasks.warehouse.read.status import Freshness, Status
 
 _COLUMNS = ("task_count", "requests", "retries", "duration_seconds", "answer_bytes")
@@ -46,9 +47,8 @@ def metrics(
     found: Status,
     freshness: Freshness,
     now: datetime,
-    last_run: RunLine | None,
-    lake_bytes: int,
-    lake: str,
+    lake: Lake,
+    label: str,
 ) -> str:
     """Return all metrics as text; one without a value is left out.
 
@@ -57,10 +57,10 @@ def metrics(
         found: how the targets stand.
         freshness: how old the lake is.
         now: the time that ages are counted to.
-        last_run: the newest line of the log of runs, if there is one.
-        lake_bytes: the size of the lake.
-        lake: what the label `lake` of every sample says, so that several lakes on one machine can be told apart.
+        lake: its size and the newest line of its log of runs are read.
+        label: the label `lake` of every sample, which tells several lakes on one machine apart.
     """
+    last_run, lake_bytes = next(reversed(read_runs(lake)), None), size_of(lake.root)
     rows = connection.execute(
         f"select project_id, region, {', '.join(_COLUMNS)} from fct_target_days "  # noqa: S608 - names of ours
         "where snapshot_date = (select through_date from meta_build)"
@@ -70,7 +70,7 @@ def metrics(
     for target in found.targets:
         age = age_of(target, now)
         values = (int(target.is_complete), age.total_seconds() if age else None, *of_days.get(target.key, ()))
-        labels = _labels(lake=lake, project_id=target.project_id, region=target.region, name=target.name or "")
+        labels = _labels(lake=label, project_id=target.project_id, region=target.region, name=target.name or "")
         for name, value in zip(of_targets, values, strict=False):
             of_targets[name].append((labels, value))
     age = freshness.lake_age
@@ -85,7 +85,7 @@ def metrics(
     lines = [
         line for name, samples in of_targets.items() for line in _metric(f"target_{name}", _OF_TARGETS[name], samples)
     ]
-    labels = _labels(lake=lake)
+    labels = _labels(lake=label)
     lines += [line for name, value in of_lake.items() for line in _metric(name, _OF_THE_LAKE[name], [(labels, value)])]
     return "".join(f"{line}\n" for line in lines)
 

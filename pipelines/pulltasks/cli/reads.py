@@ -10,7 +10,7 @@ import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,10 @@ from pulltasks.cli.output import (
     print_status,
     print_status_json,
 )
+
+if TYPE_CHECKING:
+    from pulltasks.lake.lake import Lake
+    from pulltasks.lake.manners import Probed
 
 
 class StatusFormat(StrEnum):
@@ -55,7 +59,6 @@ def status(
     Example: pulltasks status --max-age 26h --format json
     """
     from pulltasks.lake.lake import Lake
-    from pulltasks.lake.manners import read_manners
     from pulltasks.lake.tidy import read_service_messages
     from pulltasks.settings import Limits
     from pulltasks.warehouse.read.published import open_published
@@ -75,12 +78,9 @@ def status(
         newest = read_newest_complete(connection)
         freshness = judge(found, now, limits)
         if output_format is StatusFormat.PROMETHEUS:
-            from pulltasks.cli.prometheus import metrics, size_of
-            from pulltasks.lake.run_log import read_runs
+            from pulltasks.cli.prometheus import metrics
 
-            last_run = next(reversed(read_runs(lake)), None)
-            name = settings.lake.name or str(lake.root)
-            text = metrics(connection, found, freshness, now, last_run, size_of(lake.root), name)
+            text = metrics(connection, found, freshness, now, lake, settings.lake.name or str(lake.root))
     is_good = found.is_complete if allowed is None else freshness.level != "red"
     if found.is_ahead:
         typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)
@@ -89,9 +89,7 @@ def status(
     elif allowed is not None and output_format is StatusFormat.TEXT:
         print_age(found, freshness, now, limits)
     else:
-        manners, damage = read_manners(lake)
-        if damage:
-            typer.echo(damage, err=True)
+        manners = _known_manners(lake)
         if output_format is StatusFormat.JSON:
             print_status_json(found, freshness, newest, now, manners, is_good=is_good)
         else:
@@ -99,6 +97,16 @@ def status(
         if unredacted:
             print_service_messages(found, read_service_messages(lake, found.day))
     raise typer.Exit(0 if is_good else NOT_COMPLETE)
+
+
+def _known_manners(lake: Lake) -> dict[str, Probed]:
+    """Return what was learnt of each target's service; a file that cannot be read is reported."""
+    from pulltasks.lake.manners import read_manners
+
+    manners, damage = read_manners(lake)
+    if damage:
+        typer.echo(damage, err=True)
+    return manners
 
 
 def query(

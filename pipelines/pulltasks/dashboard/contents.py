@@ -251,15 +251,7 @@ def read_contents(
         "where snapshot_date > (select through_date from meta_build) - $days",
         {"days": DAYS},
     )
-    # in a zone with half hours, the first whole hour of the day: the one before it belongs to the day before
-    ((begins_at,),) = con.execute(
-        "select epoch(date_trunc('hour', starts_at + interval 59 minute + interval 59 second))::bigint "
-        "from dim_dates order by snapshot_date desc limit 1"
-    ).fetchall()
-    ((tonight_at,),) = con.execute(
-        "select epoch(date_trunc('hour', observed_at))::bigint from dim_dates order by snapshot_date desc limit 1"
-    ).fetchall()
-    ((captured_at,),) = con.execute("select epoch(max(finished_at))::bigint from rpt_snapshot_coverage").fetchall()
+    begins_at, tonight_at, captured_at = _moments(con)
     return {
         "build": _rows(
             con,
@@ -288,6 +280,20 @@ def read_contents(
         "before": con.execute(_BEFORE).fetchall(),
         "tables": {table.name: _table(con, table, positions) for table in TABLES},
     }
+
+
+def _moments(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int | None]:
+    """Return when the newest day begins, the hour of its newest capture, and when that ended; seconds since 1970."""
+    # in a zone with half hours, the first whole hour of the day: the one before it belongs to the day before
+    ((begins_at,),) = con.execute(
+        "select epoch(date_trunc('hour', starts_at + interval 59 minute + interval 59 second))::bigint "
+        "from dim_dates order by snapshot_date desc limit 1"
+    ).fetchall()
+    ((tonight_at,),) = con.execute(
+        "select epoch(date_trunc('hour', observed_at))::bigint from dim_dates order by snapshot_date desc limit 1"
+    ).fetchall()
+    ((captured_at,),) = con.execute("select epoch(max(finished_at))::bigint from rpt_snapshot_coverage").fetchall()
+    return begins_at, tonight_at, captured_at
 
 
 def _with_labels(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:

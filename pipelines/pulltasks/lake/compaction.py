@@ -24,6 +24,7 @@ from pulltasks.lake.manifests import (
     Manifest,
     MonthManifest,
     check_file,
+    entry_of,
     read_if_valid,
     read_manifest,
     read_month_if_valid,
@@ -88,7 +89,7 @@ def compact_month(lake: Lake, month: date) -> CompactedMonth:
         final = lake.month_file(table.name, month)
         with _sorted_file(lake, table, f"select * from ({tidy_rows(table, sources)})", is_month=True) as writer:
             _prove_equal(table, writer.path, sources, month, lake.unfinished("sort"))
-            entries[table.name] = _entry(lake, writer, final)
+            entries[table.name] = entry_of(lake, writer, final)
             lake.put(writer.path, final)
     manifest = MonthManifest(
         snapshot_month=month,
@@ -222,17 +223,8 @@ def _write_day_back(lake: Lake, month: date, day: date) -> None:
         of_month = tidy_rows(table, [lake.month_file(table.name, month)])
         rows = f"select * from ({of_month}) where snapshot_date = date '{day}'"
         with _sorted_file(lake, table, rows, is_month=False) as writer:
-            entries[table.name] = _entry(lake, writer, final)
+            entries[table.name] = entry_of(lake, writer, final)
             lake.put(writer.path, final)
     if entries != manifest.tables:
         written = msgspec.structs.replace(manifest, schema_version=tables.SCHEMA_VERSION, tables=entries)
         write_json(lake, lake.manifest_file(day), written)
-
-
-def _entry(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
-    return FileEntry(
-        file=str(final.relative_to(lake.tidy)),
-        rows=writer.rows,
-        bytes=writer.path.stat().st_size,
-        sha256=sha256_of(writer.path),
-    )

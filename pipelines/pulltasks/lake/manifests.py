@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
+    from pulltasks.lake.parquet import TidyWriter
     from pulltasks.lake.strays import RawDay
 
 # Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
@@ -216,6 +217,16 @@ def _captures_are_those_there(lake: Lake, manifest: Manifest, raw: RawDay) -> bo
     return all(
         header is None or header.capture_id == made_of.get(lake.target_of(path))
         for path, header in raw.captures.items()
+    )
+
+
+def entry_of(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
+    """Return the entry of a finished tidy file that will lie at `final`."""
+    return FileEntry(
+        file=str(final.relative_to(lake.tidy)),
+        rows=writer.rows,
+        bytes=writer.path.stat().st_size,
+        sha256=sha256_of(writer.path),
     )
 
 

@@ -15,7 +15,16 @@ from pulltasks import tables
 from pulltasks.errors import UNEXPECTED, LakeError, reraise
 from pulltasks.lake.compaction import open_month
 from pulltasks.lake.files import sha256_of, sync
-from pulltasks.lake.manifests import FileEntry, Manifest, RawSource, Sources, check_file, read_if_valid, write_json
+from pulltasks.lake.manifests import (
+    FileEntry,
+    Manifest,
+    RawSource,
+    Sources,
+    check_file,
+    entry_of,
+    read_if_valid,
+    write_json,
+)
 from pulltasks.lake.parquet import TidyWriter
 from pulltasks.lake.paths import month_of
 from pulltasks.lake.raw import TargetLine
@@ -84,26 +93,12 @@ def normalise_day(
             made = _tidy(lake, day, expected, report)
             for name, rows in made.tables.items():
                 writers[name].add(rows)
-            if expected.path:
-                sources.append(
-                    RawSource(
-                        project_id=expected.target.project_id,
-                        region=expected.target.region,
-                        capture_id=made.capture_id,
-                        sha256=sha256_of(expected.path),
-                    )
-                )
+            sources += [_source_of(expected, made.capture_id, expected.path)] if expected.path else []
             troubles += [made.trouble] if made.trouble else []
             on_target()
         for writer in writers.values():
             writer.finish()
-            final = lake.tidy_file(writer.table.name, day)
-            entries[writer.table.name] = FileEntry(
-                file=str(final.relative_to(lake.tidy)),
-                rows=writer.rows,
-                bytes=writer.path.stat().st_size,
-                sha256=sha256_of(writer.path),
-            )
+            entries[writer.table.name] = entry_of(lake, writer, lake.tidy_file(writer.table.name, day))
         manifest = Manifest(
             snapshot_date=day,
             schema_version=tables.SCHEMA_VERSION,
@@ -116,6 +111,11 @@ def normalise_day(
     # a build follows in the same process: what the largest target took is given back before it
     pa.default_memory_pool().release_unused()
     return NormalisedDay(day, manifest, tuple(troubles))
+
+
+def _source_of(expected: _Expected, capture_id: str | None, path: Path) -> RawSource:
+    target = expected.target
+    return RawSource(project_id=target.project_id, region=target.region, capture_id=capture_id, sha256=sha256_of(path))
 
 
 @dataclass(frozen=True)

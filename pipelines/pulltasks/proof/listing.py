@@ -31,7 +31,6 @@ nothing moved must show as many tasks as `total` in any case.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from typing import Literal
 
 from pulltasks.proof import totals
@@ -106,12 +105,12 @@ class Listing:
         sweep = self._sweep
         if self.outcome is not None:
             return None
-        if not sweep.waiting and self._is_more_beyond():
-            if len(sweep.offsets) >= sweep.most_pages(self.rules.max_pages, self.rules.max_repairs):
+        if not sweep.asked.waiting and self._is_more_beyond():
+            if len(sweep.asked.offsets) >= sweep.most_pages(self.rules.max_pages, self.rules.max_repairs):
                 self.give_up("list_without_end")
                 return None
             sweep.ask(sweep.next_offset())
-        return sweep.waiting.pop(0) if sweep.waiting else None
+        return sweep.asked.take()
 
     def give_up(self, reason: str) -> None:
         """End the listing unproved; what was seen stays."""
@@ -130,7 +129,7 @@ class Listing:
         return self._offset_test != "probing" and self._sweep.is_more_beyond()
 
     def _ask_again(self, offset: int, *, is_doubtful: bool = False) -> None:
-        self._sweep.repairs += 1
+        self._sweep.asked.repairs += 1
         self.repairs += 1
         self._sweep.ask(offset, is_doubtful=is_doubtful)
 
@@ -141,8 +140,8 @@ class Listing:
         sweep = self._sweep
         if self.outcome is not None or request.sweep != sweep.number:
             return
-        sweep.totals.append(page.total)
-        sweep.under_way[request.offset] -= 1
+        sweep.said.totals.append(page.total)
+        sweep.asked.under_way[request.offset] -= 1
         if request.is_probe:
             self._hear_probe(page)
             if self._sweep is not sweep:
@@ -151,7 +150,7 @@ class Listing:
             return
         self._keep(request, page)
         if request.is_probe:
-            for offset in sweep.held:
+            for offset in sweep.asked.held:
                 self._ask_again(offset)
         if self._offset_test != "probing":
             self._look_for_gaps(request.offset)
@@ -163,15 +162,15 @@ class Listing:
             sweep.keep(request.offset, page)
             if sweep.order is not self._order:
                 self._order.add(page.ids, page.times)
-        elif request.is_probe and not sweep.under_way[request.offset]:
-            sweep.offsets.remove(request.offset)
+        elif request.is_probe and not sweep.asked.under_way[request.offset]:
+            sweep.asked.forget(request.offset)
 
     def _is_doubtful(self, offset: int, page: Page) -> bool:
         """Read a page again that is not what it should be; whether that is being done, or the listing has ended."""
         sweep = self._sweep
         if page.flaw is None and offset == 0 and not page.ids and not page.total:
-            sweep.empty_reads += 1
-            if sweep.empty_reads < READS_OF_AN_EMPTY_LIST:
+            sweep.asked.empty_reads += 1
+            if sweep.asked.empty_reads < READS_OF_AN_EMPTY_LIST:
                 self._ask_again(offset, is_doubtful=True)
                 return True
         doubt = page.flaw
@@ -183,10 +182,10 @@ class Listing:
             return False
         if offset and self._offset_test in {"untested", "probing"} and 0 in sweep.pages:
             self._send_probe()  # an offset that counts pages looks just like this
-            sweep.held.append(offset)
+            sweep.asked.held.append(offset)
             return True
-        sweep.doubts[offset] += 1
-        if sweep.doubts[offset] < READS_OF_A_DOUBTFUL_PAGE:
+        sweep.asked.doubts[offset] += 1
+        if sweep.asked.doubts[offset] < READS_OF_A_DOUBTFUL_PAGE:
             self._ask_again(offset, is_doubtful=True)
         else:
             self._finish(None, doubt)
@@ -220,15 +219,17 @@ class Listing:
         if is_hinted and offset == 0 and self._is_more_beyond():
             self._send_probe()
             return
-        before = bisect_left(sweep.offsets, offset) - 1
-        after = bisect_right(sweep.offsets, offset)
-        for left, right in ((before, before + 1), (after - 1, after)):
-            if left >= 0 and right < len(sweep.offsets):
-                self._bridge(sweep.offsets[left], sweep.offsets[right])
+        for left, right in sweep.asked.neighbours(offset):
+            self._bridge(left, right)
 
     def _bridge(self, left: int, right: int) -> None:
         sweep = self._sweep
-        if left not in sweep.pages or right not in sweep.pages or sweep.under_way[left] or sweep.under_way[right]:
+        if (
+            left not in sweep.pages
+            or right not in sweep.pages
+            or sweep.asked.under_way[left]
+            or sweep.asked.under_way[right]
+        ):
             return
         one = sweep.pages[left]
         if sweep.note_movement(left, right) and self._offset_test != "pages":
@@ -240,7 +241,7 @@ class Listing:
         if self._offset_test == "untested":
             self._send_probe()
             return
-        if sweep.repairs >= self.rules.max_repairs:
+        if sweep.asked.repairs >= self.rules.max_repairs:
             return
         if right - left > self.rules.limit // 2:
             self._ask_again((left + right) // 2)
@@ -249,7 +250,7 @@ class Listing:
 
     def _end_if_idle(self) -> None:
         sweep = self._sweep
-        if self.outcome is not None or sweep.waiting or sweep.under_way.total() or self._is_more_beyond():
+        if self.outcome is not None or not sweep.asked.is_idle or self._is_more_beyond():
             return
         if sweep.is_joined():
             if again := sweep.to_read_again():
@@ -258,32 +259,22 @@ class Listing:
                 return
             self._end_sweep(self._flaw_of_sweep())
             return
-        for left, right in zip(sweep.offsets, sweep.offsets[1:], strict=False):
+        for left, right in sweep.asked.pairs():
             self._bridge(left, right)
-            if sweep.waiting:
+            if sweep.asked.waiting:
                 return
-        if sweep.can_overlap and sweep.repairs < self.rules.max_repairs and self._read_end_again():
+        may_repair = sweep.can_overlap and sweep.asked.repairs < self.rules.max_repairs
+        if may_repair and (end := sweep.end_to_read_again()) is not None:
+            self._ask_again(end)
             return
         self._end_sweep("pages_not_joined")
-
-    def _read_end_again(self) -> bool:
-        """Read again from the page before the end, where the unstated end moved before it was confirmed."""
-        sweep = self._sweep
-        newest = sweep.newest
-        if sweep.frontier is None or not newest or not sweep.is_end_unsaid(sweep.frontier, newest.total):
-            return False
-        before = [offset for offset in sweep.offsets if offset < sweep.frontier and len(sweep.pages[offset].ids) > 1]
-        sweep.frontier = before[-1] if before else 0
-        sweep.offsets = [offset for offset in sweep.offsets if offset <= (sweep.frontier or 0)]
-        self._ask_again(sweep.frontier)
-        return True
 
     def _flaw_of_sweep(self) -> str | None:
         sweep = self._sweep
         if (lack := sweep.lack()) is not None:
             return lack
         repeated = sweep.repeated_difference()
-        if totals.contradict(sweep.totals) or repeated > 1:
+        if totals.contradict(sweep.said.totals) or repeated > 1:
             self._wanted_proof = "by_agreement"
             return "totals_contradict"
         if repeated:
@@ -326,7 +317,7 @@ class Listing:
 
     def _finish(self, proof: Proof | None, reason: str | None) -> None:
         sweep = self._sweep
-        sweep.waiting.clear()
+        sweep.asked.waiting.clear()
         self.outcome = Outcome(
             verdict="complete" if proof else "incomplete",
             proof=proof,
@@ -346,8 +337,8 @@ class Listing:
             pages=len(sweep.pages),
             has_overlaps=sweep.can_overlap,
             sweeps_agree=proof == "by_agreement",
-            totals=frozenset(sweep.kept_totals),
-            is_past_ceiling=sweep.is_past_ceiling,
+            totals=frozenset(sweep.said.kept),
+            is_past_ceiling=sweep.said.is_past_ceiling,
             order_witness=self._order.witness,
             repairs=self.repairs,
         )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import date
 
 from pulltasks.errors import UsageError
+from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.data import Place
-from pulltasks.sandbox.server import FAULTS, AccessKey, Fault, Sandbox, loopback_socket, server_for
+from pulltasks.sandbox.server import FAULTS, Fault, Sandbox, loopback_socket, server_for
 
 REGIONS = ("cn-north-4", "cn-east-3", "ap-southeast-3")
 _NAMES = ("event-beijing", "event-shanghai", "event-singapore")

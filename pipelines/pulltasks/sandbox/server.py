@@ -1,7 +1,7 @@
 """The sandbox's HTTP server: ListPullTasks and two IAM calls, on loopback only.
 
-Lives here: routes, permissions, tokens, throttling, planned faults, the documented error bodies.
-Does not live here: what the tasks are (data), how a signature is computed (verify).
+Lives here: routes, throttling, planned faults.
+Does not live here: what the tasks are (data), keys and tokens (accounts), the documented refusals (replies).
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import socket
 import threading
 import time as clock_time
 import uuid
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -27,8 +26,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pulltasks.huawei.simulation import DATE_HEADER, SANDBOX_HEADER
+from pulltasks.sandbox.accounts import Accounts
 from pulltasks.sandbox.data import Place, tasks_on
-from pulltasks.sandbox.verify import SignatureRefused, SignedRequest, check_signature, read_claim
+from pulltasks.sandbox.replies import REFUSALS, Reply, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 DEFAULT_LIMIT, MAX_LIMIT = 10, 100
-MAX_FAILED_SIGNATURES, LOCK = 5, timedelta(minutes=5)
 
 Fault = Literal[
     "forbidden",  # 403: the permission is missing
@@ -61,25 +60,6 @@ FAULTS: tuple[Fault, ...] = get_args(Fault)
 _CAP = 110
 
 
-@dataclass(frozen=True)
-class AccessKey:
-    """A key pair that the sandbox knows; with a security token it is a temporary one."""
-
-    ak: str = "SANDBOXACCESSKEY0001"
-    sk: str = "sandbox-secret-key-for-demo-and-tests-01"
-    security_token: str | None = None
-    may_list: bool = True
-
-
-@dataclass(frozen=True)
-class User:
-    """An IAM user who may ask for tokens."""
-
-    name: str = "sandbox-user"
-    password: str = "sandbox-password"  # noqa: S105 - it opens nothing but the sandbox
-    domain: str = "sandbox-domain"
-
-
 _Row = tuple[str, bytes]  # a task's id, and the task as JSON
 
 
@@ -92,21 +72,16 @@ class Sandbox:
 
     places: tuple[Place, ...]
     seed: int = 1
-    access_keys: tuple[AccessKey, ...] = (AccessKey(),)
-    users: tuple[User, ...] = (User(),)
+    accounts: Accounts = field(default_factory=Accounts)
     faults: dict[tuple[str, date | None], Fault] = field(default_factory=dict)
     requests_per_second: float | None = None
     retry_after_seconds: int = 1
-    token_lifetime: timedelta = timedelta(hours=24)
     latency_seconds: float = 0.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        """Start with nothing asked, nothing issued and nothing locked."""
+        """Start with nothing asked."""
         self.log: list[tuple[str, str, str, int]] = []  # method, path, query, status
-        self._tokens: dict[str, tuple[str, datetime]] = {}  # token -> project, expiry
-        self._failed: Counter[str] = Counter()
-        self._locked_until: dict[str, datetime] = {}
         self._window: tuple[int, int] = (0, 0)
         self._lock = threading.Lock()
         self._dice = random.Random(self.seed)  # noqa: S311 - made-up disturbances
@@ -130,29 +105,29 @@ class Sandbox:
 
             await asyncio.sleep(self.latency_seconds)
         project_id = request.path_params["project_id"]
-        refusal = self._throttled() or await self._refusal(request, project_id)
-        return self._answer(request, refusal or self._page(request, project_id))
+        refused = self._throttled() or await self.accounts.refusal_of(request, project_id, self.now())
+        return self._answer(request, refused or self._page(request, project_id))
 
     def _page(self, request: Request, project_id: str) -> Reply:
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         day = self._day(request)
         fault = self.faults.get((project_id, day)) or self.faults.get((project_id, None))
-        if fault in _REFUSALS:
-            return _REFUSALS[fault]
+        if fault in REFUSALS:
+            return REFUSALS[fault]
         region = query.get("region")
         places = [p for p in self.places if p.project_id == project_id and region in {None, p.region}]
         if not places:
-            return _error(403, "APIGW.0310", "The project is unavailable")
+            return refusal(403, "APIGW.0310", "The project is unavailable")
         try:
             offset, limit = int(query.get("offset", 0)), int(query.get("limit", DEFAULT_LIMIT))
         except ValueError:
             offset, limit = -1, -1
         if not (0 <= offset < 1 << 31 and 1 <= limit <= MAX_LIMIT):
-            return _error(400, "LIVE.100011001", "Request Illegal")
+            return refusal(400, "LIVE.100011001", "Request Illegal")
         rows = [row for place in places for row in self._rows(place, day)]
         if "task_id" in query:
             rows = [row for row in rows if row[0] == query["task_id"]]
-            return _listing(rows, rows, fault) if rows else _error(404, "LIVE.100011001", "Request Illegal")
+            return _listing(rows, rows, fault) if rows else refusal(404, "LIVE.100011001", "Request Illegal")
         rows = self._disturbed(rows, fault, (project_id, day))
         start = offset * limit if fault == "page_index" else offset
         page = rows[: _CAP if fault == "capped" else None][start : start + limit]
@@ -191,53 +166,6 @@ class Sandbox:
         named = request.headers.get(DATE_HEADER)
         return date.fromisoformat(named) if named else self.now().date()
 
-    async def _refusal(self, request: Request, project_id: str | None) -> Reply | None:
-        token = request.headers.get("x-auth-token")
-        if token is not None:
-            scope, expires_at = self._tokens.get(token, ("", datetime.min.replace(tzinfo=UTC)))
-            if self.now() >= expires_at:
-                return _error(401, "APIGW.0307", "The token must be updated.")
-            if project_id is not None and scope != project_id:
-                return _error(403, "APIGW.0302", "The token is scoped to another project")
-            return None
-        return await self._signature_refusal(request)
-
-    async def _signature_refusal(self, request: Request) -> Reply | None:
-        try:
-            claim = read_claim(request.headers)
-        except SignatureRefused as error:
-            return _error(401, "APIGW.0301", f"Incorrect IAM authentication information: {error}")
-        if self.now() < self._locked_until.get(claim.access_key, datetime.min.replace(tzinfo=UTC)):
-            return _error(401, "APIGW.0301", "AK access failed to reach the limit,forbidden")
-        key = next((k for k in self.access_keys if k.ak == claim.access_key), None)
-        signed = SignedRequest(
-            request.method,
-            request.scope["raw_path"].decode().partition("?")[0],
-            request.url.query,
-            request.headers,
-            await request.body(),
-        )
-        try:
-            if key is None:
-                raise SignatureRefused("ak not exist")
-            check_signature(signed, claim, key.sk, self.now())
-            if key.security_token != request.headers.get("x-security-token"):
-                raise SignatureRefused("security token is invalid")
-        except SignatureRefused as error:
-            self._count_failure(claim.access_key)
-            return _error(401, "APIGW.0301", f"Incorrect IAM authentication information: {error}")
-        self._failed[claim.access_key] = 0
-        if not key.may_list:
-            return _error(403, "APIGW.0302", "The user or account does not have permission: live:stream:listPullTask")
-        return None
-
-    def _count_failure(self, access_key: str) -> None:
-        with self._lock:
-            self._failed[access_key] += 1
-            if self._failed[access_key] > MAX_FAILED_SIGNATURES:
-                self._locked_until[access_key] = self.now() + LOCK
-                self._failed[access_key] = 0
-
     def _throttled(self) -> Reply | None:
         if self.requests_per_second is None:
             return None
@@ -248,32 +176,20 @@ class Sandbox:
         if count <= self.requests_per_second:
             return None
         text = f"The throttling threshold has been reached: limit:{self.requests_per_second:g},time:1 second"
-        return _error(429, "APIGW.0308", text, {"Retry-After": str(self.retry_after_seconds)})
+        return refusal(429, "APIGW.0308", text, {"Retry-After": str(self.retry_after_seconds)})
 
     async def _create_token(self, request: Request) -> Response:
-        try:
-            auth = msgspec.json.decode(await request.body())["auth"]
-            user = auth["identity"]["password"]["user"]
-            project_id = auth["scope"]["project"]["id"] if "project" in auth["scope"] else ""
-            claimed = User(user["name"], user["password"], user["domain"]["name"])
-        except (msgspec.DecodeError, KeyError, TypeError):
-            return self._answer(request, _iam_error(400, "The request body is invalid"))
-        if claimed not in self.users:
-            return self._answer(request, _iam_error(401, "The username or password is wrong."))
-        token, expires_at = f"sandbox-token-{uuid.uuid4()}", self.now() + self.token_lifetime
-        self._tokens[token] = (project_id, expires_at)
-        body = {"token": {"expires_at": _iam_time(expires_at), "issued_at": _iam_time(self.now())}}
-        return self._answer(request, Reply(201, msgspec.json.encode(body), {"X-Subject-Token": token}))
+        return self._answer(request, self.accounts.create_token(await request.body(), self.now()))
 
     async def _list_projects(self, request: Request) -> Response:
-        refusal = await self._refusal(request, None)
+        refused = await self.accounts.refusal_of(request, None, self.now())
         # Every account has pseudo-projects such as MOS beside those of its regions.
         names = [(p.project_id, p.name or p.region) for p in self.places] + [("0" * 32, "MOS")]
         projects = [{"id": key, "name": name, "enabled": True} for key, name in names]
-        return self._answer(request, refusal or Reply(200, msgspec.json.encode({"projects": projects})))
+        return self._answer(request, refused or Reply(200, msgspec.json.encode({"projects": projects})))
 
     async def _no_such_api(self, request: Request) -> Response:
-        return self._answer(request, _error(404, "APIGW.0101", "The API does not exist or has not been published"))
+        return self._answer(request, refusal(404, "APIGW.0101", "The API does not exist or has not been published"))
 
     def _answer(self, request: Request, reply: Reply) -> Response:
         self.log.append((request.method, request.url.path, request.url.query, reply.status))
@@ -289,45 +205,11 @@ class Sandbox:
         return Response(body, reply.status, headers, media_type="application/json")
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An unsent answer; `%s` in the body stands for the request id."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 def _listing(page: list[_Row], rows: list[_Row], fault: Fault | None) -> Reply:
     total = b"" if fault == "no_total" else b'"total":%d,' % len(rows)
     tasks = b"null" if fault == "null_tasks" else b"[" + b",".join(row[1] for row in page) + b"]"
     body = b'{"request_id":"%s",' + total + b'"task_infos":' + tasks + b"}"
     return Reply(200, body[: len(body) // 2] if fault == "torn_json" else body)
-
-
-def _error(status: int, code: str, text: str, headers: dict[str, str] | None = None) -> Reply:
-    body: dict[str, Any] = {"error_code": code, "error_msg": text, "request_id": "%s"}
-    return Reply(status, msgspec.json.encode(body), headers or {})
-
-
-_REFUSALS: dict[Fault | None, Reply] = {
-    "forbidden": _error(403, "APIGW.0302", "The user or account does not have permission: live:stream:listPullTask"),
-    "project_unavailable": _error(403, "APIGW.0310", "The project is unavailable"),
-    "region_not_allowed": _error(403, "APIGW.0802", "The user is forbidden in the current region"),
-    "unavailable": _error(503, "APIGW.0613", "IAM is unavailable"),
-    "maintenance": _error(400, "LIVE.100011008", "The service is under maintenance"),
-    "throttled": _error(429, "APIGW.0308", "The throttling threshold has been reached", {"Retry-After": "1"}),
-    "empty_object": Reply(200, b"{}"),
-    "html": Reply(200, b"<html><body>Please sign in to the portal</body></html>"),
-}
-
-
-def _iam_error(status: int, text: str) -> Reply:
-    return Reply(status, msgspec.json.encode({"error": {"code": status, "message": text, "title": "error"}}))
-
-
-def _iam_time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def loopback_socket(port: int = 0) -> socket.socket:
