@@ -183,9 +183,7 @@ class Run:
         models, settings = load_models(), self.settings.warehouse
         plan = plan_build(self.lake, models, settings)
         if not plan.published_opens:
-            self.found.noticed.append(
-                f"{self.lake.published} could not be opened; it was made anew from the tidy tables"
-            )
+            self.found.noticed.append(f"{self.lake.published} could not be opened; rebuilt from the tidy tables")
         audit = audit_days(self.lake, plan.days, self._report)
         self.found.built += audit.rebuilt
         self.found.damaged += audit.troubles
