@@ -23,11 +23,11 @@ from zoneinfo import ZoneInfo
 from pulltasks.capture.day_gate import DayGate
 from pulltasks.capture.target_list import target_line, write_targets
 from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
-from pulltasks.huawei.refusals import ADVICE
 from pulltasks.huawei.service_clock import RunBegin
 from pulltasks.lake.raw import CaptureLine, RawCapture, RawWriter, VerdictLine, rank
 from pulltasks.lake.strays import Stray, read_own_capture
 from pulltasks.previous import NO_PREVIOUS_CAPTURE, PreviousCapture
+from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -309,7 +309,7 @@ async def _capture(
         except TimeoutError:
             if not limit.expired():
                 raise
-            text = f"{target.label}: the run had no more time ({_minutes(settings)}); {ADVICE['out_of_time']}"
+            text = f"{target.label}: out of time ({_minutes(settings)}); {advice_on('out_of_time')}"
             attempt.error = ApiError("out_of_time", text)
         except ApiError as error:
             attempt.error = error
