@@ -132,10 +132,11 @@ bench: template ## what a day costs, beside a peer and the floor; about a quarte
 bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py
 
-docs: $(INSTALLED) ## write docs/tables.md, docs/spark.md and sql/reads.json afresh from the code
+docs: $(INSTALLED) ## write docs/tables.md, docs/spark.md, the reasons in docs/troubleshooting.md and sql/reads.json afresh from the code
 	@$(BIN)/python -m pulltasks.warehouse.sql.lineage
 	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.sql.dictionary > docs/tables.md
 	@$(BIN)/python docs/spark.py > docs/spark.md
+	@$(BIN)/python docs/reasons.py
 
 pictures: $(BROWSER) ## the pictures of the page in docs/, from the demo's lake
 	@$(MAKE) --no-print-directory demo

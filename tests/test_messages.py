@@ -1,4 +1,4 @@
-"""Every message and every reason that the code can give is explained in docs/; a new one fails here until it is."""
+"""Every message that the code can give is explained in docs/; a new one fails here until it is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pulltasks import errors
-from pulltasks.capture.attempt import ADVICE_IF_INCOMPLETE
-from pulltasks.huawei.refusals import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,48 +93,4 @@ def test_every_message_is_explained() -> None:
     text = page("troubleshooting.md")
     assert len(ALL_MESSAGES) > 90, "the search for messages finds too few"
     missing = [f"{place}: {piece}" for place, piece in ALL_MESSAGES if piece not in text]
-    missing += [
-        f"{reason}: {advice}" for reason, advice in (ADVICE | ADVICE_IF_INCOMPLETE).items() if advice not in text
-    ]
     assert not missing, "docs/troubleshooting.md does not explain\n" + "\n".join(missing)
-
-
-LIBRARY = ROOT / "pipelines" / "pulltasks"
-REASON_MODULES = (
-    *(path for room in ("proof", "huawei", "capture") for path in (LIBRARY / room).glob("*.py")),
-    *(LIBRARY / name for name in ("json_reading.py", "lake/normalise.py", "lake/rows.py", "warehouse/read/status.py")),
-)
-REASON_MODELS = ("staging/stg_captures.sql", "staging/stg_target_days.sql")
-# What takes a reason as an argument.
-TAKES_REASON = ERROR_TREE | {"Reading", "CaptureResult", "TargetStatus", "self._finish", "self._end_sweep"}
-PROOFS = {"by_chain", "by_agreement"}
-
-
-def reasons() -> set[str]:
-    """Every `verdict_reason` that a capture, a day without one, or a model can have."""
-    found = set(ADVICE) | set(ADVICE_IF_INCOMPLETE)
-    for path in REASON_MODULES:
-        for node in parsed(path):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in TAKES_REASON:
-                found.update(*map(single_words, node.args))
-            elif isinstance(node, ast.Return) and node.value is not None and path.name in {"listing.py", "sweep.py"}:
-                found.update(single_words(node.value))
-    for name in REASON_MODELS:
-        sql = (ROOT / "sql" / name).read_text(encoding="utf-8")
-        for lines in re.findall(
-            r"^.* as verdict_reason|^    case$.*?end as verdict_reason", sql, re.MULTILINE | re.DOTALL
-        ):
-            found.update(re.findall(r"'([a-z]+_[a-z_]+)'", lines))
-    return found - PROOFS
-
-
-def single_words(value: ast.expr) -> set[str]:
-    texts = {node.value for node in ast.walk(value) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {text for text in texts if re.fullmatch(r"[a-z]+(_[a-z]+)+", text)}
-
-
-def test_every_reason_is_explained() -> None:
-    found = reasons()
-    assert {"total_missing", "lost_many_tasks", "no_run", "no_capture", "day_has_passed", "token_not_issued"} <= found
-    text = page("complete.md", "troubleshooting.md")
-    assert not {reason for reason in found if f"`{reason}`" not in text}

@@ -1,6 +1,6 @@
 """What people read in their own language: the words of the page, of alarms and of messages.
 
-Lives here: reading words.toml, choosing a language and a form.
+Lives here: reading words.toml, with the words of reasons.toml; choosing a language and a form.
 Does not live here: where a text stands (dashboard/page, alerts), sentences of errors (where they are found).
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+
+from pulltasks.reasons import read_reasons
 
 LANGUAGES = ("en", "zh")
 # A text in each language; one that counts may have the forms `one` and `other`.
@@ -19,7 +21,8 @@ Words = dict[str, dict[str, str | dict[str, str]]]
 def read_words() -> Words:
     """Every text by its key, such as `banner.complete` or `reason.forbidden`, in each language."""
     groups = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
-    return {f"{group}.{key}": texts for group, entries in groups.items() for key, texts in entries.items()}
+    words = {f"{group}.{key}": texts for group, entries in groups.items() for key, texts in entries.items()}
+    return words | {f"reason.{name}": {"en": reason.en, "zh": reason.zh} for name, reason in read_reasons().items()}
 
 
 def say(language: str, key: str, values: dict[str, object] | None = None) -> str:

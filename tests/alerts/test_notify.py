@@ -61,7 +61,7 @@ def test_nothing_wrong_is_no_alarm() -> None:
         ("failed", "forbidden", f"{P}: let it", "failed", f"{P}: let it"),
         ("failed", "credential_refused", f"{P}: check", "credential_refused", f"{P}: check"),
         ("incomplete", "x", None, "incomplete", f"beijing ({P}/cn-north-4): incomplete on 2026-11-22 (x); run `pulltasks doctor` for more"),
-        ("missing", "no_capture", None, "missing", f"beijing ({P}/cn-north-4): missing on 2026-11-22 (no_capture); run `pulltasks snapshot`"),
+        ("missing", "no_capture", None, "missing", f"beijing ({P}/cn-north-4): missing on 2026-11-22 (no_capture); the runs of that day did not capture this target; run `pulltasks snapshot` while the day lasts"),
         ("held", "lost", "accept it", "held", f"beijing ({P}/cn-north-4): accept it"),
     ],
 )  # fmt: skip
@@ -203,7 +203,7 @@ def test_a_target_that_fails_is_told_once_a_day_and_reason(desk: Desk, run, webh
     assert (sent["targets_complete"], sent["targets_expected"]) == (1, 2)
     (failed,) = sent["alerts"]
     assert (failed["kind"], failed["target"]["name"]) == ("failed", "singapore")
-    assert "let an administrator grant live:stream:listPullTask" in failed["text"]
+    assert "ask an administrator to grant live:stream:listPullTask" in failed["text"]
     forbid(desk, SINGAPORE, "maintenance")
     assert run("snapshot")[0] == 3
     assert [alert["reason"] for alert in webhook.messages[-1]["alerts"]] == ["service_unavailable"]

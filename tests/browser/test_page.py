@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pages import BEIJING, DAY, HOSTILE, NAMES, SHANGHAI, SINGAPORE, Shown, after, count_of, drawn, numbers, rows, tile
+from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -155,8 +156,9 @@ def test_what_is_not_complete_is_said_first_and_cannot_be_overlooked(visit) -> N
     page, _ = visit("incomplete")
     truth = page.locator("#truth")
     assert "2 of 3 targets not complete on 2026-11-22" in truth.inner_text()
-    assert f"{HOSTILE}: failed (forbidden). It was never complete" in truth.inner_text()
-    assert "singapore: failed (forbidden). Its tasks are shown as they were on 2026-11-21." in truth.inner_text()
+    text = " ".join(truth.inner_text().split())
+    assert f"{HOSTILE} · failed · {advice_on('forbidden')} It was never complete" in text
+    assert f"singapore · failed · {advice_on('forbidden')} Its tasks are shown as they were on 2026-11-21." in text
     assert truth.bounding_box()["y"] < 200
     assert page.evaluate("getComputedStyle(document.querySelector('#truth')).borderTopColor") == "rgb(161, 26, 26)"
 
@@ -520,14 +522,18 @@ def test_which_target_keeps_failing_and_why_is_seen_in_the_grid(visit) -> None:
             [name],
         ).fetchall()
         assert said == [
-            f"{name}, {day}: {how}" + (f" ({why})" if how != "complete" and why else "") for day, how, why in ended
+            f"{name}, {day}: {how}" + (f" ({advice_on(why)})" if how != "complete" and why else "")
+            for day, how, why in ended
         ]
     worst = page.locator("#matrix tbody tr").first
     assert worst.locator("th").inner_text() == HOSTILE
     after(page, lambda: worst.locator("button").click())
     assert page.locator("#life h2").inner_text() == f"Target {HOSTILE}"
     days = [row.locator("td").all_inner_texts() for row in page.locator("#life .table tbody tr").all()]
-    assert {(row[1], row[2]) for row in days} == {("failed", "forbidden"), ("missing", "no_run")}
+    assert {(row[1], row[2]) for row in days} == {
+        ("failed", advice_on("forbidden")),
+        ("missing", advice_on("no_run")),
+    }
 
 
 def test_a_number_says_how_it_changed_and_a_day_that_is_not_known_breaks_its_line(visit) -> None:

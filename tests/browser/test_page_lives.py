@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from pages import BEIJING, DAY, HOSTILE, SINGAPORE, after, count_of, rows
+from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -154,7 +155,10 @@ def test_a_targets_life_has_its_days_with_reasons_tasks_and_requests(visit) -> N
         "from rpt_snapshot_coverage where target_name = 'beijing' and is_expected order by snapshot_date desc"
     ).fetchall()
     found = [row[:5] for row in life_rows(page)]
-    assert found == [["" if value is None else str(value) for value in day] for day in days]
+    assert found == [
+        [day, coverage, advice_on(reason) if reason else "", *("" if value is None else str(value) for value in counts)]
+        for day, coverage, reason, *counts in days
+    ]
     assert {day[1] for day in days} > {"complete", "missing"}
     after(page, lambda: page.get_by_text("Show the whole page for this target only").click())
     assert page.locator("[name=shown]").inner_text() == "1 of 3 targets shown"
@@ -162,7 +166,10 @@ def test_a_targets_life_has_its_days_with_reasons_tasks_and_requests(visit) -> N
 
 @pytest.mark.parametrize(
     ("reason", "who"),
-    [("forbidden", "To be mended by the account's administrator."), ("lost_many_tasks", "whoever runs pulltasks")],
+    [
+        ("forbidden", "Your account administrator has to fix this."),
+        ("lost_many_tasks", "The pulltasks operator has to fix this."),
+    ],
 )
 def test_what_needs_somebody_says_whom(visit, reason: str, who: str) -> None:
     page, _ = visit({"forbidden": "late", "lost_many_tasks": "held"}[reason])

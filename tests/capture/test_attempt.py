@@ -1,25 +1,22 @@
-"""Every way of not being proved has its line of advice."""
+"""A capture that is not complete says why and what to do; one that is complete says nothing of the kind."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from datetime import date
 
-from pulltasks import json_reading
-from pulltasks.capture.attempt import ADVICE_IF_INCOMPLETE
-from pulltasks.huawei import reading
-from pulltasks.proof import listing, sweep
+from desk import BEIJING, SINGAPORE, Desk
+from pulltasks.reasons import advice_on
 
-# Words in quotes that look like a reason and are none: values of other fields.
-OTHER_WORDS = {"by_chain", "by_agreement", "not_asked", "total_missing", "unknown_answer_field", "task_infos"}
-# What is kept, with a record: rules of data_quality.
-OTHER_WORDS |= {"wrong_type", "byte_order_mark", "name_not_unicode", "not_unicode", "unreadable_number"}
+DAY = date(2026, 11, 22)
 
 
-def test_every_reason_that_the_machine_can_give_has_advice() -> None:
-    text = "".join(Path(module.__file__ or "").read_text() for module in (listing, sweep, reading, json_reading))
-    reasons = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', text)) - OTHER_WORDS
-    assert reasons | {"too_large"} >= set(ADVICE_IF_INCOMPLETE)  # that one is the attempt's own
-    assert set(re.findall(r'(?:return|else|or|,) "([a-z]+(?:_[a-z]+)+)"', text)) - OTHER_WORDS <= set(
-        ADVICE_IF_INCOMPLETE
-    ) | {"not_found"}
+def test_only_what_is_not_proved_says_so_whatever_is_worth_knowing_of_a_complete_listing(desk: Desk) -> None:
+    desk.sandbox.faults[BEIJING.project_id, DAY] = "no_total"
+    desk.sandbox.faults[SINGAPORE.project_id, DAY] = "short_page"
+    found = {result.target.name: result for result in desk.capture(DAY)}
+    complete, short = found["beijing"], found["singapore"]
+    assert (complete.verdict, complete.reason, complete.message) == ("complete", "total_missing", None)
+    assert (short.verdict, short.reason) == ("incomplete", "page_contradicts_total")
+    assert short.message == (
+        f"{short.target.label}: not proved complete (page_contradicts_total); {advice_on('page_contradicts_total')}"
+    )

@@ -8,13 +8,11 @@ import pytest
 
 from desk import BEIJING, SINGAPORE, Desk
 from pulltasks.dashboard import lives
-from pulltasks.dashboard.contents import WHO, read_contents
-from pulltasks.huawei.refusals import ADVICE
+from pulltasks.dashboard.contents import read_contents
 from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.settings import Limits
 from pulltasks.warehouse.read.published import open_published
-from pulltasks.words import read_words
 
 DAYS = [date(2026, 11, 20) + timedelta(days=n) for n in range(3)]
 LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))
@@ -83,13 +81,3 @@ def test_a_targets_days_are_those_on_which_it_was_expected(warehouse) -> None:
         assert days == [0, 1, 2]
         assert len(tasks) == len(requests) == len(seconds) == 3
         assert (tasks[1] is None) == (position == 1)  # what is not known is no number
-
-
-def test_who_has_to_act_is_said_of_reasons_that_there_are() -> None:
-    reasons = {key.removeprefix("reason.") for key in read_words() if key.startswith("reason.")}
-    assert set().union(*WHO.values()) <= reasons
-    assert not WHO["administrator"] & WHO["operator"]
-    assert {f"who.{who}" for who in (*WHO, "nobody")} <= set(read_words())
-    passing = {"throttled", "service_unavailable", "answer_damaged", "timed_out"}
-    assert set(ADVICE) >= passing
-    assert not passing & set().union(*WHO.values())

@@ -20,6 +20,7 @@ from pulltasks.errors import ApiError, ConfigError, CredentialRefused, Transient
 from pulltasks.huawei import client as module
 from pulltasks.huawei import refusals
 from pulltasks.huawei.client import LiveClient
+from pulltasks.reasons import advice_on
 from pulltasks.sandbox.accounts import AccessKey, Accounts, User
 from pulltasks.sandbox.server import Sandbox, serving
 
@@ -272,7 +273,7 @@ def test_what_cannot_pass_is_not_tried_again(tmp_path, status: int, code: str, r
         [status],
     )
     shown = () if code == "none" else (code,)
-    for part in (BEIJING.project_id, *shown, REQUEST_ID, refusals.ADVICE[reason]):
+    for part in (BEIJING.project_id, *shown, REQUEST_ID, advice_on(reason)):
         assert part in str(result)
     assert "some words" not in str(result)
     assert result.said.error_message == "some words"  # for the lake's owner

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pulltasks.names import target_label
+from pulltasks.reasons import advice_on
 from pulltasks.warehouse.read.status import age_of, is_ahead, judge, words_of_a_day_ahead
 
 if TYPE_CHECKING:
@@ -198,8 +199,8 @@ def _of_targets(status: Status) -> Iterator[Alert]:
 def _text(status: TargetStatus, target: AlertTarget, day: date) -> str:
     """The message of the capture, which says what to do; without one, what is known."""
     if status.message is None:
-        advice = "run `pulltasks snapshot`" if status.coverage == "missing" else "run `pulltasks doctor` for more"
-        return one_line(f"{target.label}: {status.coverage} on {day} ({status.reason}); {advice}")
+        words = f"{status.coverage} on {day} ({status.reason}); {advice_on(status.reason)}"
+        return one_line(f"{target.label}: {words}")
     message = status.message
     return one_line(message if status.project_id in message else f"{target.label}: {message}")
 

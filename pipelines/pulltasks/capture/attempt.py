@@ -15,6 +15,7 @@ from pulltasks.proof.evidence import sentence
 from pulltasks.proof.listing import Listing
 from pulltasks.proof.order import ASSUMED
 from pulltasks.proof.pages import Rules
+from pulltasks.reasons import advice_on
 from pulltasks.service_words import region_of
 
 if TYPE_CHECKING:
@@ -27,35 +28,6 @@ if TYPE_CHECKING:
     from pulltasks.previous import PreviousCapture
     from pulltasks.proof.pages import Outcome, Page, PageRequest
     from pulltasks.settings import Settings, Target
-
-
-# What to do about each way of not being proved; the key is the `verdict_reason`.
-ADVICE_IF_INCOMPLETE = {
-    "total_at_ceiling": "the service counts and shows no more than 10,000 tasks, and there may be more; ask the vendor",
-    "totals_contradict": "some answers are old: a cache or a replica stands between; run again later",
-    "error_code_beside_rows": "the service says an error beside tasks; run `pulltasks doctor`",
-    "error_in_answer": "the service says an error in place of tasks; run `pulltasks doctor`",
-    "page_contradicts_total": "pages have other rows than their total says; run again, or ask the vendor about paging",
-    "pages_not_joined": "the list moves faster than it can be read; raise api.page_overlap or run at a quieter hour",
-    "pages_repeat": "the service shows the same page again and again; run `pulltasks doctor`",
-    "ids_differ_from_total": "the list shows another number of tasks than it counts; run again at a quieter hour",
-    "order_unstable": "the service changes the order of the list while it is read; run again at a quieter hour",
-    "list_moved_unproved": "the list moves and its order cannot be trusted; run again at a quieter hour",
-    "sweeps_disagree": "no two passes showed the same tasks; run again at a quieter hour, or raise api.max_sweeps",
-    "answer_says_more": "an answer says that there is more than the list shows (data_quality names the field); ask the "
-    "vendor how the rest is read",
-    "empty_beside_error": "the list is empty beside words of an error; run again later, or run `pulltasks doctor`",
-    "repeated_key": "an answer says total, task_infos or a task_id twice in one object; run `pulltasks doctor`",
-    "task_without_id": "the service lists a task without an id; the raw archive keeps it",
-    "tasks_null_beside_total": "the service counts tasks and shows none; run again later",
-    "task_id_not_unicode": "the service lists a task whose id is no valid text; the raw archive keeps it",
-    "answer_not_json_object": "what came is no answer of this API; check that no proxy or portal answers in its place",
-    "answer_too_deep": "what came is nested deeper than any answer of this API; the raw archive keeps it",
-    "list_without_end": "the list goes on and on; run `pulltasks doctor`, or raise api.max_pages",
-    "too_large": "the answers of this target take more than api.max_target_mb; raise it if the list is really so large",
-    "answer_too_large": "what came is larger than any answer of this API; lower api.page_size",
-    "answer_not_recognised": "what came is not a list of tasks; run `pulltasks doctor`",
-}
 
 
 class CaptureCounts:
@@ -208,10 +180,13 @@ class Attempt:
         control = sorted(listed)[len(listed) // 2] if sample and listed else None
         return await find_ends(self._client, self._target, sample, control, self._recorder_for)
 
-    def _advice(self, reason: str | None) -> str | None:
-        if reason not in ADVICE_IF_INCOMPLETE:
+    def _message(self, outcome: Outcome | None) -> str | None:
+        """Return what to do about a target that is not complete; None where nothing has to be done."""
+        if self.error:
+            return str(self.error)
+        if outcome is None or outcome.verdict == "complete":
             return None
-        return f"{self._target.label}: not proved complete ({reason}); {ADVICE_IF_INCOMPLETE[reason]}"
+        return f"{self._target.label}: not proved complete ({outcome.reason}); {advice_on(outcome.reason)}"
 
     def verdict(self, finished_at: datetime) -> VerdictLine:
         """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
@@ -231,7 +206,7 @@ class Attempt:
             offset_unit=outcome.offset_unit if outcome else "unknown",
             order_witness=outcome.order_witness if outcome else ASSUMED,
             error_code=self.error.said.error_code if self.error else None,
-            error_message=str(self.error) if self.error else self._advice(reason),
+            error_message=self._message(outcome),
             service_message=(self.error.said.error_message if self.error else None) or "",
             counted_sweep=outcome.counted_sweep if outcome else None,
             task_count=len(outcome.ids) if outcome else len(self._listing.seen),

@@ -24,10 +24,10 @@ from pulltasks.capture.existing import is_better, read_existing
 from pulltasks.capture.target_list import target_line, write_targets
 from pulltasks.clock import Deadline
 from pulltasks.errors import UNEXPECTED, ApiError, ClockDisagrees, ConfigError, DateRefused, LakeError, reraise
-from pulltasks.huawei.refusals import ADVICE
 from pulltasks.huawei.service_clock import RunBegin
 from pulltasks.lake.raw import CaptureLine, RawWriter
 from pulltasks.previous import NO_PREVIOUS_CAPTURE
+from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -310,7 +310,7 @@ class DayCapture:
             if not limit.expired():
                 raise
             minutes = f"api.max_run_minutes = {self.settings.api.max_run_minutes:g}"
-            text = f"{target.label}: the run had no more time ({minutes}); {ADVICE['out_of_time']}"
+            text = f"{target.label}: out of time ({minutes}); {advice_on('out_of_time')}"
             attempt.error = ApiError("out_of_time", text)
         except ApiError as error:
             attempt.error = error

@@ -258,9 +258,9 @@ def print_status(
     ]
     print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
     from pulltasks.lake.manners import words_of_unknown
-    from pulltasks.run.report import once
+    from pulltasks.run.report import message_of, once
 
-    for message in once([(target.label, target.message) for target in found.targets]):
+    for message in once([(target.label, message_of(target)) for target in found.targets]):
         typer.echo(visible(message))
     if found.days_without_run:
         typer.echo(f"no run on {spans(found.days_without_run)}")

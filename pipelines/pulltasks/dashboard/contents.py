@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulltasks.dashboard.lives import read_lives
 from pulltasks.dashboard.tables import TABLES
+from pulltasks.reasons import reason_of
 from pulltasks.warehouse.read.status import read_newest_complete
 
 if TYPE_CHECKING:
@@ -161,46 +162,6 @@ _TALLIES = {
     "no_backup": "select [project_id || '/' || region], count(*) from rpt_tasks_without_backup group by all",
 }
 
-
-# Who has to do something before a target can be complete again, by the reason; of any other reason nobody yet: the next
-# run tries again.
-WHO = {
-    "administrator": frozenset(
-        {"forbidden", "project_unavailable", "region_not_allowed", "address_refused", "token_not_issued"}
-    ),
-    "operator": frozenset(
-        {
-            "credential_refused",
-            "endpoint_not_found",
-            "endpoint_unresolved",
-            "not_found",
-            "request_refused",
-            "redirected",
-            "unreachable",
-            "tls_failed",
-            "out_of_time",
-            "too_large",
-            "too_large_to_build",
-            "answer_too_large",
-            "answer_not_json_object",
-            "answer_not_recognised",
-            "lost_many_tasks",
-            "list_lacks_known_tasks",
-            "answer_says_more",
-            "repeated_key",
-            "target_unauthorised",
-            "total_at_ceiling",
-            "list_without_end",
-            "clock_disagrees",
-            "raw_file_damaged",
-            "raw_not_written",
-            "rows_differ_from_verdict",
-            "unexpected_error",
-            "no_run",
-        }
-    ),
-}
-
 # What some of these numbers were a day and a week before the last day, a target: from the states of that day.
 _BEFORE = """
 select
@@ -306,10 +267,7 @@ def _with_labels(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return place
         return name if names[name] == 1 else f"{name} ({place})"
 
-    def who(target: dict[str, Any]) -> str:
-        return next((who for who, reasons in WHO.items() if target["verdict_reason"] in reasons), "nobody")
-
-    return [{**target, "label": label(target), "who": who(target)} for target in targets]
+    return [{**target, "label": label(target), "who": reason_of(target["verdict_reason"]).who} for target in targets]
 
 
 def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:

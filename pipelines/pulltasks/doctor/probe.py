@@ -15,9 +15,10 @@ from pulltasks.doctor.targets import Finding, Report
 from pulltasks.errors import ApiError, ConfigError, LakeError
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.pull_tasks import read_page
-from pulltasks.huawei.refusals import ADVICE, UNAUTHORISED
+from pulltasks.huawei.refusals import UNAUTHORISED
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manners import MANNERS, Probed, write_manners
+from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -142,8 +143,8 @@ async def _probe(client: LiveClient, target: Target, now: Callable[[], datetime]
 def _advice(first: Said) -> str | None:
     """Return what to do about a first page that is not a list."""
     if isinstance(first, bytes):
-        return None if read_page(first).flaw is None else ADVICE["unexpected_status"]
-    return ADVICE.get(first.reason, ADVICE["credential_refused"])  # the others say that IAM gave no token
+        return None if read_page(first).flaw is None else advice_on("unexpected_status")
+    return advice_on(first.reason)
 
 
 def report_of(found: ProbedTarget) -> Report:

@@ -18,9 +18,9 @@ from pulltasks.errors import ApiError, CredentialRefused
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.pull_tasks import is_of_the_service, read_page
 from pulltasks.huawei.reading import read_object, read_time
-from pulltasks.huawei.refusals import ADVICE
 from pulltasks.names import REGION_PATTERN
 from pulltasks.proof.order import Order
+from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -137,9 +137,9 @@ def _refusal(error: ApiError) -> list[Finding]:
     is_signature = isinstance(error, CredentialRefused)
     known = f"HTTP {error.said.status} {code}" if error.said.status else "no answer"
     if is_signature:
-        return [Finding("signature", f"refused: {known}", ADVICE[error.reason])]
+        return [Finding("signature", f"refused: {known}", advice_on(error.reason))]
     accepted = [Finding("signature", "accepted")] if error.said.status in {400, 403, 404} else []
-    return [*accepted, Finding("listing", f"refused: {known} ({error.reason})", ADVICE.get(error.reason, str(error)))]
+    return [*accepted, Finding("listing", f"refused: {known} ({error.reason})", advice_on(error.reason))]
 
 
 def _permission(first: Answer, answers: Sequence[Answer]) -> list[Finding]:
@@ -151,14 +151,14 @@ def _permission(first: Answer, answers: Sequence[Answer]) -> list[Finding]:
         Finding("latency", f"{milliseconds:.0f} ms"),
     ]
     if throttled:
-        found.append(Finding("throttling", f"{throttled} answers 429", ADVICE["throttled"]))
+        found.append(Finding("throttling", f"{throttled} answers 429", advice_on("throttled")))
     return found
 
 
 def _total(total: int | None, flaw: str | None, rows: int) -> list[Finding]:
     """What the first page says of itself; more is not asked where it is not understood."""
     if flaw is not None:
-        return [Finding("first page", f"not understood ({flaw})", ADVICE["unexpected_status"])]
+        return [Finding("first page", f"not understood ({flaw})", advice_on("unexpected_status"))]
     if total is None:
         return [Finding("total", "not said: listings are proved without it, and silent caps cannot be seen then")]
     return [Finding("total", str(total)), *_as_many_as("first page", rows, min(MAX_LIMIT, total))]

@@ -28,7 +28,6 @@ from pulltasks.huawei.gates import REFUSALS_IN_A_ROW, Gate, Pacer
 from pulltasks.huawei.reading import read_time, says_error
 from pulltasks.huawei.recorder import NO_RECORDER
 from pulltasks.huawei.refusals import (
-    ADVICE,
     OK,
     THROTTLED,
     UNAUTHORISED,
@@ -41,6 +40,7 @@ from pulltasks.huawei.refusals import (
 from pulltasks.huawei.retries import with_retries
 from pulltasks.huawei.simulation import DATE_HEADER
 from pulltasks.huawei.transport import NEW_CONNECTION, OLD_ENCODING, POOL, AiohttpTransport, AnswerTooLarge, Bounds
+from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +193,7 @@ class LiveClient:
             except httpx.RequestError as error:
                 raise DateRefused(f"{endpoint}: no answer ({type(error).__name__}); is the sandbox running?") from None
             if answer.headers.get(DATE_HEADER) != day:
-                raise DateRefused(f"{endpoint}: {ADVICE['not_a_sandbox']}")
+                raise DateRefused(f"{endpoint}: {advice_on('not_a_sandbox')}")
 
     async def forget_connections(self, target: Target) -> None:
         """Close the connections that were a target's, once it is listed."""
@@ -337,7 +337,7 @@ class LiveClient:
                 response = await self._transport.handle_async_request(request)
             except AnswerTooLarge as error:
                 bound = f"api.max_answer_mb = {self._settings.api.max_answer_mb}"
-                text = f"{call.target.label}: {error} ({bound}); {ADVICE['answer_too_large']}"
+                text = f"{call.target.label}: {error} ({bound}); {advice_on('answer_too_large')}"
                 raise ApiError("answer_too_large", text) from None
             except httpx.RequestError as error:
                 raise no_answer(call.target, call.url, error) from None
@@ -387,6 +387,6 @@ class LiveClient:
 
     def _check(self, target: Target, answer: Answer) -> None:
         if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():
-            raise ApiError("not_a_sandbox", f"{target.label}: {ADVICE['not_a_sandbox']}", said_by(answer))
+            raise ApiError("not_a_sandbox", f"{target.label}: {advice_on('not_a_sandbox')}", said_by(answer))
         if answer.status != OK or says_error(answer.content):
             raise api_error(target, answer)

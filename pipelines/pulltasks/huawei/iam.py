@@ -14,8 +14,9 @@ from pulltasks.errors import ApiError, CredentialRefused, ServiceError
 from pulltasks.huawei.auth import HuaweiAuth, credential_from
 from pulltasks.huawei.client import HEADERS, bounds_of
 from pulltasks.huawei.reading import read_error, read_object
-from pulltasks.huawei.refusals import ADVICE, OK, UNAUTHORISED
+from pulltasks.huawei.refusals import OK, UNAUTHORISED
 from pulltasks.huawei.transport import AiohttpTransport
+from pulltasks.reasons import advice_on
 from pulltasks.service_words import code_of, request_id_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
             answer = await http.get(f"{endpoint}/v3/auth/projects", auth=HuaweiAuth(credential, ""))
         except httpx.RequestError as error:
             raise ApiError(
-                "unreachable", f"{endpoint}: no answer ({type(error).__name__}); {ADVICE['unreachable']}"
+                "unreachable", f"{endpoint}: no answer ({type(error).__name__}); {advice_on('unreachable')}"
             ) from None
     code, message = read_error(answer.content)
     code, request_id = code_of(code), request_id_of(answer.headers.get("X-Request-Id"))
@@ -50,10 +51,10 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
         projects = (read_object(answer.content) or {}).get("projects")
         if isinstance(projects, list) and all(isinstance(project, dict) for project in projects):
             return projects
-        raise ApiError("unexpected_status", f"{endpoint}: no list of projects came; {ADVICE['unexpected_status']}")
+        raise ApiError("unexpected_status", f"{endpoint}: no list of projects came; {advice_on('unexpected_status')}")
     if answer.status_code == UNAUTHORISED:
         kind: type[ApiError] = CredentialRefused
         reason = "credential_refused"
     else:
         kind, reason = ApiError, "forbidden"
-    raise kind(reason, f"{endpoint}: HTTP {answer.status_code} {code or 'without a code'}; {ADVICE[reason]}", said)
+    raise kind(reason, f"{endpoint}: HTTP {answer.status_code} {code or 'without a code'}; {advice_on(reason)}", said)

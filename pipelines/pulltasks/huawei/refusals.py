@@ -1,7 +1,7 @@
 """What a refusal means: from an answer or a broken connection to an error that says what to do.
 
-Lives here: answers as they came, the reasons by status and code, the advice for each, `Retry-After`.
-Does not live here: whether and when to try again (client).
+Lives here: answers as they came, the reasons by status and code, `Retry-After`.
+Does not live here: what to do about each (reasons.toml), whether and when to try again (client).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pulltasks.errors import ApiError, ServiceError, TransientApiError
 from pulltasks.huawei.reading import read_error, read_time
+from pulltasks.reasons import advice_on
 from pulltasks.service_words import code_of, known_phrases, request_id_of
 
 if TYPE_CHECKING:
@@ -31,54 +32,6 @@ UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 
 
 # A longer message of the service is cut: the raw archive has the whole answer.
 MAX_MESSAGE_CHARACTERS = 4000
-
-# What to do about each way of being refused; the key is the `verdict_reason`.
-ADVICE = {
-    "credential_refused": "check the access key and its secret (or the token), then the clock of this machine",
-    "target_unauthorised": "the credential is accepted for other targets: check that this project exists, belongs to "
-    "the account and is not frozen",
-    "forbidden": "let an administrator grant live:stream:listPullTask (read) in this project",
-    "project_unavailable": "check the project id and whether the account is in good standing",
-    "region_not_allowed": "check that this project belongs to the region and that Live is offered there",
-    "address_refused": "let an administrator allow this machine's address",
-    "endpoint_not_found": "check the endpoint and the region: there is no such API at this address",
-    "not_found": "check the project id and the region",
-    "request_refused": "check query_region; run `pulltasks doctor` for more",
-    "throttled": "lower api.requests_per_second, or run at another hour",
-    "service_unavailable": "run again later; only what is missing will be fetched",
-    "unreachable": "check the network, the proxy and the endpoint",
-    "endpoint_unresolved": "check the spelling of the endpoint and the name server of this machine",
-    "tls_failed": "check that nothing stands between; a private certificate authority is named with SSL_CERT_FILE",
-    "answer_damaged": "check the network and the proxy; the connection broke while the service was answering",
-    "redirected": "check the endpoint: the service answers itself and never sends elsewhere",
-    "answer_too_large": "check that no proxy or portal answers in the service's place, or lower api.page_size",
-    "out_of_time": "raise api.max_run_minutes, or find out why the service is slow; the next run asks what is missing",
-    "timed_out": "check the network, or raise api.timeout_seconds",
-    "not_a_sandbox": "a simulated date can be asked of a sandbox only; the API shows only the present",
-    "error_in_answer": "the service says an error in an answer 200: see its code, and run `pulltasks doctor`",
-    "unexpected_status": "check that no proxy or portal answers in the service's place",
-}
-
-# Reasons that another attempt meets again, until somebody has changed something.
-PERSISTENT = frozenset(
-    {
-        "credential_refused",
-        "target_unauthorised",
-        "forbidden",
-        "project_unavailable",
-        "region_not_allowed",
-        "address_refused",
-        "endpoint_not_found",
-        "not_found",
-        "request_refused",
-        "redirected",
-        "answer_too_large",
-        "not_a_sandbox",
-        "clock_disagrees",
-        "day_has_passed",
-        "raw_not_written",
-    }
-)
 
 # The ends of codes APIGW.* and their like: error codes of the API request signing guide,
 # https://support.huaweicloud.com/devg-apisign
@@ -153,7 +106,7 @@ def api_error(target: Target, answer: Answer, reason: str | None = None) -> ApiE
     """
     said = said_by(answer)
     reason = reason or _reason_of_answer(answer.status, said.error_code or "")
-    text = f"{target.label}: {words_of(said)}; {ADVICE[reason]}"
+    text = f"{target.label}: {words_of(said)}; {advice_on(reason)}"
     if reason in {"throttled", "service_unavailable"}:
         wait = seconds_to_wait(answer.retry_after, answer.received_at)
         return TransientApiError(reason, text, said, retry_after_seconds=wait)
@@ -172,7 +125,7 @@ def no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> Tran
     reason = _reason_of(error)
     # The error's own text may quote headers: its kind says enough.
     return TransientApiError(
-        reason, f"{target.label}: no whole answer from {url.host} ({type(error).__name__}); {ADVICE[reason]}"
+        reason, f"{target.label}: no whole answer from {url.host} ({type(error).__name__}); {advice_on(reason)}"
     )
 
 

@@ -14,12 +14,12 @@ from pulltasks.backup.backup import days_held
 from pulltasks.capture.day import CaptureOptions, check_date
 from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
-from pulltasks.huawei.refusals import PERSISTENT
 from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import clear_compacted_days, compact_month, months_to_compact
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.retention import forget_day, remove_old_raw
 from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
+from pulltasks.reasons import reason_of
 from pulltasks.run.results import EVERYTHING, Captured, Kept, Silent, Skipped, Tidied
 from pulltasks.run.steps import opened
 from pulltasks.warehouse.build.builds import remove_all_builds
@@ -119,7 +119,7 @@ def may_try_again(captures: Sequence[CaptureResult]) -> bool:
     Never after a refused credential: a few more refusals would lock it.
     """
     reasons = {capture.reason for capture in captures if capture.is_new and capture.verdict != "complete"}
-    return CREDENTIAL_REFUSED not in reasons and bool(reasons - PERSISTENT)
+    return CREDENTIAL_REFUSED not in reasons and any(reason_of(reason).may_pass for reason in reasons)
 
 
 def snapshot(

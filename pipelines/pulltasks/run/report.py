@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from pulltasks.reasons import advice_on
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
     from pulltasks.capture.day import CaptureResult
     from pulltasks.run.results import RunResult
-    from pulltasks.warehouse.read.status import Status
+    from pulltasks.warehouse.read.status import Status, TargetStatus
 
 # The identifier of a request is another one each time.
 _REQUEST = re.compile(r", request [^;]*;")
@@ -119,9 +121,15 @@ def not_complete(status: Status, attempts: Sequence[AttemptOutcome] = ()) -> lis
 
 
 def _trouble(label: str, verdict: str, reason: str | None, message: str | None) -> str:
-    advice = "run `pulltasks snapshot`" if verdict == "missing" else "run `pulltasks doctor` for more"
-    text = (message or advice).removeprefix(f"{label}: ")
+    text = (message or advice_on(reason)).removeprefix(f"{label}: ")
     return f"{verdict} ({reason}): {text}" if reason else f"{verdict}: {text}"
+
+
+def message_of(target: TargetStatus) -> str | None:
+    """Return what happened to a target on its day and what to do; None where nothing has to be done."""
+    if target.message or target.is_complete:
+        return target.message
+    return f"{target.label}: {_trouble(target.label, target.coverage, target.reason, None)}"
 
 
 def failed_attempts(captures: Sequence[CaptureResult]) -> list[str]:
