@@ -14,7 +14,7 @@ import dagster as dg
 from dagster_runs import materialised, run_day
 from desk import Desk
 from pulltasks import masking
-from pulltasks.capture import targets as capture
+from pulltasks.capture.day import TARGETS_PER_REQUEST_IN_FLIGHT, DayCapture
 from pulltasks.huawei import pull_tasks, reading
 from pulltasks.lake import tasks
 from pulltasks.lake.lake import Lake
@@ -105,7 +105,7 @@ def test_all_models_are_parsed_by_one_query(monkeypatch) -> None:
 
 def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> None:
     under_way, most = 0, 0
-    one_capture = capture._capture
+    one_capture = DayCapture._capture
 
     async def counting(*arguments):
         nonlocal under_way, most
@@ -116,11 +116,11 @@ def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> Non
         finally:
             under_way -= 1
 
-    monkeypatch.setattr(capture, "_capture", counting)
+    monkeypatch.setattr(DayCapture, "_capture", counting)
     sandbox = Sandbox(places(12, 3))
     with serving(sandbox) as url:
         Desk(sandbox, url, tmp_path, sandbox.places, extra="max_concurrency = 1\n").capture(DAY)
-    assert most == capture.TARGETS_PER_REQUEST_IN_FLIGHT
+    assert most == TARGETS_PER_REQUEST_IN_FLIGHT
 
 
 # What a verb may import beyond the standard library, the command line itself and what these bring along.

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings
     from pulltasks.warehouse.build.publish import Built, CrossChecked
 
-TABLES_NOT_WRITTEN = "tables_not_written"
-PAGE_NOT_WRITTEN = "page_not_written"
+TABLES_FAILED = "tables_not_written"
+PAGE_FAILED = "page_not_written"
 
 
 @dataclass
@@ -206,7 +206,7 @@ class Run:
             return
         from pulltasks.dashboard import NOT_WRITTEN, write_dashboard
 
-        with self.beside(PAGE_NOT_WRITTEN, NOT_WRITTEN, "writing the page"):
+        with self.beside(PAGE_FAILED, NOT_WRITTEN, "writing the page"):
             self.found.page = write_dashboard(self.lake, self.settings)
 
     def write_tables(self) -> None:
@@ -221,18 +221,18 @@ class Run:
             )
             return
         with self.beside(
-            TABLES_NOT_WRITTEN, "published, but the open tables could not be written", "writing the open tables"
+            TABLES_FAILED, "published, but the open tables could not be written", "writing the open tables"
         ):
             write_tables(self.lake, load_models(), self.settings.timezone)
 
     def put_for_readers(self) -> None:
         """Put open tables and page into the readers' bucket, where the settings name one and both are written."""
-        if not self.settings.publish.is_set or self._has_trouble(TABLES_NOT_WRITTEN, PAGE_NOT_WRITTEN):
+        if not self.settings.publish.is_set or self._has_trouble(TABLES_FAILED, PAGE_FAILED):
             return
         from pulltasks.backup.readers import put_for_readers
 
         with self.beside(
-            TABLES_NOT_WRITTEN,
+            TABLES_FAILED,
             "published, but the readers' bucket does not hold all of it",
             "putting the readers' files",
         ):
