@@ -62,6 +62,25 @@ def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, key: str, wo
     assert "hush-hush" not in mistake
 
 
+GONE = (
+    "answer_seconds",
+    "max_answer_mb",
+    "max_header_kb",
+    "max_in_flight_mb",
+    "max_pages",
+    "max_repairs",
+    "max_sweeps",
+)
+
+
+@pytest.mark.parametrize("key", [*GONE, "max_target_mb"])
+def test_a_key_that_was_removed_is_told_from_a_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    expected = [f"api.{key}: was removed, as the program now sets this bound itself; delete it from the file"]
+    assert mistakes(tmp_path, f"[api]\n{key} = 100\n" + TARGET) == expected
+    monkeypatch.setenv(f"PULLTASKS_API__{key.upper()}", "100")
+    assert mistakes(tmp_path, TARGET) == expected
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = f"timezone = 'Mars'\nspeed = 1\n[api]\npage_size = 0\n[auth]\ntoken = 'hush-hush'\n{TARGET}{TARGET}"
     keys = [mistake.split(":")[0] for mistake in mistakes(tmp_path, text)]

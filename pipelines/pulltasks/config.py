@@ -213,12 +213,28 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: there is no such setting; the sections are {', '.join(sorted(Settings.model_fields))}"
 
 
+_REMOVED_FROM_API = frozenset(
+    {
+        "answer_seconds",
+        "max_answer_mb",
+        "max_header_kb",
+        "max_in_flight_mb",
+        "max_pages",
+        "max_repairs",
+        "max_sweeps",
+        "max_target_mb",
+    }
+)
+
+
 def _texts(error: ValidationError) -> Iterator[str]:
     for item in error.errors(include_url=False, include_input=False):
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if location[:2] == ["lake", "mirror"]:
             yield f"{key}: the mirror is gone; write [backup] url and region instead, and [publish] url for readers"
+        elif location[0] == "api" and location[-1] in _REMOVED_FROM_API:
+            yield f"{key}: was removed, as the program now sets this bound itself; delete it from the file"
         elif item["type"] == "extra_forbidden":
             yield f"{key}: there is no such key; {_keys_instead(location)}"
         else:

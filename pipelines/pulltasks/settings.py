@@ -124,17 +124,9 @@ class ApiSettings(_Section):
     requests_per_second: float = Field(default=5, gt=0)
     timeout_seconds: float = Field(default=30, gt=0)
     max_attempts: int = Field(default=5, ge=1)
-    max_sweeps: int = Field(default=4, ge=2)
-    max_repairs: int = Field(default=50, ge=0)
     max_gone_checks: int = Field(default=20, ge=0)
     max_drop_ratio: float = Field(default=0.5, gt=0, le=1)
     max_run_minutes: float = Field(default=60, gt=0)
-    answer_seconds: float = Field(default=120, gt=0)
-    max_answer_mb: int = Field(default=32, ge=1, le=32)
-    max_in_flight_mb: int = Field(default=128, ge=1)
-    max_header_kb: int = Field(default=64, ge=1)
-    max_pages: int = Field(default=1100, ge=1)
-    max_target_mb: int = Field(default=512, ge=1)
 
 
 class CredentialSettings(_Section):

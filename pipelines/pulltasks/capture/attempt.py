@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings, Target
 
 
+# All answers of one target; beyond, no list of tasks is taken for whole.
+MAX_TARGET_BYTES = 512_000_000
 # What to do about each way of not being proved; the key is the `verdict_reason`.
 ADVICE_IF_INCOMPLETE = {
     "total_at_ceiling": "the service counts and shows no more than 10,000 tasks, and there may be more; ask the vendor",
@@ -41,7 +43,7 @@ ADVICE_IF_INCOMPLETE = {
     "ids_differ_from_total": "the list shows another number of tasks than it counts; run again at a quieter hour",
     "order_unstable": "the service changes the order of the list while it is read; run again at a quieter hour",
     "list_moved_unproved": "the list moves and its order cannot be trusted; run again at a quieter hour",
-    "sweeps_disagree": "no two passes showed the same tasks; run again at a quieter hour, or raise api.max_sweeps",
+    "sweeps_disagree": "no two passes showed the same tasks; run again at a quieter hour",
     "answer_says_more": "an answer says that there is more than the list shows (data_quality names the field); ask the "
     "vendor how the rest is read",
     "empty_beside_error": "the list is empty beside words of an error; run again later, or run `pulltasks doctor`",
@@ -51,8 +53,8 @@ ADVICE_IF_INCOMPLETE = {
     "task_id_not_unicode": "the service lists a task whose id is no valid text; the raw archive keeps it",
     "answer_not_json_object": "what came is no answer of this API; check that no proxy or portal answers in its place",
     "answer_too_deep": "what came is nested deeper than any answer of this API; the raw archive keeps it",
-    "list_without_end": "the list goes on and on; run `pulltasks doctor`, or raise api.max_pages",
-    "too_large": "the answers of this target take more than api.max_target_mb; raise it if the list is really so large",
+    "list_without_end": "the list goes on and on; run `pulltasks doctor`, and please report it",
+    "too_large": "the answers of this target take more than 512 MB; if the list is really so large, please report it",
     "answer_too_large": "what came is larger than any answer of this API; lower api.page_size",
     "answer_not_recognised": "what came is not a list of tasks; run `pulltasks doctor`",
 }
@@ -148,9 +150,6 @@ class Attempt:
         return Rules(
             limit=api.page_size,
             overlap=api.page_overlap,
-            max_sweeps=api.max_sweeps,
-            max_repairs=api.max_repairs,
-            max_pages=api.max_pages,
             hinted_unit=self._known.offset_unit,
             first_sweep=first_sweep,
         )
@@ -165,7 +164,7 @@ class Attempt:
         self._on_page(self._pages, max(len(listing.seen), len(page.ids)))
         if page.names_other_regions(self._known.regions):
             self._strange_regions |= {region_of(region) for region in page.regions if region}
-        if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:
+        if self._tally.answer_bytes > MAX_TARGET_BYTES and listing.outcome is None:
             listing.give_up("too_large")
 
     async def _list(self, listing: Listing) -> Outcome:
