@@ -62,6 +62,25 @@ def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, key: str, wo
     assert "hush-hush" not in mistake
 
 
+GONE = (
+    "answer_seconds",
+    "max_answer_mb",
+    "max_header_kb",
+    "max_in_flight_mb",
+    "max_pages",
+    "max_repairs",
+    "max_sweeps",
+)
+
+
+@pytest.mark.parametrize("key", [*GONE, "max_target_mb"])
+def test_a_key_that_was_removed_is_told_from_a_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    expected = [f"api.{key}: was removed, as the program now sets this bound itself; delete it from the file"]
+    assert mistakes(tmp_path, f"[api]\n{key} = 100\n" + TARGET) == expected
+    monkeypatch.setenv(f"PULLTASKS_API__{key.upper()}", "100")
+    assert mistakes(tmp_path, TARGET) == expected
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = f"timezone = 'Mars'\nspeed = 1\n[api]\npage_size = 0\n[auth]\ntoken = 'hush-hush'\n{TARGET}{TARGET}"
     keys = [mistake.split(":")[0] for mistake in mistakes(tmp_path, text)]
@@ -190,6 +209,7 @@ def test_other_roots_are_taken_as_they_are(tmp_path: Path, root: str, monkeypatc
         ("[alert]\nformat = 'json'\n", "did you mean alerts?"),
         ("[schedule]\nxyz = 1\n", "there are hour"),
         ("[auth.other]\nmetod = 'chain'\n", "did you mean method?"),
+        ("[alerts]\nwebhok_file = 'x'\n", "did you mean webhook_file?"),
     ],
 )
 def test_a_key_that_there_is_not_is_told_with_what_may_have_been_meant(tmp_path: Path, toml: str, words: str) -> None:
@@ -210,63 +230,7 @@ def test_named_credentials_stand_beside_the_default_one(tmp_path: Path, monkeypa
     settings = load(tmp_path, "[auth.other]\nmethod = 'token'\n" + TARGET + "credential = 'other'\n")
     name, credential = settings.credential(settings.targets[0])
     assert (name, settings.auth.method) == ("other", "chain")
-    assert config.read_secret(credential.token, credential.token_file, "auth.other.token") == "hush-hush"
-    assert "hush-hush" not in repr(settings)
-
-
-def test_a_secret_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "token").write_text("hush-hush\n")
-    monkeypatch.setenv("PULLTASKS_AUTH__TOKEN_FILE", str(tmp_path / "token"))
-    settings = load(tmp_path, "[auth]\nmethod = 'token'\n" + TARGET)
-    assert config.read_secret(settings.auth.token, settings.auth.token_file, "auth.token") == "hush-hush"
-
-
-WEBHOOKS_THAT_ARE_NONE = (
-    "hush-hush",
-    "ftp://hush-hush.example.com/x",
-    "http://hush-hush.example.com/x",
-    "https:///hush-hush",
-    "https://hush-hush.example.com:0/x",
-    "https://user:hush-hush@h.example.com/x",
-    "https://h.example.com/hush hush-hush",
-    "https://h.example.com/hush-hush\u00e9",
-    "https://[hush-hush/x",
-)
-
-
-@pytest.mark.parametrize("address", WEBHOOKS_THAT_ARE_NONE)
-@pytest.mark.parametrize("in_file", [False, True])
-def test_a_webhook_that_is_none_is_told_and_never_quoted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, in_file: bool
-) -> None:
-    if in_file:
-        (tmp_path / "webhook").write_text(address, encoding="utf-8")
-        settings = load(tmp_path, f"[alerts]\nwebhook_file = '{tmp_path / 'webhook'}'\n" + TARGET)
-        with pytest.raises(ConfigError) as caught:
-            config.read_webhook(settings.alerts)
-        (mistake,) = caught.value.mistakes
-    else:
-        monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", address)
-        (mistake,) = mistakes(tmp_path, TARGET)
-    assert mistake.startswith("alerts.webhook: ")
-    assert "hush" not in mistake
-
-
-@pytest.mark.parametrize("address", ["https://h.example.com/hook?token=t", "http://127.0.0.1:8/x", "http://[::1]:8/x"])
-def test_a_webhook_comes_from_the_environment_or_a_file_and_is_not_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    assert not load(tmp_path, TARGET).alerts.are_sent
-    monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", "")
-    assert not load(tmp_path, TARGET).alerts.are_sent
-    monkeypatch.setenv("PULLTASKS_ALERTS__WEBHOOK", f" {address}\n")
-    by_variable = load(tmp_path, TARGET)
-    monkeypatch.delenv("PULLTASKS_ALERTS__WEBHOOK")
-    (tmp_path / "webhook").write_text(f"{address}\n", encoding="utf-8")
-    by_file = load(tmp_path, f"[alerts]\nwebhook_file = '{tmp_path / 'webhook'}'\n" + TARGET)
-    for settings in (by_variable, by_file):
-        assert (settings.alerts.are_sent, config.read_webhook(settings.alerts)) == (True, address)
-        assert address not in repr(settings) + str(settings.alerts.model_dump())
+    assert (credential.token.key, credential.token.read()) == ("auth.other.token", "hush-hush")
 
 
 def test_a_relative_lake_lies_beside_the_file(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ SOURCES = sorted([*(ROOT / "pipelines").rglob("*.py"), *(ROOT / "assets").rglob(
 ERROR_TREE = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 # What is called with a message beside the errors themselves; in the configuration a mistake is a ValueError or a text.
 CALLS = ERROR_TREE | {"_fail", "duckdb.Error"}
+CONFIGURATION = {"config.py", "secret.py", "settings.py", "values.py"}
 SHORTEST_PIECE = 8
 
 
@@ -44,7 +45,7 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
                 if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr)
             }
             for node in nodes:
-                for argument in said_by(node, is_config=path.name in {"config.py", "settings.py"}):
+                for argument in said_by(node, is_config=path.name in CONFIGURATION):
                     for text in texts(argument, given):
                         yield node.lineno, longest_piece(text)
 

@@ -1,60 +1,30 @@
 """The configuration: read from TOML and the environment, checked, all mistakes reported at once.
 
-Lives here: the only reader of environment variables, checks over several keys, secrets from where they are kept.
-Does not live here: the keys themselves (settings), what is done with them, paths inside the lake.
+Lives here: the only reader of environment variables, checks over several keys, what a relative path begins at.
+Does not live here: the keys themselves (settings), secrets (secret), what is done with them, paths inside the lake.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-import warnings
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from pulltasks.errors import ConfigError
+from pulltasks.secret import Secret, key_text, secrets_of
 from pulltasks.service_links import is_service_link
-from pulltasks.settings import PREFIX, CredentialSettings, Settings, StoreSettings, check_webhook
+from pulltasks.settings import PREFIX, Settings, StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pulltasks.settings import AlertSettings
-
 DEFAULT_FILE = Path("pulltasks.toml")
-# Keys that may never stand in the file, whatever their value: the value would end in a repository or a backup.
-SECRET_KEYS = frozenset(
-    {
-        "token",
-        "password",
-        "ak",
-        "sk",
-        "access_key",
-        "secret_key",
-        "secret",
-        "security_token",
-        "access_key_id",
-        "webhook",
-        "urls",
-        "heartbeat",
-    }
-)
-# Those of them that have a variable of their own, by section.
-_VARIABLES = frozenset(
-    {
-        ("auth", "token"),
-        ("auth", "password"),
-        ("alerts", "webhook"),
-        ("alerts", "urls"),
-        ("alerts", "heartbeat"),
-        *((name, key) for name in ("backup", "publish") for key in ("access_key", "secret_key", "security_token")),
-    }
-)
 
 
 def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
@@ -84,7 +54,7 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
         except OSError as error:
             raise ConfigError([f"{file}: cannot be read: {error.strerror}"], source) from None
 
-    return _with_whole_paths(_checked(data, source, need_targets=need_targets), file.absolute().parent)
+    return _placed(_checked(data, source, need_targets=need_targets), file.absolute().parent)
 
 
 def require_some(path: Path | None) -> None:
@@ -99,48 +69,31 @@ def require_some(path: Path | None) -> None:
         raise ConfigError([text], str(DEFAULT_FILE))
 
 
-def _with_whole_paths(settings: Settings, folder: Path) -> Settings:
-    """The settings with paths that are relative to the file's folder, and `~` for what it stands for."""
-    root = settings.lake.root.expanduser()
-    lake = settings.lake.model_copy(update={"root": folder / root})
-    files = ("webhook_file", "urls_file", "heartbeat_file")
-    alerts = settings.alerts.model_copy(update={name: _whole(getattr(settings.alerts, name), folder) for name in files})
-    named = {name: _with_whole_files(each, folder) for name, each in settings.auth.named.items()}
-    auth = _with_whole_files(settings.auth, folder).model_copy(update={"named": named})
-    stores = {name: _with_whole_store(getattr(settings, name), folder) for name in ("backup", "publish")}
-    return settings.model_copy(update={"lake": lake, "alerts": alerts, "auth": auth, **stores})
+_M = TypeVar("_M", bound=BaseModel)
 
 
-_C = TypeVar("_C", bound=CredentialSettings)
-_S = TypeVar("_S", bound=StoreSettings)
+def _placed(section: _M, folder: Path, key: str = "") -> _M:
+    """Return a section with secrets that know their whole key, and with whole paths.
 
-
-def _with_whole_store(store: _S, folder: Path) -> _S:
-    names = ("access_key_file", "secret_key_file", "security_token_file")
-    update: dict[str, Any] = {name: _whole(getattr(store, name), folder) for name in names}
-    if store.url and not store.bucket:
-        update["url"] = str(folder / Path(store.url).expanduser())
-    return store.model_copy(update=update)
-
-
-def _with_whole_files(credential: _C, folder: Path) -> _C:
-    files = {name: _whole(getattr(credential, name), folder) for name in ("token_file", "password_file")}
-    return credential.model_copy(update=files)
-
-
-def _whole(path: Path | None, folder: Path) -> Path | None:
-    """A path of the configuration: relative to its file; for one version to the working folder where it lies there."""
-    if path is None:
-        return None
-    whole = folder / path.expanduser()
-    if not whole.exists() and path.absolute().exists():
-        warnings.warn(
-            f"{path} lies in the working folder; write it relative to the configuration's folder, {folder}: from the "
-            "next version on only that is looked at",
-            stacklevel=2,
-        )
-        return path.absolute()
-    return whole
+    Args:
+        section: the settings, or a section of them.
+        folder: the configuration file's, which relative paths begin at.
+        key: the section's own.
+    """
+    update: dict[str, Any] = {}
+    for name, value in section:
+        here = f"{key}.{name}".removeprefix(".")
+        if isinstance(value, Secret):
+            update[name] = value.placed(here, folder)
+        elif isinstance(value, Path):
+            update[name] = folder / value.expanduser()
+        elif isinstance(value, BaseModel):
+            update[name] = _placed(value, folder, here)
+        elif isinstance(value, dict):  # named tables, as [auth.NAME]
+            update[name] = {table: _placed(each, folder, f"{key}.{table}") for table, each in value.items()}
+    if isinstance(section, StoreSettings) and section.url and not section.bucket:
+        update["url"] = str(folder / Path(section.url).expanduser())
+    return section.model_copy(update=update)
 
 
 def from_environment() -> Settings:
@@ -149,7 +102,7 @@ def from_environment() -> Settings:
     Raises:
         ConfigError: with all mistakes.
     """
-    return _checked({}, "the environment", need_targets=False)
+    return _placed(_checked({}, "the environment", need_targets=False), Path())
 
 
 def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settings:
@@ -177,15 +130,19 @@ def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | No
     """`(ak, sk, security_token)` from `{prefix}HUAWEICLOUD_SDK_*`, else from `{prefix}CLOUD_SDK_*`, else None."""
     for family in ("HUAWEICLOUD_SDK", "CLOUD_SDK"):
         names = [f"{prefix}{family}_{part}" for part in ("AK", "SK")]
-        values = [_clean(os.environ.get(name, ""), name) for name in names]
+        values = [_key_from_environment(name) for name in names]
         if all(values):
             token_name = f"{prefix}{family}_SECURITY_TOKEN"
-            return values[0], values[1], _clean(os.environ.get(token_name, ""), token_name) or None
+            return values[0], values[1], _key_from_environment(token_name) or None
         if any(values):
             raise ConfigError(
                 [f"{name}: not set, though its other half is" for name, v in zip(names, values, strict=True) if not v]
             )
     return None
+
+
+def _key_from_environment(name: str) -> str:
+    return Secret(name, key_text, text=os.environ.get(name, "")).read()
 
 
 def environment_for_rclone(*, with_own_configuration: bool) -> dict[str, str]:
@@ -205,76 +162,20 @@ def environment_for_rclone(*, with_own_configuration: bool) -> dict[str, str]:
     return found
 
 
-def _clean(secret: str, name: str) -> str:
-    """A secret that fits into a header: strip surrounding whitespace, reject what is not ASCII.
-
-    Raises:
-        ConfigError: naming the variable, never the value.
-    """
-    text = secret.strip()
-    if not (text.isascii() and text.isprintable()):
-        raise ConfigError([f"{name}: holds characters that no key or token has; copy it again"])
-    return text
+# What is no key of any section, and whoever writes it means a secret.
+_MEANT_AS_SECRETS = frozenset({"ak", "sk", "secret", "access_key_id"})
 
 
-def read_secret(value: SecretStr | None, file: Path | None, key: str, *, is_header: bool = True) -> str:
-    """The secret itself, from the environment's value or from the file named there.
-
-    Args:
-        value: the environment's value.
-        file: the file that holds it instead.
-        key: how messages call it.
-        is_header: whether it is sent as a header, which allows printable ASCII only; a password is not.
-
-    Raises:
-        ConfigError: when the file cannot be read or is empty.
-    """
-    if value is not None:
-        return _clean(value.get_secret_value(), key) if is_header else value.get_secret_value()
-    try:
-        text = file.read_text(encoding="utf-8").strip() if file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{key}: {file} cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
-    if not text:
-        raise ConfigError([f"{key}: {file} is empty"])
-    return _clean(text, key) if is_header else text
+def _secrets_of(section: str) -> list[str]:
+    """Return the secrets that a section of the file has."""
+    kind = Settings.model_fields[section].annotation if section in Settings.model_fields else None
+    return secrets_of(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
-def read_webhook(alerts: AlertSettings) -> str:
-    """The address that alarms are sent to.
-
-    Raises:
-        ConfigError: when the file cannot be read, or holds no address that may be used.
-    """
-    return _read_address(alerts.webhook, alerts.webhook_file, "alerts.webhook")
-
-
-def read_heartbeat(alerts: AlertSettings) -> str:
-    """The address that is asked for after a good run.
-
-    Raises:
-        ConfigError: when the file cannot be read, or holds no address that may be used.
-    """
-    return _read_address(alerts.heartbeat, alerts.heartbeat_file, "alerts.heartbeat")
-
-
-def read_services(alerts: AlertSettings) -> list[str]:
-    """The addresses of services, as apprise writes them; none where none is set.
-
-    Raises:
-        ConfigError: when the file cannot be read or is empty.
-    """
-    if not (alerts.urls or alerts.urls_file):
-        return []
-    return read_secret(alerts.urls or None, alerts.urls_file, "alerts.urls", is_header=False).split()
-
-
-def _read_address(value: SecretStr | None, file: Path | None, key: str) -> str:
-    address = read_secret(value or None, file, key)
-    try:
-        return check_webhook(SecretStr(address)).get_secret_value()
-    except ValueError as error:
-        raise ConfigError([f"{key}: {error}"]) from None
+@cache
+def _never_in_the_file() -> frozenset[str]:
+    """Return the keys whose value, whatever it is, would end in a repository or a backup."""
+    return _MEANT_AS_SECRETS.union(*(_secrets_of(section) for section in Settings.model_fields))
 
 
 def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -286,12 +187,12 @@ def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Ite
             for position, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _secrets_in_file(item, (*here, str(position)))
-        elif key.lower() in SECRET_KEYS:
+        elif key.lower() in _never_in_the_file():
             yield f"{'.'.join(here)}: a secret may not stand in the file; put it into {_place_for(here)}"
 
 
 def _place_for(key: tuple[str, ...]) -> str:
-    if (key[0], key[-1].lower()) in _VARIABLES:
+    if key[-1].lower() in _secrets_of(key[0]):
         name = PREFIX + "__".join(key).upper()
         return f"the environment ({name}) or into a file of its own ({name}_FILE)"
     return "the environment (HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK)"
@@ -312,12 +213,28 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: there is no such setting; the sections are {', '.join(sorted(Settings.model_fields))}"
 
 
+_REMOVED_FROM_API = frozenset(
+    {
+        "answer_seconds",
+        "max_answer_mb",
+        "max_header_kb",
+        "max_in_flight_mb",
+        "max_pages",
+        "max_repairs",
+        "max_sweeps",
+        "max_target_mb",
+    }
+)
+
+
 def _texts(error: ValidationError) -> Iterator[str]:
     for item in error.errors(include_url=False, include_input=False):
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if location[:2] == ["lake", "mirror"]:
             yield f"{key}: the mirror is gone; write [backup] url and region instead, and [publish] url for readers"
+        elif location[0] == "api" and location[-1] in _REMOVED_FROM_API:
+            yield f"{key}: was removed, as the program now sets this bound itself; delete it from the file"
         elif item["type"] == "extra_forbidden":
             yield f"{key}: there is no such key; {_keys_instead(location)}"
         else:
@@ -363,8 +280,9 @@ def _keys_instead(location: list[str]) -> str:
         if part in kind.model_fields:
             annotation = kind.model_fields[part].annotation
             kind = get_args(annotation)[0] if get_origin(annotation) is list else annotation
-    near = get_close_matches(location[-1], kind.model_fields, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(kind.model_fields))}"
+    keys = sorted([*kind.model_fields, *(f"{name}_file" for name in secrets_of(kind))])
+    near = get_close_matches(location[-1], keys, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(keys)}"
 
 
 @cache

@@ -1,189 +1,52 @@
-"""Settings: every key that a user may set, its default, its meaning, and what is wrong with a value.
+"""Settings: every key that a user may set, its default, and its meaning.
 
-Lives here: the sections, and the texts that tell of a mistake in one value.
-Does not live here: where values come from, mistakes of several keys together, secrets in use (config).
+Lives here: the sections, and what is wrong with keys of one section together.
+Does not live here: what is wrong with one value (values, secret), where values come from, mistakes of several sections
+(config).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pulltasks.names import REGION_PATTERN, target_label
+from pulltasks.names import target_label
+from pulltasks.secret import AddressSecret, KeySecret, TextSecret, gather, secrets_of
+from pulltasks.values import (
+    Duration,
+    Endpoint,
+    Memory,
+    PlaceUrl,
+    ProjectId,
+    Region,
+    Remote,
+    Root,
+    StoreEndpoint,
+    Zone,
+    ZoneOrNone,
+)
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
 PREFIX = "PULLTASKS_"
-# Longer ones cannot be counted.
-MAX_DURATION_DAYS = timedelta.max.days
-_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def _timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone; write an IANA name such as 'UTC' or 'Asia/Shanghai'") from None
-    return name
-
-
-def _timezone_or_none(name: str | None) -> str | None:
-    return name and _timezone(name)
-
-
-def _endpoint(template: str) -> str:
-    try:
-        parts = urlsplit(template.format(region="region"))
-        port_is_valid = parts.port is None or parts.port > 0
-    except (ValueError, KeyError, IndexError):
-        parts, port_is_valid = urlsplit(""), False
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_valid:
-        raise ValueError(f"{template!r} is no address; write it like 'https://live.{{region}}.myhuaweicloud.com'")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("an endpoint has a host and at most a path: no user, password, query or fragment")
-    if parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
-        raise ValueError(f"{template!r} would send signatures in clear; 'http' is accepted for this machine only")
-    return template.rstrip("/")
-
-
-def check_webhook(secret: SecretStr) -> SecretStr:
-    """The address of a webhook; it is a secret as a whole, so that no text quotes any of it."""
-    address = secret.get_secret_value().strip()
-    try:
-        parts = urlsplit(address)
-        port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:
-        parts, port_is_valid = urlsplit(""), False
-    is_plain = re.fullmatch(r"[!-~]*", address) and not (parts.username or parts.password or parts.fragment)
-    if address and not (parts.scheme in {"http", "https"} and parts.hostname and port_is_valid and is_plain):
-        raise ValueError("is no address of a webhook; copy it again: https://HOST/PATH")
-    if parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
-        raise ValueError("would be sent in clear; 'http' is accepted for this machine only")
-    return SecretStr(address)
-
-
-def _project_id(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{32}", text):
-        raise ValueError(f"{text!r} is no project id; it has 32 characters 0-9 a-f (console: My Credentials)")
-    return text
-
-
-def _region(text: str) -> str:
-    if not re.fullmatch(REGION_PATTERN, text):
-        raise ValueError(f"{text!r} is no region id; write it like 'cn-north-4'")
-    return text
-
-
-def duration(text: Any) -> timedelta:
-    """A time span as people write it: `90m`, `26h`, `2d`.
-
-    Raises:
-        ValueError: saying how it is written.
-    """
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if isinstance(text, timedelta):
-        return text
-    if not (isinstance(text, str) and text[:-1].isdecimal() and text[-1] in units):
-        raise ValueError(f"{text!r} is no duration; write it like 90m, 26h or 2d")
-    try:
-        return timedelta(**{units[text[-1]]: int(text[:-1])})
-    except OverflowError:
-        raise ValueError(f"{text!r} is too long a duration; the longest allowed is {MAX_DURATION_DAYS}d") from None
-
-
-def _path(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("is empty; name a file or a folder, or leave the key out")
-    return value
-
-
-def _root(value: Any) -> Any:
-    """Refuse what a shell would have expanded and nobody does here, so that no folder gets such a name."""
-    text = str(value)
-    if "://" in text:
-        raise ValueError(f"{text!r} is an address; name a folder of this machine")
-    try:
-        parts = Path(text).expanduser().parts
-    except RuntimeError:
-        parts = ("~",)  # there is no such user, or no home
-    if re.search(r"[$`]|%\w+%", text) or "~" in parts:
-        raise ValueError(
-            f"{text!r} is not expanded here, as no shell reads it; write the whole path, or begin it with ~/ for the "
-            "home of the user who runs pulltasks"
-        )
-    return value
-
-
-def _memory(text: str | None) -> str | None:
-    if text is not None and not re.fullmatch(r"[1-9][0-9]{0,6} ?(MB|GB)", text):
-        raise ValueError(f"{text!r} is no amount of memory; write it like '800MB' or '2GB'")
-    return text
-
-
-def _place_url(url: str | None) -> str | None:
-    if url is None:
-        return None
-    if "://" not in url and url.strip():
-        return url
-    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?", url):
-        raise ValueError(f"{url!r} is not a place for files; write it like s3://bucket/prefix, or name a folder")
-    return url.rstrip("/")
-
-
-def _remote(text: str | None) -> str | None:
-    if text is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_ .+@-]*:[^:\n]*", text):
-        raise ValueError(f"{text!r} is not a remote of rclone's own configuration; write it like 'name:path'")
-    return text
-
-
-def _is_this_machine(host: str) -> bool:
-    return host in _THIS_MACHINE or host.endswith(".localhost")
-
-
-def _store_endpoint(url: str | None) -> str | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    is_plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
-    if not (
-        parts.hostname
-        and is_plain
-        and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname)))
-    ):
-        raise ValueError(
-            f"{url!r} is not the address of a store; write it like https://obs.cn-north-4.myhuaweicloud.com"
-        )
-    return url.rstrip("/")
-
-
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-SomePath = Annotated[Path, BeforeValidator(_path)]
-Root = Annotated[Path, BeforeValidator(_path), BeforeValidator(_root)]
-ProjectId = Annotated[str, AfterValidator(_project_id)]
-Region = Annotated[str, AfterValidator(_region)]
-Webhook = Annotated[SecretStr, AfterValidator(check_webhook)]
-Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    """A table of the file; each field `x` that is a secret is written as `x` or as `x_file`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_secret_has_one_field(cls, data: Any) -> Any:
+        return gather(data, secrets_of(cls)) if isinstance(data, dict) else data
 
 
 class StoreSettings(_Section):
@@ -197,17 +60,14 @@ class StoreSettings(_Section):
         max_minutes: how long putting may take in one run.
     """
 
-    url: Annotated[str | None, AfterValidator(_place_url)] = None
-    remote: Annotated[str | None, AfterValidator(_remote)] = None
+    url: PlaceUrl | None = None
+    remote: Remote | None = None
     kind: Literal["obs", "s3"] = "obs"
-    endpoint: Annotated[str | None, AfterValidator(_store_endpoint)] = None
+    endpoint: StoreEndpoint | None = None
     region: Region | None = None
-    access_key: SecretStr | None = None
-    access_key_file: SomePath | None = None
-    secret_key: SecretStr | None = None
-    secret_key_file: SomePath | None = None
-    security_token: SecretStr | None = None
-    security_token_file: SomePath | None = None
+    access_key: KeySecret = None
+    secret_key: KeySecret = None
+    security_token: KeySecret = None
     max_minutes: float = Field(default=30, gt=0)
 
     @property
@@ -231,7 +91,7 @@ class StoreSettings(_Section):
             raise ValueError("url and remote are both set; leave one of them out")
         if self.bucket and not (self.endpoint or self.region):
             raise ValueError("url needs a region (of OBS), or the endpoint of another store")
-        if bool(self.access_key or self.access_key_file) != bool(self.secret_key or self.secret_key_file):
+        if bool(self.access_key) != bool(self.secret_key):
             raise ValueError("access_key and secret_key go together; set both, each by its variable or its _FILE")
         return self
 
@@ -264,17 +124,9 @@ class ApiSettings(_Section):
     requests_per_second: float = Field(default=5, gt=0)
     timeout_seconds: float = Field(default=30, gt=0)
     max_attempts: int = Field(default=5, ge=1)
-    max_sweeps: int = Field(default=4, ge=2)
-    max_repairs: int = Field(default=50, ge=0)
     max_gone_checks: int = Field(default=20, ge=0)
     max_drop_ratio: float = Field(default=0.5, gt=0, le=1)
     max_run_minutes: float = Field(default=60, gt=0)
-    answer_seconds: float = Field(default=120, gt=0)
-    max_answer_mb: int = Field(default=32, ge=1, le=32)
-    max_in_flight_mb: int = Field(default=128, ge=1)
-    max_header_kb: int = Field(default=64, ge=1)
-    max_pages: int = Field(default=1100, ge=1)
-    max_target_mb: int = Field(default=512, ge=1)
 
 
 class CredentialSettings(_Section):
@@ -284,19 +136,17 @@ class CredentialSettings(_Section):
     env_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_]*$")
     user: str | None = None
     domain: str | None = None
-    token: SecretStr | None = None
-    token_file: SomePath | None = None
-    password: SecretStr | None = None
-    password_file: SomePath | None = None
+    token: KeySecret = None
+    password: TextSecret = None
 
     @model_validator(mode="after")
     def _has_what_its_method_needs(self) -> CredentialSettings:
-        if self.method == "token" and not (self.token or self.token_file):
+        if self.method == "token" and not self.token:
             raise ValueError("method 'token' needs a token: set PULLTASKS_AUTH__TOKEN or PULLTASKS_AUTH__TOKEN_FILE")
         if self.method == "password":
             if not (self.user and self.domain):
                 raise ValueError("method 'password' needs 'user' (the IAM user) and 'domain' (the account name)")
-            if not (self.password or self.password_file):
+            if not self.password:
                 raise ValueError(
                     "method 'password' needs a password: set PULLTASKS_AUTH__PASSWORD or PULLTASKS_AUTH__PASSWORD_FILE"
                 )
@@ -331,11 +181,11 @@ class WarehouseSettings(_Section):
     `display_timezone` is the zone of the columns that end in `_local`; by default the one that dates are counted in.
     """
 
-    display_timezone: Annotated[str | None, AfterValidator(_timezone_or_none)] = None
+    display_timezone: ZoneOrNone = None
     mask_stream_names: bool = False
     expose_secrets: bool = False
     threads: int | None = Field(default=None, ge=1)
-    memory: Annotated[str | None, AfterValidator(_memory)] = None
+    memory: Memory | None = None
 
 
 class DashboardSettings(_Section):
@@ -378,12 +228,9 @@ class AlertSettings(_Section):
         language: of the words around a message; the service's own words stay as they came.
     """
 
-    webhook: Webhook | None = None
-    webhook_file: SomePath | None = None
-    urls: SecretStr | None = None
-    urls_file: SomePath | None = None
-    heartbeat: Webhook | None = None
-    heartbeat_file: SomePath | None = None
+    webhook: AddressSecret = None
+    urls: TextSecret = None
+    heartbeat: AddressSecret = None
     resolved: bool = False
     language: Literal["en", "zh"] = "en"
     format: Literal["json", "slack", "feishu", "dingtalk"] = "json"
@@ -398,12 +245,7 @@ class AlertSettings(_Section):
     @property
     def are_sent(self) -> bool:
         """Whether there is somebody to send them to."""
-        return bool(self.webhook or self.webhook_file or self.urls or self.urls_file or self.has_heartbeat)
-
-    @property
-    def has_heartbeat(self) -> bool:
-        """Whether a good run is told."""
-        return bool(self.heartbeat or self.heartbeat_file)
+        return bool(self.webhook or self.urls or self.heartbeat)
 
 
 class Target(_Section):
@@ -434,7 +276,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: Zone = "UTC"
     lake: LakeSettings = LakeSettings()
     api: ApiSettings = ApiSettings()
     auth: AuthSettings = AuthSettings()

@@ -422,9 +422,10 @@ def test_a_service_that_echoes_what_it_was_sent_gives_no_secret_away(tmp_path, m
 
 
 @pytest.mark.parametrize("token", ["hush\nhush", "hush\u00e9hush"])
-def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(tmp_path, monkeypatch, token: str) -> None:
-    monkeypatch.setenv("PULLTASKS_AUTH__TOKEN", token)
-    settings = config.load(write_config(tmp_path, "http://127.0.0.1:9", BEIJING, extra='[auth]\nmethod = "token"\n'))
+def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(tmp_path, token: str) -> None:
+    (tmp_path / "token").write_text(token, encoding="utf-8")
+    extra = '[auth]\nmethod = "token"\ntoken_file = "token"\n'
+    settings = config.load(write_config(tmp_path, "http://127.0.0.1:9", BEIJING, extra=extra))
     with pytest.raises(ConfigError) as caught:
         ask(settings)
     assert "copy it again" in str(caught.value)

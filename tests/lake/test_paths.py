@@ -94,32 +94,27 @@ def test_a_home_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     settings = load(tmp_path, '[lake]\nroot = "~/lake"\n[auth]\nmethod = "token"\ntoken_file = "~/token"\n')
     assert settings.lake.root == tmp_path / "home" / "lake"
-    assert settings.auth.token_file == tmp_path / "home" / "token"
+    assert settings.auth.token.file == tmp_path / "home" / "token"
 
 
-def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "conf").mkdir()
+def test_relative_paths_are_relative_to_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the same name in the working folder is looked at."""
     monkeypatch.chdir(tmp_path)
-    for name in ("token", "webhook", "password"):
-        (tmp_path / "conf" / name).write_text("x")
+    for name in ("lake", "token", "webhook", "password", "key", "copy"):
+        (tmp_path / name).write_text("x")
     settings = load(
         tmp_path,
         '[lake]\nroot = "lake"\n[auth]\nmethod = "token"\ntoken_file = "token"\n[auth.other]\nmethod = "password"\nuser = "u"\n'
-        'domain = "d"\npassword_file = "password"\n[alerts]\nwebhook_file = "webhook"\n',
+        'domain = "d"\npassword_file = "password"\n[alerts]\nwebhook_file = "webhook"\n'
+        '[backup]\nurl = "copy"\naccess_key_file = "key"\nsecret_key_file = "../key"\n',
     )
     folder = tmp_path / "conf"
     assert settings.lake.root == folder / "lake"
-    assert settings.auth.token_file == folder / "token"
-    assert settings.auth.named["other"].password_file == folder / "password"
-    assert settings.alerts.webhook_file == folder / "webhook"
-
-
-def test_for_one_version_the_working_folder_is_tried_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "token").write_text("x")
-    with pytest.warns(UserWarning, match="token lies in the working folder"):
-        settings = load(tmp_path, '[auth]\nmethod = "token"\ntoken_file = "token"\n')
-    assert settings.auth.token_file == tmp_path / "token"
+    assert settings.auth.token.file == folder / "token"
+    assert settings.auth.named["other"].password.file == folder / "password"
+    assert settings.alerts.webhook.file == folder / "webhook"
+    assert (settings.backup.access_key.file, settings.backup.secret_key.file) == (folder / "key", folder / "../key")
+    assert settings.backup.url == str(folder / "copy")
 
 
 @pytest.mark.parametrize("text", ['[lake]\nroot = ""\n', '[lake]\nroot = "  "\n', '[alerts]\nwebhook_file = ""\n'])

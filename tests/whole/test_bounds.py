@@ -26,6 +26,7 @@ from pulltasks.huawei.transport import AiohttpTransport, AnswerTooLarge, Bounds,
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.raw import AnswerLine, CaptureLine, RawWriter, TargetList, VerdictLine
 from pulltasks.masking import mask_words
+from pulltasks.proof.pages import Rules
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
 from pulltasks.settings import WarehouseSettings
@@ -39,10 +40,17 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture
-def service():
+def service(monkeypatch):
+    """Answers as a test says; of a whole answer 2 s are waited for."""
+    give_an_answer(monkeypatch, seconds=2)
     service = PlainService()
     service.answers[GOOD.project_id] = lambda _: (200, {}, listing(GOOD.project_id))
     return service
+
+
+def give_an_answer(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    transport = partial(AiohttpTransport, bounds=Bounds(answer_seconds=seconds))
+    monkeypatch.setattr("pulltasks.huawei.client.AiohttpTransport", transport)
 
 
 def captured(service: PlainService, folder: Path, **settings: float):
@@ -53,7 +61,7 @@ def captured(service: PlainService, folder: Path, **settings: float):
 
 def captured_all(service: PlainService, folder: Path, places: tuple[Place, ...], **settings: float):
     """The results of bad targets after a real run, in which the good one is captured."""
-    settings = {"max_attempts": 1, "timeout_seconds": 1, "answer_seconds": 2} | settings
+    settings = {"max_attempts": 1, "timeout_seconds": 1} | settings
     extra = "\n".join(f"{name} = {value}" for name, value in settings.items())
     with serving_plainly(service) as url:
         desk = Desk(None, url, folder, (*places, GOOD), extra=extra)
@@ -133,9 +141,10 @@ def test_an_answer_that_does_not_end_costs_its_target_alone(service, tmp_path: P
     assert found == {stream: ("failed", reason) for stream, reason in ENDLESS.items()}
 
 
-def test_a_run_that_has_no_more_time_publishes_what_it_has(service, tmp_path: Path) -> None:
+def test_a_run_that_has_no_more_time_publishes_what_it_has(service, tmp_path: Path, monkeypatch) -> None:
+    give_an_answer(monkeypatch, seconds=60)
     service.streams[BAD.project_id] = drip_a_body
-    bad = captured(service, tmp_path, max_run_minutes=0.03, answer_seconds=60, max_attempts=9, timeout_seconds=0.3)
+    bad = captured(service, tmp_path, max_run_minutes=0.03, max_attempts=9, timeout_seconds=0.3)
     assert (bad.verdict, bad.reason) == ("failed", "out_of_time")
     assert "api.max_run_minutes = 0.03" in bad.message
 
@@ -152,16 +161,20 @@ def test_a_service_that_asks_to_wait_a_day_is_waited_for_no_longer_than_the_run(
     assert {each.reason for each in bad} <= {"throttled", "out_of_time"}
 
 
-def test_a_first_target_that_hangs_keeps_the_others_no_longer_than_one_timeout(service, tmp_path: Path) -> None:
+def test_a_first_target_that_hangs_keeps_the_others_no_longer_than_one_timeout(
+    service, tmp_path: Path, monkeypatch
+) -> None:
     """The first request of a credential goes alone: its whole answer has one timeout, not the time of an answer."""
+    give_an_answer(monkeypatch, seconds=600)
     service.streams[BAD.project_id] = drip_a_body
-    bad = captured(service, tmp_path, answer_seconds=600, timeout_seconds=0.5, max_run_minutes=0.2)
+    bad = captured(service, tmp_path, timeout_seconds=0.5, max_run_minutes=0.2)
     assert bad.reason == "timed_out"
 
 
-def test_a_list_without_end_is_given_up(service, tmp_path: Path) -> None:
+def test_a_list_without_end_is_given_up(service, tmp_path: Path, monkeypatch) -> None:
     """Whether it says no total or one that is never reached."""
     pages = 20
+    monkeypatch.setattr("pulltasks.capture.attempt.Rules", partial(Rules, max_pages=pages, max_sweeps=2))
 
     def page(total: dict[str, int], number: int):
         tasks = [{"task_id": f"{number}-{n}"} for n in range(100)]
@@ -170,18 +183,20 @@ def test_a_list_without_end_is_given_up(service, tmp_path: Path) -> None:
     places = some_bad(2)
     for place, total in zip(places, ({}, {"total": 10_000}), strict=True):
         service.answers[place.project_id] = partial(page, total)
-    for bad in captured_all(service, tmp_path, places, max_pages=pages, page_overlap=0, max_sweeps=2):
+    for bad in captured_all(service, tmp_path, places, page_overlap=0):
         assert (bad.verdict, bad.reason) == ("incomplete", "list_without_end")
         assert bad.requests <= 2 * pages + 5
 
 
-def test_a_target_whose_answers_grow_beyond_all_measure_is_given_up(service, tmp_path: Path) -> None:
+def test_a_target_whose_answers_grow_beyond_all_measure_is_given_up(service, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("pulltasks.capture.attempt.MAX_TARGET_BYTES", 2_000_000)
+
     def page(number: int):
         tasks = [{"task_id": f"{number}-{n}", "status": "x" * 4000} for n in range(100)]
         return 200, {}, json.dumps({"request_id": "r", "task_infos": tasks}).encode()
 
     service.answers[BAD.project_id] = page
-    bad = captured(service, tmp_path, max_target_mb=2, page_overlap=0)
+    bad = captured(service, tmp_path, page_overlap=0)
     assert (bad.verdict, bad.reason) == ("incomplete", "too_large")
     assert bad.requests <= 12
 

@@ -7,6 +7,7 @@ import json
 import random
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,7 @@ from desk import Desk
 from plain_service import PlainService, serving_plainly
 from pulltasks.huawei.simulation import DATE_HEADER, SANDBOX_HEADER
 from pulltasks.lake.tidy import open_tidy
+from pulltasks.proof.pages import Rules
 from pulltasks.sandbox.data import Place
 
 DAY = date(2026, 11, 22)
@@ -128,8 +130,10 @@ def check(folder: Path, seeds: range) -> tuple[int, int]:
     odd = {f"{seed:032x}": Odd(seed) for seed in seeds}
     places = tuple(Place(project, "cn-north-4", 0) for project in odd)
     with serving_plainly(OddServices(odd)) as url:
-        desk = Desk(None, url, folder, places, extra="max_attempts = 2\nmax_pages = 400")
-        results = desk.run(DAY)
+        desk = Desk(None, url, folder, places, extra="max_attempts = 2")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pulltasks.capture.attempt.Rules", partial(Rules, max_pages=400))
+            results = desk.run(DAY)
     with open_tidy(desk.lake) as connection:
         rows = connection.sql("select project_id, task_id from pull_tasks where capture_complete").fetchall()
     complete = hidden = 0

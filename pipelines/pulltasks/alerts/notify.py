@@ -25,7 +25,6 @@ from pulltasks.alerts.rules import (
     one_line,
 )
 from pulltasks.alerts.webhook import Message, body_of, ping, post
-from pulltasks.config import read_heartbeat, read_services, read_webhook
 from pulltasks.errors import AlertNotSent, ConfigError, LakeError, NotReadable
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.error_reports import reporter
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from pulltasks.secret import Secret
     from pulltasks.settings import AlertSettings, Settings
 
 
@@ -90,8 +90,8 @@ def send_test(settings: Settings, now: datetime) -> None:
     message = _message(settings.alerts, state, [alert], (), now)
     for send in _channels(settings.alerts).values():
         send(message)
-    if settings.alerts.has_heartbeat:
-        ping(read_heartbeat(settings.alerts))
+    if settings.alerts.heartbeat:
+        ping(settings.alerts.heartbeat.read())
 
 
 def _channels(alerts: AlertSettings) -> dict[str, Callable[[Message], None]]:
@@ -101,10 +101,11 @@ def _channels(alerts: AlertSettings) -> dict[str, Callable[[Message], None]]:
         ConfigError: when an address cannot be read or used.
     """
     channels: dict[str, Callable[[Message], None]] = {}
-    if alerts.webhook or alerts.webhook_file:
-        address = read_webhook(alerts)
+    if alerts.webhook:
+        address = alerts.webhook.read()
         channels["sent"] = lambda message: post(address, body_of(message, alerts.format), alerts.format)
-    if services := read_services(alerts):
+    if alerts.urls:
+        services = alerts.urls.read().split()
         from pulltasks.alerts.services import send_to_services  # importing apprise takes as long as a small run
 
         channels["services"] = lambda message: send_to_services(services, message)
@@ -125,14 +126,14 @@ def _announce(
         with suppress(OSError):  # a disk that is full or not there: told twice is better than not told
             held.enter_context(lake.alerts_lock())
         warnings.append(_tell(settings.alerts, lake, state, alerts, now, has_run=has_run))
-    if has_run and not failures and state and state.status.is_complete and settings.alerts.has_heartbeat:
-        warnings.append(_beat(settings.alerts))
+    if has_run and not failures and state and state.status.is_complete and settings.alerts.heartbeat:
+        warnings.append(_beat(settings.alerts.heartbeat))
     return ". ".join(warning for warning in warnings if warning) or None
 
 
-def _beat(settings: AlertSettings) -> str | None:
+def _beat(address: Secret) -> str | None:
     try:
-        ping(read_heartbeat(settings))
+        ping(address.read())
     except (AlertNotSent, ConfigError) as error:
         return f"the heartbeat could not be sent: {one_line(str(error))}"
     return None

@@ -17,7 +17,7 @@ from threading import Timer
 from typing import IO, TYPE_CHECKING
 
 from pulltasks.backup.causes import ENDLESS, MISSING, OUT_OF_TIME, PERMISSION, cause_of
-from pulltasks.config import access_key_from_environment, environment_for_rclone, read_secret
+from pulltasks.config import access_key_from_environment, environment_for_rclone
 from pulltasks.errors import BackupError, ConfigError
 
 if TYPE_CHECKING:
@@ -253,15 +253,9 @@ def _variables_of_store(settings: Settings, store: StoreSettings, section: str) 
 
 def _keys(settings: Settings, store: StoreSettings, section: str) -> tuple[str, str, str | None]:
     """The place's own key, else the one that the API is asked with."""
-    if store.access_key or store.access_key_file:
-        has_token = store.security_token or store.security_token_file
-        return (
-            read_secret(store.access_key, store.access_key_file, f"{section}.access_key"),
-            read_secret(store.secret_key, store.secret_key_file, f"{section}.secret_key"),
-            read_secret(store.security_token, store.security_token_file, f"{section}.security_token")
-            if has_token
-            else None,
-        )
+    if store.access_key and store.secret_key:
+        token = store.security_token
+        return store.access_key.read(), store.secret_key.read(), token.read() if token else None
     pair = access_key_from_environment(settings.auth.env_prefix)
     if pair is None and settings.auth.method == "chain":
         from pulltasks.huawei.auth import vendor_chain

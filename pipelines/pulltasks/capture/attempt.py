@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings, Target
 
 
+# All answers of one target; a list that takes more is not believed.
+MAX_TARGET_BYTES = 512_000_000
+
+
 class CaptureCounts:
     """What a capture has sent and received; writes every answer to the raw file."""
 
@@ -120,9 +124,6 @@ class Attempt:
         return Rules(
             limit=api.page_size,
             overlap=api.page_overlap,
-            max_sweeps=api.max_sweeps,
-            max_repairs=api.max_repairs,
-            max_pages=api.max_pages,
             hinted_unit=self._known.offset_unit,
             first_sweep=first_sweep,
         )
@@ -137,7 +138,7 @@ class Attempt:
         self._on_page(self._pages, max(len(listing.seen), len(page.ids)))
         if page.names_other_regions(self._known.regions):
             self._strange_regions |= {region_of(region) for region in page.regions if region}
-        if self._tally.answer_bytes > self._settings.api.max_target_mb * 1_000_000 and listing.outcome is None:
+        if self._tally.answer_bytes > MAX_TARGET_BYTES and listing.outcome is None:
             listing.give_up("too_large")
 
     async def _list(self, listing: Listing) -> Outcome:

@@ -44,7 +44,7 @@ def real_clock() -> Clock:
 
 def duration_option(text: str | None, option: str) -> timedelta | None:
     """A length of time such as 26h; what is none ends the command."""
-    from pulltasks.settings import duration
+    from pulltasks.values import duration
 
     try:
         return None if text is None else duration(text)

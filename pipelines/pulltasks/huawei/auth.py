@@ -17,7 +17,7 @@ import msgspec
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkcore.signer.signer import Signer
 
-from pulltasks.config import access_key_from_environment, read_secret
+from pulltasks.config import access_key_from_environment
 from pulltasks.errors import ApiError, ConfigError, CredentialRefused, ServiceError, TransientApiError
 from pulltasks.huawei.reading import read_error, read_object, read_time
 from pulltasks.service_words import known_phrases, request_id_of
@@ -261,12 +261,10 @@ def credential_from(
         ConfigError: when nothing is found where the settings point.
     """
     key = "auth" if name == "default" else f"auth.{name}"
-    if settings.method == "token":
-        token = read_secret(settings.token, settings.token_file, f"{key}.token")
-        return FixedToken(name, "a fixed token", token)
-    if settings.method == "password":
-        password = read_secret(settings.password, settings.password_file, f"{key}.password", is_header=False)
-        source = f"password of IAM user {settings.user}"
+    if settings.method == "token" and settings.token:
+        return FixedToken(name, "a fixed token", settings.token.read())
+    if settings.method == "password" and settings.password:
+        source, password = f"password of IAM user {settings.user}", settings.password.read()
         return PasswordTokens(name, source, settings, password, http=http, iam_endpoint=iam_endpoint, now=now)
     found = access_key_from_environment(settings.env_prefix)
     if found is not None:

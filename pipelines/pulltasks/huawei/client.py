@@ -39,7 +39,7 @@ from pulltasks.huawei.refusals import (
 )
 from pulltasks.huawei.retries import with_retries
 from pulltasks.huawei.simulation import DATE_HEADER
-from pulltasks.huawei.transport import NEW_CONNECTION, OLD_ENCODING, POOL, AiohttpTransport, AnswerTooLarge, Bounds
+from pulltasks.huawei.transport import NEW_CONNECTION, OLD_ENCODING, POOL, AiohttpTransport, AnswerTooLarge
 from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from pulltasks.huawei.recorder import Recorder
     from pulltasks.huawei.service_clock import Judgement, RunBegin
-    from pulltasks.settings import ApiSettings, Settings, Target
+    from pulltasks.settings import Settings, Target
 
 # What a cache kept says nothing of the present.
 HEADERS = {
@@ -57,16 +57,6 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "Cache-Control": "no-cache",
 }
-
-
-def bounds_of(api: ApiSettings) -> Bounds:
-    """What answers may take, by the settings."""
-    return Bounds(
-        answer_bytes=api.max_answer_mb * 1_000_000,
-        in_flight_bytes=api.max_in_flight_mb * 1_000_000,
-        header_bytes=api.max_header_kb * 1000,
-        answer_seconds=api.answer_seconds,
-    )
 
 
 @dataclass(frozen=True)
@@ -138,9 +128,8 @@ class LiveClient:
             ConfigError: when a credential is not to be found.
         """
         api = self._settings.api
-        self._bounds = bounds_of(api)
         # Pages go straight to the transport: what httpx's client does beside (cookies, redirects, hooks) is not wanted.
-        self._transport = AiohttpTransport(api.timeout_seconds, self._bounds)
+        self._transport = AiohttpTransport(api.timeout_seconds)
         self._http = httpx.AsyncClient(transport=self._transport, headers=HEADERS)
         try:
             for target in self._settings.targets:
@@ -336,8 +325,7 @@ class LiveClient:
                 call.recorder.sent(is_retry=is_retry)
                 response = await self._transport.handle_async_request(request)
             except AnswerTooLarge as error:
-                bound = f"api.max_answer_mb = {self._settings.api.max_answer_mb}"
-                text = f"{call.target.label}: {error} ({bound}); {advice_on('answer_too_large')}"
+                text = f"{call.target.label}: {error}; {advice_on('answer_too_large')}"
                 raise ApiError("answer_too_large", text) from None
             except httpx.RequestError as error:
                 raise no_answer(call.target, call.url, error) from None

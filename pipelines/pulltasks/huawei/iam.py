@@ -12,7 +12,7 @@ import httpx
 
 from pulltasks.errors import ApiError, CredentialRefused, ServiceError
 from pulltasks.huawei.auth import HuaweiAuth, credential_from
-from pulltasks.huawei.client import HEADERS, bounds_of
+from pulltasks.huawei.client import HEADERS
 from pulltasks.huawei.reading import read_error, read_object
 from pulltasks.huawei.refusals import OK, UNAUTHORISED
 from pulltasks.huawei.transport import AiohttpTransport
@@ -35,7 +35,7 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
         ApiError: when IAM refuses, fails, or cannot be reached.
     """
     endpoint = settings.api.iam_endpoint.format(region=region)
-    transport = AiohttpTransport(settings.api.timeout_seconds, bounds_of(settings.api))
+    transport = AiohttpTransport(settings.api.timeout_seconds)
     async with httpx.AsyncClient(transport=transport, headers=HEADERS) as http:
         credential = credential_from("default", settings.auth, http=http, iam_endpoint=lambda _: endpoint, now=now)
         try:

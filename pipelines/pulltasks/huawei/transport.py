@@ -190,7 +190,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def _check_headers(self, headers: Iterable[tuple[bytes, bytes]], request: httpx.Request) -> None:
         if sum(len(name) + len(value) for name, value in headers) > self._bounds.header_bytes:
-            raise AnswerTooLarge("the headers of the answer are too large", request=request)
+            kilobytes = self._bounds.header_bytes // 1000
+            raise AnswerTooLarge(f"the headers of the answer exceed {kilobytes} kB", request=request)
 
     async def _read(self, stream: aiohttp.StreamReader, request: httpx.Request) -> bytes:
         """The body as it came; a large answer waits until there is room for it."""
@@ -202,7 +203,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 pieces.append(piece)
                 size += len(piece)
                 if size > self._bounds.answer_bytes:
-                    raise AnswerTooLarge("the answer is too large", request=request)
+                    raise AnswerTooLarge(_too_large(self._bounds.answer_bytes), request=request)
                 if size > ORDINARY_BYTES and not is_large:
                     await self._large_answers.acquire()
                     is_large = True
@@ -252,6 +253,10 @@ _OF_THE_WIRE = frozenset({b"content-encoding", b"content-length"})
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
 
+def _too_large(limit_bytes: int) -> str:
+    return f"the answer exceeds {limit_bytes // 1_000_000} MB"
+
+
 def _decompressed(body: bytes, encoding: str, limit_bytes: int, request: httpx.Request) -> bytes:
     """A body without one of its encodings; one that was not asked for stays, and the body is no JSON then."""
     if encoding not in _WINDOW_BITS or not body:
@@ -276,7 +281,7 @@ def _inflated(body: bytes, window_bits: int, limit_bytes: int, request: httpx.Re
         pieces.append(inflater.decompress(body, limit_bytes - size + 1))
         size += len(pieces[-1])
         if size > limit_bytes:
-            raise AnswerTooLarge("the answer is too large when it is decompressed", request=request)
+            raise AnswerTooLarge(f"{_too_large(limit_bytes)} when it is decompressed", request=request)
         if not inflater.eof:
             raise zlib.error("the compressed answer is torn")
         body = inflater.unused_data
