@@ -49,9 +49,31 @@ def test_ancestors_are_all_that_a_model_is_built_from() -> None:
     assert names == ["stg_captures", "dim_targets"]
 
 
+def test_a_header_is_like_others_in_its_own_order_and_describes_columns_otherwise(tmp_path: Path) -> None:
+    alike = HEADER.replace("-- column: a BIGINT | A number.\n", "-- like: dim_b (b)\n-- column: a BIGINT | A number.\n")
+    other = (
+        HEADER.replace("-- column: a", "-- like: target\n-- like: tidy.captures (started_at)\n-- column: a")
+        + "-- column: target_name VARCHAR | Its name now.\n-- column: b BIGINT | B.\n"
+    )
+    models = load_models(folder(tmp_path, dim_a=alike + "select 1 as a, 2 as b", dim_b=other + "select 1 as a"))
+    assert [column.name for column in models["dim_a"].columns] == ["b", "a"]
+    assert [(column.name, column.type, column.description) for column in models["dim_b"].columns] == [
+        ("project_id", "VARCHAR", "Project of the target."),
+        ("region", "VARCHAR", "Region of the target."),
+        ("target_name", "VARCHAR", "Its name now."),
+        ("started_at", "TIMESTAMP", "When the capture began, UTC."),
+        ("a", "BIGINT", "A number."),
+        ("b", "BIGINT", "B."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
+        ("dim_a", HEADER + "-- like: dim_c\nselect 1 as a", "like dim_c, which no file in sql/ makes"),
+        ("dim_a", HEADER + "-- like: tidy.none\nselect 1 as a", "like tidy.none, which no file in sql/ makes"),
+        ("dim_a", HEADER + "-- like: dim_a\nselect 1 as a", "like dim_a, which no file in sql/ makes"),
+        ("dim_a", HEADER + "-- like: target (a)\nselect 1 as a", "like target names a, which is no column of it"),
         ("dim_a", HEADER + "select 1 as a from nowhere", "reads nowhere, which no file in sql/ makes"),
         ("dim_a", HEADER + "select 1 as a from tidy.nowhere", "reads tidy.nowhere"),
         ("dim_a", HEADER + "select 1 as a from read_parquet('x')", "reads read_parquet, which no file in sql/ makes"),
