@@ -4,6 +4,7 @@
 -- grain: one row per target, task and first day of a state
 -- example: select end_reason, count(*) as versions from dim_pull_task_past_versions group by all order by all
 -- key: project_id, region, task_id, valid_from_date
+-- coverage: not needed, because a row is about one task, and only complete captures begin or end it
 -- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the state ended.
 -- column: valid_from_date DATE | Day of the first complete capture that showed this state.

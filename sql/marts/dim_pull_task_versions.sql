@@ -5,6 +5,7 @@
 -- grain: one row per target, task and first day of a state
 -- example: select task_id, valid_from_date, valid_to_date, end_reason, status from dim_pull_task_versions order by task_id, valid_from_date
 -- key: project_id, region, task_id, valid_from_date
+-- coverage: not needed, because a row is about one task, and only complete captures begin or end it
 -- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.
 -- column: valid_from_date DATE | Day of the first complete capture that showed this state.

@@ -4,6 +4,7 @@
 -- grain: one row per target and task
 -- example: select target_name, task_id, source_urls, state_date from dim_pull_tasks where is_current and len(backup_source_urls) = 0
 -- key: project_id, region, task_id
+-- coverage: not needed, because a row is about one task, and state_date says how old it is
 -- moves: state_date, last_seen_date from stg_moved_tasks
 -- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.

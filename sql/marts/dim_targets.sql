@@ -3,6 +3,7 @@
 -- grain: one row per target
 -- example: select target_name, last_coverage, last_complete_date from dim_targets where is_expected
 -- key: project_id, region
+-- coverage: not needed, because a row is about one target, and last_coverage says how that stands
 -- like: target
 -- column: endpoint VARCHAR | Address that is asked.
 -- column: query_region VARCHAR | Value of the region parameter that is sent.

@@ -27,7 +27,7 @@ FIELD = re.compile(r"([A-Za-z_]+): (.*)")
 _COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
 _LIKE = re.compile(r"([\w.]+)(?: \((\w+(?:, \w+)*)\))?")
 _MOVES = re.compile(r"(\w+(?:, *\w+)*) from (stg_\w+)")
-_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "moves"})
+_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "moves", "coverage"})
 _REPEATED = frozenset({"argument", "column", "like", "check"})
 
 

@@ -216,6 +216,7 @@ def _read(path: Path, text: str, tables: frozenset[str], headers: Mapping[str, H
         depends_on=frozenset([*(name for name in tables if "." not in name), *([moves.source] if moves else [])]),
         reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
         sources=tables & SOURCES,
+        coverage=next(iter(fields.all("coverage")), None),
     )
 
 
