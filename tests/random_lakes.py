@@ -86,6 +86,7 @@ def random_lake(folder: Path, seed: int, number: int) -> Path:
         first_date=FIRST,
         through_date=FIRST,
         software_version="0",
+        timezone="UTC",
         tables=tables,
     )
     (folder / "published" / LATEST).write_bytes(msgspec.json.encode(latest))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pulltasks.lake.files import sha256_of
-from pulltasks.lake.manifests import FileEntry, Manifest
+from pulltasks.lake.manifests import FileEntry, Manifest, Sources
 from pulltasks.tables import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
@@ -66,6 +66,6 @@ def write_days(connection: duckdb.DuckDBPyConnection, lake: Lake, *folders: Path
             entries[table.name] = FileEntry(
                 file=str(path.relative_to(lake.tidy)), rows=0, bytes=path.stat().st_size, sha256=sha256_of(path)
             )
-        manifest = Manifest(snapshot_date=day, schema_version=SCHEMA_VERSION, tables=entries)
+        manifest = Manifest(snapshot_date=day, schema_version=SCHEMA_VERSION, tables=entries, sources=Sources())
         lake.manifest_file(day).parent.mkdir(parents=True, exist_ok=True)
         lake.manifest_file(day).write_bytes(msgspec.json.encode(manifest))

@@ -13,8 +13,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 TOKEN = "hush-hush-webhook-token"
 GOOD = {
     "json": (200, b""),
-    "slack": (200, b"ok"),
-    "feishu": (200, b'{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}'),
     "dingtalk": (200, b'{"errcode":0,"errmsg":"ok"}'),
 }
 

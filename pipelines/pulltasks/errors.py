@@ -5,6 +5,7 @@ PulltasksError
 ├── DateRefused            a date was asked of an API that shows only the present
 ├── LakeError              the lake's files are missing, busy or cannot be written
 │   ├── LakeBusy           another run holds the lake
+│   ├── RemovedForm        a file has a form that is no longer read
 │   ├── BackupError        the backup or the readers' bucket cannot be read or written
 │   └── NoWarehouse        nothing has been published yet
 ├── FleetError             lakes cannot be put together: a name, a place, what they publish
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
 # What is told of an unexpected error, and what was being done; it says where the error is reported.
 Reporter = Callable[[BaseException, str], str]
@@ -76,6 +78,16 @@ class LakeError(PulltasksError):
 
 class LakeBusy(LakeError):
     """Another process is writing to the same lake."""
+
+
+class RemovedForm(LakeError):
+    """A file of the lake has a form that is no longer read; it stays as it is, and nothing is made of it."""
+
+    def __init__(self, path: Path, found: str, read: str) -> None:
+        super().__init__(
+            f"{path}: has {found}, and this pulltasks reads {read}. Nothing was changed: keep this lake for the "
+            "version that wrote it, and set lake.root to a new folder"
+        )
 
 
 class BackupError(LakeError):

@@ -4,8 +4,7 @@
 -- example: select event, count(*) as tasks from pull_task_callback_events_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
 -- argument: as_of_date
 -- key: project_id, region, task_id, position
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target (project_id, region)
 -- column: task_id VARCHAR | The task's identifier.
 -- column: position BIGINT | Place in the list, from 0.
 -- column: event VARCHAR | Name of the event.

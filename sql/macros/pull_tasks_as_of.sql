@@ -5,14 +5,11 @@
 -- example: select target_name, state_date, count(*) as tasks from pull_tasks_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
 -- argument: as_of_date
 -- key: project_id, region, task_id
+-- like: stg_pull_tasks
 -- column: snapshot_date DATE | The day that was asked for.
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
--- column: task_id VARCHAR | The task's identifier.
 -- column: capture_complete BOOLEAN | Always true: what incomplete captures showed is no part of the history.
 -- column: target_name VARCHAR | Name of the target now.
 -- column: state_date DATE | Day of the complete capture that the row is known from; earlier than snapshot_date where that day is not complete.
--- like: stg_pull_tasks
 with asked as materialized (
     -- Materialized, and an expression: so it is looked at whatever is asked of the rows, also where there are none.
     select

@@ -7,8 +7,7 @@
 -- key: project_id, region, task_id
 -- column: snapshot_date DATE | The day whose tasks are shown: that of the moment, or the last day.
 -- column: state_date DATE | Day of the complete capture that the row is known from; earlier than snapshot_date where that day is not complete.
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target now.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.

@@ -5,15 +5,13 @@
 -- grain: one row per target, task and first day of a state
 -- example: select task_id, valid_from_date, valid_to_date, end_reason, status from dim_pull_task_versions order by task_id, valid_from_date
 -- key: project_id, region, task_id, valid_from_date
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- coverage: not needed, because a row is about one task, and only complete captures begin or end it
+-- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.
--- column: task_id VARCHAR | The task's identifier.
 -- column: valid_from_date DATE | Day of the first complete capture that showed this state.
 -- column: valid_to_date DATE | Day on which its end was noticed, not included; null while it stands.
 -- column: last_seen_date DATE | Last day on which any capture showed the task, while this state stood.
 -- column: end_reason VARCHAR | changed, gone, unlisted, unchecked or target_dropped; null while it stands.
--- like: stg_pull_tasks
 select *
 from dim_pull_task_past_versions
 union all by name

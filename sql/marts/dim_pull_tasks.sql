@@ -4,18 +4,16 @@
 -- grain: one row per target and task
 -- example: select target_name, task_id, source_urls, state_date from dim_pull_tasks where is_current and len(backup_source_urls) = 0
 -- key: project_id, region, task_id
+-- coverage: not needed, because a row is about one task, and state_date says how old it is
 -- moves: state_date, last_seen_date from stg_moved_tasks
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.
--- column: task_id VARCHAR | The task's identifier.
 -- column: is_current BOOLEAN | Listed by the last complete capture of a target that is still expected.
 -- column: state_date DATE | Day of the last complete capture that listed the task: how old the state is.
 -- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
 -- column: first_seen_date DATE | Day of the first complete capture that listed the task.
 -- column: last_seen_date DATE | Last day on which any capture showed the task.
 -- column: absence_noticed_date DATE | Day of the complete capture that first lacked it, or on which its target left.
--- like: stg_pull_tasks
 -- check: first_seen_date <= valid_from_date and valid_from_date <= state_date and state_date <= last_seen_date
 -- check: is_current = (absence_noticed_date is null)
 with targets as (

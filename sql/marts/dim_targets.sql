@@ -3,9 +3,8 @@
 -- grain: one row per target
 -- example: select target_name, last_coverage, last_complete_date from dim_targets where is_expected
 -- key: project_id, region
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
--- column: target_name VARCHAR | Name of the target in the configuration.
+-- coverage: not needed, because a row is about one target, and last_coverage says how that stands
+-- like: target
 -- column: endpoint VARCHAR | Address that is asked.
 -- column: query_region VARCHAR | Value of the region parameter that is sent.
 -- column: is_expected BOOLEAN | Whether the newest target list names it.

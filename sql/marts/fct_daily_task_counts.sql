@@ -5,9 +5,7 @@
 -- example: select snapshot_date, sum(task_count) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from fct_daily_task_counts group by all order by all
 -- key: snapshot_date, project_id, region, status, source_type
 -- column: snapshot_date DATE | The day.
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
--- column: target_name VARCHAR | Name of the target in the configuration.
+-- like: target
 -- column: coverage VARCHAR | How the target's day ended: complete, held, incomplete, failed or missing.
 -- column: status VARCHAR | State of the tasks in the service's own words; null when there are none or not known.
 -- column: source_type VARCHAR | Type of the tasks' source; null when there are none or not known.

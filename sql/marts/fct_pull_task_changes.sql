@@ -9,8 +9,7 @@
 -- parts: stg_changed_tasks
 -- column: snapshot_date DATE | Day of the complete capture that shows the change.
 -- column: previous_complete_date DATE | Day of the target's complete capture before it.
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target on that day.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: destination VARCHAR | Where the stream goes after the change, masked; of a removed task, where it went.

@@ -5,8 +5,8 @@
 -- grain: one row per target, task and first day of a spell
 -- example: select status, count(*) as spells, cast(median(days) as integer) as median_days from fct_status_spells group by all order by all
 -- key: project_id, region, task_id, from_date
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- coverage: not needed, because a row is about one task, and days_unknown counts the days on which its target is not complete
+-- like: target
 -- column: target_name VARCHAR | Name of the target when the row was last written.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.

@@ -4,6 +4,7 @@
 -- grain: one row per expected target and day
 -- example: select snapshot_date, count(*) filter (coverage = 'complete') as complete, count(*) as expected, sum(requests) as requests from fct_target_days where is_expected group by all order by all
 -- key: snapshot_date, project_id, region
+-- coverage: not needed, because its rows are the coverage itself: one for each target and day
 -- like: stg_target_days
 -- check: coverage in ('complete', 'held', 'incomplete', 'failed', 'missing')
 -- check: (coverage = 'complete') = (task_count is not null)

@@ -3,8 +3,7 @@
 -- grain: one row per target and first day of a gap
 -- example: select target_name, from_date, to_date, days, reasons from rpt_coverage_gaps order by from_date desc
 -- key: project_id, region, from_date
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target on the last day.
 -- column: from_date DATE | First day that is not complete.
 -- column: to_date DATE | Last day that is not complete, so far.

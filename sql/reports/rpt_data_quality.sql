@@ -5,8 +5,7 @@
 -- grain: one row per target, field and rule
 -- example: select field, rule, first_date, last_date, last_occurrences from rpt_data_quality order by last_date desc
 -- key: project_id, region, field, rule
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target when it was last seen.
 -- column: field VARCHAR | The API's field; (answer) for what is odd about answers as a whole; masked where it looks like more than a name.
 -- column: rule VARCHAR | unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding, unknown_answer_field (beside the list), repeated_key (twice in an object) or left_out.

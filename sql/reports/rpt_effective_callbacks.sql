@@ -3,8 +3,7 @@
 -- grain: one row per target, task and event
 -- example: select event, count(*) as tasks from rpt_effective_callbacks where has_receiver group by all order by all
 -- key: project_id, region, task_id, event
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.

@@ -4,8 +4,7 @@
 -- grain: one row per target and task
 -- example: select ends, count(*) as tasks from rpt_expiring_tasks group by all order by all
 -- key: project_id, region, task_id
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: ends VARCHAR | past_end, within_24_hours or within_7_days.

@@ -5,8 +5,7 @@
 -- grain: one row per target and hour
 -- example: select hour_start, sum(tasks_scheduled) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from rpt_schedule_load group by all order by all
 -- key: project_id, region, hour_start
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: hour_start TIMESTAMP | Begin of the hour, UTC.
 -- column: hour_start_local TIMESTAMP | The same in warehouse.display_timezone.

@@ -4,8 +4,7 @@
 -- grain: one row per target, status and source type
 -- example: select status, min(first_date) as first_date, max(last_date) as last_date from rpt_status_vocabulary group by all order by all
 -- key: project_id, region, status, source_type
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target when the word was last seen.
 -- column: status VARCHAR | The word; null where a task had none.
 -- column: source_type VARCHAR | Type of the source of the tasks; null where they had none.

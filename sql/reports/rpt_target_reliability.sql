@@ -3,9 +3,7 @@
 -- grain: one row per expected target
 -- example: select target_name, days_complete_30, days_expected_30, longest_gap_days, last_error_reason from rpt_target_reliability order by days_expected_30 - days_complete_30 desc
 -- key: project_id, region
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
--- column: target_name VARCHAR | Name of the target in the configuration.
+-- like: target
 -- column: days_complete_7 BIGINT | Days of the last 7 on which its capture is complete.
 -- column: days_expected_7 BIGINT | Days of the last 7 on which it was to be listed.
 -- column: days_complete_30 BIGINT | Days of the last 30 on which its capture is complete.

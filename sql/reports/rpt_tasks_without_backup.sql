@@ -3,8 +3,7 @@
 -- grain: one row per target and task
 -- example: select target_name, source_type, count(*) as tasks from rpt_tasks_without_backup group by all order by all
 -- key: project_id, region, task_id
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.

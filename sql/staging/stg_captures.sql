@@ -6,11 +6,8 @@
 -- grain: one row per target that was to be listed
 -- key: project_id, region
 -- column: snapshot_date DATE | Day on which the run began.
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
--- column: target_name VARCHAR | Name of the target in the configuration.
--- column: endpoint VARCHAR | Address that was asked.
--- column: query_region VARCHAR | Value of the region parameter that was sent.
+-- like: target
+-- like: tidy.captures (endpoint, query_region)
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
 -- column: coverage VARCHAR | complete, held, incomplete, failed, or missing when there was no capture.
 -- column: proof VARCHAR | by_chain or by_agreement when complete.
@@ -22,8 +19,7 @@
 -- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
 -- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
 -- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted on the day; null where there are none.
--- column: requests BIGINT | Requests that were sent.
--- column: retries BIGINT | Of these, the ones sent again after a fault.
+-- like: tidy.captures (requests, retries)
 -- column: answer_bytes BIGINT | Size of all answers, decompressed; null without a capture and for days of earlier versions.
 -- column: sweeps BIGINT | Passes over the pages.
 -- column: drift_repairs BIGINT | Pages that were read only to bridge gaps or to settle doubts.
@@ -33,9 +29,7 @@
 -- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows and does not list.
 -- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not asked for.
 -- column: clock_skew_seconds BIGINT | By how much this machine's clock was corrected, in seconds.
--- column: started_at TIMESTAMP | When the capture began, UTC.
--- column: finished_at TIMESTAMP | When the capture ended, UTC.
--- column: capture_id VARCHAR | Identifier of the capture; null when there was none.
+-- like: tidy.captures (started_at, finished_at, capture_id)
 -- check: coverage in ('complete', 'held', 'incomplete', 'failed', 'missing')
 -- check: coverage <> 'complete' or proof is not null
 with answers as (

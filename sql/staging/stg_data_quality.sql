@@ -3,8 +3,7 @@
 -- grain: one row per target, field and rule
 -- key: project_id, region, field, rule
 -- column: snapshot_date DATE | The day.
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target (project_id, region)
 -- column: field VARCHAR | The API's field; what does not look like a name is masked.
 -- column: rule VARCHAR | What was not as expected.
 -- column: occurrences BIGINT | How often it was seen that day.

@@ -3,8 +3,7 @@
 -- kind: staging
 -- grain: one row per target and task
 -- key: project_id, region, task_id
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target (project_id, region)
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.

@@ -3,8 +3,7 @@
 -- kind: staging
 -- grain: one row per target and task
 -- key: project_id, region, task_id
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target (project_id, region)
 -- column: task_id VARCHAR | The task's identifier.
 -- column: state_date DATE | Day of the last complete capture that listed the task.
 -- column: last_seen_date DATE | Last day on which any capture showed the task.

@@ -4,17 +4,13 @@
 -- grain: one row per target and task
 -- parts: tasks
 -- key: project_id, region, task_id
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
+-- like: target (project_id, region)
 -- column: task_id VARCHAR | The task's identifier.
--- column: status VARCHAR | State of the task in the service's own words; an open vocabulary.
--- column: create_time TIMESTAMP | When the task was created, UTC.
+-- like: tidy.pull_tasks (status, create_time)
 -- column: create_time_raw VARCHAR | Not null where create_time held no time; the text is masked.
--- column: task_region VARCHAR | Region in which the task runs, as the answer names it.
--- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
+-- like: tidy.pull_tasks (task_region, source_type)
 -- column: domain VARCHAR | Ingest domain that the stream is pushed to; null or empty where destination_url is used: destination_host has both.
--- column: app_name VARCHAR | Application name at the destination.
--- column: stream_name VARCHAR | Stream name at the destination.
+-- like: tidy.pull_tasks (app_name, stream_name)
 -- column: push_args VARCHAR | Arguments appended to the push address, values masked.
 -- column: push_args_fingerprint VARCHAR | Keyed fingerprint of push_args where it is set.
 -- column: destination_url VARCHAR | Full destination, masked; empty or null when domain, app and stream are used.
@@ -22,26 +18,23 @@
 -- column: destination VARCHAR | Where the stream goes, from either form: host/application/stream, masked.
 -- column: destination_host VARCHAR | Host that the stream is pushed to, from either form; null where none can be shown.
 -- column: destination_fingerprint VARCHAR | Keyed fingerprint of that place: equal for tasks that push to one stream.
--- column: start_time TIMESTAMP | When the task is scheduled to start, UTC.
+-- like: tidy.pull_tasks (start_time)
 -- column: start_time_raw VARCHAR | Not null where start_time held no time; the text is masked.
--- column: end_time TIMESTAMP | When the task is scheduled to end, UTC.
+-- like: tidy.pull_tasks (end_time)
 -- column: end_time_raw VARCHAR | Not null where end_time held no time; the text is masked.
--- column: callback_events_specified BOOLEAN | False when callback_events was absent or null: all events then.
+-- like: tidy.pull_tasks (callback_events_specified)
 -- column: callback_events VARCHAR[] | Events that are called back; null or empty means all.
 -- column: callback_url VARCHAR | Receiver of the callbacks, masked.
 -- column: callback_host VARCHAR | Host of the receiver; null where none can be shown.
 -- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url where it is set.
--- column: backup_source_type VARCHAR | Type of the backup source.
+-- like: tidy.pull_tasks (backup_source_type)
 -- column: source_urls VARCHAR[] | Source addresses in order, masked.
 -- column: source_hosts VARCHAR[] | Hosts of the source addresses, each once, in order of their names.
 -- column: source_fingerprints VARCHAR[] | Keyed fingerprints of the source addresses: equal for equal addresses.
 -- column: backup_source_urls VARCHAR[] | Backup addresses in order, masked.
 -- column: backup_source_hosts VARCHAR[] | Hosts of the backup addresses, likewise.
 -- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of the backup addresses, in order.
--- column: vod_loop_time VARCHAR | Rounds that the file list is played: -1 without end, N rounds, empty default.
--- column: vod_start_video_index BIGINT | Position in source_urls that playing starts at, from 0.
--- column: vod_start_video_time BIGINT | Second of that file that playing starts at.
--- column: vod_refresh_type VARCHAR | How a changed task moves to its new files.
+-- like: tidy.pull_tasks (vod_loop_time, vod_start_video_index, vod_start_video_time, vod_refresh_type)
 -- column: extra VARCHAR | Fields that no column here knows, as JSON with masked values.
 -- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra where it is set.
 -- column: hidden_fingerprint VARCHAR | Keyed fingerprint of names and times of which a part is masked; null when none is.

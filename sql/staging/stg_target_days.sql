@@ -4,9 +4,7 @@
 -- grain: one row per expected target and day
 -- key: snapshot_date, project_id, region
 -- column: snapshot_date DATE | The day.
--- column: project_id VARCHAR | Project of the target.
--- column: region VARCHAR | Region of the target.
--- column: target_name VARCHAR | Name of the target in the configuration.
+-- like: target
 -- column: coverage VARCHAR | complete, held, incomplete, failed or missing.
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
 -- column: proof VARCHAR | by_chain or by_agreement when complete.
@@ -18,54 +16,10 @@
 -- column: tasks_seen BIGINT | Distinct tasks that any answer showed; less than all unless complete.
 -- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
 -- column: last_complete_date DATE | Newest complete day up to this one: how old what is known was then.
--- column: requests BIGINT | Requests that were sent.
--- column: retries BIGINT | Of these, the ones sent again after a fault.
--- column: sweeps BIGINT | Passes over the pages.
--- column: drift_repairs BIGINT | Pages that were read only to bridge gaps or to settle doubts.
--- column: offset_unit VARCHAR | What the offset parameter was found to count: rows, pages or unknown.
--- column: order_witness VARCHAR | Field by which the pages were found sorted, or assumed.
--- column: gone_count BIGINT | Tasks of the last complete capture that the service does not know any more.
--- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows and does not list.
--- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not asked for.
--- column: clock_skew_seconds BIGINT | By how much this machine's clock was corrected, in seconds.
--- column: answer_bytes BIGINT | Size of all answers, decompressed; null without a capture and for days of earlier versions.
+-- like: stg_captures (requests, retries, sweeps, drift_repairs, offset_unit, order_witness, gone_count, unlisted_count)
+-- like: stg_captures (unchecked_count, clock_skew_seconds, answer_bytes)
 -- column: duration_seconds DOUBLE | From the begin of the capture to its end.
--- column: started_at TIMESTAMP | When the capture began, UTC.
--- column: finished_at TIMESTAMP | When the capture ended, UTC.
-select
-    days.snapshot_date,
-    targets.project_id,
-    targets.region,
-    targets.target_name,
-    'missing' as coverage,
-    true as is_expected,
-    cast(null as varchar) as proof,
-    'no_run' as verdict_reason,
-    cast(null as varchar) as evidence,
-    cast(null as varchar) as error_code,
-    cast(null as varchar) as error_message,
-    cast(null as bigint) as task_count,
-    cast(null as bigint) as tasks_seen,
-    cast(null as bigint) as lost_count,
-    targets.last_complete_date,
-    cast(null as bigint) as requests,
-    cast(null as bigint) as retries,
-    cast(null as bigint) as sweeps,
-    cast(null as bigint) as drift_repairs,
-    cast(null as varchar) as offset_unit,
-    cast(null as varchar) as order_witness,
-    cast(null as bigint) as gone_count,
-    cast(null as bigint) as unlisted_count,
-    cast(null as bigint) as unchecked_count,
-    cast(null as bigint) as clock_skew_seconds,
-    cast(null as bigint) as answer_bytes,
-    cast(null as double) as duration_seconds,
-    cast(null as timestamp) as started_at,
-    cast(null as timestamp) as finished_at,
-from stg_days as days
-cross join before.dim_targets as targets
-where not days.has_run and targets.is_expected
-union all
+-- like: stg_captures (started_at, finished_at)
 select
     today.snapshot_date,
     today.project_id,
@@ -99,3 +53,16 @@ select
 from stg_captures as today
 left join before.dim_targets as targets
     on today.project_id = targets.project_id and today.region = targets.region
+union all by name
+select
+    days.snapshot_date,
+    targets.project_id,
+    targets.region,
+    targets.target_name,
+    'missing' as coverage,
+    true as is_expected,
+    'no_run' as verdict_reason,
+    targets.last_complete_date,
+from stg_days as days
+cross join before.dim_targets as targets
+where not days.has_run and targets.is_expected

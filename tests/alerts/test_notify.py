@@ -457,15 +457,15 @@ def test_a_memory_that_cannot_be_written_keeps_nothing_from_being_sent(desk: Des
 
 def test_a_webhook_file_is_read_when_something_is_sent(desk: Desk, run, monkeypatch: pytest.MonkeyPatch) -> None:
     file = desk.folder / "webhook"
-    desk.extra = f'[alerts]\nwebhook_file = "{file}"\nformat = "feishu"\n'
+    desk.extra = f'[alerts]\nwebhook_file = "{file}"\nformat = "dingtalk"\n'
     forbid(desk, SINGAPORE)
     code, err = run("snapshot")
     assert (code, err.count("\n"), f"{file} cannot be read" in err) == (3, 1, True)
     with listening() as webhook:
         file.write_text(webhook.address)
-        webhook.answers = [GOOD["feishu"]]
+        webhook.answers = [GOOD["dingtalk"]]
         assert tell(desk) is None
-        assert webhook.messages[0]["msg_type"] == "post"
+        assert webhook.messages[0]["msgtype"] == "text"
 
 
 @pytest.mark.parametrize("shape", sampled(GOOD, 0))

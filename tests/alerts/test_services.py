@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import socketserver
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from apprise.plugins.dingtalk import NotifyDingTalk
+from apprise.plugins.feishu import NotifyFeishu
+from apprise.plugins.lark import NotifyLark
+from apprise.plugins.slack import NotifySlack
 
 from desk import SINGAPORE, Desk
 from pulltasks.alerts.notify import announce, send_test
-from pulltasks.alerts.rules import KINDS
-from pulltasks.alerts.services import check_services
+from pulltasks.alerts.rules import KINDS, Alert
+from pulltasks.alerts.services import check_services, send_to_services
+from pulltasks.alerts.webhook import Message
 from pulltasks.alerts.words import SEVERITIES, text_in
 from pulltasks.errors import AlertNotSent, ConfigError
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN
 from pulltasks.words import read_words
-from webhook_server import TOKEN, Webhook, listening
+from webhook_server import GOOD, TOKEN, Webhook, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,6 +144,62 @@ def test_a_service_that_refuses_is_one_warning_without_its_address_and_is_tried_
     assert announce(desk.settings, datetime.now(UTC)) is None
 
 
+CHATS = {
+    "slack": (NotifySlack, "webhook_url", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"),
+    "feishu": (NotifyFeishu, "notify_url", "feishu://hush-hush"),
+    "lark": (NotifyLark, "notify_url", "lark://hush-hush"),
+    "dingtalk": (NotifyDingTalk, "notify_url", "dingtalk://hush@hushhush/13912345678"),
+}
+
+
+@pytest.mark.parametrize(
+    ("chat", "answer", "requests", "words"),
+    [
+        ("slack", (200, b"ok"), 1, None),
+        ("slack", (200, b"no_text"), 1, "slack did not take it"),
+        ("slack", (404, b"no_service"), 1, "slack did not take it (code 404); check the address"),
+        ("slack", (429, b""), 3, "slack throttles (code 429); the next run tries again"),
+        ("feishu", (200, b'{"StatusCode":0,"code":0,"msg":"success"}'), 1, None),
+        ("feishu", (200, b'{"code":19024,"msg":"Key Words Not Found"}'), 1, "feishu did not take it (code 19024)"),
+        ("feishu", (200, b'{"code":11232,"msg":"frequency limited"}'), 3, "feishu throttles (code 11232)"),
+        ("lark", (200, b'{"code":19024,"msg":"Key Words Not Found"}'), 1, "lark did not take it (code 19024)"),
+        ("lark", (429, b""), 3, "lark throttles (code 429)"),
+        ("dingtalk", (200, b'{"errcode":0,"errmsg":"ok"}'), 1, None),
+        ("dingtalk", (200, b'{"errcode":310000,"errmsg":"sign not match"}'), 1, "code 310000; let the bot's keyword"),
+        ("dingtalk", (200, b'{"errcode":130101,"errmsg":"send too fast"}'), 3, "throttles (HTTP 200 with code 130101)"),
+    ],
+)
+def test_a_refusal_within_a_200_response_is_never_sent_and_what_throttles_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, chat: str, answer: tuple[int, bytes], requests: int, words: str | None
+) -> None:
+    plugin, attribute, address = CHATS[chat]
+    alert = Alert("failed", "it fails", DAYS[0])
+    with listening() as receiver:
+        receiver.answers = [answer]
+        monkeypatch.setattr(plugin, attribute, receiver.address)
+        try:
+            send_to_services([address], Message(datetime.now(UTC), DAYS[0], 1, 2, [alert]))
+            said = None
+        except AlertNotSent as error:
+            said = str(error)
+    assert (len(receiver.bodies), said is None) == (requests, words is None)
+    assert (words or "") in (said or "")
+    assert "hush" not in (said or "")
+    assert b"pulltasks: 2026-11-21, 1 of 2 targets complete" in receiver.bodies[0]
+
+
+def test_dingtalk_gets_its_signature_and_who_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as receiver:
+        receiver.answers = [GOOD["dingtalk"]]
+        monkeypatch.setattr(NotifyDingTalk, "notify_url", receiver.address + "{token}")
+        send_to_services([CHATS["dingtalk"][2]], Message(datetime.now(UTC), DAYS[0], 1, 2, []))
+    ((query,),) = [parse_qs(urlsplit(path).query).get("sign", []) for path in receiver.paths]
+    sent_at = parse_qs(urlsplit(receiver.paths[0]).query)["timestamp"][0]
+    expected = hmac.digest(b"hush", f"{sent_at}\nhush".encode(), "sha256")
+    assert base64.b64decode(query) == expected
+    assert receiver.messages[0]["at"] == {"atMobiles": ["13912345678"]}
+
+
 def test_an_address_that_no_service_has_is_a_mistake_that_does_not_quote_it() -> None:
     with pytest.raises(ConfigError, match=r"address 2 \(nothing://…\) is none that apprise knows") as caught:
         check_services(["json://127.0.0.1", "nothing://hush-hush"])
@@ -143,10 +207,6 @@ def test_an_address_that_no_service_has_is_a_mistake_that_does_not_quote_it() ->
 
 
 def test_nothing_in_a_message_calls_anybody_or_is_markup(desk: Desk, service: Webhook) -> None:
-    from pulltasks.alerts.rules import Alert
-    from pulltasks.alerts.services import send_to_services
-    from pulltasks.alerts.webhook import Message
-
     alert = Alert("failed", "<!channel> @all *x* [a](b) `c`", DAYS[0])
     send_to_services(
         [service.address.replace("http://", "json://")], Message(datetime.now(UTC), DAYS[0], 1, 2, [alert])
@@ -199,9 +259,6 @@ def test_the_alarm_of_a_test_needs_an_address(desk: Desk) -> None:
 
 @pytest.mark.real_time
 def test_a_service_that_drips_is_left_behind(service: Webhook) -> None:
-    from pulltasks.alerts.services import send_to_services
-    from pulltasks.alerts.webhook import Message
-
     service.stalls = threading.Event()
     with pytest.raises(AlertNotSent, match="did not answer within"):
         send_to_services(

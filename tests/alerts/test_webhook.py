@@ -1,4 +1,4 @@
-"""One message: its four shapes, its bounds, and what each answer of a receiver means."""
+"""One message: its two shapes, its bounds, and what each answer of a receiver means."""
 
 from __future__ import annotations
 
@@ -18,21 +18,16 @@ from webhook_server import GOOD, TOKEN, QuietServer, listening
 DAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 3, 0, 7, 123456, tzinfo=UTC)
 TARGET = AlertTarget("0123456789abcdef0123456789abcdef", "cn-north-4", "event-beijing")
-BOTS_MAX_BYTES = 20_000
+DINGTALK_MAX_BYTES = 20_000
 
 
 def message(count: int, text: str = "it <!channel> & *fails*") -> Message:
     return Message(NOW, DAY, 1000 - count, 1000, [Alert("failed", text, DAY, "forbidden", TARGET)] * count)
 
 
-def texts(body: bytes, shape: str) -> list[str]:
-    """The lines that a reader sees."""
-    content = json.loads(body)
-    if shape == "slack":
-        return content["text"].split("\n")
-    if shape == "dingtalk":
-        return content["text"]["content"].split("\n")
-    return [element["text"] for [element] in content["content"]["post"]["zh_cn"]["content"]]
+def texts(body: bytes) -> list[str]:
+    """The lines that a reader of DingTalk sees."""
+    return json.loads(body)["text"]["content"].split("\n")
 
 
 def test_a_monitor_gets_one_json_object() -> None:
@@ -59,24 +54,6 @@ def test_a_monitor_gets_one_json_object() -> None:
     }
 
 
-def test_slack_gets_plain_text_with_its_three_characters_escaped() -> None:
-    assert json.loads(body_of(message(1), "slack")) == {
-        "text": "pulltasks: 2026-11-22, 999 of 1000 targets complete\nfailed: it &lt;!channel&gt; &amp; *fails*",
-        "mrkdwn": False,
-    }
-
-
-def test_feishu_gets_a_post_of_text_elements() -> None:
-    lines = [
-        [{"tag": "text", "text": "pulltasks: 2026-11-22, 999 of 1000 targets complete"}],
-        [{"tag": "text", "text": "failed: it <!channel> & *fails*"}],
-    ]
-    assert json.loads(body_of(message(1), "feishu")) == {
-        "msg_type": "post",
-        "content": {"post": {"zh_cn": {"title": "pulltasks", "content": lines}}},
-    }
-
-
 def test_dingtalk_gets_plain_text() -> None:
     assert json.loads(body_of(message(1), "dingtalk")) == {
         "msgtype": "text",
@@ -84,10 +61,9 @@ def test_dingtalk_gets_plain_text() -> None:
     }
 
 
-@pytest.mark.parametrize("shape", ["slack", "feishu", "dingtalk"])
 @pytest.mark.parametrize(("count", "more"), [(1, None), (20, None), (21, 1), (1000, 980)])
-def test_many_alarms_are_the_first_twenty_and_a_count(shape: str, count: int, more: int | None) -> None:
-    heading, *lines = texts(body_of(message(count), shape), shape)
+def test_many_alarms_are_the_first_twenty_and_a_count(count: int, more: int | None) -> None:
+    heading, *lines = texts(body_of(message(count), "dingtalk"))
     assert heading.startswith("pulltasks: ")
     assert len(lines) == min(count, MAX_ALERTS) + (more is not None)
     assert lines[-1] == f"and {more} more; run `pulltasks status` to see all" or more is None
@@ -99,17 +75,16 @@ def test_a_monitor_gets_the_first_twenty_and_the_number(count: int) -> None:
     assert (len(content["alerts"]), content["alerts_total"]) == (20, count)
 
 
-@pytest.mark.parametrize("shape", ["feishu", "dingtalk"])
 @pytest.mark.parametrize("character", ["a", "频", "🎥", '"', "\\", "&", "\u0007", "\n"])
-def test_the_longest_message_is_one_that_bots_accept(shape: str, character: str) -> None:
+def test_the_longest_message_is_one_that_dingtalk_accepts(character: str) -> None:
     text = one_line(f"x{character}" * 5000)
     assert len(text.encode()) <= MAX_TEXT_BYTES
-    assert len(body_of(message(1000, text), shape)) < BOTS_MAX_BYTES
+    assert len(body_of(message(1000, text), "dingtalk")) < DINGTALK_MAX_BYTES
 
 
 def test_without_a_published_day_the_message_says_so() -> None:
     nothing = Message(NOW, None, None, None, [Alert("run_failed", "no key", DAY, "ConfigError")])
-    assert texts(body_of(nothing, "slack"), "slack")[0] == "pulltasks: nothing that is published can be read"
+    assert texts(body_of(nothing, "dingtalk"))[0] == "pulltasks: nothing that is published can be read"
     assert json.loads(body_of(nothing, "json"))["targets_expected"] is None
 
 
@@ -136,26 +111,20 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
     ("shape", "answer", "requests", "words"),
     [
         ("json", (500, b"oops"), 3, "HTTP 500; the next run tries again"),
-        ("json", (429, b""), 3, "HTTP 429; the next run"),
+        ("json", (429, b""), 3, "throttles (HTTP 429); the next run tries again"),
         ("json", (404, b""), 1, "HTTP 404; copy the address again"),
-        ("slack", (400, b"invalid_payload"), 1, "HTTP 400; copy the address again, and check alerts.format"),
-        ("slack", (302, b""), 1, "HTTP 302 and sends elsewhere"),
-        ("slack", (308, b""), 1, "HTTP 308 and sends elsewhere"),
-        (
-            "feishu",
-            (200, b'{"code":19024,"msg":"Key Words Not Found"}'),
-            1,
-            "19024; let the bot's keyword be pulltasks",
-        ),
-        ("feishu", (200, b'{"StatusCode":7}'), 1, "code 7; check the settings of the bot"),
-        ("feishu", (200, b'{"code":[]}'), 1, "code that is no number"),
+        ("json", (400, b"invalid_payload"), 1, "HTTP 400; copy the address again, and check alerts.format"),
+        ("json", (302, b""), 1, "HTTP 302 and sends elsewhere"),
+        ("json", (308, b""), 1, "HTTP 308 and sends elsewhere"),
+        ("dingtalk", (200, b'{"errcode":7}'), 1, "code 7; check the settings of the bot"),
+        ("dingtalk", (200, b'{"errcode":130101,"errmsg":"send too fast"}'), 3, "throttles (HTTP 200 with code 130101)"),
         ("dingtalk", (200, b'{"errcode":{}}'), 1, "code that is no number"),
         ("dingtalk", (200, b'{"errcode":310000,"errmsg":"keywords not in content"}'), 1, "310000; let the bot's"),
         ("dingtalk", (200, b'{"errcode":"x"}'), 1, "code that is no number; check the settings"),
         ("dingtalk", (200, b'{"code":0}'), 1, "without a code; check alerts.format: this is no dingtalk bot"),
-        ("feishu", (200, b"<html>"), 1, "without a code; check alerts.format: this is no feishu bot"),
-        ("feishu", (200, b"[0]"), 1, "without a code"),
-        ("feishu", (200, b""), 1, "without a code"),
+        ("dingtalk", (200, b"<html>"), 1, "without a code"),
+        ("dingtalk", (200, b"[0]"), 1, "without a code"),
+        ("dingtalk", (200, b""), 1, "without a code"),
     ],
 )
 def test_a_refusal_names_host_and_status_and_what_to_do(
@@ -166,7 +135,7 @@ def test_a_refusal_names_host_and_status_and_what_to_do(
         with pytest.raises(AlertNotSent) as caught:
             post(webhook.address, b"{}", shape)
         assert (len(webhook.bodies), elsewhere.bodies) == (requests, [])
-    assert str(caught.value).startswith("127.0.0.1 answered ")
+    assert str(caught.value).startswith(("127.0.0.1 answered ", "127.0.0.1 throttles "))
     assert words in str(caught.value)
     assert TOKEN not in repr(caught.value)
 

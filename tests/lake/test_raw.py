@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pulltasks.errors import LakeError
+from pulltasks.errors import LakeError, RemovedForm
 from pulltasks.lake import raw
 from pulltasks.lake.raw import (
     AnswerLine,
@@ -136,13 +136,14 @@ def test_a_word_that_was_changed_is_noticed(tmp_path: Path, before: bytes, after
             read_capture(path, with_answers=with_answers)
 
 
-def test_a_file_of_an_earlier_version_is_read_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_answers", [True, False])
+def test_a_file_of_a_removed_format_is_refused_by_its_name_and_what_to_do(tmp_path: Path, with_answers: bool) -> None:
     path = tmp_path / "raw"
     lines = [msgspec.structs.replace(HEAD, format=1), END]
     with pa.CompressedOutputStream(str(path), "zstd") as stream:
         stream.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    found = read_capture(path)
-    assert (found.capture.format, found.answers, found.verdict) == (1, [], END)
+    with pytest.raises(RemovedForm, match=f"^{path}: has raw format 1, and this pulltasks reads format 2. Nothing"):
+        read_capture(path, with_answers=with_answers)
 
 
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:

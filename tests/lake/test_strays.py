@@ -162,20 +162,6 @@ def test_what_a_stray_replaced_is_not_lost_and_counts_again_when_it_is_restored(
     assert of_tasks(lake) == before
 
 
-def test_rows_that_an_earlier_version_made_of_a_stray_are_taken_back(
-    desk: Desk, lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    day = DAYS[1]
-    copy(lake.raw_file(DAYS[0], *ONE), lake.raw_file(day, *ONE))
-    with monkeypatch.context() as earlier, lake.lock():
-        earlier.setattr("pulltasks.lake.strays.require_own", lambda *_: None)
-        normalise_day(lake, day)
-    assert stale_dates(lake) == [day]
-    snapshot(desk.settings, DAYS[2], desk.clock, simulated=True)
-    assert coverage(lake, day) == {ONE: "missing", TWO: "complete"}
-    assert stale_dates(lake) == []
-
-
 def test_in_the_place_of_todays_capture_it_is_moved_aside_and_replaced(desk: Desk, lake: Lake) -> None:
     today = DAYS[2]
     stray = copy(lake.raw_file(DAYS[1], *ONE), lake.raw_file(today, *ONE))

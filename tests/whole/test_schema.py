@@ -1,7 +1,8 @@
-"""Lakes of earlier versions open with this one, and a field that the API adds reaches back into the past."""
+"""Lakes of earlier schemas open with this version, removed forms are refused, and a new field reaches back into the past."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,15 +11,18 @@ import tarfile
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from desk import BEIJING, SINGAPORE, Desk
 from history import differences
-from pulltasks.errors import LakeError
-from pulltasks.lake.manifests import read_manifest
+from pulltasks.doctor.lake import examine_lake
+from pulltasks.errors import LakeError, RemovedForm
+from pulltasks.lake.manifests import OLDEST_SCHEMA, read_manifest
 from pulltasks.lake.tidy import open_tidy
 from pulltasks.run.order import rebuild, snapshot
 from pulltasks.sandbox.data import tasks_on
@@ -27,6 +31,9 @@ from pulltasks.tables import SCHEMA_VERSION, TABLES
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.read.status import read_status
 from sampling import sampled
+
+if TYPE_CHECKING:
+    from pulltasks.lake.lake import Lake
 
 ROOT = Path(__file__).parents[2]
 LAKES = sorted((ROOT / "tests" / "lakes").glob("schema-*.tar.xz"))
@@ -47,8 +54,8 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path):
         yield Desk(sandbox, url, tmp_path, sandbox.places)
 
 
-def test_there_is_a_lake_of_every_version() -> None:
-    assert [path.name for path in LAKES] == [f"schema-{n}.tar.xz" for n in range(1, SCHEMA_VERSION + 1)]
+def test_there_is_a_lake_of_every_schema_that_is_read() -> None:
+    assert [path.name for path in LAKES] == [f"schema-{n}.tar.xz" for n in range(OLDEST_SCHEMA, SCHEMA_VERSION + 1)]
 
 
 def test_what_an_earlier_version_published_can_be_read(desk: Desk) -> None:
@@ -90,6 +97,55 @@ def test_a_lake_of_a_later_version_is_refused(desk: Desk) -> None:
     path.write_bytes(msgspec.json.encode(later))
     with pytest.raises(LakeError, match="upgrade this one"):
         desk.build()
+
+
+def without_sources(lake: Lake) -> Path:
+    """Put a manifest as schema 2 had it in the place of one."""
+    path = lake.manifest_file(lake.tidy_dates()[0])
+    said = json.loads(path.read_bytes())
+    del said["sources"]
+    path.write_text(json.dumps(said | {"schema_version": 2}))
+    return path
+
+
+def without_checksums(lake: Lake) -> Path:
+    """Put a raw file of format 1 in the place of the newest one."""
+    path = lake.raw_files(LAST)[0]
+    with pa.CompressedInputStream(str(path), "zstd") as stream:
+        content = stream.read().replace(b'"format":2', b'"format":1')
+    with pa.CompressedOutputStream(str(path), "zstd") as stream:
+        stream.write(re.sub(rb',"sha256":"[0-9a-f]{64}"}', b"}", content))
+    return path
+
+
+@pytest.mark.parametrize("desk", LAKES[-1:], ids=name_of, indirect=True)
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (without_sources, "has schema 2, and this pulltasks reads schema 3 and newer"),
+        (without_checksums, "has raw format 1, and this pulltasks reads format 2"),
+    ],
+)
+def test_a_removed_form_is_one_error_and_nothing_that_was_there_is_changed(desk: Desk, plant, said: str) -> None:
+    path = plant(desk.lake)
+    before = {file: file.read_bytes() for file in desk.lake.root.rglob("*") if file.is_file()}
+    for act in (
+        lambda: snapshot(desk.settings, LAST + timedelta(days=1), desk.clock, simulated=True),
+        lambda: rebuild(desk.settings, LAST, LAST, desk.clock),
+    ):
+        with pytest.raises(RemovedForm) as caught:
+            act()
+        assert str(caught.value) == (
+            f"{path}: {said}. Nothing was changed: keep this lake for the version that wrote it, and set lake.root to "
+            "a new folder"
+        )
+    (finding,) = examine_lake(desk.settings, desk.clock.now()).findings
+    assert finding.advice == str(caught.value)
+    after = {file: file.read_bytes() for file in before if file.is_file()}
+    # the log of runs grew, and has both
+    assert {file.name for file in before if before[file] != after.get(file)} <= {".lock", "runs.ndjson"}
+    with open_published(desk.lake) as connection:
+        assert read_status(connection, LAST).is_complete
 
 
 class Grown(Sandbox):

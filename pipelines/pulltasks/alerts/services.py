@@ -1,16 +1,19 @@
 """Messages to services: Slack, Feishu, DingTalk, e-mail, PagerDuty and whatever else apprise knows.
 
-Lives here: handing a message to apprise, what of an address may be said.
+Lives here: handing a message to apprise, what it says of a refusal, what of an address may be said.
 Does not live here: which alarms there are (rules), the words (words), the plain webhook (webhook).
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pulltasks.alerts.webhook import DEADLINE_SECONDS, within
+import msgspec
+
+from pulltasks.alerts.webhook import DEADLINE_SECONDS, THROTTLED, body_of, post, throttled, tried, within
 from pulltasks.errors import AlertNotSent, ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ _HARMLESS = {
     ord(sign): chr(code)
     for sign, code in zip("<>@[]*`", (0x2039, 0x203A, 0xFF20, 0xFF3B, 0xFF3D, 0xFF0A, 0x27), strict=True)
 }
+# How apprise logs the status or the code of a refusal; the rest of a line may quote the address.
+_REFUSED = re.compile(r"(?:error=|code=|failed: )(\d+)")
+FEISHU_THROTTLES = 11232
 _TYPES = {"critical": "failure", "warning": "warning", "info": "info", "resolved": "success"}
 
 
@@ -45,39 +51,87 @@ def check_services(addresses: Sequence[str]) -> None:
 
 
 def send_to_services(addresses: Sequence[str], message: Message, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-    """Send a message to each address.
+    """Send a message to each address; to one that throttles up to three times.
 
     Raises:
         ConfigError: when an address is none that apprise knows.
         AlertNotSent: naming the kinds of service that did not take it.
     """
-    import apprise
-
-    # its log quotes addresses
-    log = logging.getLogger("apprise")
-    log.addHandler(logging.NullHandler())
-    log.propagate = False
     check_services(addresses)
-    heading, *lines = [line.translate(_HARMLESS) for line in message.lines]
     failed: list[str] = []
 
     def send() -> None:
         for address in addresses:
-            service = apprise.Apprise()
-            service.add(address)
-            is_taken = service.notify(
-                title=heading,
-                body="\n".join(lines) or heading,
-                notify_type=apprise.NotifyType(_TYPES[message.severity]),
-                body_format=apprise.NotifyFormat.TEXT,
-            )
-            if not is_taken:
-                failed.append(urlsplit(address).scheme)
+            try:
+                _send(address, message)
+            except AlertNotSent as error:
+                failed.append(str(error))
 
     within(deadline_seconds, "a service", send)
     if failed:
-        raise AlertNotSent(
-            f"{', '.join(failed)} did not take it; check the address, the network and the proxy, or try it with "
-            "`pulltasks doctor --test-alarm`",
-            may_pass=True,
+        raise AlertNotSent(". ".join(failed), may_pass=True)
+
+
+def _send(address: str, message: Message) -> None:
+    import apprise
+    from apprise.plugins.dingtalk import NotifyDingTalk
+
+    service = apprise.Apprise.instantiate(address)
+    if isinstance(service, NotifyDingTalk):
+        _send_to_dingtalk(service, message)
+    else:
+        tried(lambda: _hand_over(address, message))
+
+
+def _send_to_dingtalk(service: Any, message: Message) -> None:
+    """Send what apprise would, as apprise takes each 200 response for sent and DingTalk refuses in its body."""
+    address = service.notify_url.format(token=service.token)
+    if service.secret:
+        sent_at, signature = service.get_signature()
+        address += f"&timestamp={sent_at}&sign={signature}"
+    body = msgspec.json.decode(body_of(message, "dingtalk")) | {"at": {"atMobiles": service.targets}}
+    post(address, msgspec.json.encode(body), "dingtalk")
+
+
+def _hand_over(address: str, message: Message) -> None:
+    import apprise
+
+    heading, *lines = [line.translate(_HARMLESS) for line in message.lines]
+    service = apprise.Apprise()
+    service.add(address)
+    refusals = _Refusals()
+    log = logging.getLogger("apprise")
+    log.propagate = False  # its log quotes addresses
+    log.setLevel(logging.WARNING)
+    log.addHandler(refusals)
+    try:
+        is_taken = service.notify(
+            title=heading,
+            body="\n".join(lines) or heading,
+            notify_type=apprise.NotifyType(_TYPES[message.severity]),
+            body_format=apprise.NotifyFormat.TEXT,
         )
+    finally:
+        log.removeHandler(refusals)
+    if is_taken:
+        return
+    name = urlsplit(address).scheme
+    if refusals.codes & {THROTTLED, FEISHU_THROTTLES}:
+        raise throttled(name, f"code {max(refusals.codes)}")
+    codes = f" (code {', '.join(map(str, sorted(refusals.codes)))})" if refusals.codes else ""
+    raise AlertNotSent(
+        f"{name} did not take it{codes}; check the address, the network and the proxy, or try it with "
+        "`pulltasks doctor --test-alarm`"
+    )
+
+
+class _Refusals(logging.Handler):
+    """Keeps the statuses and codes of refusals, and nothing else of what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes: set[int] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the numbers of a line."""
+        self.codes |= {int(code) for code in _REFUSED.findall(record.getMessage())}

@@ -1,7 +1,7 @@
 """One message to a webhook: the body in the shape that its receiver reads, and the request that carries it.
 
-Lives here: bodies for monitors, Slack, Feishu and DingTalk, tries, what an answer means.
-Does not live here: which alarms there are (rules), which of them are sent (notify).
+Lives here: bodies for monitors and DingTalk, tries, what an answer means.
+Does not live here: which alarms there are (rules), which of them are sent (notify), other chats (services).
 
 The standard library sends it: the address is a secret, and httpx would log it whole.
 """
@@ -43,14 +43,11 @@ DEADLINE_SECONDS = 45.0
 MAX_PIECES, PIECE_BYTES = 16, 4096
 THROTTLED, SERVER_ERROR, REDIRECTS = 429, 500, range(300, 400)
 
-# Bots answer 200 to everything and say in the body how it went: 0 is good.
-CODES = {"feishu": ("code", "StatusCode"), "dingtalk": ("errcode",)}
-ADVICE_BY_CODE: dict[tuple[str, int | str], str] = {
-    ("feishu", 19024): "let the bot's keyword be pulltasks",
-    ("feishu", 19021): "turn the bot's signature check off and let its keyword be pulltasks",
-    ("feishu", 19022): "let the bot accept this machine's address",
-    ("dingtalk", 310000): "let the bot's security setting be the keyword pulltasks, no signature, no list of addresses",
-    ("dingtalk", 300001): "copy the address of the bot again",
+# DingTalk answers 200 to everything and says in the body how it went: 0 is good.
+DINGTALK_THROTTLES = frozenset({130101, 410100, 90018})
+ADVICE_BY_CODE: dict[int | str, str] = {
+    310000: "let the bot's keyword be pulltasks, or set alerts.urls to dingtalk://SECRET@TOKEN for its signature",
+    300001: "copy the address of the bot again",
 }
 
 
@@ -102,9 +99,8 @@ class Message:
 
 
 def body_of(message: Message, shape: str) -> bytes:
-    """The message as `json`, `slack`, `feishu` or `dingtalk` takes it. The word pulltasks stands in each."""
-    bodies = {"json": _json, "slack": _slack, "feishu": _feishu, "dingtalk": _dingtalk}
-    return msgspec.json.encode(bodies[shape](message))
+    """Return the message as `json` or `dingtalk` takes it. The word pulltasks stands in each."""
+    return msgspec.json.encode(_dingtalk(message) if shape == "dingtalk" else _json(message))
 
 
 def _json(message: Message) -> dict[str, Any]:
@@ -133,18 +129,6 @@ def _json(message: Message) -> dict[str, Any]:
             for key in message.resolved[:MAX_ALERTS]
         ],
     }
-
-
-def _slack(message: Message) -> dict[str, Any]:
-    """Plain text; Slack reads `<!channel>` and the like even so, unless these three characters are escaped."""
-    text = "\n".join(message.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return {"text": text, "mrkdwn": False}
-
-
-def _feishu(message: Message) -> dict[str, Any]:
-    """A post of text elements: in a message of type `text`, `<at user_id="all">` would call everybody."""
-    content = [[{"tag": "text", "text": line}] for line in message.lines]
-    return {"msg_type": "post", "content": {"post": {"zh_cn": {"title": "pulltasks", "content": content}}}}
 
 
 def _dingtalk(message: Message) -> dict[str, Any]:
@@ -205,10 +189,24 @@ def within(deadline_seconds: float, host: str | None, act: Callable[[], None]) -
         raise error
 
 
-def _post(address: str, body: bytes | None, shape: str, timeout_seconds: float) -> None:
+def tried(act: Callable[[], None]) -> None:
+    """Do something up to three times where another try may help.
+
+    Raises:
+        AlertNotSent: of the last try.
+    """
     for attempt in stamina.retry_context(on=_may_pass, attempts=TRIES, timeout=None, wait_initial=1, wait_max=5):
         with attempt:
-            _try(address, body, shape, timeout_seconds)
+            act()
+
+
+def throttled(who: str | None, how: str) -> AlertNotSent:
+    """Return the error of a receiver that takes no more messages for a while."""
+    return AlertNotSent(f"{who} throttles ({how}); the next run tries again", may_pass=True)
+
+
+def _post(address: str, body: bytes | None, shape: str, timeout_seconds: float) -> None:
+    tried(lambda: _try(address, body, shape, timeout_seconds))
 
 
 def _may_pass(error: Exception) -> bool:
@@ -241,8 +239,8 @@ def _try(address: str, body: bytes | None, shape: str, timeout_seconds: float) -
             f"{host} did not answer ({type(cause).__name__}); check the network, the proxy and the address",
             may_pass=True,
         ) from None
-    if shape in CODES:
-        _check_code(host, shape, content)
+    if shape == "dingtalk":
+        _check_code(host, content)
 
 
 def _read(answer: HTTPResponse) -> bytes:
@@ -250,22 +248,25 @@ def _read(answer: HTTPResponse) -> bytes:
 
 
 def _refused(host: str | None, status: int) -> AlertNotSent:
-    if status == THROTTLED or status >= SERVER_ERROR:
+    if status == THROTTLED:
+        return throttled(host, f"HTTP {status}")
+    if status >= SERVER_ERROR:
         return AlertNotSent(f"{host} answered HTTP {status}; the next run tries again", may_pass=True)
     if status in REDIRECTS:
         return AlertNotSent(f"{host} answered HTTP {status} and sends elsewhere; set the address it sends to")
     return AlertNotSent(f"{host} answered HTTP {status}; copy the address again, and check alerts.format")
 
 
-def _check_code(host: str | None, shape: str, content: bytes) -> None:
+def _check_code(host: str | None, content: bytes) -> None:
     try:
         answer = parse(content).value
     except NotReadable:
         answer = None
-    codes = [answer[name] for name in CODES[shape] if name in answer] if isinstance(answer, dict) else []
-    if not codes:
-        raise AlertNotSent(f"{host} answered HTTP 200 without a code; check alerts.format: this is no {shape} bot")
-    if codes[0] != 0:
-        code = codes[0] if isinstance(codes[0], int) else "that is no number"
-        advice = ADVICE_BY_CODE.get((shape, code), "check the settings of the bot")
+    if not isinstance(answer, dict) or "errcode" not in answer:
+        raise AlertNotSent(f"{host} answered HTTP 200 without a code; check alerts.format: this is no dingtalk bot")
+    code = answer["errcode"] if isinstance(answer["errcode"], int) else "that is no number"
+    if code in DINGTALK_THROTTLES:
+        raise throttled(host, f"HTTP 200 with code {code}")
+    if code != 0:
+        advice = ADVICE_BY_CODE.get(code, "check the settings of the bot")
         raise AlertNotSent(f"{host} answered HTTP 200 with code {code}; {advice}")

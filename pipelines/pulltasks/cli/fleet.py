@@ -48,7 +48,6 @@ class Engine(StrEnum):
 
     DUCKDB = "duckdb"
     SPARK = "spark"
-    TRINO = "trino"
 
 
 class FleetFormat(StrEnum):
@@ -121,7 +120,6 @@ def sql(
     lines = [
         f"pulltasks {version_of('pulltasks')}, for {engine.value}: {which} of {names}.",
         "Run it where the tables shall be; run it again after an upgrade, and when a lake comes or goes.",
-        *([PARSED_ONLY] if engine is Engine.TRINO else []),
         *(f"Not there: {name}, as {reason}." for name, reason in left_out(engine.value).items()),
         *(
             f"{each.name} does not publish {table}: its rows are missing."
@@ -133,9 +131,6 @@ def sql(
         typer.echo(f"-- {line}")
     for statement in made:
         typer.echo(f"\n{statement.sql};")
-
-
-PARSED_ONLY = "These statements were parsed as Trino's and never run: there is no Trino where they are tested."
 
 
 def _given(lakes: list[str] | None, file: Path | None) -> list[str]:

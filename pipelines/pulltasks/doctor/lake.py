@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pulltasks.doctor.targets import Finding, Report
-from pulltasks.errors import LakeError
+from pulltasks.errors import LakeError, RemovedForm
 from pulltasks.lake.files import PRIVATE_FILE, PRIVATE_FOLDER
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid, read_raw_state
@@ -46,6 +46,8 @@ def examine_lake(settings: Settings, now: datetime) -> Report:
         return Report("lake", (Finding("folder", "not there yet; the first snapshot makes it"),))
     try:
         return Report("lake", tuple(_findings(lake, settings, now)))
+    except RemovedForm as error:
+        return Report("lake", (Finding("form", "is no longer read", str(error)),))
     except OSError as error:
         advice = "let this user read and write all of the lake, and look again"
         return Report("lake", (Finding("folder", f"{error.filename}: {error.strerror}", advice),))

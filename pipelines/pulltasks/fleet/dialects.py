@@ -1,6 +1,6 @@
-"""What Spark and Trino write otherwise than DuckDB: types, and the parts of a select that sqlglot alone gets wrong.
+"""What Spark writes otherwise than DuckDB: types, and the parts of a select that sqlglot alone gets wrong.
 
-Lives here: one function for each thing that is written otherwise, and which engine needs which.
+Lives here: one function for each thing that is written otherwise.
 Does not live here: stars and groups, which no engine needs (portable); statements around a select (statements).
 
 Each function takes a node of a tree with types and returns what stands in its place; None where it has nothing to say.
@@ -16,8 +16,6 @@ from sqlglot import exp
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Rewrite = Callable[[exp.Expr], exp.Expr | None]
-
 
 @dataclass(frozen=True)
 class Dialect:
@@ -32,7 +30,7 @@ class Dialect:
 
     name: str
     types: Mapping[str, str]
-    rewrites: tuple[Rewrite, ...] = ()
+    rewrites: tuple[Callable[[exp.Expr], exp.Expr | None], ...] = ()
     escapes: bool = False
 
     def rewrite(self, tree: exp.Expr) -> None:
@@ -65,14 +63,10 @@ def _distinct_pairs(node: exp.Expr) -> exp.Expr | None:
     return exp.Count(this=exp.Distinct(expressions=[exp.Struct(expressions=counted.expressions)]), big_int=True)
 
 
-def _list_length(name: str) -> Rewrite:
+def _list_length(node: exp.Expr) -> exp.Expr | None:
     """`len(list)`, which is null where the list is."""
-
-    def go(node: exp.Expr) -> exp.Expr | None:
-        is_of_list = isinstance(node, exp.Length) and not node.this.is_type(*exp.DataType.TEXT_TYPES)
-        return _call(name, node.this) if is_of_list else None
-
-    return go
+    is_of_list = isinstance(node, exp.Length) and not node.this.is_type(*exp.DataType.TEXT_TYPES)
+    return _call("array_size", node.this) if is_of_list else None
 
 
 def _slice(node: exp.Expr) -> exp.Expr | None:
@@ -115,45 +109,29 @@ def _value_at_most(node: exp.Expr) -> exp.Expr | None:
     return exp.Filter(this=found.copy(), expression=exp.Where(this=condition))
 
 
-def _days_between(write: Callable[[exp.Expr, exp.Expr], exp.Expr]) -> Rewrite:
+def _days_between(node: exp.Expr) -> exp.Expr | None:
     """`later - earlier` of two dates, which is a number of days."""
+    if isinstance(node, exp.Sub) and _is_date(node.this) and _is_date(node.expression):
+        return _call("datediff", node.this, node.expression)
+    return None
 
-    def go(node: exp.Expr) -> exp.Expr | None:
-        if isinstance(node, exp.Sub) and _is_date(node.this) and _is_date(node.expression):
-            return write(node.this, node.expression)
+
+def _microseconds(node: exp.Expr) -> exp.Expr | None:
+    """`epoch_us(later) - epoch_us(earlier)`.
+
+    Through an interval: the difference of two times without a zone does not depend on the session's zone, epochs do.
+    """
+    if not (isinstance(node, exp.Sub) and _name(node.this) == _name(node.expression) == "epoch_us"):
         return None
-
-    return go
-
-
-def _days_added(node: exp.Expr) -> exp.Expr | None:
-    """`date + 1`, for Trino; Spark takes it."""
-    if not (isinstance(node, exp.Add | exp.Sub) and _is_date(node.this) and node.expression.is_int):
-        return None
-    days = node.expression if isinstance(node, exp.Add) else exp.Neg(this=node.expression)
-    return _call("date_add", "day", days, node.this)
+    later, earlier = (_spark(each.expressions[0]) for each in (node.this, node.expression))
+    return exp.Var(this=f"CAST(CAST({later} - {earlier} AS INTERVAL SECOND) AS DECIMAL(18, 6)) * 1000000")
 
 
-def _microseconds(write: Callable[[exp.Expr, exp.Expr], exp.Expr]) -> Rewrite:
-    """`epoch_us(later) - epoch_us(earlier)`."""
-
-    def go(node: exp.Expr) -> exp.Expr | None:
-        if isinstance(node, exp.Sub) and _name(node.this) == _name(node.expression) == "epoch_us":
-            return write(node.this.expressions[0], node.expression.expressions[0])
-        return None
-
-    return go
-
-
-def _shown_in_zone(write: Callable[[exp.Expr, exp.Expr], exp.Expr]) -> Rewrite:
+def _shown_in_zone(node: exp.Expr) -> exp.Expr | None:
     """`timezone(zone, timezone('UTC', time))`: a time of UTC as a clock in the zone shows it."""
-
-    def go(node: exp.Expr) -> exp.Expr | None:
-        if _name(node) != "timezone" or _name(node.expressions[1]) != "timezone":
-            return None
-        return write(node.expressions[0], node.expressions[1].expressions[1])
-
-    return go
+    if _name(node) != "timezone" or _name(node.expressions[1]) != "timezone":
+        return None
+    return _call("convert_timezone", "UTC", node.expressions[0], node.expressions[1].expressions[1])
 
 
 def _hour_of(node: exp.Expr) -> exp.Expr | None:
@@ -164,44 +142,20 @@ def _hour_of(node: exp.Expr) -> exp.Expr | None:
     return exp.Paren(this=exp.Var(this=f"{time} - MAKE_DT_INTERVAL(0, 0, MINUTE({time}), EXTRACT(SECOND FROM {time}))"))
 
 
-def _spark_unnest(node: exp.Expr) -> exp.Expr | None:
+def _side_by_side(node: exp.Expr) -> exp.Expr | None:
     """Several lists that are unnested side by side: Spark has one generator a select, which gives a column for each."""
-    found = _unnested(node)
+    if not isinstance(node, exp.Select):
+        return None
+    found = [each for each in node.expressions if isinstance(each.unalias(), exp.Explode)]
     if len(found) <= 1:
         return None
     lists = ", ".join(f"COALESCE({_spark(each.unalias().this)}, ARRAY())" for each in found)
-    rows = exp.Lateral(this=exp.Var(this=f"INLINE(ARRAYS_ZIP({lists}))"), view=True, alias=_side_by_side(found))
-    node.append("laterals", rows)
-    return None
-
-
-def _trino_unnest(node: exp.Expr) -> exp.Expr | None:
-    """Lists that are unnested in the select: Trino has it as a relation, which takes several side by side."""
-    if not (found := _unnested(node)):
-        return None
-    rows = exp.Unnest(expressions=[each.unalias().this for each in found])
-    rows.set("alias", _side_by_side(found))
-    if node.args.get("from_"):
-        node.append("joins", exp.Join(this=rows, kind="CROSS"))
-    else:
-        node.set("from_", exp.From(this=rows))
-    return None
-
-
-def _unnested(node: exp.Expr) -> list[exp.Expr]:
-    """The columns of a select that are lists to be unnested."""
-    if not isinstance(node, exp.Select):
-        return []
-    return [each for each in node.expressions if isinstance(each.unalias(), exp.Explode)]
-
-
-def _side_by_side(found: list[exp.Expr]) -> exp.TableAlias:
-    """The relation that takes their place, whose columns have their names."""
     for each in found:
         each.replace(exp.alias_(exp.column(each.alias, table="side_by_side"), each.alias))
-    return exp.TableAlias(
-        this=exp.to_identifier("side_by_side"), columns=[exp.to_identifier(each.alias) for each in found]
-    )
+    columns = [exp.to_identifier(each.alias) for each in found]
+    alias = exp.TableAlias(this=exp.to_identifier("side_by_side"), columns=columns)
+    node.append("laterals", exp.Lateral(this=exp.Var(this=f"INLINE(ARRAYS_ZIP({lists}))"), view=True, alias=alias))
+    return None
 
 
 def _name(node: exp.Expr) -> str:
@@ -226,67 +180,29 @@ def _spark(node: exp.Expr) -> str:
     return node.sql(dialect="spark", comments=False)
 
 
-def _spark_microseconds(later: exp.Expr, earlier: exp.Expr) -> exp.Expr:
-    """Through an interval: the difference of two times without a zone does not depend on the session's, epochs do."""
-    seconds = f"CAST(CAST({_spark(later)} - {_spark(earlier)} AS INTERVAL SECOND) AS DECIMAL(18, 6))"
-    return exp.Var(this=f"{seconds} * 1000000")
-
-
-def _trino_shown(zone: exp.Expr, time: exp.Expr) -> exp.Expr:
-    shown = _call("at_timezone", _call("with_timezone", time, "UTC"), zone)
-    return exp.Cast(this=shown, to=exp.DataType.build("TIMESTAMP(6)", dialect="trino"))
-
-
-_PLAIN = ("BIGINT", "BOOLEAN", "DATE", "DOUBLE", "TIMESTAMP", "VARCHAR", "VARCHAR[]")
+_SPARK_TYPES = {
+    "BIGINT": "BIGINT",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE",
+    "DOUBLE": "DOUBLE",
+    "TIMESTAMP": "TIMESTAMP_NTZ",
+    "VARCHAR": "STRING",
+    "VARCHAR[]": "ARRAY<STRING>",
+}
+_REWRITES = (
+    _hash,
+    _distinct_pairs,
+    _list_length,
+    _slice,
+    _ordered_list,
+    _value_at_most,
+    _days_between,
+    _microseconds,
+    _shown_in_zone,
+    _hour_of,
+    _side_by_side,
+)
 DIALECTS = {
-    dialect.name: dialect
-    for dialect in (
-        Dialect("duckdb", {name: name for name in _PLAIN}),
-        Dialect(
-            "spark",
-            dict(
-                zip(
-                    _PLAIN,
-                    ("BIGINT", "BOOLEAN", "DATE", "DOUBLE", "TIMESTAMP_NTZ", "STRING", "ARRAY<STRING>"),
-                    strict=True,
-                )
-            ),
-            (
-                _hash,
-                _distinct_pairs,
-                _list_length("array_size"),
-                _slice,
-                _ordered_list,
-                _value_at_most,
-                _days_between(lambda later, earlier: _call("datediff", later, earlier)),
-                _microseconds(_spark_microseconds),
-                _shown_in_zone(lambda zone, time: _call("convert_timezone", "UTC", zone, time)),
-                _hour_of,
-                _spark_unnest,
-            ),
-            escapes=True,
-        ),
-        Dialect(
-            "trino",
-            dict(
-                zip(
-                    _PLAIN,
-                    ("BIGINT", "BOOLEAN", "DATE", "DOUBLE", "TIMESTAMP(6)", "VARCHAR", "ARRAY(VARCHAR)"),
-                    strict=True,
-                )
-            ),
-            (
-                _hash,
-                _distinct_pairs,
-                _list_length("cardinality"),
-                _slice,
-                _value_at_most,
-                _days_between(lambda later, earlier: _call("date_diff", "day", earlier, later)),
-                _days_added,
-                _microseconds(lambda later, earlier: _call("date_diff", "microsecond", earlier, later)),
-                _shown_in_zone(_trino_shown),
-                _trino_unnest,
-            ),
-        ),
-    )
+    "duckdb": Dialect("duckdb", {name: name for name in _SPARK_TYPES}),
+    "spark": Dialect("spark", _SPARK_TYPES, _REWRITES, escapes=True),
 }

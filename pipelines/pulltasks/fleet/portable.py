@@ -1,7 +1,7 @@
 """One model as a select over the united tables: the file in sql/ is the one truth, and DuckDB's.
 
 Lives here: stars and groups written out, the tables a model reads instead, macros as views.
-Does not live here: what Spark and Trino write otherwise (dialects), the statements around a select (statements).
+Does not live here: what Spark writes otherwise (dialects), the statements around a select (statements).
 """
 
 from __future__ import annotations

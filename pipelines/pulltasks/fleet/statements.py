@@ -35,7 +35,7 @@ NOT_CARRIED = {
     "dim_pull_task_past_versions": "its rows are those of dim_pull_task_versions that have a valid_to_date",
     "meta_inputs": "it names files of one lake",
 }
-# A view has no arguments, and of these engines not all have functions that return rows.
+# A view has no arguments.
 NO_ARGUMENTS = {
     "tasks_scheduled_at": (
         "its argument is a moment, and there are too many to be rows of a view; ask pull_tasks_as_of for the moment's "
@@ -58,7 +58,7 @@ def statements(engine: str, lakes: Sequence[FleetLake]) -> list[Statement]:
     """Everything to run on an engine, in order.
 
     Args:
-        engine: duckdb, spark or trino.
+        engine: duckdb or spark.
         lakes: with different names.
     """
     return list(_Writer(engine, lakes).all())
@@ -148,11 +148,7 @@ class _Writer:
             comment = f"COMMENT {self._dialect.literal(description)}"
             head = f"CREATE TABLE {table} (\n{columns}\n)\n"
             yield Statement(table, f"DROP TABLE IF EXISTS {table}", is_public=False)
-            if self._engine == "spark":
-                yield Statement(table, f"{head}USING PARQUET\n{comment}\nLOCATION {place}", is_public=False)
-            else:
-                where = f"WITH (format = 'PARQUET', external_location = {place})"
-                yield Statement(table, f"{head}{comment}\n{where}", is_public=False)
+            yield Statement(table, f"{head}USING PARQUET\n{comment}\nLOCATION {place}", is_public=False)
 
     def _united(self, name: str) -> Statement:
         """The rows of all lakes, each with its lake's name; a row of a day says how much of it all lakes know."""
@@ -200,12 +196,9 @@ class _Writer:
         self, name: str, described_as: str, columns: Iterable[str], select: str, *, is_public: bool = True
     ) -> Statement:
         description, words = self._words(described_as)
-        comment = f"COMMENT {self._dialect.literal(description)}"
         if self._engine == "spark":
             listed = self._listed(dict.fromkeys(columns, ""), words)
-            return Statement(name, f"CREATE OR REPLACE VIEW {name} (\n{listed}\n)\n{comment}\nAS\n{select}", is_public)
-        if self._engine == "trino":
-            head = f"CREATE OR REPLACE VIEW {name}\n{comment}\nSECURITY INVOKER\nAS\n"
+            head = f"CREATE OR REPLACE VIEW {name} (\n{listed}\n)\nCOMMENT {self._dialect.literal(description)}\nAS\n"
             return Statement(name, head + select, is_public)
         statements = [f"CREATE OR REPLACE VIEW {name} AS\n{select}"]
         if is_public:

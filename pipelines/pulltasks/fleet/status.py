@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +23,7 @@ from pulltasks.warehouse.read.status import judge, read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import date, datetime
+    from datetime import datetime
 
     from pulltasks.backup.rclone import Rclone
     from pulltasks.fleet.lakes import FleetLake
@@ -127,7 +126,8 @@ def _ask(lake: FleetLake, now: datetime, limits: Limits) -> Standing:
         open_tables_of(lake, ASKED, Path(folder)) as connection,
     ):
         try:
-            status = read_status(connection, _today(lake, connection, now), now)
+            today = now.astimezone(ZoneInfo(lake.latest.timezone)).date()
+            status = read_status(connection, today, now)
             (built,) = connection.sql("from meta_build").to_arrow_table().to_pylist()
             rules = str(built["rules"] or "")
         except (duckdb.Error, ValueError, KeyError) as error:
@@ -140,25 +140,6 @@ def _ask(lake: FleetLake, now: datetime, limits: Limits) -> Standing:
         timezone=lake.latest.timezone,
         display_timezone=built.get("display_timezone"),
     )
-
-
-def _today(lake: FleetLake, connection: duckdb.DuckDBPyConnection, now: datetime) -> date:
-    """The date in the lake's own zone; where an earlier version does not say which that is, as its last day began.
-
-    Raises:
-        ValueError: when there is neither.
-    """
-    if lake.latest.timezone:
-        return now.astimezone(ZoneInfo(lake.latest.timezone)).date()
-    ((day, began),) = connection.execute(
-        "select snapshot_date, starts_at from dim_dates order by snapshot_date desc limit 1"
-    ).fetchall()
-    if began is None:
-        raise ValueError("no day says when it began")
-    # a day may have 25 hours: one that has not come yet is worse than one that comes an hour late
-    since: timedelta = now.replace(tzinfo=None) - began - timedelta(hours=1)
-    today: date = day + timedelta(days=max(0, since.days))
-    return today
 
 
 def _warnings(standings: Iterable[Standing], targets: Mapping[tuple[str, str], list[str]]) -> Iterable[str]:

@@ -1,7 +1,7 @@
-"""Before a build: are the tidy days that it adds what their manifests name, and what their captures judged?
+"""Before a build: are the tidy days that it adds what their manifests name?
 
-Lives here: manifests that cannot be read, files that were changed, days that earlier versions wrote.
-Does not live here: making a day or a month (normalise, compaction), the same question asked in SQL (stg_captures).
+Lives here: manifests that cannot be read, files that were changed.
+Does not live here: making a day or a month (normalise, compaction), what their captures judged (stg_captures).
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
-
-import duckdb
 
 from pulltasks import tables
 from pulltasks.errors import LakeError
@@ -20,6 +18,7 @@ from pulltasks.lake.manifests import (
     FileEntry,
     Manifest,
     MonthManifest,
+    Sources,
     check_file,
     read_if_valid,
     read_manifest,
@@ -30,7 +29,6 @@ from pulltasks.lake.manifests import (
 from pulltasks.lake.normalise import normalise_days
 from pulltasks.lake.paths import month_of
 from pulltasks.lake.strays import has_raw
-from pulltasks.lake.tidy import tidy_rows
 from pulltasks.lazily import pa, pq
 
 if TYPE_CHECKING:
@@ -81,13 +79,16 @@ def repair_manifests(lake: Lake) -> list[str]:
             )
             if files is None:
                 continue
-            write_json(lake, path, Manifest(snapshot_date=day, schema_version=_schema_version(lake, day), tables=files))
+            adopted_day = Manifest(
+                snapshot_date=day, schema_version=_schema_version(lake, day), tables=files, sources=Sources()
+            )
+            write_json(lake, path, adopted_day)
             mended.append(f"{path} could not be read; it was written again from the day's files")
     return mended
 
 
 def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
-    """Look at days that a build will add: make again what is damaged or differs, leave out what cannot be used.
+    """Look at days that a build will add: make again what is damaged, leave out what cannot be used.
 
     Args:
         lake: the caller holds its lock.
@@ -95,15 +96,8 @@ def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
         report: is told of an unexpected error.
     """
     damaged = _damaged(lake, days)
-    differing = _differing(lake, [day for day in days if day not in damaged])
-    with_raw = {day for day in days if has_raw(lake, day)}
-    troubles = [
-        f"{day}: its tables hold other tasks than its captures judged, and there is no raw archive to make them from; "
-        f"it counts as incomplete for {', '.join(targets)}"
-        for day, targets in differing.items()
-        if day not in with_raw
-    ]
-    to_make = [day for day in days if day in with_raw and (day in damaged or day in differing)]
+    troubles: list[str] = []
+    to_make = [day for day in damaged if has_raw(lake, day)]
     for month in damaged_months(lake, sorted({month_of(day) for day in damaged})):
         try:
             to_make = sorted({*to_make, *discard_damaged_month(lake, month)})
@@ -147,36 +141,6 @@ def _what_is_wrong(path: Path, entry: FileEntry) -> str | None:
     except LakeError as error:
         return str(error)
     return None
-
-
-def _differing(lake: Lake, days: Sequence[date]) -> dict[date, list[str]]:
-    """Days that earlier versions wrote with other tasks than their captures judged, and the targets of each.
-
-    What this version writes is held against the verdicts when it is written.
-    """
-    of_before = [day for day in days if (m := read_if_valid(lake.manifest_file(day))) and m.sources is None]
-    if not of_before:
-        return {}
-    captures, tasks = (
-        tidy_rows(table, sorted({path for day in of_before for path in lake.files(table.name, day, day)}))
-        for table in (tables.CAPTURES, tables.PULL_TASKS)
-    )
-    with duckdb.connect() as connection:
-        rows = connection.execute(
-            f"""
-            with counts as (select snapshot_date, project_id, region, count(*) as tasks from ({tasks}) group by all)
-            select captures.snapshot_date, coalesce(captures.name, captures.project_id || '/' || captures.region)
-            from ({captures}) as captures
-            left join counts using (snapshot_date, project_id, region)
-            where captures.verdict = 'complete' and captures.task_count is distinct from coalesce(counts.tasks, 0)
-            order by all
-            """
-        ).fetchall()
-    found: dict[date, list[str]] = {}
-    for day, target in rows:
-        if day in of_before:
-            found.setdefault(day, []).append(target)
-    return found
 
 
 def _entries(lake: Lake, files: dict[str, Path], first: date, last: date) -> dict[str, FileEntry] | None:

@@ -23,6 +23,7 @@ from pulltasks.lake.manifests import (
     FileEntry,
     Manifest,
     MonthManifest,
+    Sources,
     check_file,
     entry_of,
     read_if_valid,
@@ -215,7 +216,7 @@ def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month
 def _write_day_back(lake: Lake, month: date, day: date) -> None:
     """The day's files as they were; where other software would write other bytes, with a manifest of their own."""
     manifest = read_if_valid(lake.manifest_file(day)) or Manifest(
-        snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables={}
+        snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables={}, sources=Sources()
     )
     entries = {}
     for table in tables.TABLES:

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from pulltasks.errors import LakeError, NotReadable
+from pulltasks.errors import LakeError, NotReadable, RemovedForm
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.files import sha256_of
 from pulltasks.lake.paths import month_of
 from pulltasks.lake.strays import Stray, read_raw_day
-from pulltasks.lazily import pa, pq
-from pulltasks.tables import CAPTURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
 
 # Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
 REPAIR_WINDOW_DAYS = 31
+# The first schema whose manifests say what a day was made of.
+OLDEST_SCHEMA = 3
 
 _NOT_OF_ITS_PATH = "is the manifest of another day or month than its path says; rebuild that day or month"
 _M = TypeVar("_M")
@@ -61,20 +61,21 @@ class RawSource(msgspec.Struct, frozen=True, kw_only=True):
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """What a day was made of; `targets_sha256` is None where it had no target list."""
 
-    targets_sha256: str | None
-    captures: list[RawSource]
+    targets_sha256: str | None = None
+    captures: list[RawSource] = []
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The day's set of files; it is valid when all of them are as named here.
-
-    `sources` is None where a version before 0.2 wrote the manifest.
-    """
+    """The day's set of files; it is valid when all of them are as named here."""
 
     snapshot_date: date
     schema_version: int
     tables: dict[str, FileEntry]
-    sources: Sources | None = None
+    sources: Sources
 
 
 class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,23 +122,35 @@ def _require_own(path: Path, name: str, folder: str, entries: Mapping[str, FileE
 
 def _read(path: Path, kind: type[_M]) -> _M:
     try:
-        return decode_file(path.read_bytes(), kind)
+        content = path.read_bytes()
+        version = decode_file(content, _Version).schema_version
+        if version < OLDEST_SCHEMA:
+            raise RemovedForm(path, f"schema {version}", f"schema {OLDEST_SCHEMA} and newer")
+        return decode_file(content, kind)
     except (OSError, NotReadable) as error:
         raise LakeError(f"{path}: cannot be read as a manifest ({error}); rebuild that day or month") from None
 
 
 def read_if_valid(path: Path) -> Manifest | None:
-    """The manifest of a day; a damaged one is as good as a missing one."""
+    """Return the manifest of a day; a damaged one is as good as a missing one.
+
+    Raises:
+        RemovedForm: when it is of a schema that is no longer read.
+    """
     try:
         return read_manifest(path)
+    except RemovedForm:
+        raise
     except LakeError:
         return None
 
 
 def read_month_if_valid(path: Path) -> MonthManifest | None:
-    """The manifest of a closed month, likewise."""
+    """Return the manifest of a closed month, likewise."""
     try:
         return read_month_manifest(path)
+    except RemovedForm:
+        raise
     except LakeError:
         return None
 
@@ -182,15 +195,9 @@ def stale_dates(lake: Lake) -> list[date]:
 
 def _is_made_of_what_is_there(lake: Lake, day: date, manifest: Manifest, raw: RawDay) -> bool:
     """Tell whether every raw file of a day is the one that its tables were made of; one that is gone says nothing."""
-    if manifest.sources is None:
-        return lake.is_compacted(day) or _captures_are_those_there(lake, manifest, raw)
     if raw.has_targets and sha256_of(lake.targets_file(day)) != manifest.sources.targets_sha256:
         return False
     made_of = {source.key: source for source in manifest.sources.captures}
-    for stray in raw.strays:
-        source = made_of.get(lake.target_of(stray.path))
-        if source is not None and source.capture_id is not None and source.capture_id == stray.capture_id:
-            return False  # a version before 0.3 took it for a capture of the day
     for path, header in raw.captures.items():
         source = made_of.get(lake.target_of(path))
         if source is None:
@@ -204,20 +211,6 @@ def _is_made_of_what_is_there(lake: Lake, day: date, manifest: Manifest, raw: Ra
         if not is_same:
             return False
     return True
-
-
-def _captures_are_those_there(lake: Lake, manifest: Manifest, raw: RawDay) -> bool:
-    """The same for a day that an earlier version wrote: its own table says which captures it was made of."""
-    try:
-        file = pq.ParquetFile(lake.tidy / manifest.tables[CAPTURES.name].file)
-        rows = file.read(columns=["project_id", "region", "capture_id"]).to_pylist()
-    except (OSError, pa.ArrowException):
-        return True  # the audit of what is built says what is wrong with it
-    made_of = {(row["project_id"], row["region"]): row["capture_id"] for row in rows}
-    return all(
-        header is None or header.capture_id == made_of.get(lake.target_of(path))
-        for path, header in raw.captures.items()
-    )
 
 
 def entry_of(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:

@@ -141,7 +141,7 @@ def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made
     """The rows of one target, or why there are none."""
     target = expected.target
     if expected.stray:
-        standing = _standing_rows(lake, day, target, expected.stray.capture_id)
+        standing = _standing_rows(lake, day, target)
         missing = tidy_target(day, target, None, expected.is_listed) if expected.is_listed else {}
         return _Made(missing if standing is None else standing)
     try:
@@ -159,11 +159,8 @@ def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made
     return _Made(failed_target(day, target, reason, text, expected.is_listed), None, f"{day}: {text}")
 
 
-def _standing_rows(lake: Lake, day: date, target: TargetLine, but_not: str | None = None) -> dict[str, pa.Table] | None:
-    """Return the rows of a target that an earlier reading of the day gave, if it was captured then.
-
-    Rows of the capture `but_not` do not count.
-    """
+def _standing_rows(lake: Lake, day: date, target: TargetLine) -> dict[str, pa.Table] | None:
+    """Return the rows of a target that an earlier reading of the day gave, if it was captured then."""
     manifest = read_if_valid(lake.manifest_file(day))
     if manifest is None:
         return None
@@ -174,7 +171,7 @@ def _standing_rows(lake: Lake, day: date, target: TargetLine, but_not: str | Non
     except (LakeError, KeyError, pa.ArrowException):
         return None
     captures = found[tables.CAPTURES.name].to_pylist()
-    return found if captures and captures[0]["capture_id"] not in {None, but_not} else None
+    return found if captures and captures[0]["capture_id"] is not None else None
 
 
 def _rows_of(path: Path, table: Table, target: TargetLine) -> pa.Table:

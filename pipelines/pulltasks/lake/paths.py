@@ -120,7 +120,7 @@ class Paths:
 
 
 def sequence_of(build: Path) -> int:
-    """The sequence number of a build; 0 for builds of versions that did not count."""
+    """Return the sequence number of a build; 0 for a file with another name."""
     match = _SEQUENCE.search(build.name)
     return int(match[1]) if match else 0
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
-from pulltasks.errors import LakeError, NotReadable
+from pulltasks.errors import LakeError, NotReadable, RemovedForm
 from pulltasks.json_reading import decode_file
 from pulltasks.lazily import pa
 from pulltasks.names import target_label
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-# 2: the last line ends with the SHA-256 of all that stands before it. Files of format 1 have none.
+# The last line ends with the SHA-256 of all that stands before it.
 FORMAT = 2
-_FORMAT_WITH_CHECKSUM = 2
 _CHECKSUM = re.compile(rb'(?s)(.*),"sha256":"([0-9a-f]{64})"}')
 _BLOCK_BYTES = 1 << 16
 
@@ -130,7 +129,7 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
     `unchecked` are the tasks of the last complete capture that it lacks, by what the service said of them;
     `asked_count` of them were asked for. `error_message` has words of this program alone, `service_message` those of
     the service; a line without a `service_message` is of an earlier version, whose `error_message` quotes the service.
-    `task_ids_sha256` is the hash of the tasks of a complete capture (`ids_sha256`), None before format 2.
+    `task_ids_sha256` is the hash of the tasks of a complete capture (`ids_sha256`).
     """
 
     verdict: Verdict
@@ -218,7 +217,7 @@ def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:
     """Read one file; `with_answers=False` leaves the answers out, which costs little.
 
     Raises:
-        LakeError: when the file is missing, damaged or has no verdict.
+        LakeError: when the file is missing, damaged or has no verdict, or is of another format.
     """
     decode = msgspec.json.Decoder(CaptureLine | AnswerLine | VerdictLine).decode
     try:
@@ -287,28 +286,38 @@ class _Format(msgspec.Struct):
     format: int
 
 
+def refuse_removed_format(path: Path, number: int) -> None:
+    """Refuse a file of a format that is no longer read.
+
+    Raises:
+        RemovedForm: with what to do.
+    """
+    if number < FORMAT:
+        raise RemovedForm(path, f"raw format {number}", f"format {FORMAT}")
+
+
 def _checked_lines(path: Path) -> Iterator[bytes]:
     """The lines of a file; the last one only if it fits what stands before it.
 
     Raises:
         ValueError: when it does not, or when there is no line.
+        RemovedForm: when the file is of a format that is no longer read.
     """
     hashed = hashlib.sha256()
     lines = _lines(path)
     line = next(lines, b"")
-    has_checksum = decode_file(line, _Format).format >= _FORMAT_WITH_CHECKSUM
+    refuse_removed_format(path, decode_file(line, _Format).format)
     for following in lines:
         hashed.update(line)
         hashed.update(b"\n")
         yield line
         line = following
     checksum = _CHECKSUM.fullmatch(line)
-    if has_checksum and not checksum:
+    if not checksum:
         raise ValueError("its last line has no checksum")
-    if checksum:
-        hashed.update(checksum[1])
-        if hashed.hexdigest().encode() != checksum[2]:
-            raise ValueError("its checksum does not fit")
+    hashed.update(checksum[1])
+    if hashed.hexdigest().encode() != checksum[2]:
+        raise ValueError("its checksum does not fit")
     yield line
 
 

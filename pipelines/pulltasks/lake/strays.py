@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pulltasks.errors import LakeError
-from pulltasks.lake.raw import read_capture, read_header, read_targets, stream_capture
+from pulltasks.lake.raw import read_capture, read_header, read_targets, refuse_removed_format, stream_capture
 
 if TYPE_CHECKING:
     from datetime import date
@@ -59,7 +59,11 @@ class RawDay:
 
 
 def read_raw_day(lake: Lake, day: date) -> RawDay:
-    """Return the raw files of `day`; of each the header alone is read."""
+    """Return the raw files of `day`; of each the header alone is read.
+
+    Raises:
+        RemovedForm: when one of them is of a format that is no longer read.
+    """
     captures: dict[Path, CaptureLine | None] = {}
     strays = []
     has_targets, zone = lake.targets_file(day).is_file(), None
@@ -75,6 +79,7 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
         header = read_header(path)
         try:
             if header:
+                refuse_removed_format(path, header.format)
                 require_own(lake, path, header)
             captures[path] = header
         except Stray as stray:

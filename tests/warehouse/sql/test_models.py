@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pulltasks.errors import ModelError
-from pulltasks.warehouse.sql.models import load_models, with_ancestors
+from pulltasks.warehouse.sql.models import Models, load_models, with_ancestors
 
 HEADER = "-- What it is.\n-- kind: table\n-- grain: one row\n-- example: select 1\n-- key: a\n-- column: a BIGINT | A number.\n"
 
@@ -49,9 +49,65 @@ def test_ancestors_are_all_that_a_model_is_built_from() -> None:
     assert names == ["stg_captures", "dim_targets"]
 
 
+COVERAGE = {"targets_complete", "targets_expected"}
+
+
+def covers_nothing(models: Models) -> list[str]:
+    """Name the marts and reports whose rows do not say how many targets they cover, nor their headers why not."""
+    return [
+        model.name
+        for model in models.in_order
+        if model.layer in ("marts", "reports")
+        and ({column.name for column in model.columns} >= COVERAGE)
+        == (model.coverage or "").startswith("not needed, because ")
+    ]
+
+
+def test_every_number_stands_beside_how_many_targets_it_covers_or_its_header_says_why_not() -> None:
+    assert covers_nothing(load_models()) == []
+
+
+def test_a_report_without_coverage_and_without_a_reason_is_noticed(tmp_path: Path) -> None:
+    columns = "".join(f"-- column: {name} BIGINT | Of the day.\n" for name in sorted(COVERAGE))
+    reason = "-- coverage: not needed, because it says so\n"
+    models = {
+        "rpt_bare": HEADER,
+        "rpt_half": HEADER + "-- column: targets_complete BIGINT | Of the day.\n",
+        "rpt_silent": HEADER + "-- coverage: not needed\n",
+        "rpt_both": HEADER + columns + reason,
+        "rpt_covered": HEADER + columns,
+        "dim_excused": HEADER + reason,
+        "stg_inner": HEADER.replace("table", "staging"),
+    }
+    found = covers_nothing(load_models(folder(tmp_path, **{n: text + "select 1 as a" for n, text in models.items()})))
+    assert sorted(found) == ["rpt_bare", "rpt_both", "rpt_half", "rpt_silent"]
+
+
+def test_a_header_is_like_others_in_its_own_order_and_describes_columns_otherwise(tmp_path: Path) -> None:
+    alike = HEADER.replace("-- column: a BIGINT | A number.\n", "-- like: dim_b (b)\n-- column: a BIGINT | A number.\n")
+    other = (
+        HEADER.replace("-- column: a", "-- like: target\n-- like: tidy.captures (started_at)\n-- column: a")
+        + "-- column: target_name VARCHAR | Its name now.\n-- column: b BIGINT | B.\n"
+    )
+    models = load_models(folder(tmp_path, dim_a=alike + "select 1 as a, 2 as b", dim_b=other + "select 1 as a"))
+    assert [column.name for column in models["dim_a"].columns] == ["b", "a"]
+    assert [(column.name, column.type, column.description) for column in models["dim_b"].columns] == [
+        ("project_id", "VARCHAR", "Project of the target."),
+        ("region", "VARCHAR", "Region of the target."),
+        ("target_name", "VARCHAR", "Its name now."),
+        ("started_at", "TIMESTAMP", "When the capture began, UTC."),
+        ("a", "BIGINT", "A number."),
+        ("b", "BIGINT", "B."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
+        ("dim_a", HEADER + "-- like: dim_c\nselect 1 as a", "like dim_c, which no file in sql/ makes"),
+        ("dim_a", HEADER + "-- like: tidy.none\nselect 1 as a", "like tidy.none, which no file in sql/ makes"),
+        ("dim_a", HEADER + "-- like: dim_a\nselect 1 as a", "like dim_a, which no file in sql/ makes"),
+        ("dim_a", HEADER + "-- like: target (a)\nselect 1 as a", "like target names a, which is no column of it"),
         ("dim_a", HEADER + "select 1 as a from nowhere", "reads nowhere, which no file in sql/ makes"),
         ("dim_a", HEADER + "select 1 as a from tidy.nowhere", "reads tidy.nowhere"),
         ("dim_a", HEADER + "select 1 as a from read_parquet('x')", "reads read_parquet, which no file in sql/ makes"),

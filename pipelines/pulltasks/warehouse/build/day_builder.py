@@ -105,7 +105,8 @@ class DayBuilder:
         for name, rows in self._rows_of_day.items():
             self._execute(name, f"create {noun} whole_day.main.{name} as {rows}")
         since = self._same_schema_since(day, manifest.schema_version)
-        values = [day, self._timezone(), self._display_timezone, since, 0, TEXT_PER_PART]
+        zone = self._scalar("select max(timezone) from whole_day.main.captures") or "UTC"
+        values = [day, zone, self._display_timezone, since, 0, TEXT_PER_PART]
         columns = ", ".join(f"?::{kind} as {name}" for name, kind in BUILD_COLUMNS.items())
         con.execute(f"create or replace table tidy.main.build as select {columns}", values)
         self._show()
@@ -156,15 +157,6 @@ class DayBuilder:
     def count(self, rows: str) -> int:
         """How many rows there are."""
         return int(self._scalar(f"select count(*) from {rows}"))
-
-    def _timezone(self) -> str:
-        """The zone that the day was counted in; UTC where version 0.1 took a name that no database knows."""
-        zone = self._scalar("select max(timezone) from whole_day.main.captures") or "UTC"
-        try:
-            self._connection.execute("select timezone($1, timestamp '2026-01-01')", [zone])
-        except duckdb.Error:
-            return "UTC"
-        return str(zone)
 
     def _same_schema_since(self, day: date, schema_version: int) -> date | None:
         """The first day from which on all days were written by one schema; None where that is the day itself."""

@@ -58,7 +58,7 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
     """What `published/latest.json` says: the newest version, whole, and what it was built from.
 
     Attributes:
-        timezone: in which the lake's days are counted; None where an earlier version wrote it.
+        timezone: in which the lake's days are counted.
     """
 
     version: str
@@ -66,7 +66,7 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
     first_date: date
     through_date: date
     software_version: str
-    timezone: str | None = None
+    timezone: str
     tables: dict[str, OpenTable]
 
 

@@ -47,21 +47,18 @@ def previous_captures(lake: Lake, day: date) -> Iterator[Callable[[tuple[str, st
                     "where project_id = $1 and region = $2 and (is_current or absence_noticed_date = $3)",
                     (*target, day),
                 ).fetchall()
-                # a file of an earlier version has no accepted ids
-                found = connection.execute(
-                    "select columns('^(offset_unit|accepted_task_ids)$') from dim_targets "
-                    "where project_id = $1 and region = $2",
+                said = connection.execute(
+                    "select accepted_task_ids, offset_unit from dim_targets where project_id = $1 and region = $2",
                     target,
-                )
-                names = [column[0] for column in found.description]
-                said = dict(zip(names, found.fetchone() or [], strict=False))
+                ).fetchone()
             except duckdb.Error:
                 return NO_PREVIOUS_CAPTURE
+            accepted_ids, offset_unit = said or (None, "unknown")
             return PreviousCapture(
                 task_ids=frozenset(task_id for task_id, _ in tasks),
-                accepted_ids=frozenset(said.get("accepted_task_ids") or []),
+                accepted_ids=frozenset(accepted_ids or []),
                 regions=frozenset(region for _, region in tasks if region is not None),
-                offset_unit=said.get("offset_unit", "unknown"),
+                offset_unit=offset_unit,
             )
 
         yield known

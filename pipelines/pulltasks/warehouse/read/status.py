@@ -199,12 +199,7 @@ def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
     ).fetchall()
     targets = tuple(TargetStatus(*known, _utc(at)) for *known, at in rows)  # type: ignore[call-arg]  # eight of them
     ((captured_at,),) = connection.execute("select max(finished_at) from rpt_snapshot_coverage").fetchall()
-    import duckdb
-
-    try:
-        begins = connection.execute("select starts_at from dim_dates where snapshot_date = $1", [day]).fetchall()
-    except duckdb.CatalogException:
-        begins = []  # a file of version 0.1 has no calendar
+    begins = connection.execute("select starts_at from dim_dates where snapshot_date = $1", [day]).fetchall()
     starts_at = _utc(begins[0][0]) if begins else None
     return Status(day, built_at, targets, (), captured_at=_utc(captured_at), starts_at=starts_at)
 

@@ -54,6 +54,7 @@ class Model:
         depends_on: the models it reads.
         reads_before: the models that it reads as they stood before the day.
         sources: the tidy tables it reads.
+        coverage: why its rows need not say how many targets they cover; None where they do, or are not published.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Model:
     depends_on: frozenset[str]
     reads_before: frozenset[str]
     sources: frozenset[str]
+    coverage: str | None = None
 
     @property
     def place(self) -> str:

@@ -1,17 +1,14 @@
 """SQL models as they stand in sql/: one select a file, its header the one truth about its table.
 
-Lives here: reading headers, finding dependencies in the SQL, the order of building; what is kept of each text.
-Does not live here: what a model and its kind are (kinds), running models (working_copy), column lineage (lineage).
+Lives here: finding dependencies in the SQL, the order of building; what is kept of each text.
+Does not live here: headers, what a model and its kind are (kinds), running models (working_copy), lineage.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +17,8 @@ from pulltasks.errors import ModelError
 from pulltasks.sql_files import sql_folder
 from pulltasks.sql_literals import without_comments
 from pulltasks.tables import SCHEMA_VERSION, TABLES
-from pulltasks.warehouse.sql.kinds import KINDS, Model, ModelColumn, Moves, hash_of
+from pulltasks.warehouse.sql.headers import FIELD, Header, columns_in, leading_comment, moves_in
+from pulltasks.warehouse.sql.kinds import KINDS, Model, hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,13 +47,6 @@ BUILD_COLUMNS = {
     "part": "BIGINT",
     "text_per_part": "BIGINT",
 }
-
-_COMMENT = re.compile(r"--\s?(.*)")
-_FIELD = re.compile(r"([A-Za-z_]+): (.*)")
-_COLUMN = re.compile(r"(\w+) ([A-Z]+(?:\[\])*) \| (.+)")
-_MOVES = re.compile(r"(\w+(?:, *\w+)*) from (stg_\w+)")
-_ONCE = frozenset({"kind", "grain", "example", "key", "replace", "parts", "moves"})
-_REPEATED = frozenset({"argument", "column", "like", "check"})
 
 
 class KeptText(msgspec.Struct, frozen=True):
@@ -141,15 +132,14 @@ def read_models(folder: Path, kept: Kept) -> Models:
     Raises:
         ModelError: naming the file and what is wrong with it.
     """
-    headers: dict[str, _Header] = {}
     texts = {
         path: path.read_text(encoding="utf-8") for layer in LAYERS for path in sorted((folder / layer).glob("*.sql"))
     }
     if not texts:
         raise ModelError(f"{folder}: no models there; is the installation whole?")
     tables = _tables_of(texts, kept)
-    models = [_read(path, text, tables[path], headers) for path, text in texts.items()]
-    models = [_checked(_with_columns_of_others(model, models, headers)) for model in models]
+    headers = {path.stem: Header(path, text) for path, text in texts.items()}
+    models = [_checked(_read(path, text, tables[path], headers)) for path, text in texts.items()]
     known = {model.name for model in models}
     with_past = {model.name for model in models if model.has_past}
     late = {model.name for model in models if not model.kind.is_by_day}
@@ -179,17 +169,6 @@ def _ordered(models: list[Model]) -> tuple[Model, ...]:
         raise ModelError(f"models read each other in a circle: {' -> '.join(error.args[1])}") from None
 
 
-def _with_columns_of_others(model: Model, models: list[Model], headers: Mapping[str, _Header]) -> Model:
-    """The model with the columns of those that its header calls alike, where it does not describe them itself."""
-    columns = {column.name: column for column in model.columns}
-    for name in headers[model.name].all("like"):
-        other = next((other for other in models if other.name == name), None)
-        if other is None or headers[name].all("like"):
-            raise ModelError(f"{model.name}: like {name}, which no file in sql/ makes or which is like another")
-        columns = {**{column.name: column for column in other.columns}, **columns}
-    return replace(model, columns=tuple(columns.values()))
-
-
 def _checked(model: Model) -> Model:
     names = {column.name for column in model.columns}
     if strange := [name for name in model.key if name not in names]:
@@ -199,11 +178,11 @@ def _checked(model: Model) -> Model:
     return model
 
 
-def _read(path: Path, text: str, tables: frozenset[str], headers: dict[str, _Header]) -> Model:
+def _read(path: Path, text: str, tables: frozenset[str], headers: Mapping[str, Header]) -> Model:
     layer = path.parent.name
     if not path.stem.startswith(LAYERS[layer]):
         raise ModelError(f"{path}: a model in {layer}/ has a name that begins with {LAYERS[layer]}")
-    fields = headers[path.stem] = _Header(path, text)
+    fields = headers[path.stem]
     strange = sorted(name for name in tables if "." in name and name not in SOURCES and not name.startswith(BEFORE))
     if strange:
         raise ModelError(f"{path}: reads {', '.join(strange)}; a model reads tidy.*, before.* and models only")
@@ -212,17 +191,13 @@ def _read(path: Path, text: str, tables: frozenset[str], headers: dict[str, _Hea
     kind = KINDS.get(fields.one("kind"))
     if kind is None:
         raise ModelError(f"{path}: kind is {fields.one('kind')!r}; it must be one of {', '.join(KINDS)}")
-    columns = tuple(_column(path, value) for value in fields.all("column"))
-    for column, times in Counter(column.name for column in columns).items():
-        if times > 1:
-            raise ModelError(f"{path}: the header describes the column {column} twice")
     parts = fields.all("parts")
     if parts and parts != ["tasks"] and parts[0] not in tables:
         raise ModelError(f"{path}: parts is {parts[0]!r}; it can be tasks, or a model that it reads")
     if parts and parts != ["tasks"] and not kind.has_past:
         raise ModelError(f"{path}: a {kind.name} cannot be built in the parts of another model, as it holds no past")
     key = fields.names("key")
-    moves = next((_moves(path, value) for value in fields.all("moves")), None)
+    moves = next((moves_in(path, value) for value in fields.all("moves")), None)
     return Model(
         name=path.stem,
         layer=layer,
@@ -232,7 +207,7 @@ def _read(path: Path, text: str, tables: frozenset[str], headers: dict[str, _Hea
         key=key,
         replace=fields.names("replace") or key,
         arguments=tuple(fields.all("argument")),
-        columns=columns,
+        columns=tuple(columns_in(path.stem, headers).values()),
         checks=tuple(fields.all("check")),
         example=fields.one("example") if kind.is_published else None,
         parts=parts[0] if parts else None,
@@ -241,76 +216,17 @@ def _read(path: Path, text: str, tables: frozenset[str], headers: dict[str, _Hea
         depends_on=frozenset([*(name for name in tables if "." not in name), *([moves.source] if moves else [])]),
         reads_before=frozenset(name.removeprefix(BEFORE) for name in tables if name.startswith(BEFORE)),
         sources=tables & SOURCES,
+        coverage=next(iter(fields.all("coverage")), None),
     )
-
-
-def _leading_comment(text: str) -> list[str]:
-    """The comment lines that a file begins with; comments further down are nobody's header."""
-    return [match[1] for line in takewhile(_COMMENT.match, text.splitlines()) if (match := _COMMENT.match(line))]
-
-
-class _Header:
-    """The leading comment of a model: prose, then `name: value` lines and nothing else."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self._path = path
-        self._fields: list[tuple[str, str]] = []
-        prose: list[str] = []
-        for number, line in enumerate(_leading_comment(text), 1):
-            match = _FIELD.fullmatch(line)
-            if match and match[1] in _ONCE | _REPEATED:
-                if match[1] in _ONCE and self.all(match[1]):
-                    raise ModelError(f"{path}:{number}: the header says '-- {match[1]}: …' twice")
-                if (match[1], match[2]) in self._fields:
-                    raise ModelError(f"{path}:{number}: the header says '-- {line}' twice")
-                self._fields.append((match[1], match[2]))
-            elif match:
-                raise ModelError(
-                    f"{path}:{number}: '{match[1]}' is no key of a header; there are "
-                    f"{', '.join(sorted(_ONCE | _REPEATED))}"
-                )
-            elif self._fields:
-                raise ModelError(f"{path}:{number}: '-- {line}' is not of the form '-- key: value'; prose stands first")
-            else:
-                prose.append(line)
-        self.description = " ".join(prose)
-        if not self.description:
-            raise ModelError(f"{path}: the header must begin with a description")
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self._fields if key == name]
-
-    def one(self, name: str) -> str:
-        values = self.all(name)
-        if len(values) != 1:
-            raise ModelError(f"{self._path}: the header must have one line '-- {name}: …', it has {len(values)}")
-        return values[0]
-
-    def names(self, name: str) -> tuple[str, ...]:
-        return tuple(part.strip() for value in self.all(name) for part in value.split(","))
-
-
-def _column(path: Path, text: str) -> ModelColumn:
-    match = _COLUMN.fullmatch(text)
-    if match is None:
-        raise ModelError(f"{path}: '-- column: {text}' is not of the form '-- column: name TYPE | description'")
-    return ModelColumn(match[1], match[2], match[3])
-
-
-def _moves(path: Path, text: str) -> Moves:
-    match = _MOVES.fullmatch(text)
-    if match is None:
-        raise ModelError(f"{path}: '-- moves: {text}' is not of the form '-- moves: column, column from stg_model'")
-    return Moves(tuple(re.split(", *", match[1])), match[2])
 
 
 def _read_check(path: Path) -> CrossCheck:
     text = path.read_text(encoding="utf-8")
-    header = _leading_comment(text)
+    header = leading_comment(text)
     if not header:
         raise ModelError(f"{path}: the header must say what the check means")
     for number, line in enumerate(header, 1):
-        if match := _FIELD.fullmatch(line):
+        if match := FIELD.fullmatch(line):
             raise ModelError(f"{path}:{number}: '{match[1]}' is no key here: the header of a check has none")
     return CrossCheck(path.stem, " ".join(header), text)
 
