@@ -28,6 +28,7 @@ from pulltasks.values import (
     Remote,
     Root,
     StoreEndpoint,
+    WebhookFormat,
     Zone,
     ZoneOrNone,
 )
@@ -217,19 +218,6 @@ class Limits:
     target: timedelta
 
 
-# Chats that had a format of their own, by the address that apprise takes for them.
-_CHATS = {"slack": "slack://TokenA/TokenB/TokenC", "feishu": "feishu://TOKEN"}
-
-
-def _webhook_format(name: object) -> object:
-    if isinstance(name, str) and name in _CHATS:
-        raise ValueError(
-            f"{name!r} is gone; write {_CHATS[name]} into alerts.urls (PULLTASKS_ALERTS__URLS, or a file that "
-            "alerts.urls_file names), and leave out alerts.format and the webhook"
-        )
-    return name
-
-
 class AlertSettings(_Section):
     """Where alarms are sent and how; when something is called too old. Without an address nothing is sent.
 
@@ -246,7 +234,7 @@ class AlertSettings(_Section):
     heartbeat: AddressSecret = None
     resolved: bool = False
     language: Literal["en", "zh"] = "en"
-    format: Annotated[Literal["json", "dingtalk"], BeforeValidator(_webhook_format)] = "json"
+    format: WebhookFormat = "json"
     max_age: Duration = timedelta(hours=26)
     max_target_age: Duration = timedelta(hours=50)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -144,6 +144,19 @@ def _store_endpoint(url: str) -> str:
     return url.rstrip("/")
 
 
+# Chats that had a format of their own, by the address that apprise takes for them.
+_CHATS = {"slack": "slack://TokenA/TokenB/TokenC", "feishu": "feishu://TOKEN"}
+
+
+def _webhook_format(name: object) -> object:
+    if isinstance(name, str) and name in _CHATS:
+        raise ValueError(
+            f"{name!r} is gone; write {_CHATS[name]} into alerts.urls (PULLTASKS_ALERTS__URLS, or a file that "
+            "alerts.urls_file names), and leave out alerts.format and the webhook"
+        )
+    return name
+
+
 Zone = Annotated[str, AfterValidator(_timezone)]
 ZoneOrNone = Annotated[str | None, AfterValidator(_timezone_or_none)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -155,3 +168,4 @@ ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Memory = Annotated[str, AfterValidator(_memory)]
+WebhookFormat = Annotated[Literal["json", "dingtalk"], BeforeValidator(_webhook_format)]
