@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticKnownError
 
 from pulltasks.errors import ConfigError
-from pulltasks.values import THIS_MACHINE, path_is_named
+from pulltasks.values import THIS_MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,18 +34,9 @@ class Secret:
     __slots__ = ("_check", "_text", "file", "key")
 
     def __init__(self, key: str, check: Callable[[str], str], *, text: str = "", file: Path | None = None) -> None:
-        """Nothing is read yet.
-
-        Args:
-            key: how messages call it.
-            check: returns the text as it is used; its ValueError says what is wrong with it and quotes none of it.
-            text: the secret itself.
-            file: the file that holds it instead.
-        """
-        self.key = key
-        self.file = file
-        self._check = check
-        self._text = text
+        """Nothing is read yet; `check` returns the text as it is used, or its ValueError says what is wrong with it."""
+        self.key, self.file = key, file
+        self._check, self._text = check, text
 
     def __repr__(self) -> str:
         return f"Secret({self.key})"
@@ -109,17 +100,10 @@ def _address(text: str) -> str:
     return address
 
 
-class _Given(NamedTuple):
-    """What a section says of a secret."""
-
-    text: Any
-    file: Any
-
-
 def gather(section: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the keys of a section, those of each secret, `x` and `x_file`, as one `x`."""
+    """Return the keys of a section, those of each secret, `x` and `x_file`, as one `x` with both values."""
     rest = dict(section)
-    given = {name: _Given(rest.pop(name, None), rest.pop(f"{name}_file", None)) for name in names}
+    given = {name: (rest.pop(name, None), rest.pop(f"{name}_file", None)) for name in names}
     return rest | {name: each for name, each in given.items() if each != (None, None)}
 
 
@@ -134,29 +118,22 @@ def _kind(check: Callable[[str], str]) -> BeforeValidator:
     A text is checked at once, a file when it is read: it may be written later.
     """
 
-    def made(given: _Given, info: ValidationInfo) -> Secret | None:
-        name = info.field_name or ""
-        if given.text and given.file is not None:
+    def made(given: tuple[Any, Any], info: ValidationInfo) -> Secret | None:
+        name, (text, file) = info.field_name or "", given
+        if text and file is not None:
             raise ValueError(f"{name} and {name}_file are both set; leave one of them out")
-        if given.file is not None:
-            return Secret(name, check, file=_path(given.file, f"{name}_file"))
-        if not isinstance(given.text, str):
+        if file is not None:
+            if not (isinstance(file, str) and file.strip()):
+                raise ValueError(f"{name}_file names no file; write its path between quotes, or leave the key out")
+            return Secret(name, check, file=Path(file))
+        if not isinstance(text, str):
             raise PydanticKnownError("string_type")
-        if not given.text.strip():
+        if not text.strip():
             return None
-        check(given.text)
-        return Secret(name, check, text=given.text)
+        check(text)
+        return Secret(name, check, text=text)
 
     return BeforeValidator(made)
-
-
-def _path(file: Any, name: str) -> Path:
-    if not isinstance(file, str):
-        raise ValueError(f"{name} is no path; write it between quotes")  # noqa: TRY004 - pydantic reports only these
-    try:
-        return Path(path_is_named(file))
-    except ValueError as error:
-        raise ValueError(f"{name} {error}") from None
 
 
 # A key or a token, which goes into a header; the address of a webhook; any text.

@@ -78,20 +78,11 @@ def duration(text: Any) -> timedelta:
         raise ValueError(f"{text!r} is too long a duration; the longest allowed is {MAX_DURATION_DAYS}d") from None
 
 
-def path_is_named(value: Any) -> Any:
-    """Return what names a file or a folder.
-
-    Raises:
-        ValueError: where it is empty.
-    """
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("is empty; name a file or a folder, or leave the key out")
-    return value
-
-
 def _root(value: Any) -> Any:
     """Refuse what a shell would have expanded and nobody does here, so that no folder gets such a name."""
     text = str(value)
+    if not text.strip():
+        raise ValueError("is empty; name a folder, or leave the key out")
     if "://" in text:
         raise ValueError(f"{text!r} is an address; name a folder of this machine")
     try:
@@ -163,7 +154,7 @@ Endpoint = Annotated[str, AfterValidator(_endpoint)]
 StoreEndpoint = Annotated[str, AfterValidator(_store_endpoint)]
 PlaceUrl = Annotated[str, AfterValidator(_place_url)]
 Remote = Annotated[str, AfterValidator(_remote)]
-Root = Annotated[Path, BeforeValidator(path_is_named), BeforeValidator(_root)]
+Root = Annotated[Path, BeforeValidator(_root)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
