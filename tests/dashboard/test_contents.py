@@ -51,6 +51,7 @@ def test_targets_stand_as_the_models_say_with_the_day_that_they_are_known_from(l
     )
     assert (beijing["coverage"], beijing["task_count"]) == ("complete", count[BEIJING.region])
     assert (singapore["coverage"], singapore["verdict_reason"]) == ("failed", "forbidden")
+    assert (singapore["who"], beijing["who"]) == ("administrator", "nobody")
     assert (singapore["last_complete_date"], singapore["oldest_state_date"]) == (DAYS[0], DAYS[0])
     assert singapore["task_count"] == count[SINGAPORE.region]
     assert "grant live:stream:listPullTask" in singapore["error_message"]

@@ -121,10 +121,10 @@ def _alike(text: str, path: Path, headers: Mapping[str, Header], within: tuple[s
     elif table in (described := _described()):
         columns = described[table]
     else:
-        raise ModelError(f"{path}: like {table}, which no file in sql/ makes, which is no tidy table, or is like it")
+        raise ModelError(f"{path}: like {table}: not a model, not a tidy table, or like this model itself")
     names = named.split(", ") if named else list(columns)
     if strange := [name for name in names if name not in columns]:
-        raise ModelError(f"{path}: like {table} names {', '.join(strange)}, which is no column of it")
+        raise ModelError(f"{path}: like {table}: it has no column {', '.join(strange)}")
     return {name: columns[name] for name in names}
 
 
