@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -113,16 +114,27 @@ def decode_file(content: bytes, kind: type[_T]) -> _T:
 
 
 def cleaned(value: Any) -> Any:
-    """The value with null for odd numbers and U+FFFD for what is no text; names keep apart what was apart."""
-    return _rebuilt(
-        value, _clean_leaf, list, lambda names, items: dict(zip(map(clean_name, names), items, strict=True))
-    )
+    """Return the value with null for odd numbers and U+FFFD for what is no text; names keep apart what was apart.
 
-
-def _clean_leaf(value: Any) -> Any:
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    return None if isinstance(value, OddNumber) else value
+    Without recursion, whose bound depends on the caller.
+    """
+    whole: list[Any] = []
+    pending: list[tuple[Callable[[Any], None], Any]] = [(whole.append, value)]
+    while pending:
+        put, item = pending.pop()
+        if isinstance(item, dict):
+            named: dict[str, Any] = {}
+            put(named)
+            pending += [(partial(named.__setitem__, clean_name(name)), part) for name, part in reversed(item.items())]
+        elif isinstance(item, list):
+            listed: list[Any] = []
+            put(listed)
+            pending += [(listed.append, part) for part in reversed(item)]
+        elif isinstance(item, str):
+            put(_SURROGATE.sub("\ufffd", item))
+        else:
+            put(None if isinstance(item, OddNumber) else item)
+    return whole[0]
 
 
 def clean_name(name: str) -> str:
@@ -150,46 +162,14 @@ def rules_broken(value: Any) -> list[str]:
 
 
 def original(value: Any) -> str:
-    """A value as it was written, as far as a text can show it: odd numbers as they stood, what is no text escaped."""
-    text: str = _rebuilt(value, _original_leaf, _original_list, _original_object)
-    return text
+    """Return a value as JSON, as far as a text can show it: what is no text is escaped.
 
-
-def _original_leaf(value: Any) -> str:
-    if isinstance(value, str):
-        return _SURROGATE.sub(_escape, json.dumps(value, ensure_ascii=False))
-    return value.text if isinstance(value, OddNumber) else msgspec.json.encode(value).decode()
-
-
-def _original_list(items: list[str]) -> str:
-    return f"[{','.join(items)}]"
-
-
-def _original_object(names: list[str], items: list[str]) -> str:
-    return "{" + ",".join(f"{_original_leaf(name)}:{item}" for name, item in zip(names, items, strict=True)) + "}"
-
-
-def _rebuilt(
-    value: Any,
-    leaf: Callable[[Any], Any],
-    listed: Callable[[list[Any]], Any],
-    named: Callable[[list[str], list[Any]], Any],
-) -> Any:
-    """Fold a value from its leaves up, without recursion, whose bound depends on the caller."""
-    done: list[Any] = []
-    pending: list[tuple[Any, bool]] = [(value, False)]
-    while pending:
-        item, has_its_parts = pending.pop()
-        if not isinstance(item, list | dict):
-            done.append(leaf(item))
-        elif has_its_parts:
-            first = len(done) - len(item)
-            done[first:] = [listed(done[first:]) if isinstance(item, list) else named(list(item), done[first:])]
-        else:
-            pending.append((item, True))
-            parts = item if isinstance(item, list) else item.values()
-            pending += [(part, False) for part in reversed(parts)]
-    return done[0]
+    An odd number stands as it was written; within a list or an object between quotes.
+    """
+    if isinstance(value, OddNumber):
+        return value.text
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda odd: odd.text)
+    return _SURROGATE.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

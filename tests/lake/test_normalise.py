@@ -498,7 +498,7 @@ def test_an_answer_that_the_proof_did_not_count_gives_no_rows() -> None:
         ]),
         ("new", b"[1e999]", [
             ("t", "new", "unknown_field", None, "[null]", 1),
-            ("t", "new", "unreadable_number", None, "[1e999]", 1),
+            ("t", "new", "unreadable_number", None, '["1e999"]', 1),
         ]),
         ("create_time", b'"0001-01-01T00:00:00+08:00"', [
             ("t", "create_time", "unreadable_time", None, '"0001-01-01T00:00:00+08:00"', 1),
