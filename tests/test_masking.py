@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import re
+import unicodedata
 from pathlib import Path
 
 import duckdb
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from addresses import PLACES, odd_addresses, ordinary_addresses, planted_addresses
 from pulltasks import masking
 from pulltasks.errors import LakeError
 from pulltasks.lake import redaction_key
@@ -40,72 +41,84 @@ def apply(connection, macro: str, value: str | None) -> str | None:
         ("rtmp://h/live/s3cr3t?txSecret=s3cr3t&txTime=5", "rtmp://h/live/***?txSecret=***&txTime=***"),
         ("https://h/path/file.mp4", "https://h/path/file.mp4"),
         ("https://user:s3cr3t@h/path", "https://***@h/path"),
-        ("https://user:s3@cr3t@h/s3cr3t@/x?a=s3cr3t", "https://***@***"),
-        ("https://h/x?token=s3cr3t&b=s3cr3t#s3cr3t", "https://h/x?token=***&b=***#***"),
-        ("https://h/x?s3cr3t", "https://h/x?***"),
+        ("https://user:s3@cr3t@h/s3cr3t@/x?a=s3cr3t", "***"),
+        ("https://h/x?token=s3cr3t&b=s3cr3t#s3cr3t", "https://h/***"),
+        ("https://h/x?s3cr3t", "https://h/***"),
         ("https://[2001:db8::1]:443/x?k=s3cr3t", "https://[2001:db8::1]:443/x?k=***"),
-        ("https://h/x;jsessionid=s3cr3t", "https://h/x;***"),
-        ("https://h/x%3Ftoken%3Ds3cr3t", "https://h/x%***"),
-        ("srt://h:9000?streamid=#!::r=live,u=s3cr3t", "srt://h:9000?***#***"),
-        ("rtmp://h/live live=s3cr3t", "rtmp://h/*** ***"),
-        ("  https://u:s3cr3t@h/x", "https://***@h/x"),
-        ("//u:s3cr3t@h/x", "//***@h/x"),
-        ("u:s3cr3t@h/x", "***@h/x"),
-        ("https://u:s3cr3t\uff20h/x", "https://***@h/x"),
-        ("\ufeffrtmp://h/app/s3cr3t", "rtmp://h/app/***"),
-        ("\u200b rtmp://h/app/s3cr3t", "rtmp://h/app/***"),
-        ('"rtmp://h/app/s3cr3t', "rtmp://h/app/***"),
-        ("https://h/x?czNjcjN0s3cr3t==", "https://h/x?***"),
-        ("rtmp://h/app/s3cr3t/.", "rtmp://h/app/***"),
-        ("rtmp://h/app/s3cr3t/%20", "rtmp://h/app/***"),
-        ("rtmp:/h/app/s3cr3t", "rtmp:/h/app/***"),
-        ("http://u:a#s3cr3t@h/x", "http://***@***"),
-        ("u:a?s3cr3t@h/x", "***@***"),
-        ("https://h/x%253Ftoken%253Ds3cr3t", "https://h/x%***"),
-        ("https://h/x\uff1ftoken=s3cr3t", "https://h/x ***"),
-        ("rtmp://h/live/a%2Fs3cr3t", "rtmp://h/live/***"),
-        ("rtmp://h/live/%73s3cr3t", "rtmp://h/live/***"),
+        ("https://h/x;jsessionid=s3cr3t", "https://h/***"),
+        ("https://h/x%3Ftoken%3Ds3cr3t", "https://h/***"),
+        ("srt://h:9000?streamid=#!::r=live,u=s3cr3t", "srt://h:9000/***"),
+        ("rtmp://h/live live=s3cr3t", "rtmp://h/***"),
+        ("  https://u:s3cr3t@h/x", "***"),
+        ("//u:s3cr3t@h/x", "***"),
+        ("u:s3cr3t@h/x", "***"),
+        ("https://u:s3cr3t\uff20h/x", "***"),
+        ("\ufeffrtmp://h/app/s3cr3t", "***"),
+        ("\u200b rtmp://h/app/s3cr3t", "***"),
+        ('"rtmp://h/app/s3cr3t', "***"),
+        ("https://h/x?czNjcjN0s3cr3t==", "https://h/***"),
+        ("rtmp://h/app/s3cr3t/.", "rtmp://h/***"),
+        ("rtmp://h/app/s3cr3t/%20", "rtmp://h/***"),
+        ("rtmp:/h/app/s3cr3t", "***"),
+        ("http://u:a#s3cr3t@h/x", "***"),
+        ("u:a?s3cr3t@h/x", "***"),
+        ("https://h/x%253Ftoken%253Ds3cr3t", "***"),
+        ("https://h/x\uff1ftoken=s3cr3t", "https://h/***"),
+        ("rtmp://h/live/a%2Fs3cr3t", "rtmp://h/***"),
+        ("rtmp://h/live/%73s3cr3t", "rtmp://h/***"),
         ("rtmp://h/live%2Fs3cr3t", "rtmp://h/***"),
         ("rtmp://h/s3cr3t", "rtmp://h/***"),
         ("rtmp://h/app/inner/s3cr3t", "rtmp://h/app/***"),
-        ("rtmp://h/live/s3cr3t/*", "rtmp://h/live/***"),
-        ("rtmp://h/live\uff0fs3cr3t", "rtmp://h/*** ***"),
+        ("rtmp://h/live/s3cr3t/*", "rtmp://h/***"),
+        ("rtmp://h/live\uff0fs3cr3t", "rtmp://h/***"),
         ("rtmp://h/live/s3cr3t,rtmp://h2/live/x", "rtmp://h/***"),
         ("http://proxy/rtmp://h/live/s3cr3t", "http://proxy/***"),
         ("rtmp+tls://h/live/s3cr3t", "rtmp+tls://h/live/***"),
         ("rtmp:///s3cr3t", "***"),
-        ("srt://h:9000/%41s3cr3t", "srt://h:9000/***"),
+        ("srt://h:9000/%41s3cr3t", "***"),
         ("https://user:s3cr3t/x", "***"),
-        ("https://user:s3cr3t%40h/x", "https://***@h/x"),
-        ("rtmp://u:123456%40h/x", "rtmp://***@h/***"),
-        ("rtmp://u:12345%40h/x", "rtmp://***@h/***"),
+        ("https://user:s3cr3t%40h/x", "***"),
+        ("rtmp://u:123456%40h/x", "***"),
+        ("rtmp://u:12345%40h/x", "***"),
         ("rtmp://[s3cr3t]/app/x", "***"),
-        ("https://u:s3cr3t\ufe6bh/x", "https://***@h/x"),
-        ("https://h/x%3Bs3cr3t", "https://h/x%***"),
-        ("rtmp://h/live/a@s3cr3t", "rtmp://***@***"),
-        ("rtmp://h/live/s3cr3t@b", "rtmp://***@***"),
-        ("rtmp://h/live/a%2540s3cr3t", "rtmp://***@***"),
-        ("https://h/live/a@s3cr3t", "https://***@***"),
-        ("http://u:12/s3cr3t?x@h", "http://***@***"),
-        ("http://u:12?s3cr3t@h", "http://***@***"),
-        ("https://u:s3 cr3t@s3cr3t/x", "https://***@***"),
-        ("rtmp://h\uff0flive\uff0fa@s3cr3t", "rtmp://***@***"),
-        ("rtmp://h%2Flive%2Fa@s3cr3t", "rtmp://***@***"),
-        ("rtmp://h?x@s3cr3t", "rtmp://***@***"),
-        ("h/live/a@s3cr3t", "***@***"),
+        ("https://u:s3cr3t\ufe6bh/x", "***"),
+        ("https://h/x%3Bs3cr3t", "https://h/***"),
+        ("rtmp://h/live/a@s3cr3t", "***"),
+        ("rtmp://h/live/s3cr3t@b", "***"),
+        ("rtmp://h/live/a%2540s3cr3t", "***"),
+        ("https://h/live/a@s3cr3t", "***"),
+        ("http://u:12/s3cr3t?x@h", "***"),
+        ("http://u:12?s3cr3t@h", "***"),
+        ("https://u:s3 cr3t@s3cr3t/x", "***"),
+        ("rtmp://h\uff0flive\uff0fa@s3cr3t", "***"),
+        ("rtmp://h%2Flive%2Fa@s3cr3t", "***"),
+        ("rtmp://h?x@s3cr3t", "***"),
+        ("h/live/a@s3cr3t", "***"),
         ("rtmp:///x@s3cr3t", "***"),
-        ("https://h/hdnts=st=1~exp=2~hmac=s3cr3t/x.m3u8", "https://h/***/x.m3u8"),
-        ("https://h/token=s3cr3t/s3cr3t==/x.ts?a=s3cr3t", "https://h/***/***/x.ts?a=***"),
-        ("https://h/x?a=&s3cr3t=&s3cr3t==&b=1&s3cr3t==x", "https://h/x?***&***&***&b=***&***"),
-        ("https://h/x|s3cr3t", "https://h/x ***"),
-        ("https://h/x%7Cs3cr3t", "https://h/x%***"),
-        ("https://h/x\u2028s3cr3t", "https://h/x ***"),
-        ("https://h/x\xa0s3cr3t", "https://h/x ***"),
-        ("https://h/x%C2%A0s3cr3t", "https://h/x%***"),
-        ("https://h/x%E2%80%A8s3cr3t", "https://h/x%***"),
-        ("https://h/x\uff0fs3cr3t", "https://h/x ***"),
-        ("https://h/x{s3cr3t}", "https://h/x ***"),
+        ("https://h/hdnts=st=1~exp=2~hmac=s3cr3t/x.m3u8", "https://h/***"),
+        ("https://h/token=s3cr3t/s3cr3t==/x.ts?a=s3cr3t", "https://h/***"),
+        ("https://h/x?a=&s3cr3t=&s3cr3t==&b=1&s3cr3t==x", "https://h/***"),
+        ("https://h/x|s3cr3t", "https://h/***"),
+        ("https://h/x%7Cs3cr3t", "https://h/***"),
+        ("https://h/x\u2028s3cr3t", "https://h/***"),
+        ("https://h/x\xa0s3cr3t", "https://h/***"),
+        ("https://h/x%C2%A0s3cr3t", "https://h/***"),
+        ("https://h/x%E2%80%A8s3cr3t", "https://h/***"),
+        ("https://h/x\uff0fs3cr3t", "https://h/***"),
+        ("https://h/%E9%A2%91%E9%81%93/1.m3u8", "https://h/%E9%A2%91%E9%81%93/1.m3u8"),
+        ("rtmp://h/live/%E9%A2%91s3cr3t", "rtmp://h/live/***"),
+        ("https://h/x%20s3cr3t", "https://h/***"),
+        ("https://h/x{s3cr3t}", "https://h/***"),
         ("https://h/\u76f4\u64ad/1.m3u8", "https://h/\u76f4\u64ad/1.m3u8"),
+        ("https://s3cr3t/%40h/x", "***"),
+        ("https://s3cr3t/%25%34%30h/x", "***"),
+        ("https://s3cr3t/%EF%BC%A0h/x", "***"),
+        ("https://s3cr3t/&#64;h/x", "***"),
+        ("https://s3cr3t/\\u0040h/x", "***"),
+        ("https://h-01234567890123456-s3cr3t/x", "***"),
+        ("s3cr3t://h/x", "***"),
+        ("rtmp://h:s3cr3t/live/x", "***"),
+        ("rtmp://[fe80::1%s3cr3t]/live/x", "***"),
         ("s3cr3t", "***"),
         ("callback.example.com", "callback.example.com"),
         ("callback.example.com:8080/hook?t=s3cr3t", "callback.example.com:8080/hook?t=***"),
@@ -123,7 +136,7 @@ def test_addresses_show_their_place_and_hide_their_secrets(connection, url: str 
     [
         ("play.example.com/live/s3cr3t", "play.example.com/live/***"),
         ("play.example.com:1935/live/s3cr3t?a=b", "play.example.com:1935/live/***?a=***"),
-        ("//h/live/s3cr3t", "//h/live/***"),
+        ("//h/live/s3cr3t", "***"),
         ("10.0.0.1/live/s3cr3t", "10.0.0.1/live/***"),
         ("https://h/live/x.m3u8", "https://h/live/x.m3u8"),
     ],
@@ -255,146 +268,92 @@ ADDRESSES = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
         | ADDRESSES.map("rtmp://h".__add__)
         | ADDRESSES.map("https://h/".__add__)
         | ADDRESSES.map("rtmp://u:p@h/a/b".__add__)
-        | ADDRESSES.map("srt://h:9000?streamid=#".__add__)
-        | ADDRESSES.map("https://h/a/b c".__add__),
+        | ADDRESSES.map("h.example.com/a".__add__),
         max_size=300,
     )
 )
-def test_what_ordinary_values_are_spared_changes_none_of_them(connection, values: list[str]) -> None:
-    """The short ways of the macros give what the rules give."""
-    differing = connection.execute(
-        """
-        select value from (select unnest($1::varchar[]) as value)
-        where mask_address(value) is distinct from mask_any_address(value)
-            or mask_place(value) is distinct from mask_any_place(value)
-            or host_of(mask_place(value)) is distinct from host_of_any(mask_place(value))
-            or mask_name(value) is distinct from mask_any_name(value)
-            or mask_stream_url(value) is distinct from
-                list_transform([mask_place(value)], lambda address: hide_stream_path(address))[1]
-        """,
+def test_only_what_is_ordinary_is_shown(connection, values: list[str]) -> None:
+    """Whatever an address is made of: the form of what is left of it, and that it begins as the address began."""
+    shown = connection.execute(
+        "select value, mask_stream_url(value), mask_url(value), mask_name(value) is distinct from mask_any_name(value) "
+        "from (select unnest($1::varchar[]) as value)",
         [values],
     ).fetchall()
-    assert differing == []
+    for value, *masked, name_differs in shown:
+        assert not name_differs
+        for text in masked:
+            assert MASKED.fullmatch(text), (value, text)
+            assert unicodedata.normalize("NFKC", text) == text  # no sign that stands for another one
+            begins = text.replace("***@", "").removesuffix("/***").partition("***")[0]
+            assert re.sub(r"//[^@]*@", "//", value).startswith(begins)
 
 
-SEPARATORS = [
-    *"@?&#;=|~,:!$*+'()[]{}<>^`\\\" \t\n\0",
-    *"\x85\xa0\u3000\u2028\u2029\u200b\u202e\ufeff\uff20\ufe6b\uff1f\uff06\uff1d\uff03\uff1b\uff0f\uff1a\uff5c\uff3c🔑",
-    *("%40", "%2540", "%3f", "%253D", "%7C", "%5c", "%0A", "%20", "%2F", "%EF%BC%9F", "%C2%A0", "%e2%80%a8"),
-    *("==", "/=", "/@", "/..", "//", "/ "),
-]
-STREAM_FRONTS = [
-    "rtmp://",
-    "RTMPS://",
-    "rtmp:/",
-    "srt://",
-    "rtsp://",
-    "rtmp+tls://",
-    "//",
-    "",
-    " rtmp://",
-    "\ufeffrtmp://",
-]
-USERS = ["", "", "", "u@", "u:p@", "u:p%40", "u:12@", "u:/12@", "u: @"]
-HOSTS = ["h.example.com", "h.example.com:1935", "10.0.0.1", "[2001:db8::1]:1935", "频道.example.com", "u:12"]
+# What can be left of an address: nothing, three stars, or a place and behind it a plain path and names of arguments.
+MASKED = re.compile(
+    r"|\*{3}|([A-Za-z+]+://(\*{3}@)?)?(([^\W_]|[-.☀-🙏])+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?"
+    r"(/\*{3}|(/([^\s/?#=@;&%|:\\]|%E[4-9]%..%..)+)*/?(\?[\w.-]+=\*{3}(&[\w.-]+=\*{3})*)?)"
+)
 
 
-def planted_addresses(count: int, seed: int) -> list[str]:
-    """Addresses of streams with a key anywhere but in the host, as the application, or as a name of an argument."""
-    choose = random.Random(seed)
-    made = []
-    for _ in range(count):
-        pick = choose.choice
-        noise = [
-            "".join(pick([*"aé频1._-", "", pick(SEPARATORS)]) for _ in range(choose.randrange(4))) for _ in range(3)
-        ]
-        key = (
-            pick(["", "x", pick(SEPARATORS), "n" + pick(SEPARATORS)]) + SECRET + pick(["", "", pick(SEPARATORS) + "x"])
-        )
-        front = pick(STREAM_FRONTS) + pick(USERS) + pick(HOSTS) + "/live/"
-        tail = f"{noise[0]}/{key}" if choose.random() < 0.5 else f"{key}{noise[0]}"
-        address = front + noise[1].replace("/", "") + pick(["", "", "/"]) + tail
-        if choose.random() < 0.3:
-            address = (
-                front + f"x?a=1&n={noise[2]}" + pick(["", "&"]) + (f"k={key}" if choose.random() < 0.5 else f";{key}")
-            )
-        if choose.random() < 0.1:
-            address = pick(STREAM_FRONTS) + f"u:{SECRET}{noise[0]}@" + pick(HOSTS) + "/live/x"
-        if not re.search(f"[?&]{SECRET}=[^=&#]", address):
-            made.append(address)
-    return made
+def masked_both_ways(connection, values: list[str]) -> list[tuple[str, str, str]]:
+    return connection.execute(
+        "select value, mask_stream_url(value), mask_url(value) from (select unnest($1::varchar[]) as value)", [values]
+    ).fetchall()
 
 
 def test_no_stream_address_shows_a_key_wherever_it_is_planted(connection) -> None:
-    addresses = planted_addresses(100_000, seed=13)
-    shown = connection.execute(
-        "select value, mask_stream_url(value), mask_url(value) from (select unnest($1::varchar[]) as value)",
-        [addresses],
-    ).fetchall()
+    shown = masked_both_ways(connection, planted_addresses(100_000, seed=13, secret=SECRET))
     leaks = [row for row in shown if SECRET in row[1] or ("://" in row[0] and SECRET in row[2])]
     assert not leaks, (len(leaks), leaks[:20])
     places = sum("h.example.com" in row[1] or "10.0.0.1" in row[1] or "2001" in row[1] for row in shown)
-    assert places > len(shown) / 4  # not because everything is hidden
+    assert places > len(shown) / 8  # not because everything is hidden
 
 
-def test_folded_patterns_mask_like_the_pieces_that_they_are_made_of(connection) -> None:
-    values = [*planted_addresses(2_000, seed=19), "", None, "a=b&c", '{"a": 1}']
-    names = re.findall(r"create macro ((?:mask|hide|host_of)\w*)\((?:value|masked|address)\)", masking.masks_sql())
-    assert len(names) > 10
-    found = []
-    with duckdb.connect() as in_pieces:
-        in_pieces.execute(masking.masks_sql())
-        for each in (in_pieces, connection):
-            each.execute("create or replace temp table given as select unnest($1::varchar[]) as value", [values])
-            masked = ", ".join(f"{name}(value) as {name}" for name in names if name != "mask_json")
-            found.append(each.execute(f"select {masked} from given").fetchall())
-    assert found[0] == found[1]
-    assert "||" not in masking.folded(masking.masks_sql()).partition("create macro mask_usual")[0]
+@pytest.mark.parametrize("count", [5_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_no_odd_address_shows_its_key_in_whatever_place_it_is_planted(connection, count: int) -> None:
+    odd = odd_addresses(count, seed=3)
+    shown = masked_both_ways(connection, [each.address for each in odd])
+    leaks = [
+        (each.where, row)
+        for each, row in zip(odd, shown, strict=True)
+        # a receiver without a scheme is a web page, whose path may be seen
+        if each.is_seen_in(row[1]) or ("://" in row[0] and each.is_seen_in(row[2]))
+    ]
+    assert not leaks, (len(leaks), leaks[:20])
+    assert {each.where for each in odd} == set(PLACES)
+    assert sum(row[1] != "***" for row in shown) > count / 8  # likewise
+
+
+def test_ordinary_addresses_show_their_scheme_and_host_and_most_of_them_what_follows(connection) -> None:
+    shown = masked_both_ways(connection, ordinary_addresses(10_000, seed=5))
+    places = rest = 0
+    for value, masked, _ in shown:
+        place = re.sub(r"//[^/?]*@", "//***@", re.match(r"(\w+://)?[^/?]+", value)[0])
+        places += masked.startswith(place)
+        rest += masked.startswith(place) and masked not in {place, f"{place}/***"}
+    assert places == len(shown)
+    assert rest > 0.8 * len(shown)
 
 
 @pytest.mark.parametrize(
-    ("macro", "patterns", "large"),
-    [("mask_stream_url", 34, 2), ("mask_place", 31, 2), ("mask_url", 34, 2), ("mask_name", 3, 0), ("host_of", 4, 0)],
+    ("macro", "patterns"),
+    [("mask_stream_url", 14), ("mask_url", 14), ("mask_name", 3), ("host_of", 1)],
 )
-def test_a_mask_compiles_few_patterns(connection, macro: str, patterns: int, large: int) -> None:
-    """A pattern with the letters of all scripts takes 2 ms to be compiled, which is most of what a small day masks."""
+def test_a_mask_compiles_few_patterns(connection, macro: str, patterns: int) -> None:
+    """A pattern takes up to 2 ms to be compiled, which is most of what a small day masks."""
     texts = "(select 'a' || n as value from range(9) as t(n))"
     ((_, text),) = connection.execute(f"explain (format json) select {macro}(value) from {texts}").fetchall()
     assert text.count("regexp_") <= patterns
-    assert text.count("{L}") <= large
-
-
-def test_no_plain_character_is_foreign(connection) -> None:
-    characters = [chr(point) for point in (*range(1, 0xD800), *range(0xE000, 0x11000), *range(0x1F000, 0x20000))]
-    both = connection.execute(
-        "select value from (select unnest($1::varchar[]) as value) "
-        "where regexp_full_match(value, plain_character()) and regexp_full_match(value, foreign_sign())",
-        [characters],
-    ).fetchall()
-    assert both == []
-
-
-def test_the_short_ways_give_what_the_rules_give_wherever_a_sign_is_planted(connection) -> None:
-    addresses = planted_addresses(40_000, seed=17)
-    addresses += [
-        address.replace("/live/", "/live/x", 1) + end for address in addresses[:20_000] for end in ("\uff20", "#\uff20")
-    ]
-    differing = connection.execute(
-        "select value from (select unnest($1::varchar[]) as value) "
-        "where mask_place(value) is distinct from mask_any_place(value)",
-        [addresses],
-    ).fetchall()
-    assert differing[:5] == []
 
 
 def test_the_table_at_the_head_of_the_masks_is_what_they_do(connection):
     text = (Path(__file__).parent.parent / "sql" / "masks" / "addresses.sql").read_text(encoding="utf-8")
     rows = [re.split(r" {2,}", line.removeprefix("--").strip()) for line in text.splitlines() if "***" in line]
     table = [row for row in rows if len(row) == 4]
-    assert len(table) == 5
+    assert len(table) == 6
     for value, *shown in table:
-        masked = [apply(connection, macro, value) for macro in ("mask_stream_url", "mask_url", "mask_place")]
-        masked[2] = apply(connection, "hide_stream_path", masked[2])
+        masked = [apply(connection, macro, value) for macro in ("mask_stream_url", "mask_url")]
+        masked.append(apply(connection, "hide_path", masked[0]))
         assert [shown[0] if word == "the same" else word for word in shown] == masked
 
 

@@ -36,29 +36,6 @@ def masks_sql() -> str:
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
-# A piece of a pattern, and two literals that are put together.
-_PIECE = re.compile(r"create macro (\w+)\(\) as ('(?:[^']|'')*');")
-_TWO_LITERALS = re.compile(r"'((?:[^']|'')*)' \|\| '((?:[^']|'')*)'")
-
-
-@cache
-def folded(masks: str) -> str:
-    """Return masks with their patterns as whole literals: to bind the pieces in each call costs more than masking.
-
-    Each piece comes before what is made of it.
-    """
-    pieces: dict[str, str] = {}
-    statements = []
-    for statement in re.split(r"(?<=;) (?=create macro )", without_comments(masks)):
-        whole = re.sub(r"\b(\w+)\(\)", lambda call: pieces.get(call[1], call[0]), statement)
-        while (shorter := _TWO_LITERALS.sub(r"'\1\2'", whole)) != whole:
-            whole = shorter
-        if piece := _PIECE.fullmatch(whole):
-            pieces[piece[1]] = piece[2]
-        statements.append(whole)
-    return "\n".join(statements)
-
-
 def install(
     connection: duckdb.DuckDBPyConnection, *, mask_stream_names: bool = False, expose_secrets: bool = False
 ) -> None:
@@ -69,7 +46,7 @@ def install(
         mask_stream_names: whether stream names are hidden as well.
         expose_secrets: whether the macros leave everything as it is.
     """
-    connection.execute(folded(masks_sql()))
+    connection.execute(masks_sql())
     if mask_stream_names:
         connection.execute("create or replace macro mask_stream_name(value) as mask_raw(value)")
     if expose_secrets:

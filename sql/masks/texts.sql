@@ -1,5 +1,10 @@
 -- What of names, arguments, messages and unknown texts may be seen. All of them give null for null.
 
+-- A sign counts however often it was encoded, and in its wide form.
+create macro at_sign() as '(?:[@＠﹫]|%(25)*40)';
+-- ? & = # @ ; | and the backslash encoded; the same of blanks and wide signs outside ASCII.
+create macro encoded_separator() as '%(25)*(?i:3F|26|3D|23|40|3B|7C|5C|C2|E2%(25)*80|E3%(25)*80|EF%(25)*B[89CD])';
+
 create macro mask_raw(value) as case when value = '' then '' when value is not null then '***' end;
 
 -- Arguments that are pushed with: names stay, values go.

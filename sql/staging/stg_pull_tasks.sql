@@ -117,7 +117,7 @@ named as (
         mask_name(tasks.domain) as shown_domain,
         mask_name(tasks.app_name) as shown_app_name,
         mask_stream_name(tasks.stream_name) as shown_stream_name,
-        mask_place(tasks.destination_url) as shown_url,
+        mask_stream_url(tasks.destination_url) as shown_url,
         regexp_replace(trim(tasks.destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
         case
             -- of srt the arguments name the stream
@@ -156,7 +156,7 @@ select
     tasks.shown_stream_name as stream_name,
     mask_args(tasks.push_args) as push_args,
     fingerprint(nullif(tasks.push_args, '')) as push_args_fingerprint,
-    hide_stream_path(tasks.shown_url) as destination_url,
+    tasks.shown_url as destination_url,
     fingerprint(nullif(tasks.destination_url, '')) as destination_url_fingerprint,
     case
         when tasks.is_by_url

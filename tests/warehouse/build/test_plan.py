@@ -58,7 +58,7 @@ def days_to_build(desk: Desk, sql: Path = SQL_FOLDER) -> int:
     ("file", "before", "after"),
     [
         ("masks/texts.sql", "-- What of names", "-- What of any names"),
-        ("masks/addresses.sql", "    -- blanks, quotes", "    -- /* blanks */ quotes"),
+        ("masks/addresses.sql", "    -- Before an @", "    -- Before /* an */ @"),
         ("staging/stg_captures.sql", "-- Tasks whose loss a person accepted", "-- Those whose loss a person accepted"),
         ("marts/dim_targets.sql", "from stg_captures as today\n", "from stg_captures as today -- of the day\n\n"),
         ("checks/assert_counts_agree.sql", "-- The tasks", "-- All tasks"),

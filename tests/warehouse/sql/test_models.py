@@ -107,7 +107,7 @@ def test_a_header_is_like_others_in_its_own_order_and_describes_columns_otherwis
         ("dim_a", HEADER + "-- like: dim_c\nselect 1 as a", "like dim_c, which no file in sql/ makes"),
         ("dim_a", HEADER + "-- like: tidy.none\nselect 1 as a", "like tidy.none, which no file in sql/ makes"),
         ("dim_a", HEADER + "-- like: dim_a\nselect 1 as a", "like dim_a, which no file in sql/ makes"),
-        ("dim_a", HEADER + "-- like: target (a)\nselect 1 as a", "like target names a, which is no column of it"),
+        ("dim_a", HEADER + "-- like: target (a)\nselect 1 as a", "like target: it has no column a"),
         ("dim_a", HEADER + "select 1 as a from nowhere", "reads nowhere, which no file in sql/ makes"),
         ("dim_a", HEADER + "select 1 as a from tidy.nowhere", "reads tidy.nowhere"),
         ("dim_a", HEADER + "select 1 as a from read_parquet('x')", "reads read_parquet, which no file in sql/ makes"),
