@@ -100,7 +100,7 @@ def test_a_target_that_is_not_complete_for_too_long_is_told_by_its_name(age_seco
     # where the lake itself is too old, the ages of its targets say nothing more
     alerts = found(state(late, captured_at=NOW - timedelta(hours=27)))
     assert [alert[0] for alert in alerts] == ["no_complete_day", "failed"]
-    assert "find out why no run published since" in alerts[0][3]
+    assert "find out why no later run has published" in alerts[0][3]
 
 
 def test_a_refused_credential_is_told_by_itself_only_where_all_were_complete_before() -> None:

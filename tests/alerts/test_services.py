@@ -138,7 +138,7 @@ def test_a_service_that_refuses_is_one_warning_without_its_address_and_is_tried_
     service.answers = [(500, b"")]
     warning = run(desk, DAYS[1])
     assert warning is not None
-    assert "1 alarm could not be sent: json did not take it" in warning
+    assert "1 alarm could not be sent: json did not accept it" in warning
     assert TOKEN not in warning + "".join(capfd.readouterr())
     service.answers = [(200, b"")]
     assert announce(desk.settings, datetime.now(UTC)) is None
@@ -156,13 +156,13 @@ CHATS = {
     ("chat", "answer", "requests", "words"),
     [
         ("slack", (200, b"ok"), 1, None),
-        ("slack", (200, b"no_text"), 1, "slack did not take it"),
-        ("slack", (404, b"no_service"), 1, "slack did not take it (code 404); check the address"),
+        ("slack", (200, b"no_text"), 1, "slack did not accept it"),
+        ("slack", (404, b"no_service"), 1, "slack did not accept it (code 404); check the address"),
         ("slack", (429, b""), 3, "slack throttles (code 429); the next run tries again"),
         ("feishu", (200, b'{"StatusCode":0,"code":0,"msg":"success"}'), 1, None),
-        ("feishu", (200, b'{"code":19024,"msg":"Key Words Not Found"}'), 1, "feishu did not take it (code 19024)"),
+        ("feishu", (200, b'{"code":19024,"msg":"Key Words Not Found"}'), 1, "feishu did not accept it (code 19024)"),
         ("feishu", (200, b'{"code":11232,"msg":"frequency limited"}'), 3, "feishu throttles (code 11232)"),
-        ("lark", (200, b'{"code":19024,"msg":"Key Words Not Found"}'), 1, "lark did not take it (code 19024)"),
+        ("lark", (200, b'{"code":19024,"msg":"Key Words Not Found"}'), 1, "lark did not accept it (code 19024)"),
         ("lark", (429, b""), 3, "lark throttles (code 429)"),
         ("dingtalk", (200, b'{"errcode":0,"errmsg":"ok"}'), 1, None),
         ("dingtalk", (200, b'{"errcode":310000,"errmsg":"sign not match"}'), 1, "code 310000; let the bot's keyword"),
@@ -201,7 +201,7 @@ def test_dingtalk_gets_its_signature_and_who_is_called(monkeypatch: pytest.Monke
 
 
 def test_an_address_that_no_service_has_is_a_mistake_that_does_not_quote_it() -> None:
-    with pytest.raises(ConfigError, match=r"address 2 \(nothing://…\) is none that apprise knows") as caught:
+    with pytest.raises(ConfigError, match=r"address 2 \(nothing://…\) is not known to apprise") as caught:
         check_services(["json://127.0.0.1", "nothing://hush-hush"])
     assert "hush-hush" not in str(caught.value)
 

@@ -1,5 +1,5 @@
-"""Alarms: what is wrong with a lake or a run, told once to a webhook.
+"""Alarms: each trouble of a lake or a run is sent once, to a webhook or a chat service.
 
-Lives here: what is wrong (rules), telling it once (notify), the bodies (webhook).
-Does not live here: how the lake stands (warehouse.read.status).
+Lives here: finding troubles (rules), sending each once (notify), message bodies (webhook, services).
+Does not live here: the state of the lake (warehouse.read.status).
 """

@@ -1,7 +1,7 @@
-"""Telling what is wrong, once: asks the lake, sends what is new, remembers what was sent.
+"""Send each alarm once: read the lake's state, send what is new, remember what was sent.
 
-Lives here: the order of the steps, the memory of what was sent.
-Does not live here: what an alarm is (rules), how it is sent (webhook), who calls this when (cli, Dagster).
+Lives here: the order of the steps, the record of sent alarms (`lake/alerts/sent.json`).
+Does not live here: the alarms themselves (rules), sending (webhook, services), when to send (cli, Dagster).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class _Sent(msgspec.Struct):
-    """Alarms that were sent and have not ended: to the webhook, and to services."""
+    """Alarms that were sent and are not resolved: to the webhook (`sent`) and to services."""
 
     sent: frozenset[AlertKey] = frozenset()
     services: frozenset[AlertKey] = frozenset()
@@ -52,32 +52,32 @@ class _Sent(msgspec.Struct):
 def announce(
     settings: Settings, now: datetime, failures: Sequence[Failure] = (), *, has_run: bool = True
 ) -> str | None:
-    """Send the alarms that were not sent before; without a webhook do nothing.
+    """Send the alarms that were not sent before; do nothing when no address is configured.
 
     Args:
-        settings: the webhook, the lake, how old the newest complete day may be.
-        now: the time.
-        failures: what failed beside the listings: how a run ended that published nothing, a refused credential.
-        has_run: whether a run has just ended; else nothing is known of how the last one did.
+        settings: the addresses, the lake, the age limits.
+        now: the current time (UTC).
+        failures: troubles beside the listings: the error that ended the run, a refused credential, a failed backup.
+        has_run: whether a run has just ended; if not, the result of the last run is unknown.
 
     Returns:
-        A warning when something could not be sent or remembered, else None. It never raises for that: how a run ended
-        is not changed by who could be told.
+        A warning when an alarm could not be sent or remembered, else None. It never raises for that, because a failed
+        alarm must not change the result of a run.
     """
     if not settings.alerts.are_sent:
         return None
     lake = Lake(settings.lake.root)
     try:
         return _announce(settings, lake, now, failures, has_run=has_run)
-    except Exception as error:  # noqa: BLE001 - how a run ended is not changed by who could be told
+    except Exception as error:  # noqa: BLE001 - a failed alarm must not change the result of a run
         return f"alarms could not be sent: {reporter(lake)(error, 'sending alarms')}"
 
 
 def send_test(settings: Settings, now: datetime) -> None:
-    """Send one alarm that says that it is a test; it is not remembered.
+    """Send one test alarm and the heartbeat; do not remember the alarm.
 
     Raises:
-        ConfigError: when there is no webhook, or its file cannot be read.
+        ConfigError: when no address is set, or its file cannot be read.
         AlertNotSent: when it could not be sent.
     """
     if not settings.alerts.are_sent:
@@ -85,7 +85,7 @@ def send_test(settings: Settings, now: datetime) -> None:
     try:
         state = _state(Lake(settings.lake.root))
     except (LakeError, duckdb.Error, OSError):
-        state = None  # the test is of the webhook, and the message says that nothing can be read
+        state = None  # only the webhook is tested; the heading of the message says that the lake cannot be read
     alert = Alert(TEST, "asked for with `pulltasks doctor --test-alarm`; nothing needs to be done", settings.today(now))
     message = _message(settings.alerts, state, [alert], (), now)
     for send in _channels(settings.alerts).values():
@@ -95,7 +95,7 @@ def send_test(settings: Settings, now: datetime) -> None:
 
 
 def _channels(alerts: AlertSettings) -> dict[str, Callable[[Message], None]]:
-    """Who is told, by the name under which the memory keeps what was sent there.
+    """Return the senders by name; the names are the fields of `_Sent`.
 
     Raises:
         ConfigError: when an address cannot be read or used.
@@ -106,7 +106,8 @@ def _channels(alerts: AlertSettings) -> dict[str, Callable[[Message], None]]:
         channels["sent"] = lambda message: post(address, body_of(message, alerts.format), alerts.format)
     if alerts.urls:
         services = alerts.urls.read().split()
-        from pulltasks.alerts.services import send_to_services  # importing apprise takes as long as a small run
+        # imported here, because importing apprise takes as long as a small run
+        from pulltasks.alerts.services import send_to_services
 
         channels["services"] = lambda message: send_to_services(services, message)
     return channels
@@ -122,16 +123,19 @@ def _announce(
         failures = failures or [Failure(type(error).__name__, f"what is published cannot be read: {scrub(str(error))}")]
     alerts = find_alerts(state, failures, now, settings.today(now), settings.alerts.limits)
     warnings = []
-    with ExitStack() as held:
-        with suppress(OSError):  # a disk that is full or not there: told twice is better than not told
-            held.enter_context(lake.alerts_lock())
-        warnings.append(_tell(settings.alerts, lake, state, alerts, now, has_run=has_run))
+    with ExitStack() as lock:
+        # Without the lock (full or missing disk) two runs may send the same alarm: better twice than never.
+        with suppress(OSError):
+            lock.enter_context(lake.alerts_lock())
+        warnings.append(_send_news(settings.alerts, lake, state, alerts, now, has_run=has_run))
+    # A monitor alarms when the heartbeat stops, so only a run that completed every target may send it.
     if has_run and not failures and state and state.status.is_complete and settings.alerts.heartbeat:
-        warnings.append(_beat(settings.alerts.heartbeat))
+        warnings.append(_send_heartbeat(settings.alerts.heartbeat))
     return ". ".join(warning for warning in warnings if warning) or None
 
 
-def _beat(address: Secret) -> str | None:
+def _send_heartbeat(address: Secret) -> str | None:
+    """Request the monitor's address; return a warning when that fails."""
     try:
         ping(address.read())
     except (AlertNotSent, ConfigError) as error:
@@ -139,7 +143,7 @@ def _beat(address: Secret) -> str | None:
     return None
 
 
-def _tell(
+def _send_news(
     settings: AlertSettings,
     lake: Lake,
     state: LakeState | None,
@@ -148,29 +152,32 @@ def _tell(
     *,
     has_run: bool,
 ) -> str | None:
-    """Tell each channel what it was not told, and what is over; each has a memory of its own."""
-    memory = _read_sent(lake)
+    """Send new and resolved alarms to each channel; return a warning when one could not be reached.
+
+    Each channel has a record of its own, so a channel that fails gets the alarm again and the others do not.
+    """
+    recorded = _read_sent(lake)
     try:
         channels = _channels(settings)
     except ConfigError as error:
         return f"{_count(alerts)} could not be sent: {one_line(str(error))}" if alerts else None
     warnings = []
-    kept = {}
+    sent = {}
     for name, send in channels.items():
-        before: frozenset[AlertKey] = getattr(memory, name)
-        may_go_on = {key for key in before if _may_go_on(key, state, has_run=has_run)}
-        current = {alert.key for alert in alerts} | may_go_on
+        before: frozenset[AlertKey] = getattr(recorded, name)
+        may_still_hold = {key for key in before if _may_still_hold(key, state, has_run=has_run)}
+        current = {alert.key for alert in alerts} | may_still_hold
         new = [alert for alert in alerts if alert.key not in before]
-        over = _over(before, current) if settings.resolved else ()
-        kept[name] = frozenset(current)
+        resolved = _resolved(before, current) if settings.resolved else ()
+        sent[name] = frozenset(current)
         try:
-            if new or over:
-                send(_message(settings, state, new, over, now))
+            if new or resolved:
+                send(_message(settings, state, new, resolved, now))
         except (AlertNotSent, ConfigError) as error:
-            # what was not sent is not remembered, so that the next run tries again
-            kept[name] = before if over else frozenset(current & before)
-            warnings.append(f"{_count(new or over)} could not be sent: {one_line(str(error))}")
-    warnings.append(_remember(lake, memory, msgspec.structs.replace(memory, **kept)) or "")
+            # an alarm that was not sent is not recorded, so that the next run tries again
+            sent[name] = before if resolved else frozenset(current & before)
+            warnings.append(f"{_count(new or resolved)} could not be sent: {one_line(str(error))}")
+    warnings.append(_record(lake, recorded, msgspec.structs.replace(recorded, **sent)) or "")
     return ". ".join(warning for warning in warnings if warning) or None
 
 
@@ -178,20 +185,22 @@ def _count(alerts: Sequence[object]) -> str:
     return f"{len(alerts)} {'alarm' if len(alerts) == 1 else 'alarms'}"
 
 
-def _over(before: frozenset[AlertKey], current: set[AlertKey]) -> tuple[AlertKey, ...]:
-    """What was told and is over: of a kind and target that nothing is told of any more, each once."""
-    goes_on = {(key.kind, key.target) for key in current}
-    over = {(key.kind, key.target): key for key in before if (key.kind, key.target) not in goes_on}
-    return tuple(over[name] for name in sorted(over, key=lambda name: (name[0], name[1] or "")))
+def _resolved(before: frozenset[AlertKey], current: set[AlertKey]) -> tuple[AlertKey, ...]:
+    """Return one key for each kind and target that had an alarm before and has none now."""
+    # Day and reason are left out of the comparison: a target that fails tomorrow for another reason is not resolved.
+    unresolved = {(key.kind, key.target) for key in current}
+    resolved = {(key.kind, key.target): key for key in before if (key.kind, key.target) not in unresolved}
+    return tuple(resolved[name] for name in sorted(resolved, key=lambda name: (name[0], name[1] or "")))
 
 
-def _may_go_on(key: AlertKey, state: LakeState | None, *, has_run: bool) -> bool:
-    """Whether an alarm that was sent may still hold although this run cannot tell; it stays remembered then."""
+def _may_still_hold(key: AlertKey, state: LakeState | None, *, has_run: bool) -> bool:
+    """Tell whether a sent alarm may still hold although this call cannot see it; it is not resolved then."""
+    # only a run can show that runs or backups work again
     if key.kind in {RUN_FAILED, BACKUP_FAILED}:
         return not has_run
     if state is None:
         return True
-    # a field that was strange may be so still at the targets whose answers are not there
+    # the unexpected field may still be in the answers of the targets that are missing today
     return key.kind == SCHEMA_SURPRISE and not state.status.is_complete
 
 
@@ -199,17 +208,17 @@ def _message(
     settings: AlertSettings,
     state: LakeState | None,
     new: Sequence[Alert],
-    over: Sequence[AlertKey],
+    resolved: Sequence[AlertKey],
     now: datetime,
 ) -> Message:
     day, complete, expected = (
         (state.status.day, state.status.complete, len(state.status.targets)) if state else (None, None, None)
     )
-    return Message(now, day, complete, expected, new, over, settings.language)
+    return Message(now, day, complete, expected, new, resolved, settings.language)
 
 
 def _state(lake: Lake) -> LakeState | None:
-    """The published state; None when nothing was ever published."""
+    """Return the published state; None when nothing was ever published."""
     if not lake.published.is_symlink():
         return None
     with open_published(lake) as connection:
@@ -218,19 +227,20 @@ def _state(lake: Lake) -> LakeState | None:
 
 
 def _read_sent(lake: Lake) -> _Sent:
-    """The alarms sent before; a missing or damaged file counts as none, so all are sent once more."""
+    """Return the recorded alarms; a missing or damaged file counts as empty, so all are sent once more."""
     try:
         return decode_file(lake.alerts_sent.read_bytes(), _Sent)
     except (OSError, NotReadable):
         return _Sent()
 
 
-def _remember(lake: Lake, before: _Sent, sent: _Sent) -> str | None:
-    """Write the alarms sent into the file if it differs; returns a warning when it cannot be written."""
+def _record(lake: Lake, before: _Sent, sent: _Sent) -> str | None:
+    """Write the record of sent alarms if it changed; return a warning when it cannot be written."""
     if sent == before:
         return None
     unfinished = lake.alerts_sent.with_suffix(".unfinished")
     named = {"sent": sent.sent, **({"services": sent.services} if sent.services else {})}
+    # sets have no order of their own: sorted, the same alarms always give the same file
     in_order = {name: sorted(keys, key=msgspec.json.encode) for name, keys in named.items()}
     try:
         unfinished.write_bytes(msgspec.json.encode(in_order))

@@ -1,6 +1,6 @@
-"""Alarms: what of the state of a lake, and of how a run ended, somebody should be told.
+"""Find the alarms in the state of a lake and in the result of a run.
 
-Lives here: the kinds, their texts and what tells one alarm from another; pure functions.
+Lives here: the kinds of alarms, their texts, their identity; pure functions.
 Does not live here: bodies and sending (webhook), what was sent before and when to send (notify).
 """
 
@@ -29,9 +29,9 @@ NO_COMPLETE_DAY = "no_complete_day"
 CREDENTIAL_REFUSED = "credential_refused"
 BACKUP_FAILED = "backup_failed"
 SCHEMA_SURPRISE = "schema_surprise"
-# Only sent when somebody asks for it.
+# Only sent on request (`pulltasks doctor --test-alarm`).
 TEST = "test"
-# All other kinds, in the order in which a message tells them; those in the middle are words of the coverage.
+# All other kinds, in the order in which a message lists them; the four without a constant are words of the coverage.
 KINDS = (
     RUN_FAILED,
     NO_COMPLETE_DAY,
@@ -43,14 +43,14 @@ KINDS = (
     BACKUP_FAILED,
     SCHEMA_SURPRISE,
 )
-# What is told of a run that ended with an error.
+# The text of the alarm for a run that ended with an error.
 RUN_ENDED = "the run ended with an error: {text}"
-# Twenty of these, however they are escaped, stay below the 20 kB that a bot accepts.
+# Twenty texts of this length stay below the 20 kB that a bot accepts, even when every character is escaped.
 MAX_TEXT_BYTES = 450
 
 
 class AlertKey(msgspec.Struct, frozen=True):
-    """Identity of the alarm: one with the same key counts as sent, whatever its text."""
+    """The identity of an alarm: two alarms with the same key are the same, even if their texts differ."""
 
     kind: str
     target: str | None
@@ -68,21 +68,21 @@ class AlertTarget:
 
     @property
     def label(self) -> str:
-        """As messages call it everywhere."""
+        """The name of the target in messages."""
         return target_label(self.project_id, self.region, self.name)
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing that is wrong.
+    """One trouble.
 
     Attributes:
-        kind: one of `KINDS`.
-        text: what it is and what to do, in one line, without secrets, at most `MAX_TEXT_BYTES` long.
-        snapshot_date: the day that it is about; of a surprise the first day; of a run and an age today, so that these
-            are told once a day.
-        reason: the reason of the verdict, what failed of a run, or field and rule of a surprise.
-        target: what it is about, if that is one target.
+        kind: one of `KINDS`, or `TEST`.
+        text: what happened and what to do, in one line, without secrets, at most `MAX_TEXT_BYTES` bytes.
+        snapshot_date: the day of the trouble; for a surprise its first day; for a failed run or an age today, so that
+            these alarms are sent once per day.
+        reason: the reason of the verdict or of the failure, or field and rule of a surprise.
+        target: the target of the trouble, if it has only one.
     """
 
     kind: str
@@ -93,14 +93,14 @@ class Alert:
 
     @property
     def key(self) -> AlertKey:
-        """What tells it from others; a text may quote a request and so differ every time."""
+        """Its identity. The text is not part of it: a text may quote a request id, which differs every time."""
         target = f"{self.target.project_id}/{self.target.region}" if self.target else None
         return AlertKey(self.kind, target, self.snapshot_date, self.reason)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure beside the listings: a word for it, and a message that says what to do."""
+    """A failure beside the listings: its reason, and a message that says what to do."""
 
     reason: str
     text: str
@@ -108,7 +108,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class LakeState:
-    """What the published warehouse says: how targets stand on its newest day, what surprised on it."""
+    """The state in the published warehouse: the targets on its newest day, and the surprises of that day."""
 
     status: Status
     surprises: Sequence[SchemaDrift]
@@ -117,21 +117,22 @@ class LakeState:
 def find_alerts(
     state: LakeState | None, failures: Sequence[Failure], now: datetime, today: date, limits: Limits
 ) -> tuple[Alert, ...]:
-    """All alarms of now, in the order in which they are sent.
+    """Return all alarms that hold now, in the order in which they are sent.
 
     Args:
         state: None when nothing was published yet.
-        failures: what failed beside the listings: how the run ended, or what cannot be read.
-        now: the time that ages are counted to.
-        today: its calendar day.
-        limits: how old the lake and each target may be.
+        failures: troubles beside the listings: the error that ended the run, or what cannot be read.
+        now: the time (UTC) at which ages are measured.
+        today: the calendar day of `now` in the configured time zone.
+        limits: the greatest age of the lake and of each target.
     """
-    told = {target.reason for target in state.status.targets} if state else set()
-    # a refused credential is told of each target that it cost the day, and by itself where all were complete before
+    reasons = {target.reason for target in state.status.targets} if state else set()
+    # Targets that a refused credential failed have alarms of their own. The failure gets one only where all targets
+    # were complete before the refusal.
     found = [
         each
         for failure in failures
-        if failure.reason != CREDENTIAL_REFUSED or failure.reason not in told
+        if failure.reason != CREDENTIAL_REFUSED or failure.reason not in reasons
         for each in _of_run(failure, today)
     ]
     if state is None and not failures:
@@ -151,9 +152,10 @@ def _of_run(failure: Failure, today: date) -> Iterator[Alert]:
 
 
 def _of_age(freshness: Freshness, now: datetime, today: date, limits: Limits) -> Iterator[Alert]:
-    """The lake's own age; where that is beyond its limit, those of its targets say nothing more.
+    """Yield the alarm for the age of the lake; if the lake is within its limit, those for its targets.
 
-    A target that was never complete is told by how its listing ended.
+    An old lake has old targets, so their ages would add nothing. A target that was never complete has no age; the
+    verdict of its listing gives it an alarm.
     """
     advice = "run `pulltasks status` for the reasons"
     age = freshness.lake_age
@@ -161,11 +163,11 @@ def _of_age(freshness: Freshness, now: datetime, today: date, limits: Limits) ->
         if age is None:
             yield Alert(NO_COMPLETE_DAY, f"no capture is published; {advice}", today)
         elif is_ahead(age):
-            text = "the last capture that is published ended after now: a clock is wrong; set it"
+            text = "the newest published capture ended in the future: a clock is wrong; set it"
             yield Alert(NO_COMPLETE_DAY, text, today, "day_ahead")
         else:
             ages = f"{_hours(age)} ago, longer than {_hours(limits.lake)}"
-            text = f"the last capture that is published ended {ages}; find out why no run published since"
+            text = f"the newest published capture ended {ages}; find out why no later run has published"
             yield Alert(NO_COMPLETE_DAY, text, today)
         return
     for status in [each for each in freshness.beyond if each.last_complete_at]:
@@ -174,12 +176,12 @@ def _of_age(freshness: Freshness, now: datetime, today: date, limits: Limits) ->
 
 
 def words_of_age(target: TargetStatus, now: datetime, limits: Limits) -> str:
-    """How long a target that is beyond its limit is not known, in a sentence."""
+    """Return a sentence on when a target beyond its limit was last complete."""
     age = age_of(target, now)
     if age is None:
         return f"{target.label}: was never complete"
     if is_ahead(age):
-        return f"{target.label}: was last complete after now; a clock is wrong"
+        return f"{target.label}: its last complete capture ended in the future; a clock is wrong"
     ages = f"{_hours(age)} ago, longer than {_hours(limits.target)}"
     return f"{target.label}: was last complete on {target.last_complete_date}, {ages}"
 
@@ -197,7 +199,7 @@ def _of_targets(status: Status) -> Iterator[Alert]:
 
 
 def _text(status: TargetStatus, target: AlertTarget, day: date) -> str:
-    """The message of the capture, which says what to do; without one, what is known."""
+    """Return the message of the capture, which says what to do; without one, coverage, reason and advice."""
     if status.message is None:
         words = f"{status.coverage} on {day} ({status.reason}); {advice_on(status.reason)}"
         return one_line(f"{target.label}: {words}")
@@ -212,9 +214,10 @@ def _of_surprises(state: LakeState) -> Iterator[Alert]:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and what cannot be seen, cut where it would grow too long."""
+    """Return a text as one line of printable characters, cut to `MAX_TEXT_BYTES` bytes."""
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     content = line.encode()
     if len(content) <= MAX_TEXT_BYTES:
         return line
+    # the limit is in bytes, so the cut may split a character: `ignore` drops the rest of it
     return content[: MAX_TEXT_BYTES - len("…".encode())].decode(errors="ignore") + "…"

@@ -1,6 +1,6 @@
-"""Messages to services: Slack, Feishu, DingTalk, e-mail, PagerDuty and whatever else apprise knows.
+"""Send messages to services: Slack, Feishu, DingTalk, e-mail, PagerDuty and all others that apprise knows.
 
-Lives here: handing a message to apprise, what it says of a refusal, what of an address may be said.
+Lives here: sending a message through apprise, reading its refusals, hiding addresses in errors.
 Does not live here: which alarms there are (rules), the words (words), the plain webhook (webhook).
 """
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
     from pulltasks.alerts.webhook import Message
 
-# What services read as markup, or as a call to somebody, in signs that look alike and do nothing.
+# Characters that services read as markup or as a mention, and look-alikes without that effect.
 _HARMLESS = {
     ord(sign): chr(code)
     for sign, code in zip("<>@[]*`", (0x2039, 0x203A, 0xFF20, 0xFF3B, 0xFF3D, 0xFF0A, 0x27), strict=True)
 }
-# How apprise logs the status or the code of a refusal; the rest of a line may quote the address.
+# The status or code of a refusal in apprise's log; the rest of the line may quote the address, so it is not used.
 _REFUSED = re.compile(r"(?:error=|code=|failed: )(\d+)")
 FEISHU_THROTTLES = 11232
 _TYPES = {"critical": "failure", "warning": "warning", "info": "info", "resolved": "success"}
 
 
 def check_services(addresses: Sequence[str]) -> None:
-    """Make sure that apprise knows what each address is.
+    """Refuse addresses that apprise does not know.
 
     Raises:
-        ConfigError: naming the place and the scheme of each that it does not know, never the address.
+        ConfigError: with the position and the scheme of each unknown address, never with the address (a secret).
     """
     import apprise
 
     mistakes = [
-        f"alerts.urls: address {number} ({urlsplit(address).scheme or 'no scheme'}://…) is none that apprise knows; "
+        f"alerts.urls: address {number} ({urlsplit(address).scheme or 'no scheme'}://…) is not known to apprise; "
         "see https://appriseit.com"
         for number, address in enumerate(addresses, 1)
         if apprise.Apprise.instantiate(address, suppress_exceptions=True) is None
@@ -51,11 +51,11 @@ def check_services(addresses: Sequence[str]) -> None:
 
 
 def send_to_services(addresses: Sequence[str], message: Message, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-    """Send a message to each address; to one that throttles up to three times.
+    """Send a message to each address; try up to three times where a service throttles.
 
     Raises:
-        ConfigError: when an address is none that apprise knows.
-        AlertNotSent: naming the kinds of service that did not take it.
+        ConfigError: when apprise does not know an address.
+        AlertNotSent: with the kinds of service that did not accept it.
     """
     check_services(addresses)
     failed: list[str] = []
@@ -84,7 +84,10 @@ def _send(address: str, message: Message) -> None:
 
 
 def _send_to_dingtalk(service: Any, message: Message) -> None:
-    """Send what apprise would, as apprise takes each 200 response for sent and DingTalk refuses in its body."""
+    """Send the body that apprise would send, but check the response.
+
+    DingTalk refuses in the body of a 200 response, and apprise takes every 200 response for a success.
+    """
     address = service.notify_url.format(token=service.token)
     if service.secret:
         sent_at, signature = service.get_signature()
@@ -101,7 +104,7 @@ def _hand_over(address: str, message: Message) -> None:
     service.add(address)
     refusals = _Refusals()
     log = logging.getLogger("apprise")
-    log.propagate = False  # its log quotes addresses
+    log.propagate = False  # its log quotes addresses, which are secrets
     log.setLevel(logging.WARNING)
     log.addHandler(refusals)
     try:
@@ -120,18 +123,18 @@ def _hand_over(address: str, message: Message) -> None:
         raise throttled(name, f"code {max(refusals.codes)}")
     codes = f" (code {', '.join(map(str, sorted(refusals.codes)))})" if refusals.codes else ""
     raise AlertNotSent(
-        f"{name} did not take it{codes}; check the address, the network and the proxy, or try it with "
+        f"{name} did not accept it{codes}; check the address, the network and the proxy, or try it with "
         "`pulltasks doctor --test-alarm`"
     )
 
 
 class _Refusals(logging.Handler):
-    """Keeps the statuses and codes of refusals, and nothing else of what is logged."""
+    """A log handler that collects the statuses and codes of refusals and ignores the rest of each line."""
 
     def __init__(self) -> None:
         super().__init__()
         self.codes: set[int] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take the numbers of a line."""
+        """Collect the numbers of one line."""
         self.codes |= {int(code) for code in _REFUSED.findall(record.getMessage())}

@@ -1,9 +1,9 @@
-"""One message to a webhook: the body in the shape that its receiver reads, and the request that carries it.
+"""Send one message to a webhook: the body in the format of its receiver, and the request.
 
-Lives here: bodies for monitors and DingTalk, tries, what an answer means.
+Lives here: bodies for monitors and DingTalk, tries, the meaning of each response.
 Does not live here: which alarms there are (rules), which of them are sent (notify), other chats (services).
 
-The standard library sends it: the address is a secret, and httpx would log it whole.
+The standard library sends the request: the address is a secret, and httpx would log all of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 import stamina
 
-from pulltasks.alerts.words import SEVERITIES, kind_in, link_of, said_in, text_in
+from pulltasks.alerts.words import SEVERITIES, kind_in, line_of, link_of, text_in
 from pulltasks.errors import AlertNotSent, NotReadable
 from pulltasks.json_reading import parse
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pulltasks.alerts.rules import Alert, AlertKey
 
-# What went wrong is told once, at the end; the default hook would print every try.
+# An error is reported once, after the last try; the default hook would print every try.
 stamina.instrumentation.set_on_retry_hooks([])
 
 MAX_ALERTS = 20
@@ -39,11 +39,11 @@ TRIES = 3
 THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 TIMEOUT_SECONDS = 10.0
 DEADLINE_SECONDS = 45.0
-# An answer is a few words; whoever sends more, or drop by drop, is not listened to for ever.
+# A normal response is a few words. At most 64 kB are read, so that a receiver cannot send without end.
 MAX_PIECES, PIECE_BYTES = 16, 4096
 THROTTLED, SERVER_ERROR, REDIRECTS = 429, 500, range(300, 400)
 
-# DingTalk answers 200 to everything and says in the body how it went: 0 is good.
+# DingTalk gives a 200 response to every request; the code in the body tells success (0) from refusal.
 DINGTALK_THROTTLES = frozenset({130101, 410100, 90018})
 ADVICE_BY_CODE: dict[int | str, str] = {
     310000: "let the bot's keyword be pulltasks, or set alerts.urls to dingtalk://SECRET@TOKEN for its signature",
@@ -56,10 +56,10 @@ class Message:
     """The alarms of one message.
 
     Attributes:
-        sent_at: when, UTC.
-        snapshot_date: the newest day that is published, None when nothing is; `targets_*` are of that day.
-        alerts: all that is new, in the order in which it is told.
-        resolved: what was told before and is over.
+        sent_at: the time of sending, UTC.
+        snapshot_date: the newest published day, None when nothing is published; `targets_*` count that day.
+        alerts: the new alarms, in the order in which they are sent.
+        resolved: keys of alarms that were sent before and no longer hold.
         language: of the words around the texts, `en` or `zh`.
     """
 
@@ -73,7 +73,7 @@ class Message:
 
     @property
     def heading(self) -> str:
-        """The state of the lake, in one line."""
+        """The state of the lake, in one line: the newest day and its complete targets."""
         if self.snapshot_date is None:
             return text_in(self.language, "unreadable")
         counts = {"complete": self.targets_complete, "expected": self.targets_expected}
@@ -81,8 +81,8 @@ class Message:
 
     @property
     def lines(self) -> list[str]:
-        """The heading, a line for each of the first alarms, and how many more there are."""
-        lines = [said_in(self.language, alert) for alert in self.alerts[:MAX_ALERTS]]
+        """The heading, one line for each of the first 20 alarms, the number of the others, the resolved ones."""
+        lines = [line_of(self.language, alert) for alert in self.alerts[:MAX_ALERTS]]
         more = len(self.alerts) - len(lines)
         if more:
             lines.append(text_in(self.language, "more", count=more))
@@ -93,13 +93,16 @@ class Message:
 
     @property
     def severity(self) -> str:
-        """The worst of its alarms: critical, warning or info; resolved where it has none."""
+        """The highest severity of its alarms: critical, warning or info; resolved where it has none."""
         found = [SEVERITIES[alert.kind] for alert in self.alerts]
         return next((each for each in ("critical", "warning", "info") if each in found), "resolved")
 
 
 def body_of(message: Message, shape: str) -> bytes:
-    """Return the message as `json` or `dingtalk` takes it. The word pulltasks stands in each."""
+    """Return the body of a message in the shape `json` or `dingtalk`.
+
+    Each body contains the word pulltasks, because a DingTalk bot accepts only messages with its keyword.
+    """
     return msgspec.json.encode(_dingtalk(message) if shape == "dingtalk" else _json(message))
 
 
@@ -132,7 +135,7 @@ def _json(message: Message) -> dict[str, Any]:
 
 
 def _dingtalk(message: Message) -> dict[str, Any]:
-    """Plain text, which has no markup to escape; nobody is called, as only `at` beside it does that."""
+    """Return a body of plain text: it has no markup to escape, and without `at` it mentions nobody."""
     return {"msgtype": "text", "text": {"content": "\n".join(message.lines)}}
 
 
@@ -144,40 +147,41 @@ def post(
     timeout_seconds: float = TIMEOUT_SECONDS,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> None:
-    """Send a body; up to three tries where another one may help, all of them within one deadline.
+    """Send a body; try up to three times where another try may help, all within one deadline.
 
     Raises:
-        AlertNotSent: naming the host and the status only, with what to do.
+        AlertNotSent: with the host, the status and what to do; the rest of the address is secret.
     """
     within(deadline_seconds, urlsplit(address).hostname, lambda: _post(address, body, shape, timeout_seconds))
 
 
 def ping(address: str, *, timeout_seconds: float = TIMEOUT_SECONDS, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-    """Ask for an address that counts who asks, as monitors of schedules do.
+    """Send a GET request to the monitor of a schedule, which alarms when these requests stop.
 
     Raises:
-        AlertNotSent: naming the host and the status only, with what to do.
+        AlertNotSent: with the host, the status and what to do; the rest of the address is secret.
     """
     within(deadline_seconds, urlsplit(address).hostname, lambda: _post(address, None, "json", timeout_seconds))
 
 
 def within(deadline_seconds: float, host: str | None, act: Callable[[], None]) -> None:
-    """Do something that may wait for ever, and leave it behind after a time.
+    """Run an action that may never end, in a thread that is abandoned after the deadline.
 
     Raises:
-        AlertNotSent: when the time is over.
+        AlertNotSent: when the deadline has passed.
     """
     ended: Queue[BaseException | None] = Queue()
 
     def send() -> None:
         try:
             act()
-        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
             ended.put(error)
         else:
             ended.put(None)
 
-    # The library waits for each piece of an answer anew, so one that drips would hold it for ever: it is left behind.
+    # The library's timeout starts again with each piece of a response, so a receiver that sends one byte at a time
+    # would block it for ever. A daemon thread does not keep the process alive.
     Thread(target=send, daemon=True).start()
     try:
         error = ended.get(timeout=deadline_seconds)
@@ -190,10 +194,10 @@ def within(deadline_seconds: float, host: str | None, act: Callable[[], None]) -
 
 
 def tried(act: Callable[[], None]) -> None:
-    """Do something up to three times where another try may help.
+    """Run an action, up to three times where another try may help.
 
     Raises:
-        AlertNotSent: of the last try.
+        AlertNotSent: the error of the last try.
     """
     for attempt in stamina.retry_context(on=_may_pass, attempts=TRIES, timeout=None, wait_initial=1, wait_max=5):
         with attempt:
@@ -201,7 +205,7 @@ def tried(act: Callable[[], None]) -> None:
 
 
 def throttled(who: str | None, how: str) -> AlertNotSent:
-    """Return the error of a receiver that takes no more messages for a while."""
+    """Return the error for a receiver that accepts no more messages for a while."""
     return AlertNotSent(f"{who} throttles ({how}); the next run tries again", may_pass=True)
 
 
@@ -214,10 +218,10 @@ def _may_pass(error: Exception) -> bool:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect leads to another receiver than the configured one."""
+    """Follows no redirect, because it leads to another receiver than the configured one."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow no redirect; the answer counts as it came."""
+        """Return None, so that the redirect is an error with its own status."""
 
 
 def _try(address: str, body: bytes | None, shape: str, timeout_seconds: float) -> None:
@@ -225,7 +229,7 @@ def _try(address: str, body: bytes | None, shape: str, timeout_seconds: float) -
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "pulltasks"}
     request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310 - config lets http and https pass
     try:
-        # what runs on this machine is asked for past any proxy, which would see the whole address
+        # a request to this machine uses no proxy: the proxy would see the whole address
         past_proxies = [urllib.request.ProxyHandler({})] if host in THIS_MACHINE else []
         with urllib.request.build_opener(_NoRedirects, *past_proxies).open(request, timeout=timeout_seconds) as answer:
             content = _read(answer)
@@ -233,7 +237,7 @@ def _try(address: str, body: bytes | None, shape: str, timeout_seconds: float) -
         error.close()
         raise _refused(host, error.code) from None
     except (OSError, HTTPException, UnicodeError) as error:
-        # its own text may quote the address: its kind says enough
+        # the text of the error may quote the address, so only its class is shown
         cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
         raise AlertNotSent(
             f"{host} did not answer ({type(cause).__name__}); check the network, the proxy and the address",
@@ -253,7 +257,7 @@ def _refused(host: str | None, status: int) -> AlertNotSent:
     if status >= SERVER_ERROR:
         return AlertNotSent(f"{host} answered HTTP {status}; the next run tries again", may_pass=True)
     if status in REDIRECTS:
-        return AlertNotSent(f"{host} answered HTTP {status} and sends elsewhere; set the address it sends to")
+        return AlertNotSent(f"{host} answered HTTP {status}, a redirect; set the address that it redirects to")
     return AlertNotSent(f"{host} answered HTTP {status}; copy the address again, and check alerts.format")
 
 
@@ -263,8 +267,8 @@ def _check_code(host: str | None, content: bytes) -> None:
     except NotReadable:
         answer = None
     if not isinstance(answer, dict) or "errcode" not in answer:
-        raise AlertNotSent(f"{host} answered HTTP 200 without a code; check alerts.format: this is no dingtalk bot")
-    code = answer["errcode"] if isinstance(answer["errcode"], int) else "that is no number"
+        raise AlertNotSent(f"{host} answered HTTP 200 without a code; check alerts.format: this is not a dingtalk bot")
+    code = answer["errcode"] if isinstance(answer["errcode"], int) else "that is not a number"
     if code in DINGTALK_THROTTLES:
         raise throttled(host, f"HTTP 200 with code {code}")
     if code != 0:

@@ -1,6 +1,6 @@
 """The words around an alarm: headings, kinds, reasons, in English and Chinese; severities and links.
 
-Lives here: which of the words an alarm says.
+Lives here: the choice of words for an alarm.
 Does not live here: the words (words.toml), what is wrong (rules), the shape of a message (webhook, services).
 """
 
@@ -14,7 +14,7 @@ from pulltasks.words import read_words, say
 if TYPE_CHECKING:
     from pulltasks.alerts.rules import Alert
 
-# Critical: nobody gets new data. Warning: some targets do not. Info: the data is there, and something is new in it.
+# Critical: no target has new data. Warning: some targets have none. Info: the data is there and has something new.
 SEVERITIES = {
     RUN_FAILED: "critical",
     NO_COMPLETE_DAY: "critical",
@@ -27,7 +27,7 @@ SEVERITIES = {
     SCHEMA_SURPRISE: "info",
     TEST: "info",
 }
-# Where docs/troubleshooting.md explains a kind.
+# The section of docs/troubleshooting.md that explains a kind; the default is the section on alarms.
 _ANCHORS = {
     RUN_FAILED: "when-something-is-wrong",
     CREDENTIAL_REFUSED: "credentials",
@@ -41,22 +41,23 @@ _ANCHORS = {
 
 
 def text_in(language: str, key: str, **values: object) -> str:
-    """A sentence of a message in a language."""
+    """Return a sentence of a message in a language."""
     return say(language, f"alarm.{key}", values)
 
 
 def kind_in(language: str, kind: str) -> str:
-    """What a kind of alarm is called."""
+    """Return the name of a kind of alarm in a language."""
     return say(language, f"kind.{kind}")
 
 
 def link_of(alert: Alert) -> str:
-    """Where the documentation explains an alarm."""
+    """Return the path and anchor in the documentation that explains an alarm."""
     return f"docs/troubleshooting.md#{_ANCHORS.get(alert.kind, 'alarms')}"
 
 
-def said_in(language: str, alert: Alert) -> str:
-    """An alarm in one line: in Chinese the reason in words; where there are none for it, the text as it is."""
+def line_of(language: str, alert: Alert) -> str:
+    """Return an alarm in one line; in Chinese with the translated reason, if there is a translation."""
+    # alarm texts are written in English, so a Chinese line is made of the reason instead
     reason = f"reason.{alert.reason}"
     if language != "zh" or reason not in read_words():
         return f"{kind_in(language, alert.kind)}: {alert.text}"
