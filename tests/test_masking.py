@@ -222,7 +222,7 @@ def test_a_damaged_key_is_refused_not_replaced(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.prepare()
     lake.redaction_key.write_text("oops")
-    with pytest.raises(LakeError, match="no redaction key"):
+    with pytest.raises(LakeError, match="not a redaction key"):
         redaction_key.read_or_make_key(lake)
     assert lake.redaction_key.read_text() == "oops"
 

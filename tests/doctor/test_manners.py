@@ -188,7 +188,7 @@ def test_the_sentence_of_status_names_what_is_unknown_and_where() -> None:
     assert words_of_unknown({"gone": whole}, ["a"]) == words_of_unknown({}, ["a"])
     assert words_of_unknown({"a": whole, "b": whole}, ["a", "b"]) is None
     assert words_of_unknown({"a": whole, "b": part}, ["a", "b"]) == (
-        "unknown of the service: offset_unit at 1 of 2 targets; `pulltasks doctor --probe` gives the reasons"
+        "unknown about the service: offset_unit at 1 of 2 targets; `pulltasks doctor --probe` gives the reasons"
     )
     one_of_two = words_of_unknown({"a": whole}, ["a", "b"]) or ""
     assert [name for name in MANNERS if f"{name} at 1 of 2 targets" in one_of_two] == [*MANNERS]

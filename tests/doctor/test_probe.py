@@ -176,7 +176,7 @@ def test_status_names_what_is_unknown(desk: Desk, command) -> None:
     assert {"/".join((m["project_id"], m["region"])) for m in unprobed} == KEYS
     assert {(m["probed_at"], m["offset_unit"], *m["reasons"]) for m in unprobed} == {(None, "unknown", *MANNERS)}
     probe(desk, command)
-    assert "unknown of the service: region_filters at 2 of 2 targets; " in command(*arguments)[1]
+    assert "unknown about the service: region_filters at 2 of 2 targets; " in command(*arguments)[1]
     assert "unknown" not in command(*arguments, "--max-age", "26h")[1]
     probed = json.loads(command(*arguments, "--format", "json")[1])["manners"]
     assert {(m["offset_unit"], *m["reasons"]) for m in probed} == {("rows", "region_filters")}

@@ -57,7 +57,7 @@ def test_a_raw_file_damaged_later_takes_nothing_from_its_day(desk: Desk) -> None
     whole = raw.read_bytes()
     raw.write_bytes(whole[:-9])
     result = rebuild(desk.settings, DAYS[0], DAYS[0], desk.clock)
-    assert "the rows that were made of it before stand" in result.damaged_days[0]
+    assert "the rows that were made from it before are unchanged" in result.damaged_days[0]
     assert rows(desk, "from rpt_snapshot_coverage order by all") == before
     raw.write_bytes(whole)
     assert run(desk, DAYS[1]).damaged_days == ()

@@ -209,7 +209,7 @@ def test_where_there_is_no_lake_the_report_stands_on_standard_error(tmp_path: Pa
     err = without_log(capfd.readouterr().err)
     assert ended.value.code == 1
     assert "raise_strange" in err
-    assert "the report stands above" in err.splitlines()[-1]
+    assert "the report is printed above" in err.splitlines()[-1]
     assert f"live/{SECRET}" not in err
 
 

@@ -1,7 +1,7 @@
-"""Before a build: are the tidy days that it adds what their manifests name?
+"""Check, before a build, that the tidy files of the days to add match their manifests.
 
-Lives here: manifests that cannot be read, files that were changed.
-Does not live here: making a day or a month (normalise, compaction), what their captures judged (stg_captures).
+Lives here: repairing manifests that cannot be read, finding files that were changed.
+Does not live here: making a day or a month (normalise, compaction), the verdicts of their captures (stg_captures).
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Audit:
-    """The findings about some days.
+    """The result of checking some days.
 
     Attributes:
-        rebuilt: days that were made again from their raw files.
-        left_out: days whose tables cannot be used and cannot be made again.
-        troubles: what somebody should know, a line each.
+        rebuilt: days that were rebuilt from their raw files.
+        left_out: days whose tables cannot be used and cannot be rebuilt.
+        troubles: messages for the operator, one line each.
     """
 
     rebuilt: tuple[date, ...] = ()
@@ -56,11 +56,11 @@ class Audit:
 
 
 def repair_manifests(lake: Lake) -> list[str]:
-    """Write manifests that cannot be read again, from the files that they stood for; returns a line for each.
+    """Rewrite damaged manifests from the tidy files that they named; return one message for each.
 
-    A day that has raw files is left to whoever makes stale days again, as is a month whose days all have them.
+    A day with raw files is skipped: it counts as stale and the run rebuilds it, with the list of its sources.
     """
-    mended = []
+    repaired = []
     for month in lake.compacted_months():
         path = lake.month_manifest_file(month)
         if not read_month_if_valid(path):
@@ -68,10 +68,11 @@ def repair_manifests(lake: Lake) -> list[str]:
             if adopted is None:
                 continue
             write_json(lake, path, adopted)
-            mended.append(f"{path} could not be read; it was written again from the month's files")
+            repaired.append(f"{path} could not be read; it was written again from the month's files")
     for day in lake.tidy_dates():
         path = lake.manifest_file(day)
         if read_if_valid(path) is None and not has_raw(lake, day):
+            # the files of a day in a closed month are in the manifest of the month
             files = (
                 {}
                 if lake.is_compacted(day)
@@ -83,17 +84,17 @@ def repair_manifests(lake: Lake) -> list[str]:
                 snapshot_date=day, schema_version=_schema_version(lake, day), tables=files, sources=Sources()
             )
             write_json(lake, path, adopted_day)
-            mended.append(f"{path} could not be read; it was written again from the day's files")
-    return mended
+            repaired.append(f"{path} could not be read; it was written again from the day's files")
+    return repaired
 
 
 def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
-    """Look at days that a build will add: make again what is damaged, leave out what cannot be used.
+    """Check the days that a build will add; rebuild damaged ones, leave out those that cannot be rebuilt.
 
     Args:
         lake: the caller holds its lock.
         days: in order.
-        report: is told of an unexpected error.
+        report: is called with each unexpected error.
     """
     damaged = _damaged(lake, days)
     troubles: list[str] = []
@@ -102,6 +103,7 @@ def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
         try:
             to_make = sorted({*to_make, *discard_damaged_month(lake, month)})
         except LakeError as error:
+            # Without all its raw files the month stays as it is: rebuilding single days would need the month's file.
             troubles.append(str(error))
             to_make = [day for day in to_make if month_of(day) != month]
     rebuilt = []
@@ -115,9 +117,9 @@ def audit_days(lake: Lake, days: Sequence[date], report: Reporter) -> Audit:
 
 
 def _damaged(lake: Lake, days: Iterable[date]) -> dict[date, str]:
-    """Days whose manifest or files cannot be used, and why."""
+    """Return the days whose manifest or files cannot be used, each with the reason."""
     found = {}
-    checked: dict[Path, str | None] = {}
+    checked: dict[Path, str | None] = {}  # the days of a closed month share its files: each file is hashed once
     for day in days:
         try:
             entries = read_manifest(lake.manifest_file(day)).tables
@@ -129,13 +131,14 @@ def _damaged(lake: Lake, days: Iterable[date]) -> dict[date, str]:
         for entry in entries.values():
             path = lake.tidy / entry.file
             if path not in checked:
-                checked[path] = _what_is_wrong(path, entry)
+                checked[path] = _error_of(path, entry)
             if text := checked[path]:
                 found[day] = text
     return found
 
 
-def _what_is_wrong(path: Path, entry: FileEntry) -> str | None:
+def _error_of(path: Path, entry: FileEntry) -> str | None:
+    """Return the message of a file that differs from its manifest's entry; None for a sound one."""
     try:
         check_file(path, entry, "restore it from a backup")
     except LakeError as error:
@@ -144,9 +147,10 @@ def _what_is_wrong(path: Path, entry: FileEntry) -> str | None:
 
 
 def _entries(lake: Lake, files: dict[str, Path], first: date, last: date) -> dict[str, FileEntry] | None:
-    """Return files as a manifest names them.
+    """Return the manifest entries of files.
 
-    None when one of them is not there, cannot be read, or holds rows of a day that is not from `first` to `last`.
+    None when one of them is missing, cannot be read, or holds rows of a day that is not from `first` to `last`: a file
+    that was copied from another day would otherwise become a valid part of this one.
     """
     found = {}
     for name, path in files.items():
@@ -164,7 +168,7 @@ def _entries(lake: Lake, files: dict[str, Path], first: date, last: date) -> dic
 
 
 def _month_of_files(lake: Lake, month: date) -> MonthManifest | None:
-    """What a month's manifest said, as far as the files tell; None when they cannot be read."""
+    """Return a month's manifest, remade from the month's files; None when they cannot be read."""
     files = {table.name: lake.month_file(table.name, month) for table in tables.TABLES}
     entries = _entries(lake, files, month, month_of(month + timedelta(days=31)) - timedelta(days=1))
     days = [day for day in lake.tidy_dates() if month_of(day) == month]
@@ -179,7 +183,7 @@ def _month_of_files(lake: Lake, month: date) -> MonthManifest | None:
 
 
 def _schema_version(lake: Lake, day: date) -> int:
-    """The version that a day's files say they were written with."""
+    """Return the schema version in the metadata of a day's files."""
     path, *_ = lake.files(tables.CAPTURES.name, day, day) or [lake.month_file(tables.CAPTURES.name, month_of(day))]
-    said = (pq.read_schema(path).metadata or {}).get(b"pulltasks.schema_version", b"")
-    return int(said) if said.isdigit() else tables.SCHEMA_VERSION
+    version = (pq.read_schema(path).metadata or {}).get(b"pulltasks.schema_version", b"")
+    return int(version) if version.isdigit() else tables.SCHEMA_VERSION

@@ -1,10 +1,11 @@
-"""Closed months: the tidy files of a month's days into one sorted file a table, and back when a day changes.
+"""Closed months: merge the tidy files of a month's days into one sorted file per table, and split it if a day changes.
 
-Lives here: writing, proving and opening a month, removing what it replaces.
-Does not live here: how a day is made (normalise), when it is done (run.order, assets), what is removed (retention).
+Lives here: writing, proving and opening a month, removing the daily files that it replaces.
+Does not live here: making a day (normalise), when to compact (run.order, assets), what is removed (retention).
 
-A month's manifest is written last; while it is there its files stand for those of the days, which only the next run
-takes away. So whoever listed files before finds them still. A month is opened again by writing its days back first.
+A month's manifest is written last. While it exists, readers use the month's files in place of the daily files. Only the
+next run removes the daily files, so a reader that has listed them already still finds them. To open a month, its days
+are written back first and its manifest is removed last.
 """
 
 from __future__ import annotations
@@ -60,25 +61,25 @@ class CompactedMonth:
 
 
 def months_to_compact(lake: Lake, settings: LakeSettings) -> list[date]:
-    """Closed months whose days are still files of their own, but for the newest `keep_daily_months` and stale ones.
+    """Return the closed months with daily files, without the newest `keep_daily_months` and without stale ones.
 
     A month is closed when a later month has a valid day.
     """
-    months = sorted({month_of(day) for day in lake.tidy_dates()})[:-1]
+    months = sorted({month_of(day) for day in lake.tidy_dates()})[:-1]  # the last month is still open
     closed = months[: max(0, len(months) - settings.keep_daily_months)]
     stale = {month_of(day) for day in stale_dates(lake)}
     return [month for month in closed if month not in stale and not lake.is_compacted(month)]
 
 
 def compact_month(lake: Lake, month: date) -> CompactedMonth:
-    """Write a month's files from those of its days, prove that they hold the same rows, and let them stand.
+    """Write a month's files from the daily files, prove that both hold the same rows, and write its manifest.
 
     Args:
         lake: the caller holds its lock.
         month: its first day.
 
     Raises:
-        LakeError: when a day's file is not what its manifest names, or the rows differ; nothing is changed then.
+        LakeError: when a day's file differs from its manifest, or the rows differ; nothing is changed then.
     """
     days = [day for day in lake.tidy_dates() if month_of(day) == month]
     manifests = {day: read_manifest(lake.manifest_file(day)) for day in days}
@@ -89,6 +90,7 @@ def compact_month(lake: Lake, month: date) -> CompactedMonth:
             check_file(path, manifests[day].tables[table.name], f"pulltasks rebuild --from {day} --to {day}")
         final = lake.month_file(table.name, month)
         with _sorted_file(lake, table, f"select * from ({tidy_rows(table, sources)})", is_month=True) as writer:
+            # the raw files of these days may be removed later, so the month must not lose or repeat a row
             _prove_equal(table, writer.path, sources, month, lake.unfinished("sort"))
             entries[table.name] = entry_of(lake, writer, final)
             lake.put(writer.path, final)
@@ -105,9 +107,9 @@ def compact_month(lake: Lake, month: date) -> CompactedMonth:
 
 
 def open_month(lake: Lake, month: date) -> bool:
-    """Write the days of a compacted month back as files of their own; whether there was anything to do.
+    """Split a compacted month into daily files; return False when the month is not compacted.
 
-    Readers see the month's files until all days are there.
+    Readers see the month's files until all daily files are written.
     """
     path = lake.month_manifest_file(month)
     if not path.is_file():
@@ -124,15 +126,16 @@ def open_month(lake: Lake, month: date) -> bool:
 
 
 def clear_compacted_days(lake: Lake) -> None:
-    """Remove days' files that an earlier run has replaced by their month's.
+    """Remove daily files that an earlier run has replaced by the files of their month.
 
-    Where a month's file was damaged meanwhile, its days stand again instead.
+    Where a month's file is damaged and all daily files are still there, the month's manifest is removed instead, so
+    that the daily files count again.
     """
     for month in lake.compacted_months():
         path = lake.month_manifest_file(month)
         manifest = read_month_if_valid(path)
         if manifest is None:
-            continue  # nothing is taken away for its sake; `rebuild` of the month makes it anew
+            continue  # a damaged manifest replaces nothing, so the daily files stay; `rebuild` writes the month again
         folders = [lake.tidy_file(table.name, day).parent for table in tables.TABLES for day in manifest.days]
         leftovers = [folder for folder in folders if folder.is_dir()]
         if leftovers and not _is_whole(lake, manifest):
@@ -141,11 +144,11 @@ def clear_compacted_days(lake: Lake) -> None:
                 sync(path.parent)
             continue
         for folder in leftovers:
-            lake.take_away(folder)
+            lake.remove_folder(folder)
 
 
 def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
-    """Those of some months whose files or manifest are damaged."""
+    """Return those of the given months whose files or manifest are damaged."""
     found = []
     for month in months:
         path = lake.month_manifest_file(month)
@@ -156,7 +159,7 @@ def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
 
 
 def discard_damaged_month(lake: Lake, month: date) -> list[date]:
-    """Remove a damaged month, so that its days are made again from their raw files; returns the days.
+    """Remove a damaged month, so that its days are rebuilt from their raw files; return the days.
 
     Raises:
         LakeError: when a day has no raw files any more; nothing is changed then.
@@ -164,8 +167,8 @@ def discard_damaged_month(lake: Lake, month: date) -> list[date]:
     days = [day for day in lake.tidy_dates() if month_of(day) == month]
     if missing := [str(day) for day in days if not has_raw(lake, day)]:
         raise LakeError(
-            f"{lake.month_manifest_file(month)}: the month's files are damaged, and of {', '.join(missing)} there is "
-            "no raw archive to make them from; restore the files from a backup"
+            f"{lake.month_manifest_file(month)}: the month's files are damaged, and there is no raw archive to rebuild "
+            f"{', '.join(missing)} from; restore the files from a backup"
         )
     for path in (*(lake.manifest_file(day) for day in days), lake.month_manifest_file(month)):
         path.unlink()
@@ -179,13 +182,16 @@ def _is_whole(lake: Lake, manifest: MonthManifest) -> bool:
 
 
 def _month_order(table: tables.Table) -> Sequence[str]:
-    """By key, the date last: a task's days lie side by side and compress to almost nothing."""
+    """Return the sort columns of a month: the key with the date last.
+
+    The days of a task are then adjacent and almost equal, so they compress to almost nothing.
+    """
     return [*(name for name in table.key if name != "snapshot_date"), "snapshot_date"]
 
 
 @contextmanager
 def _sorted_file(lake: Lake, table: tables.Table, rows: str, *, is_month: bool) -> Iterator[TidyWriter]:
-    """A finished file of a month or a day with the rows of a select; gone afterwards unless it was moved away."""
+    """Yield the writer of a finished file with the sorted rows of a select; remove the file unless it was moved."""
     order = _month_order(table) if is_month else [f"{name} nulls first" for name in table.key]
     spill = lake.unfinished("sort")
     names = ", ".join(f'"{name}"' for name in table.schema.names)
@@ -214,7 +220,10 @@ def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month
 
 
 def _write_day_back(lake: Lake, month: date, day: date) -> None:
-    """The day's files as they were; where other software would write other bytes, with a manifest of their own."""
+    """Write the daily files of one day from the month's files, and a new manifest if their hashes have changed.
+
+    The same rows give the same bytes, unless another version of the software wrote the day before.
+    """
     manifest = read_if_valid(lake.manifest_file(day)) or Manifest(
         snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables={}, sources=Sources()
     )

@@ -1,7 +1,7 @@
-"""Unexpected errors: one line for the user, and a report for whoever mends the program.
+"""Unexpected errors: one line for the user, and a report for the maintainers.
 
-Lives here: what of such an error may be told, the reports in the lake.
-Does not live here: what goes on without what failed (capture, normalise, run), errors that were foreseen (errors).
+Lives here: masking such an error, the reports in the lake.
+Does not live here: continuing without the failed part (capture, normalise, run), expected errors (errors).
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def reporter(lake: Lake | None) -> Reporter:
-    """The message of an unexpected error, with the place of its report: in the lake, else on standard error."""
+    """Return a function that reports an unexpected error and returns its message, with the place of the report.
+
+    The report is a file of the lake; if there is no lake or it cannot be written, it is printed on standard error.
+    """
 
     def report(error: BaseException, doing: str) -> str:
         text = _masked_traceback(error, doing)
@@ -34,28 +37,29 @@ def reporter(lake: Lake | None) -> Reporter:
             where = None
         if where is None:
             sys.stderr.write(text)
-            where = "the report stands above"
+            where = "the report is printed above"
         return f"{summary(error)}, at {doing}; {where}. This is an error in pulltasks: please send the report"
 
     return report
 
 
 def summary(error: BaseException) -> str:
-    """Kind, masked message and place of an error, in one line."""
+    """Return class, masked message and place (file and line) of an error, in one line."""
     frames = traceback.extract_tb(error.__traceback__)
+    # the last line of pulltasks tells a maintainer more than a line in a library below it
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)] or frames
     place = f" in {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
     return f"unexpected {type(error).__name__} ({masked_message(error)}){place}"
 
 
 def masked_message(error: BaseException) -> str:
-    """The message of an error that may quote anything, without what it quotes."""
+    """Return the masked message of an error, at most 300 characters: an error may quote secrets."""
     text = " ".join(mask_words(scrub(str(error))).split())
     return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[:MAX_MESSAGE_CHARACTERS] + "…"
 
 
 def _masked_traceback(error: BaseException, doing: str) -> str:
-    """The frames, which show lines of code and no values, and the masked messages, causes first."""
+    """Return the frames (lines of code, no values) and the masked messages of an error and its causes, causes first."""
     parts = [f"at {doing}\n"]
     for each in _with_causes(error):
         parts += traceback.format_tb(each.__traceback__)
@@ -76,9 +80,10 @@ def _with_causes(error: BaseException) -> list[BaseException]:
 
 
 def _write(lake: Lake, text: str) -> Path:
-    """The report as a file of the lake's owner; the newest `KEPT_REPORTS` are kept, by the numbers in their names."""
+    """Write the report to a private file, return its path, and remove all but the newest `KEPT_REPORTS` reports."""
     if not lake.errors.is_dir():
         lake.errors.mkdir(mode=PRIVATE_FOLDER)
+    # numbers in the names, not times, tell the order: a clock may be wrong
     before = sorted(path for path in lake.errors.glob("*.txt") if path.stem.isdecimal())
     path = lake.errors / f"{int(before[-1].stem) + 1 if before else 1:06d}.txt"
     path.touch(mode=PRIVATE_FILE)

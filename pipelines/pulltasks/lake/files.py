@@ -1,7 +1,7 @@
-"""How files get into a lake: whole or not at all, with their modes, by one writer at a time.
+"""Write files into a lake: each completely or not at all, with its mode, by one writer at a time.
 
 Lives here: folders and modes, atomic replacement, links, the writer's lock, hashes of files.
-Does not live here: where files lie (paths), which are there (lake), what is in them (raw, manifests, …).
+Does not live here: paths (paths), which files exist (lake), their contents (raw, manifests, …).
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 PUBLIC_FOLDER, PUBLIC_FILE = 0o755, 0o644
-# With three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
+# Together with three tries of a webhook that does not answer it stays below the minute that Dagster gives a sensor.
 ALERTS_LOCK_SECONDS = 20
 
 
 class Files(Paths):
-    """A lake to write to; `prepare` and `lock` come first."""
+    """A lake that is written to; call `prepare` and `lock` first."""
 
     def prepare(self) -> None:
-        """Make the folders with their modes.
+        """Create the folders with their modes.
 
         Raises:
-            ConfigError: when the root cannot be made or written, or its path would be read as a pattern.
+            ConfigError: when the root cannot be created or written, or DuckDB would read its path as a pattern.
         """
+        # a link to the lake may have a harmless name and a target with a pattern in it, so both paths are checked
         for path in (self.root, self.root.resolve()):
             if strange := PATTERN.search(str(path)):
                 raise ConfigError(
@@ -54,6 +55,7 @@ class Files(Paths):
                 (self.warehouse, PUBLIC_FOLDER),
             ):
                 if not folder.is_dir():
+                    # mkdir obeys the umask, so the exact mode is set afterwards
                     folder.mkdir(parents=True)
                     with naming("chmod", folder):
                         folder.chmod(mode)
@@ -65,10 +67,10 @@ class Files(Paths):
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lake's lock as its only writer; removes unfinished files of earlier writers.
+        """Hold the lake's lock as its only writer, and remove unfinished files of earlier writers.
 
         Raises:
-            LakeBusy: at once, when another process is writing.
+            LakeBusy: at once, when another process holds the lock.
         """
         lock = FileLock(self.root / ".lock", mode=PRIVATE_FILE)
         try:
@@ -80,6 +82,7 @@ class Files(Paths):
         except OSError as error:
             raise named(error, "lock", self.root / ".lock") from error
         try:
+            # only the holder of the lock writes here, so whatever is left comes from a process that was killed
             for leftover in entries(self.unfinished_folder):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             yield
@@ -90,7 +93,7 @@ class Files(Paths):
         """Refuse a lake that is being restored.
 
         Raises:
-            LakeError: saying how to go on.
+            LakeError: with the command that completes the restore.
         """
         if self.restoring.is_file():
             raise LakeError(
@@ -103,7 +106,7 @@ class Files(Paths):
         """Hold the lock for sending alarms; it is separate, so that a slow webhook delays no run.
 
         Raises:
-            OSError: when there is no such folder and none can be made, or somebody else holds it for too long.
+            OSError: when its folder cannot be created, or another process holds the lock for over 20 s.
         """
         if not self.alerts.is_dir():
             self.alerts.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
@@ -111,12 +114,12 @@ class Files(Paths):
             yield
 
     def unfinished(self, name: str) -> Path:
-        """A path for an unfinished file; the next writer removes it if it stays."""
+        """Return a path for an unfinished file; the next writer removes it if it is left."""
         return self.unfinished_folder / f"{name}.{os.getpid()}"
 
     @contextmanager
     def writing(self, path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[Path]:
-        """Yield a path to write to; on success the file stands at `path`, whole and on disk, else nothing changes."""
+        """Yield a path to write to; on success move the file to `path`, synced to disk; on an error change nothing."""
         unfinished = self.unfinished("--".join(path.relative_to(self.root).parts))
         try:
             yield unfinished
@@ -125,33 +128,36 @@ class Files(Paths):
             unfinished.unlink(missing_ok=True)
 
     def put(self, source: Path, path: Path, *, mode: int = PRIVATE_FILE) -> None:
-        """Move the finished file `source` to `path` so that a power cut leaves the old or the new one."""
+        """Move the finished file `source` to `path`; after a power cut either the old or the new file is there."""
         folder_mode = PUBLIC_FOLDER if mode == PUBLIC_FILE else PRIVATE_FOLDER
         self._make_folders(path.parent, folder_mode)
         with naming("chmod", source):
             source.chmod(mode)
+        # The content must reach the disk before the rename; else a power cut could leave an empty file at `path`.
+        # The folder is synced after the rename, because the rename itself is a change of the folder.
         sync(source)
         with naming("rename", path):
             source.replace(path)
         sync(path.parent)
 
     def move(self, path: Path, to: Path) -> None:
-        """Move a file or a folder within the lake, to where only its owner looks."""
+        """Move a file or a folder to a private folder of the lake."""
         self._make_folders(to.parent, PRIVATE_FOLDER)
         with naming("rename", path):
             path.replace(to)
         sync(to.parent)
         sync(path.parent)
 
-    def take_away(self, folder: Path) -> None:
-        """Remove a folder, in one step for readers."""
+    def remove_folder(self, folder: Path) -> None:
+        """Remove a folder in one step: readers see all its files or none."""
         doomed = self.unfinished("--".join(folder.parts[-3:]))
         folder.rename(doomed)
         sync(folder.parent)
         shutil.rmtree(doomed)
 
     def link(self, name: str, path: Path) -> None:
-        """Point the link `path` at its neighbour `name`, in one step."""
+        """Point the link `path` at `name` in the same folder, in one step."""
+        # a link cannot be changed in place: a new one is renamed over it, so readers always find one of the two
         unfinished = self.unfinished(f"link--{path.name}")
         unfinished.unlink(missing_ok=True)
         with naming("symlink", path):
@@ -182,11 +188,11 @@ def sync(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def entries(folder: Path) -> Iterable[Path]:
-    """Return what a folder holds, in order; nothing where there is no such folder."""
+    """Return the paths in a folder, sorted; none when the folder does not exist."""
     return sorted(folder.iterdir()) if folder.is_dir() else []

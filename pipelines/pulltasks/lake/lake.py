@@ -1,6 +1,6 @@
-"""A lake: its paths, how files get there, and what is there.
+"""A lake: its paths, writing its files, and which files it has.
 
-Lives here: which dates, months, builds and foreign files there are.
+Lives here: which dates, months, builds and foreign files exist.
 Does not live here: paths (paths), writing (files), what is in the files (raw, manifests, normalise, …).
 """
 
@@ -20,7 +20,7 @@ class Lake(Files):
     """All files below one root; reading needs no preparation, writing needs `prepare` and `lock`."""
 
     def raw_files(self, day: date) -> list[Path]:
-        """All captures of `day`, by project and region; whatever else lies there is somebody's own."""
+        """Return the raw files of `day`, by project and region; files with other names are not ours and are skipped."""
         folder = self.targets_file(day).parent
         return [
             file
@@ -31,7 +31,7 @@ class Lake(Files):
         ]
 
     def strays(self) -> list[Path]:
-        """Foreign files in `raw/`, in order; they are neither read nor removed."""
+        """Return foreign files in `raw/`, in order; they are neither read nor removed."""
         found = []
         for folder in entries(self.raw):
             if not (folder.is_dir() and dates_in([folder.name])):
@@ -45,22 +45,22 @@ class Lake(Files):
         return found
 
     def builds(self) -> list[Path]:
-        """The builds that are there, oldest first: by the sequence in their names, whatever a clock said."""
+        """Return the builds, oldest first: by the sequence in their names, because a clock may have been wrong."""
         return sorted(self.warehouse.resolve().glob("pulltasks-*.duckdb"), key=lambda path: (sequence_of(path), path))
 
     def bases(self) -> dict[date, Path]:
-        """All such builds by their last day, in order."""
+        """Return the bases by their last day, in order."""
         names = [path.stem for path in entries(self.bases_folder)]
         return {day: self.base(day) for day in dates_in(names, "through_date=")}
 
     def is_compacted(self, day: date) -> bool:
-        """Whether a month's files stand for those of `day`."""
+        """Tell whether `day` is part of a month that is one file per table."""
         return self.month_manifest_file(month_of(day)).is_file()
 
     def files(self, table: str, first: date, last: date) -> list[Path]:
-        """The tidy files that hold `table` from `first` to `last`, both included, in order of date.
+        """Return the tidy files that hold `table` from `first` to `last`, both included, in order of date.
 
-        A closed month is one file, which may hold days beyond the range as well: filter by `snapshot_date`.
+        A compacted month is one file, which may hold days outside the range: filter by `snapshot_date`.
         """
         days = [day for day in self.tidy_dates() if first <= day <= last]
         compacted = {month for month in {month_of(day) for day in days} if self.is_compacted(month)}
@@ -71,15 +71,15 @@ class Lake(Files):
         return list(dict.fromkeys(found))
 
     def raw_dates(self) -> list[date]:
-        """Dates on which something was to be listed, in order; a folder with nothing in it is no such date."""
+        """Return the dates that have a target list or a raw file, in order."""
         found = dates_in(path.name for path in entries(self.raw) if path.is_dir())
         return [day for day in found if self.targets_file(day).is_file() or self.raw_files(day)]
 
     def tidy_dates(self) -> list[date]:
-        """Dates whose tidy files are valid (their manifest is there), in order."""
+        """Return the dates that have a manifest, which makes their tidy files valid, in order."""
         return dates_in(path.stem for path in entries(self.manifests) if path.suffix == ".json")
 
     def compacted_months(self) -> list[date]:
-        """Months whose files stand for those of their days, in order."""
+        """Return the first days of the months that are one file per table, in order."""
         names = [path.stem.removeprefix(MONTH) for path in entries(self.manifests) if MONTH in path.name]
         return dates_in(f"{name}-01" for name in names)

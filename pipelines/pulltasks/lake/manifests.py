@@ -1,7 +1,7 @@
-"""Manifests: which files make up a day or a closed month, and what they were made of.
+"""Manifests: which files make up a day or a closed month, and which raw files they were made from.
 
-Lives here: their form, reading them, telling from them which days must be made again.
-Does not live here: paths (lake), making days and months (normalise, compaction), mending manifests (audit).
+Lives here: their form, reading them, finding the days that must be rebuilt.
+Does not live here: paths (lake), making days and months (normalise, compaction), repairing manifests (audit).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from pulltasks.lake.parquet import TidyWriter
     from pulltasks.lake.strays import RawDay
 
-# Older raw files are looked at again only when `rebuild` asks for them: a day's cost may not grow with history.
+# Older raw files are read again by `rebuild` only: the cost of a run must not grow with history.
 REPAIR_WINDOW_DAYS = 31
-# The first schema whose manifests say what a day was made of.
+# The first schema whose manifests name the raw files that a day was made from.
 OLDEST_SCHEMA = 3
 
 _NOT_OF_ITS_PATH = "is the manifest of another day or month than its path says; rebuild that day or month"
@@ -45,7 +45,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RawSource(msgspec.Struct, frozen=True, kw_only=True):
-    """One raw file that a day was made of; `capture_id` is None where the file could not be read."""
+    """One raw file that a day was made from; `capture_id` is None where the file could not be read."""
 
     project_id: str
     region: str
@@ -59,7 +59,7 @@ class RawSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
-    """What a day was made of; `targets_sha256` is None where it had no target list."""
+    """The raw files that a day was made from; `targets_sha256` is None where it had no target list."""
 
     targets_sha256: str | None = None
     captures: list[RawSource] = []
@@ -70,7 +70,7 @@ class _Version(msgspec.Struct):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The day's set of files; it is valid when all of them are as named here."""
+    """A day's set of files; the day is valid when each file has the hash that is named here."""
 
     snapshot_date: date
     schema_version: int
@@ -79,7 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed month's set of files, in the place of its days' files; `days` has the hash of each day's manifest."""
+    """A closed month's set of files, which replace those of its days; `days` has the hash of each day's manifest."""
 
     snapshot_month: date
     schema_version: int
@@ -88,7 +88,7 @@ class MonthManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Return the manifest of the day that its name says.
+    """Return the manifest of a day.
 
     Raises:
         LakeError: when it is missing or damaged, or names another day or files that lie elsewhere.
@@ -99,7 +99,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def read_month_manifest(path: Path) -> MonthManifest:
-    """Return the manifest of the closed month that its name says.
+    """Return the manifest of a closed month.
 
     Raises:
         LakeError: when it is missing or damaged, or names another month, days of another one or files that lie
@@ -114,7 +114,7 @@ def read_month_manifest(path: Path) -> MonthManifest:
 
 
 def _require_own(path: Path, name: str, folder: str, entries: Mapping[str, FileEntry]) -> None:
-    """Make sure that a manifest is the one that its path names, and names the files that belong to it."""
+    """Refuse a manifest that was copied from another day or month, or that names files of another one."""
     files = {table: entry.file for table, entry in entries.items()}
     if path.stem != name or files != {table: f"{table}/{folder}/{name}/data.parquet" for table in entries}:
         raise LakeError(f"{path}: {_NOT_OF_ITS_PATH}")
@@ -123,6 +123,7 @@ def _require_own(path: Path, name: str, folder: str, entries: Mapping[str, FileE
 def _read(path: Path, kind: type[_M]) -> _M:
     try:
         content = path.read_bytes()
+        # the version is read alone first, as an older form may lack fields of `kind` and would look damaged
         version = decode_file(content, _Version).schema_version
         if version < OLDEST_SCHEMA:
             raise RemovedForm(path, f"schema {version}", f"schema {OLDEST_SCHEMA} and newer")
@@ -132,7 +133,7 @@ def _read(path: Path, kind: type[_M]) -> _M:
 
 
 def read_if_valid(path: Path) -> Manifest | None:
-    """Return the manifest of a day; a damaged one is as good as a missing one.
+    """Return the manifest of a day; None when it is missing or damaged.
 
     Raises:
         RemovedForm: when it is of a schema that is no longer read.
@@ -146,7 +147,11 @@ def read_if_valid(path: Path) -> Manifest | None:
 
 
 def read_month_if_valid(path: Path) -> MonthManifest | None:
-    """Return the manifest of a closed month, likewise."""
+    """Return the manifest of a closed month; None when it is missing or damaged.
+
+    Raises:
+        RemovedForm: when it is of a schema that is no longer read.
+    """
     try:
         return read_month_manifest(path)
     except RemovedForm:
@@ -157,11 +162,11 @@ def read_month_if_valid(path: Path) -> MonthManifest | None:
 
 @dataclass(frozen=True)
 class RawState:
-    """What every run reads of the raw archive: the newest days, and those without a valid manifest.
+    """The part of the raw archive that every run checks: the newest 31 days, and those without a valid manifest.
 
     Attributes:
-        stale: days that have raw files and no valid manifest, or other raw files than those it names; in order.
-        strays: what is said of files whose header names another day or target than their path.
+        stale: days with raw files and no valid manifest, or with other raw files than it names; in order.
+        strays: files whose header names another day or target than their path.
     """
 
     stale: tuple[date, ...]
@@ -169,9 +174,9 @@ class RawState:
 
 
 def read_raw_state(lake: Lake) -> RawState:
-    """Return which days are stale, and the strays.
+    """Return the stale days and the strays.
 
-    Which raw files a day has is told by their content, never by their times: copies and restored files have others.
+    Raw files are compared by content, never by modification time: copied and restored files have new times.
     """
     raw_dates = lake.raw_dates()
     newest = set(raw_dates[-REPAIR_WINDOW_DAYS:])
@@ -183,18 +188,18 @@ def read_raw_state(lake: Lake) -> RawState:
             continue
         raw = read_raw_day(lake, day)
         strays += raw.strays
-        if not (raw.is_empty if manifest is None else _is_made_of_what_is_there(lake, day, manifest, raw)):
+        if not (raw.is_empty if manifest is None else _is_up_to_date(lake, day, manifest, raw)):
             stale.append(day)
     return RawState(tuple(stale), tuple(strays))
 
 
 def stale_dates(lake: Lake) -> list[date]:
-    """Return the days that have raw files and no valid manifest, or other raw files than those it names; in order."""
+    """Return the days with raw files and no valid manifest, or with other raw files than it names; in order."""
     return list(read_raw_state(lake).stale)
 
 
-def _is_made_of_what_is_there(lake: Lake, day: date, manifest: Manifest, raw: RawDay) -> bool:
-    """Tell whether every raw file of a day is the one that its tables were made of; one that is gone says nothing."""
+def _is_up_to_date(lake: Lake, day: date, manifest: Manifest, raw: RawDay) -> bool:
+    """Tell whether a day's tables were made from the raw files that it has now; removed raw files do not count."""
     if raw.has_targets and sha256_of(lake.targets_file(day)) != manifest.sources.targets_sha256:
         return False
     made_of = {source.key: source for source in manifest.sources.captures}
@@ -203,18 +208,18 @@ def _is_made_of_what_is_there(lake: Lake, day: date, manifest: Manifest, raw: Ra
         if source is None:
             return False
         if source.capture_id is None:
-            is_same = sha256_of(path) == source.sha256  # it was damaged: it is looked at again when it is another one
+            # The file was damaged when the day was made: only another file gives the day a new chance.
+            is_same = sha256_of(path) == source.sha256
         else:
-            is_same = (
-                header is None or header.capture_id == source.capture_id
-            )  # what was read once counts, damaged or not
+            # A file that was read once and is damaged now (no header) changes nothing: its rows are in the tables.
+            is_same = header is None or header.capture_id == source.capture_id
         if not is_same:
             return False
     return True
 
 
 def entry_of(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
-    """Return the entry of a finished tidy file that will lie at `final`."""
+    """Return the entry of a finished tidy file that will be moved to `final`."""
     return FileEntry(
         file=str(final.relative_to(lake.tidy)),
         rows=writer.rows,
@@ -224,16 +229,16 @@ def entry_of(lake: Lake, writer: TidyWriter, final: Path) -> FileEntry:
 
 
 def check_file(path: Path, entry: FileEntry, advice: str) -> None:
-    """Make sure that a tidy file is the one that its manifest names.
+    """Refuse a tidy file whose hash differs from its manifest's entry.
 
     Raises:
-        LakeError: with what can be done.
+        LakeError: with the advice.
     """
     if not path.is_file() or sha256_of(path) != entry.sha256:
         raise LakeError(f"{path}: is not what its manifest names; {advice}")
 
 
 def write_json(lake: Lake, path: Path, content: msgspec.Struct) -> None:
-    """Write a manifest, whole or not at all."""
+    """Write a manifest, completely or not at all."""
     with lake.writing(path) as unfinished:
         unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")

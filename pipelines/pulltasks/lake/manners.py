@@ -1,7 +1,7 @@
 """The manners of the real service, as `doctor --probe` learnt them for each target.
 
-Lives here: the record, the file `manners.json` of a lake, the sentence that names what is unknown.
-Does not live here: asking the service (doctor.probe), what its answers show (doctor.manners), printing (cli.output).
+Lives here: the record, the file `manners.json` of a lake, the sentence that names the unknown manners.
+Does not live here: asking the service (doctor.probe), judging its answers (doctor.manners), printing (cli.output).
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ MANNERS = (
 
 
 class Manners(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service answered one target.
+    """The behaviour of the service for one target.
 
     Attributes:
         by_unknown_id: the answer to an id that no task has; `404` only with a code of the service itself.
-        past_the_end: the answer to an offset beyond the list; `repeats` where it shows tasks that came before.
+        past_the_end: the answer to an offset beyond the list; `repeats` when it shows earlier tasks again.
         offset_unit: what `offset` counts.
         region_filters: whether `region` decides which tasks are listed.
         total_with_filters: whether `total` counts the tasks that a filter leaves, or all tasks.
-        undocumented_fields: names of fields that the documentation lacks, those of the answer around the tasks as
-            `(answer).name`. `***` means that there are names that are not shown.
-        reasons: why a manner is unknown, by its name; exactly the unknown ones are in it.
+        undocumented_fields: names of fields that the documentation lacks; fields beside the list of tasks as
+            `(answer).name`. `***` means that there are more names, which are hidden.
+        reasons: the reason for each unknown manner, by its name.
     """
 
     by_unknown_id: Literal["404", "empty", "other"] | Unknown = "unknown"
@@ -60,7 +60,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
-    """The manners of one target, and when it was asked (UTC)."""
+    """The manners of one target, and the time of the probe (UTC)."""
 
     probed_at: datetime
     manners: Manners
@@ -70,7 +70,7 @@ NOT_PROBED = Manners(reasons=dict.fromkeys(MANNERS, "not probed"))
 
 
 def read_manners(lake: Lake) -> tuple[dict[str, Probed], str | None]:
-    """Return what was learnt, by `project_id/region`, and a sentence if the file is there and cannot be read."""
+    """Return the recorded manners by `project_id/region`, and a message if the file exists and cannot be read."""
     try:
         return decode_file(lake.manners.read_bytes(), dict[str, Probed]), None
     except FileNotFoundError:
@@ -80,9 +80,9 @@ def read_manners(lake: Lake) -> tuple[dict[str, Probed], str | None]:
 
 
 def write_manners(lake: Lake, found: Mapping[str, Probed]) -> None:
-    """Add what was learnt to the file; the caller holds the lake's lock.
+    """Add new manners to the file; the caller holds the lake's lock.
 
-    A probe that learnt nothing does not replace one that did. A damaged file is replaced.
+    A probe that learnt nothing does not replace an earlier one that did. A damaged file is replaced.
 
     Raises:
         OSError: when the file cannot be written; it is unchanged then.
@@ -94,15 +94,15 @@ def write_manners(lake: Lake, found: Mapping[str, Probed]) -> None:
 
 
 def words_of_unknown(known: Mapping[str, Probed], targets: Sequence[str]) -> str | None:
-    """Return a sentence that names what is unknown of the service, or None if nothing is.
+    """Return a sentence that names the unknown manners of the service, or None if all are known.
 
     Args:
-        known: what was learnt, by target.
-        targets: those that are asked about, as `project_id/region`.
+        known: the recorded manners, by target.
+        targets: the targets to report on, as `project_id/region`.
     """
     if not known.keys() & {*targets}:
         return "not probed: how the service answers; run `pulltasks doctor --probe`"
     unknown = [known[target].manners.reasons if target in known else NOT_PROBED.reasons for target in targets]
     counts = {name: sum(name in reasons for reasons in unknown) for name in MANNERS}
     named = ", ".join(f"{name} at {count} of {len(targets)} targets" for name, count in counts.items() if count)
-    return f"unknown of the service: {named}; `pulltasks doctor --probe` gives the reasons" if named else None
+    return f"unknown about the service: {named}; `pulltasks doctor --probe` gives the reasons" if named else None

@@ -1,7 +1,7 @@
-"""The raw files of a day into its tidy files and the manifest that makes them valid.
+"""Write the tidy files of a day from its raw files, and the manifest that makes them valid.
 
-Lives here: which captures make up a day, writing its files as one set, which days are to be written.
-Does not live here: how answers become rows (rows), where files lie (lake), what is made of them (sql/).
+Lives here: which captures make up a day, writing its files as one set, several days in a row.
+Does not live here: turning answers into rows (rows), paths (lake), the models that read the tables (sql/).
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NormalisedDay:
-    """What became of a day.
+    """The result of normalising a day.
 
     Attributes:
         day: the snapshot date.
         manifest: names the files that were written; None when none were.
-        troubles: what could not be made into rows, and why, a line each.
+        troubles: the raw files that could not be made into rows, each with the reason, one line each.
     """
 
     day: date
@@ -64,13 +64,13 @@ def normalise_day(
 ) -> NormalisedDay:
     """Write the tidy files of `day` from its raw files, then the manifest that makes them valid.
 
-    A raw file that cannot be made into rows costs its target the day and no other target anything: rows of it that
-    stand stay, else its capture counts as failed.
+    A raw file that cannot be made into rows affects its own target only: earlier rows of the day stay, if there are
+    any; else its capture counts as failed.
 
     Args:
-        lake: raw files in, tidy files out; the caller holds its lock.
+        lake: the lake with the raw files, which gets the tidy files; the caller holds its lock.
         day: the snapshot date.
-        report: is told of an unexpected error, and says in a sentence where it is reported.
+        report: is called with each unexpected error, and returns a sentence that names the report.
         on_target: is called after each target.
 
     Raises:
@@ -108,7 +108,7 @@ def normalise_day(
             ),
         )
         _replace(lake, day, manifest, {name: writer.path for name, writer in writers.items()})
-    # a build follows in the same process: what the largest target took is given back before it
+    # a build follows in the same process: the memory that the largest target took is given back before it
     pa.default_memory_pool().release_unused()
     return NormalisedDay(day, manifest, tuple(troubles))
 
@@ -120,7 +120,7 @@ def _source_of(expected: _Expected, capture_id: str | None, path: Path) -> RawSo
 
 @dataclass(frozen=True)
 class _Expected:
-    """A target that was to be listed or was captured on a day, its raw file, or the stray in the place of that."""
+    """A target that was expected or captured on a day, with its raw file or the stray in place of it."""
 
     target: TargetLine
     path: Path | None
@@ -138,12 +138,13 @@ class _Made:
 
 
 def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made:
-    """The rows of one target, or why there are none."""
+    """Return the rows of one target, or the reason why there are none."""
     target = expected.target
     if expected.stray:
-        standing = _standing_rows(lake, day, target)
+        # a stray holds other data: the target counts as not captured, unless the right file gave rows before
+        earlier = _earlier_rows(lake, day, target)
         missing = tidy_target(day, target, None, expected.is_listed) if expected.is_listed else {}
-        return _Made(missing if standing is None else standing)
+        return _Made(missing if earlier is None else earlier)
     try:
         with _no_search_for_cycles():
             capture = stream_own_capture(lake, expected.path) if expected.path else None
@@ -151,16 +152,16 @@ def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made
         return _Made(made, capture.capture.capture_id if capture else None)
     except LakeError as error:
         reason, text = "raw_file_damaged", str(error)
-    except Exception as error:  # noqa: BLE001 - one target's trouble is not the others'
+    except Exception as error:  # noqa: BLE001 - an error in one target must not stop the others
         reason, text = UNEXPECTED, f"{target.label}: {report(error, f'the rows of {target.label} on {day}')}"
-    standing = _standing_rows(lake, day, target)
-    if standing is not None:
-        return _Made(standing, None, f"{day}: {text}; the rows that were made of it before stand")
+    earlier = _earlier_rows(lake, day, target)
+    if earlier is not None:
+        return _Made(earlier, None, f"{day}: {text}; the rows that were made from it before are unchanged")
     return _Made(failed_target(day, target, reason, text, expected.is_listed), None, f"{day}: {text}")
 
 
-def _standing_rows(lake: Lake, day: date, target: TargetLine) -> dict[str, pa.Table] | None:
-    """Return the rows of a target that an earlier reading of the day gave, if it was captured then."""
+def _earlier_rows(lake: Lake, day: date, target: TargetLine) -> dict[str, pa.Table] | None:
+    """Return the rows of a target in the day's present tidy files; None if it was not captured when they were made."""
     manifest = read_if_valid(lake.manifest_file(day))
     if manifest is None:
         return None
@@ -178,6 +179,7 @@ def _rows_of(path: Path, table: Table, target: TargetLine) -> pa.Table:
     rows = pq.ParquetFile(path).read()
     of_target = pc.and_(pc.equal(rows["project_id"], target.project_id), pc.equal(rows["region"], target.region))
     found = rows.filter(of_target)
+    # a file of an earlier schema lacks columns, or has them with other types
     columns = [
         found[field.name].cast(field.type) if field.name in found.column_names else pa.nulls(found.num_rows, field.type)
         for field in table.schema
@@ -186,15 +188,15 @@ def _rows_of(path: Path, table: Table, target: TargetLine) -> pa.Table:
 
 
 def normalise_days(lake: Lake, days: Iterable[date], report: Reporter = reraise) -> Iterator[NormalisedDay]:
-    """Normalise several days, in their order; a damaged one does not keep the others from being written.
+    """Normalise several days, in their order; a damaged day does not stop the others.
 
     Args:
-        lake: raw files in, tidy files out; the caller holds its lock.
+        lake: the lake with the raw files, which gets the tidy files; the caller holds its lock.
         days: the snapshot dates.
-        report: is told of an unexpected error, and says in a sentence where it is reported.
+        report: is called with each unexpected error, and returns a sentence that names the report.
 
     Raises:
-        OSError: when the disk does not take the files.
+        OSError: when the files cannot be written.
     """
     for day in days:
         try:
@@ -202,19 +204,19 @@ def normalise_days(lake: Lake, days: Iterable[date], report: Reporter = reraise)
         except LakeError as error:
             yield NormalisedDay(day, None, (f"{day}: {error}",))
         except OSError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one day's trouble is not the others'
+            raise  # a full disk would fail the following days as well
+        except Exception as error:  # noqa: BLE001 - an error in one day must not stop the others
             yield NormalisedDay(day, None, (f"{day}: {report(error, f'the tables of {day}')}",))
 
 
-def _says_the_same(path: Path, manifest: Manifest) -> bool:
-    standing = read_if_valid(path)
-    return standing is not None and standing.tables == manifest.tables
+def _names_same_files(path: Path, manifest: Manifest) -> bool:
+    present = read_if_valid(path)
+    return present is not None and present.tables == manifest.tables
 
 
 @contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
-    """Pause the garbage collector; JSON holds no cycles, and the search would cost as much as decoding."""
+    """Pause the garbage collector: JSON has no cycles, and searching for them would cost as much as decoding."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -225,9 +227,10 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 
 def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path]) -> None:
-    """Move the files into place; meanwhile there is no manifest, so no reader takes them."""
+    """Move the files into place; meanwhile the day has no manifest, so that no reader mixes old and new files."""
     path = lake.manifest_file(day)
-    if path.is_file() and not _says_the_same(path, manifest):
+    # with the same hashes every file is replaced by an equal one, so readers need not miss the day meanwhile
+    if path.is_file() and not _names_same_files(path, manifest):
         path.unlink()
         sync(path.parent)
     for name, unfinished in finished.items():
@@ -236,9 +239,9 @@ def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path
 
 
 def _expected(lake: Lake, day: date, raw: RawDay, troubles: list[str]) -> Iterator[_Expected]:
-    """Yield every target that was to be listed or was captured on `day`, by project and region.
+    """Yield every target that was expected or captured on `day`, by project and region.
 
-    A place that holds a stray is among them, as rows may be there that were made of the right file before.
+    The target of a stray's path is among them, because the right file may have given rows before.
     """
     listed: dict[tuple[str, str], TargetLine] = {}
     is_damaged = False
@@ -246,7 +249,7 @@ def _expected(lake: Lake, day: date, raw: RawDay, troubles: list[str]) -> Iterat
         found = read_own_targets(lake, day)
         listed = {target.key: target for target in found.targets} if found else {}
     except Stray:
-        is_damaged = True  # it is among the troubles already
+        is_damaged = True  # `raw.strays` has given a trouble for it already
     except LakeError as error:
         is_damaged = True
         troubles.append(f"{day}: {error}; the day's targets are those of its raw files")
@@ -259,7 +262,7 @@ def _expected(lake: Lake, day: date, raw: RawDay, troubles: list[str]) -> Iterat
 
 
 def _target_in(lake: Lake, path: Path | None, key: tuple[str, str]) -> TargetLine:
-    """Return the target as its raw file has it; of a damaged one what its path says."""
+    """Return the target in the header of its raw file; for a damaged file only what the path tells."""
     try:
         if path:
             return read_own_capture(lake, path, with_answers=False).capture.target

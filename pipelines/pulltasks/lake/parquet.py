@@ -1,7 +1,7 @@
-"""Writing one tidy file: the same rows give the same bytes, whatever pieces they come in.
+"""Write one tidy file: the same rows give the same bytes, in whatever pieces they are added.
 
 Lives here: row groups, compression, the schema in the file.
-Does not live here: where the file lies (lake), what the rows are (normalise).
+Does not live here: the path of the file (lake), the rows (normalise).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 # Fixed, so that the same rows give the same bytes.
 ROW_GROUP_ROWS = 100_000
-# A row group ends with the row that makes its text as long as this: it lies in memory as a whole.
+# Bytes. A row group also ends with the row whose text reaches this sum, because all of it is in memory at once.
 ROW_GROUP_TEXT = 100_000_000
 _ROWS_PER_PIECE = 5_000
-# On one day almost every value is another one: to collect them in a dictionary first costs time and room.
+# On one day almost every value in these columns is different: a dictionary of them would cost time and space.
 _WITHOUT_DICTIONARY = frozenset(
     {"task_id", "content_hash", "stream_name", "push_args", "destination_url", "callback_url", "url"}
     | {"create_time", "start_time", "end_time"}
@@ -36,9 +36,9 @@ class TidyWriter:
         self.rows = 0
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
-        self._most_text = 0  # what the pending rows have of it, or more
+        self._most_text = 0  # an upper bound of the pending rows' bytes of text
         self._is_full = False
-        # in a month's file a value stands once for each day
+        # in a month's file a value is repeated on each day, so a dictionary pays for every column
         repeating = [column.name for column in table.columns if is_month or column.name not in _WITHOUT_DICTIONARY]
         self._writer = pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=repeating)
 
@@ -50,7 +50,7 @@ class TidyWriter:
         self.path.unlink(missing_ok=True)
 
     def add(self, rows: pa.Table) -> None:
-        """Take rows that follow those before in the order of the key."""
+        """Add rows; they must follow the earlier ones in the order of the key."""
         self.rows += rows.num_rows
         for begin in range(0, rows.num_rows, _ROWS_PER_PIECE):
             piece = rows.slice(begin, _ROWS_PER_PIECE)
@@ -63,16 +63,17 @@ class TidyWriter:
                 piece = piece.slice(taken)
 
     def finish(self) -> None:
-        """Write what is left and end the file."""
+        """Write the last row group and close the file."""
         self._write()
         self._writer.close()
 
     def _rows_to_take(self, piece: pa.Table) -> int:
-        """How many rows of a piece belong to the row group that is begun: up to the one that makes it full."""
+        """Return how many rows of a piece belong to the current row group, including the row that fills it."""
         rows: int = min(piece.num_rows, ROW_GROUP_ROWS - self._pending_rows)
         self._is_full = self._pending_rows + rows == ROW_GROUP_ROWS
         self._most_text += piece.slice(0, rows).nbytes
-        if self._most_text < ROW_GROUP_TEXT:  # arrays are never smaller than their text, which costs time to measure
+        # measuring text costs time; an array is never smaller than its text, so its size settles most cases
+        if self._most_text < ROW_GROUP_TEXT:
             return rows
         before = sum(pc.sum(_text_sizes(part)).as_py() for part in self._pending)
         text = pc.cumulative_sum(_text_sizes(piece.slice(0, rows)), start=before)
@@ -90,7 +91,7 @@ class TidyWriter:
 
 
 def _text_sizes(rows: pa.Table) -> pa.Array:
-    """Return how many bytes of text each row has."""
+    """Return the bytes of text in each row, as an array of integers."""
     sizes = pa.array([0] * rows.num_rows, pa.int64())
     for column in rows.columns:
         if pa.types.is_string(column.type):

@@ -1,7 +1,7 @@
-"""Where each file of a lake lies: names alone, nothing is looked at.
+"""The path of each file of a lake: names only, the disk is not read.
 
-Lives here: the paths below a lake's root, and what the names of files say.
-Does not live here: which files are there (lake), how they are written (files), what is in them (raw, manifests, …).
+Lives here: the paths below a lake's root, and reading dates and numbers out of file names.
+Does not live here: which files exist (lake), writing them (files), their contents (raw, manifests, …).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXPOSED = "exposed"  # in the file name of a build that shows secrets
 TABLE_FILE, LATEST, TABLES_OF_VERSION = "data.parquet", "latest.json", "tables.json"
 KEPT_VERSIONS = 3
 DATE, MONTH = "snapshot_date=", "snapshot_month="
-# What DuckDB takes for a pattern in the name of a file; every other character may be part of a path.
+# DuckDB reads these characters in a file name as a pattern; every other character may be part of a path.
 PATTERN = re.compile(r"[][*?\\]")
 PROJECT = re.compile(r"[0-9a-f]{32}")
 RAW_FILE = re.compile(REGION_PATTERN + r"\.ndjson\.zst")
@@ -29,7 +29,7 @@ _SEQUENCE = re.compile(r"-([0-9]{6,})-[0-9]{8}T[0-9]{6}Z-")
 
 
 class At:
-    """A place below the root of the lake."""
+    """A path below the root of the lake, as an attribute."""
 
     def __init__(self, *parts: str) -> None:
         self._parts = parts
@@ -60,61 +60,61 @@ class Paths:
     errors = At("errors")
     forgotten = At("forgotten")
     charts = At("dashboard")
-    # Tells this lake from others, wherever it is moved or restored to.
+    # A random id tells this lake from others, even after it was moved or restored.
     id = At("lake.id")
     backup = At("backup")
     backup_state = At("backup", "state.json")
     readers_state = At("backup", "readers.json")
-    # There while the lake is being restored: until then it is not a lake.
+    # This file exists while the lake is being restored; such a lake is refused.
     restoring = At("backup", "restoring")
-    # One folder for everything unfinished: what a killed run leaves is found in one place.
+    # One folder for all unfinished files, so that the leftovers of a killed run are in one place.
     unfinished_folder = At(".unfinished")
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def targets_file(self, day: date) -> Path:
-        """What was to be listed on `day`."""
+        """Return the path of the target list of `day`."""
         return self.raw / f"{DATE}{day}" / "targets.json"
 
     def raw_file(self, day: date, project_id: str, region: str) -> Path:
-        """The capture of one target on `day`."""
+        """Return the path of the raw file of one target and day."""
         return self.raw / f"{DATE}{day}" / project_id / f"{region}.ndjson.zst"
 
     def target_of(self, raw_file: Path) -> tuple[str, str]:
-        """`(project_id, region)` of a capture's file."""
+        """Return the `(project_id, region)` that the path of a raw file names."""
         return (raw_file.parent.name, raw_file.name.removesuffix(".ndjson.zst"))
 
     def tidy_file(self, table: str, day: date) -> Path:
-        """One table of `day`."""
+        """Return the path of one table of `day`."""
         return self.tidy / table / "daily" / f"{DATE}{day}" / "data.parquet"
 
     def manifest_file(self, day: date) -> Path:
-        """The names and hashes of the tidy files of `day`."""
+        """Return the path of the manifest of `day`: the names and hashes of its tidy files."""
         return self.manifests / f"{DATE}{day}.json"
 
     def month_file(self, table: str, month: date) -> Path:
-        """One table of a closed month, named by its first day."""
+        """Return the path of one table of a closed month; `month` is its first day."""
         return self.tidy / table / "monthly" / f"{MONTH}{month:%Y-%m}" / "data.parquet"
 
     def month_manifest_file(self, month: date) -> Path:
-        """The names and hashes of a month's files; while it is there, they stand for the files of its days."""
+        """Return the path of a month's manifest; while it exists, the month's files replace those of its days."""
         return self.manifests / f"{MONTH}{month:%Y-%m}.json"
 
     def build(self, build_id: str) -> Path:
-        """The file of a build."""
+        """Return the path of a build."""
         return self.warehouse.resolve() / f"pulltasks-{build_id}.duckdb"
 
     def base(self, through: date) -> Path:
-        """An earlier build whose last day is `through`, kept to build upon."""
+        """Return the path of the base whose last day is `through`."""
         return self.bases_folder / f"through_date={through}.duckdb"
 
     def chart_library(self, version: str) -> Path:
-        """The script that draws the page's charts, as a version of it was put together; may be deleted."""
+        """Return the path of the cached script that draws the page's charts; it may be deleted."""
         return self.charts / f"charts-{version}.js"
 
     def private_folders(self) -> list[Path]:
-        """Folders that are for the lake's owner alone, whether they are there or not."""
+        """Return the folders that only the lake's owner may read, whether they exist or not."""
         own = (self.alerts, self.errors, self.forgotten, self.backup, self.charts, self.unfinished_folder)
         return [self.raw, self.tidy, self.bases_folder, *own]
 
@@ -126,12 +126,12 @@ def sequence_of(build: Path) -> int:
 
 
 def month_of(day: date) -> date:
-    """The first day of the month."""
+    """Return the first day of the month of `day`."""
     return day.replace(day=1)
 
 
 def dates_in(names: Iterable[str], prefix: str = DATE) -> list[date]:
-    """The dates that names tell, in order; what somebody else put there is left alone."""
+    """Return the dates in names, in order; names of another form are skipped."""
     found = []
     for name in names:
         text = name.removeprefix(prefix)
@@ -139,5 +139,5 @@ def dates_in(names: Iterable[str], prefix: str = DATE) -> list[date]:
             day = date.fromisoformat(text)
         except ValueError:
             continue
-        found += [day] if str(day) == text else []  # 20261119 is a date as well, and no name of ours
+        found += [day] if str(day) == text else []  # 20261119 is a date too, but not a name that pulltasks writes
     return sorted(found)

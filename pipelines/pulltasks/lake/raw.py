@@ -1,7 +1,7 @@
 """The raw archive: one file per capture with every answer as it was received.
 
 Lives here: the lines of the file, writing and reading them, the day's target list.
-Does not live here: where files lie (lake), what answers mean (huawei, normalise).
+Does not live here: paths (lake), the meaning of answers (huawei, normalise).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-# The last line ends with the SHA-256 of all that stands before it.
+# The last line ends with the SHA-256 of everything before it, so that a file that was cut off is noticed.
 FORMAT = 2
 _CHECKSUM = re.compile(rb'(?s)(.*),"sha256":"([0-9a-f]{64})"}')
 _BLOCK_BYTES = 1 << 16
@@ -36,10 +36,10 @@ Verdict = Literal["complete", "incomplete", "failed"]
 class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
     """A target as it was configured.
 
-    How dates are counted (`timezone`) and what of a listing is held back (`max_drop_ratio`, `drop_accepted`,
-    `accepted_task_ids`) is part of the archive, so that the day's tables do not depend on later settings.
-    `drop_accepted` accepts whatever the day's listing lacks; `accepted_task_ids` is what an earlier listing of the
-    day lacked when it was accepted.
+    The rules for counting dates (`timezone`) and for holding a listing (`max_drop_ratio`, `drop_accepted`,
+    `accepted_task_ids`) are part of the archive, so that the day's tables do not depend on later settings.
+    `drop_accepted` accepts every task that the day's listing lacks; `accepted_task_ids` are the tasks that an earlier
+    listing of the day lacked when it was accepted.
     """
 
     project_id: str
@@ -59,12 +59,12 @@ class TargetLine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """As messages call it everywhere."""
+        """The name of the target in messages."""
         return target_label(self.project_id, self.region, self.name)
 
 
 class TargetList(msgspec.Struct, frozen=True, kw_only=True):
-    """What was to be listed on a day, in order of project and region."""
+    """The targets to list on a day, in order of project and region."""
 
     snapshot_date: date
     timezone: str
@@ -73,7 +73,7 @@ class TargetList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="capture"):
-    """First line of a file: what was captured."""
+    """First line of a file: the target, the day and the version that captured it."""
 
     format: int = FORMAT
     target: TargetLine
@@ -85,9 +85,9 @@ class CaptureLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
 
 
 class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="answer", omit_defaults=True):
-    """One answer, in the order of arrival; `body_base64` holds what is no UTF-8 text.
+    """One answer, in the order of arrival; `body_base64` holds a body that is not UTF-8 text.
 
-    `old_encoding` is the name under which its encoding came, where that is no name of today.
+    `old_encoding` is the encoding that the answer named, where that name is outdated.
     """
 
     sequence: int
@@ -118,18 +118,18 @@ class AnswerLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", ta
 
     @property
     def readable(self) -> str | bytes:
-        """The body as a decoder takes it: text where it is text, which saves encoding it first."""
+        """The body for a JSON decoder: text where it is text, which saves encoding it first; else bytes."""
         return base64.b64decode(self.body_base64) if self.body_base64 is not None else self.body or ""
 
 
 class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", tag="verdict"):
-    """Last line of a file: how the capture ended and what it took.
+    """Last line of a file: the verdict and the cost of the capture.
 
     `counted_sweep` is the sweep whose answers are the listing of a complete capture. `gone`, `unlisted` and
-    `unchecked` are the tasks of the last complete capture that it lacks, by what the service said of them;
-    `asked_count` of them were asked for. `error_message` has words of this program alone, `service_message` those of
-    the service; a line without a `service_message` is of an earlier version, whose `error_message` quotes the service.
-    `task_ids_sha256` is the hash of the tasks of a complete capture (`ids_sha256`).
+    `unchecked` are the tasks of the previous capture that it lacks, by the service's answer when they were asked for
+    by id; `asked_count` of them were asked for. `error_message` has words of this program only, `service_message`
+    those of the service. A line without a `service_message` is of an earlier version, whose `error_message` quotes the
+    service. `task_ids_sha256` is the hash of the tasks of a complete capture (`ids_sha256`).
     """
 
     verdict: Verdict
@@ -161,12 +161,12 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="line", t
 
 
 def ids_sha256(ids: Sequence[str]) -> str:
-    """The hash of the ids of tasks, which must be in order."""
+    """Return the SHA-256, in hex, of task ids, which must be sorted."""
     return hashlib.sha256(msgspec.json.encode(ids)).hexdigest()
 
 
 def body_fields(content: bytes) -> tuple[str | None, str | None]:
-    """A body as `(body, body_base64)`: text where it is UTF-8, else base64."""
+    """Return a body as `(body, body_base64)`: text where it is UTF-8, else base64; the other is None."""
     try:
         return content.decode(), None
     except UnicodeDecodeError:
@@ -174,7 +174,7 @@ def body_fields(content: bytes) -> tuple[str | None, str | None]:
 
 
 class RawWriter:
-    """Writes the lines of one capture to a stream that is compressed on the way."""
+    """Writes the lines of one capture to a compressed file."""
 
     def __init__(self, path: Path, capture: CaptureLine) -> None:
         self._stream = pa.CompressedOutputStream(str(path), "zstd")
@@ -184,12 +184,13 @@ class RawWriter:
         self._write(capture)
 
     def answer(self, line: AnswerLine) -> None:
-        """Keep one answer."""
+        """Write one answer."""
         self._write(line)
 
     def close(self, verdict: VerdictLine | None = None) -> None:
-        """End the file; without a verdict it is not valid and must be thrown away."""
+        """Close the file; without a verdict it is not valid and must be removed."""
         if verdict is not None:
+            # the checksum covers all lines, this last one included
             self._hash.update(last := self._encode(verdict).removesuffix(b"}"))
             self._stream.write(last + b',"sha256":"' + self._hash.hexdigest().encode() + b'"}\n')
         self._stream.close()
@@ -201,7 +202,7 @@ class RawWriter:
 
 
 class RawCapture(msgspec.Struct, frozen=True):
-    """One file of the archive; its answers may be iterated over more than once."""
+    """The content of one raw file; its answers may be iterated over more than once."""
 
     capture: CaptureLine
     answers: Iterable[AnswerLine]
@@ -209,12 +210,15 @@ class RawCapture(msgspec.Struct, frozen=True):
 
 
 def rank(verdict: VerdictLine, capture: CaptureLine) -> tuple[int, datetime]:
-    """Of two captures of a target on one day the one with the higher rank counts."""
+    """Return the rank of a capture: of two captures of a target on one day the one with the higher rank counts.
+
+    The better verdict wins; of two equal ones the later.
+    """
     return (("failed", "incomplete", "complete").index(verdict.verdict), capture.started_at)
 
 
 def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:
-    """Read one file; `with_answers=False` leaves the answers out, which costs little.
+    """Read and check one file; `with_answers=False` checks it and leaves the answers out, which saves memory.
 
     Raises:
         LakeError: when the file is missing, damaged or has no verdict, or is of another format.
@@ -227,14 +231,16 @@ def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:
     except (OSError, ValueError, RecursionError, NotReadable, msgspec.DecodeError) as error:
         raise LakeError(f"{path}: cannot be read as a raw capture ({error}); restore it from a backup") from None
     if not isinstance(capture, CaptureLine) or not isinstance(verdict, VerdictLine):
-        raise LakeError(f"{path}: no raw capture: its first or its last line is missing; restore it from a backup")
+        raise LakeError(
+            f"{path}: is not a raw capture: its first or its last line is missing; restore it from a backup"
+        )
     if capture.format > FORMAT:
         raise LakeError(f"{path}: written by a newer pulltasks (format {capture.format}); upgrade this one")
     return RawCapture(capture, cast("list[AnswerLine]", answers), verdict)
 
 
 def stream_capture(path: Path) -> RawCapture:
-    """Return one file as `read_capture` does, with answers that are read one at a time whenever they are iterated over.
+    """Read one file like `read_capture`, but decode its answers one at a time, at each iteration over them.
 
     Raises:
         LakeError: when the file is missing, damaged or has no verdict.
@@ -243,7 +249,7 @@ def stream_capture(path: Path) -> RawCapture:
 
 
 class _AnswersOf:
-    """The answers of a file that was checked, never held all at once."""
+    """The answers of a checked file; only one at a time is in memory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -262,7 +268,7 @@ class _AnswersOf:
 
 
 def read_header(path: Path) -> CaptureLine | None:
-    """Return the first line of a file, which costs little; None when it cannot be read."""
+    """Return the first line of a file, without reading the rest; None when it cannot be read."""
     try:
         with pa.CompressedInputStream(str(path), "zstd") as stream:
             line, end, _ = stream.read(_BLOCK_BYTES).partition(b"\n")
@@ -272,13 +278,13 @@ def read_header(path: Path) -> CaptureLine | None:
 
 
 def read_capture_id(path: Path) -> str | None:
-    """Return the identifier of the capture that a file holds, by its first line alone; None when it cannot be read."""
+    """Return the identifier of a file's capture, from its first line only; None when it cannot be read."""
     header = read_header(path)
     return header.capture_id if header else None
 
 
 def _ends(lines: Iterator[bytes]) -> list[bytes]:
-    """The first and the last of some lines; none between is kept."""
+    """Return the first and the last line, without holding those in between."""
     return [*islice(lines, 1), *deque(lines, maxlen=1)]
 
 
@@ -297,10 +303,10 @@ def refuse_removed_format(path: Path, number: int) -> None:
 
 
 def _checked_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file; the last one only if it fits what stands before it.
+    """Yield the lines of a file; the last one only if its checksum matches the lines before it.
 
     Raises:
-        ValueError: when it does not, or when there is no line.
+        ValueError: when the checksum does not match or is missing.
         RemovedForm: when the file is of a format that is no longer read.
     """
     hashed = hashlib.sha256()
@@ -322,7 +328,7 @@ def _checked_lines(path: Path) -> Iterator[bytes]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file, in time that grows with its length alone."""
+    """Yield the complete lines of a file, in time that is linear in its length, however long a line is."""
     with pa.CompressedInputStream(str(path), "zstd") as stream:
         pieces: list[bytes] = []
         while block := stream.read(_BLOCK_BYTES):
@@ -334,7 +340,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def read_targets(path: Path) -> TargetList:
-    """The day's target list.
+    """Read a day's target list.
 
     Raises:
         LakeError: when the file is missing or damaged.

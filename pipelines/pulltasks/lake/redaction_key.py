@@ -1,7 +1,7 @@
-"""The key of the fingerprints, and the checksum that tells whether it is still the same.
+"""The key of the fingerprints, and the checksum that shows whether it was replaced.
 
-Lives here: making and reading both.
-Does not live here: what is fingerprinted (masking, sql/masks), where the files lie (lake).
+Lives here: creating and reading both.
+Does not live here: what is fingerprinted (masking, sql/masks), the paths of the files (lake).
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ KEY_BYTES = 32
 
 
 def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
-    """The lake's redaction key; made at first use, as is its checksum.
+    """Return the lake's redaction key (32 bytes); create it and its checksum at first use.
 
     Args:
-        lake: where it lies.
-        may_make: whether a missing key is a beginning; in a lake that has published before it is a loss.
+        lake: the lake of the key.
+        may_make: whether a missing key may be created; in a lake that has published before it was lost.
 
     Raises:
-        LakeError: when the file is there and is no key or another one than its checksum names, or is missing and may
-            not be made.
+        LakeError: when the file is not a key, or differs from its checksum, or is missing and may not be created.
     """
     path = lake.redaction_key
     if not path.is_file() and not may_make:
@@ -39,6 +38,7 @@ def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
             f"from a backup; or remove all builds in {lake.warehouse} to begin with a new key"
         )
     if not path.is_file():
+        # removed first, because the checksum of the old key would refuse the new one
         lake.redaction_key_checksum.unlink(missing_ok=True)
         _write(lake, path, secrets.token_hex(KEY_BYTES))
     key = read_key(lake)
@@ -48,17 +48,17 @@ def read_or_make_key(lake: Lake, *, may_make: bool = True) -> bytes:
 
 
 def read_key(lake: Lake) -> bytes:
-    """The lake's redaction key, held against its checksum where there is one.
+    """Return the lake's redaction key (32 bytes), compared with its checksum if there is one.
 
     Raises:
-        LakeError: when it is no key, or another one than its checksum names.
-        OSError: when it is not there or cannot be read.
+        LakeError: when the file is not a key, or differs from its checksum.
+        OSError: when the file is missing or cannot be read.
     """
     path = lake.redaction_key
     text = path.read_text(encoding="utf-8", errors="replace").strip()
     if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", text):
         raise LakeError(
-            f"{path}: this is no redaction key ({2 * KEY_BYTES} characters 0-9 a-f); restore it from a backup, "
+            f"{path}: this is not a redaction key ({2 * KEY_BYTES} characters 0-9 a-f); restore it from a backup, "
             "or remove it to begin with a new one (fingerprints will differ from the earlier ones)"
         )
     key = bytes.fromhex(text)
@@ -72,7 +72,7 @@ def read_key(lake: Lake) -> bytes:
 
 
 def fingerprint_of(key: bytes) -> str:
-    """What tells a key from others without telling the key; it stands in the checksum's file."""
+    """Return a hash, in hex, that identifies a key without revealing it; the checksum file holds it."""
     return hashlib.sha256(b"redaction key\0" + key).hexdigest()
 
 

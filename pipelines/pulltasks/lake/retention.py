@@ -1,7 +1,7 @@
-"""What leaves the lake: raw files that are old enough, and a day that is forgotten.
+"""Remove old raw files from the lake, and take a day out of it (`pulltasks forget`).
 
-Lives here: which raw files may be removed, moving a day out of the way.
-Does not live here: closing months (compaction), which builds are kept (warehouse.build.builds).
+Lives here: which raw files may be removed, moving a day's files to `forgotten/`.
+Does not live here: closing months (compaction), which builds are retained (warehouse.build.builds).
 """
 
 from __future__ import annotations
@@ -27,42 +27,46 @@ if TYPE_CHECKING:
 def remove_old_raw(
     lake: Lake, settings: LakeSettings, today: date, held: Collection[date] | None = None
 ) -> tuple[list[date], list[date]]:
-    """Remove raw files older than `keep_raw_days`, of days whose tables are sound.
+    """Remove the raw files older than `keep_raw_days` of days whose tables are sound.
 
-    Age is counted from the newest day that has come: a day that a wrong clock wrote makes nothing old.
+    Age is counted from the newest day up to `today`, so that a day in the future, written under a wrong clock, makes
+    no file old.
 
     Args:
         lake: the caller holds its lock.
-        settings: how long raw files are kept.
-        today: the day that ages are counted to.
-        held: days that a good backup holds, of which alone files are removed; None where no backup is wanted.
+        settings: how long raw files are retained.
+        today: later days are ignored.
+        held: the days that a good backup holds, the only ones whose files may go; None when no backup is configured.
 
     Returns:
-        The days whose raw files were removed, and the days that keep them, as they are needed to mend a damaged table.
+        The days whose raw files were removed, and the old days that retain them because a table is damaged and must be
+        rebuilt from them.
     """
     dates = lake.tidy_dates()
-    come = [day for day in dates if day <= today]
-    if settings.keep_raw_days is None or not come:
+    begun = [day for day in dates if day <= today]
+    if settings.keep_raw_days is None or not begun:
         return [], []
-    horizon = come[-1] - timedelta(days=settings.keep_raw_days)
+    horizon = begun[-1] - timedelta(days=settings.keep_raw_days)
+    # a stale day has raw files that its tables do not show yet
     valid = set(dates) - set(stale_dates(lake))
     old = [day for day in days_with_raw(lake) if day <= horizon and day in valid and (held is None or day in held)]
     damaged = set(damaged_months(lake, {month_of(day) for day in old}))
     needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
     removed = [day for day in old if day not in needed]
     for day in removed:
-        lake.take_away(lake.targets_file(day).parent)
+        lake.remove_folder(lake.targets_file(day).parent)
     return removed, needed
 
 
 def forget_day(lake: Lake, day: date) -> Path:
-    """Move a day's raw and tidy files out of the way, its manifest first; returns the folder that holds them now.
+    """Move a day's raw and tidy files to a folder in `forgotten/`, and return that folder.
 
-    A month that was closed is opened for it.
+    A compacted month is split first, because its files hold other days as well.
     """
     open_month(lake, month_of(day))
     number = 1 + sum(1 for _ in lake.forgotten.glob(f"{day}-*"))
     folder = lake.forgotten / f"{day}-{number}"
+    # The manifest is moved first: without it no reader uses the day, even if the process dies in between.
     for path in (
         lake.manifest_file(day),
         *(lake.tidy_file(table.name, day).parent for table in tables.TABLES),
@@ -74,7 +78,7 @@ def forget_day(lake: Lake, day: date) -> Path:
 
 
 def _is_sound(lake: Lake, day: date) -> bool:
-    """Whether a day's own files, if it has any, are those that its manifest names."""
+    """Tell whether the daily files of a day match its manifest; a compacted day has none to compare."""
     try:
         entries = read_manifest(lake.manifest_file(day)).tables
         for table in tables.TABLES if not lake.is_compacted(day) else ():

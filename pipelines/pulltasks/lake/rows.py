@@ -1,7 +1,7 @@
-"""One capture into tidy rows: every field into its typed column, every finding into data_quality.
+"""Turn one capture into tidy rows: every field into its typed column, every finding into data_quality.
 
-Lives here: the tables of a target's day, times, lists; functions of their arguments alone.
-Does not live here: which tasks count (tasks), files (normalise, parquet, lake), what columns there are (tables).
+Lives here: the tables of a target's day, times, lists; pure functions.
+Does not live here: which tasks count (tasks), files (normalise, parquet, lake), the columns (tables).
 """
 
 from __future__ import annotations
@@ -25,24 +25,29 @@ if TYPE_CHECKING:
     from pulltasks.lake.raw import RawCapture, TargetLine, VerdictLine
 
 _LISTS = {"source_urls": "primary", "backup_source_urls": "backup"}
-# The reason of a day whose rows are not the tasks that its capture judged.
+# The reason of a day whose rows are other tasks than those that its verdict is about.
 ROWS_DIFFER = "rows_differ_from_verdict"
-# The reason of a day that is set aside, as its rows would cost more memory than those of a target may.
+# The reason of a day that is set aside, as its rows would take more memory than one target may.
 TOO_LARGE = "too_large_to_build"
 
 
 def tidy_target(
     day: date, target: TargetLine, capture: RawCapture | None, is_listed: bool = True
 ) -> dict[str, pa.Table]:
-    """The rows of one target and day, one sorted Arrow table per tidy table; a function of its arguments alone."""
+    """Return the rows of one target and day: by name of the tidy table, one Arrow table sorted by its key.
+
+    The result depends on the arguments only, so that a rebuild gives the same rows.
+    """
     findings = Findings()
     tasks = counting_tasks(capture, findings)
+    # A complete capture promises all tasks, so with some of them left out it has to fail. Of an incomplete one the
+    # rows that fit into memory are evidence that these tasks exist.
     if capture and tasks.left_out and capture.verdict.verdict == "complete":
         findings, capture = Findings(), _set_aside(capture)
         tasks = replace(no_tasks(), answer_bytes=tasks.answer_bytes)
     elif tasks.left_out:
         findings.add_left_out(tasks.left_out)
-    capture = capture and _held_against(tasks.ids, capture)
+    capture = capture and _checked(tasks.ids, capture)
     place = _Place(day, target.project_id, target.region)
     children = {tables.PULL_TASK_SOURCE_URLS.name: _source_urls(place, tasks, findings)}
     children[tables.PULL_TASK_CALLBACK_EVENTS.name] = _callback_events(place, tasks, findings)
@@ -55,7 +60,7 @@ def tidy_target(
 
 
 def failed_target(day: date, target: TargetLine, reason: str, text: str, is_listed: bool) -> dict[str, pa.Table]:
-    """The rows of a target whose raw file cannot be made into rows: none but that of its capture, which says why."""
+    """Return the rows of a target whose raw file cannot be read: only the row of its capture, with the reason."""
     place = _Place(day, target.project_id, target.region)
     row = {
         "verdict": "failed",
@@ -69,7 +74,7 @@ def failed_target(day: date, target: TargetLine, reason: str, text: str, is_list
 
 
 def _set_aside(capture: RawCapture) -> RawCapture:
-    """The capture, failed: it is complete, and its rows are too large to build beside those of others."""
+    """Return a complete capture as failed, because its rows are too large to build beside those of other targets."""
     text = (
         f"{capture.capture.target.label}: complete with {capture.verdict.task_count} tasks, and set aside "
         f"({TOO_LARGE}): its tables would take more than {MOST_COST // 1_000_000} MB. Its raw file is kept and its "
@@ -81,15 +86,15 @@ def _set_aside(capture: RawCapture) -> RawCapture:
     return msgspec.structs.replace(capture, verdict=failed)
 
 
-def _held_against(ids: list[str], capture: RawCapture) -> RawCapture:
-    """The capture, incomplete if the rows are not the tasks that were judged complete."""
+def _checked(ids: list[str], capture: RawCapture) -> RawCapture:
+    """Return the capture; as incomplete if the rows are other tasks than those that were proved complete."""
     verdict = capture.verdict
     if verdict.verdict != "complete" or _are_same(ids, verdict):
         return capture
     text = (
-        f"{capture.capture.target.label}: not proved complete ({ROWS_DIFFER}); the rows of {len(ids)} tasks were made "
-        f"of the raw file, and {verdict.task_count} had been judged. Capture the day again while it lasts, and report "
-        "this: it is an error in pulltasks, or the file was changed"
+        f"{capture.capture.target.label}: not proved complete ({ROWS_DIFFER}); the raw file gave rows for {len(ids)} "
+        f"tasks, but its capture counted {verdict.task_count}. Capture the day again while it lasts, and report this: "
+        "it is an error in pulltasks, or the file was changed"
     )
     incomplete = msgspec.structs.replace(
         verdict, verdict="incomplete", proof=None, verdict_reason=ROWS_DIFFER, error_message=text
@@ -98,6 +103,7 @@ def _held_against(ids: list[str], capture: RawCapture) -> RawCapture:
 
 
 def _are_same(ids: list[str], verdict: VerdictLine) -> bool:
+    # earlier versions wrote no hash of the ids; there the count is all that can be compared
     return len(ids) == verdict.task_count and verdict.task_ids_sha256 in {None, ids_sha256(ids)}
 
 
@@ -110,7 +116,7 @@ class _Place:
     region: str
 
     def table(self, table: tables.Table, columns: list[Any]) -> pa.Table:
-        """The table from the values of its columns after the shared ones."""
+        """Return a table from the values of its columns after the three shared ones (day, project, region)."""
         schema = table.schema
         rows = len(columns[0])
         shared = [
@@ -137,7 +143,10 @@ def _pull_tasks(place: _Place, tasks: Tasks, capture: RawCapture | None, finding
 
 
 def _times(ids: list[str], name: str, raw: pa.Array, findings: Findings) -> list[pa.Array]:
-    """Texts as `[times, raw]`: UTC, and the text where it is no time (an empty one is no surprise, just not set)."""
+    """Return texts as `[times, raw]`: times in UTC, and each text that is not a time; else null.
+
+    An empty text means that no time is set, so it is not a surprise.
+    """
     times, broken = read_times(raw)
     for place, rule in broken:
         findings.add(ids[place], name, rule, raw[place].as_py())
@@ -145,11 +154,12 @@ def _times(ids: list[str], name: str, raw: pa.Array, findings: Findings) -> list
 
 
 def _source_urls(place: _Place, tasks: Tasks, findings: Findings) -> pa.Table:
-    # The key orders by role: of each task first the backup list, then the primary one.
+    # The key sorts by role, so each task's backup list comes before its primary one. Both lists are placed side by
+    # side in one array and flattened by Arrow, because there may be millions of texts.
     names = ("backup_source_urls", "source_urls")
     ids = tasks.ids
     by_task = pa.array([row for task in range(len(ids)) for row in (task, task + len(ids))], pa.int64())
-    # the lists are not needed any more, and half of what a target takes in memory
+    # popped, because these lists take half of a target's memory and are not needed again
     both = pa.concat_arrays([tasks.fields.pop(name) for name in names]).take(by_task)
     owners, positions, urls = _flattened(both)
     for owner, position in _nulls(owners, positions, urls):
@@ -169,14 +179,14 @@ def _callback_events(place: _Place, tasks: Tasks, findings: Findings) -> pa.Tabl
 
 
 def _flattened(nested: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Return all texts of many lists: for each the index of its list, its position in it, and the text."""
+    """Flatten many lists into three arrays of the same length: index of the list, position in it, text."""
     owners = pc.list_parent_indices(nested)
     firsts = nested.offsets.take(owners).cast(pa.int64())
     return owners, pc.subtract(pa.array(range(len(owners)), pa.int64()), firsts), nested.flatten()
 
 
 def _nulls(owners: pa.Array, positions: pa.Array, values: pa.Array) -> Iterable[tuple[int, int]]:
-    """Return list and position of each null among the texts of many lists."""
+    """Return the `(list index, position)` of each null among the flattened texts."""
     if not values.null_count:
         return ()
     nulls = pc.indices_nonzero(pc.is_null(values))
@@ -184,7 +194,7 @@ def _nulls(owners: pa.Array, positions: pa.Array, values: pa.Array) -> Iterable[
 
 
 def _of_capture(capture: RawCapture, tasks: Tasks) -> dict[str, Any]:
-    """What a row of `captures` says of a capture, by column."""
+    """Return the values of a row of `captures` that come from the capture, by column."""
     verdict = msgspec.structs.asdict(capture.verdict)
     return {name: value for name, value in verdict.items() if name in tables.CAPTURES.schema.names} | {
         "capture_id": capture.capture.capture_id,

@@ -1,7 +1,7 @@
-"""The log of runs: one line for each run of the last 90 days, whatever became of it.
+"""The log of runs: one line for each run of the last 90 days, failed ones included.
 
 Lives here: the file `runs.ndjson` of a lake: reading it, adding a run.
-Does not live here: what a run did (run.steps), the table `meta_runs` (warehouse.build.plan), what is printed (cli).
+Does not live here: the runs themselves (run.steps), the table `meta_runs` (warehouse.build.plan), printing (cli).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
         run_id: identifier of the run.
         verb: snapshot, rebuild, forget or dagster.
         outcome: complete, when every target of the day is; not_complete; failed, when nothing was published.
-        error: the kind of the error that ended it; None otherwise.
+        error: the class of the error that ended it; None otherwise.
         snapshot_date: the day that it worked on; None where it ended before it had one.
         began_at: UTC.
         ended_at: UTC.
@@ -54,7 +54,7 @@ _decode = msgspec.json.Decoder(RunLine).decode
 
 
 def read_runs(lake: Lake) -> list[RunLine]:
-    """The runs of the log, oldest first; a line that cannot be read is left out, as nothing rests on it."""
+    """Return the runs in the log, oldest first; skip lines that cannot be read, as no result depends on them."""
     try:
         lines = lake.run_log.read_bytes().splitlines()
     except OSError:
@@ -69,10 +69,10 @@ def read_runs(lake: Lake) -> list[RunLine]:
 
 
 def add_run(lake: Lake, run: RunLine) -> None:
-    """Add a run to the log, and leave out those that ended more than 90 days before it. Under the lake's lock.
+    """Add a run to the log, and remove those that ended over 90 days before it; the caller holds the lake's lock.
 
     Raises:
-        OSError: when the log cannot be written; it stays as it was.
+        OSError: when the log cannot be written; it is unchanged then.
     """
     kept = [line for line in read_runs(lake) if line.ended_at >= run.ended_at - KEPT]
     with lake.writing(lake.run_log) as path:

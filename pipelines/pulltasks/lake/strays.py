@@ -1,9 +1,9 @@
 """Strays: files of the raw archive whose header names another day or target than their path.
 
-Lives here: comparing both; the raw files of a day that count, the days that have some, what is said of the others.
-Does not live here: foreign names in `raw/` (lake), damaged files (raw), what becomes of the rows (normalise).
+Lives here: comparing both; the raw files of a day that count, the days that have some, the message about the others.
+Does not live here: foreign names in `raw/` (lake), damaged files (raw), the rows of such a target (normalise).
 
-A stray is never a capture and never makes a day. A file whose header cannot be read is damaged, and no stray.
+A stray never counts as a capture and never makes a day. A file whose header cannot be read is damaged, not a stray.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Stray(LakeError):
     """A file whose header names another day or target than its path; it is left as it is.
 
     Attributes:
-        path: where it lies.
+        path: the path of the file.
         capture_id: of the capture that it holds; None for a target list.
     """
 
@@ -38,13 +38,13 @@ class Stray(LakeError):
 
 @dataclass(frozen=True)
 class RawDay:
-    """The raw files of a day, by what their headers say.
+    """The raw files of a day, sorted by their headers.
 
     Attributes:
-        captures: the raw files that are no strays, and their headers; None where one cannot be read.
-        has_targets: whether there is a target list that is no stray.
-        strays: what is said of the others, in order.
-        timezone: in which the day was counted, by its list or else by a capture; None when neither can be read.
+        captures: the raw files that are not strays, with their headers; None where the header cannot be read.
+        has_targets: whether the day has a target list that is not a stray.
+        strays: the other files, in order.
+        timezone: of the day, from its list or else from a capture; None when neither can be read.
     """
 
     captures: dict[Path, CaptureLine | None]
@@ -54,12 +54,12 @@ class RawDay:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether the day has nothing of its own."""
+        """Tell whether the day has neither a target list nor a raw file of its own."""
         return not (self.captures or self.has_targets)
 
 
 def read_raw_day(lake: Lake, day: date) -> RawDay:
-    """Return the raw files of `day`; of each the header alone is read.
+    """Return the raw files of `day`; only their headers are read.
 
     Raises:
         RemovedForm: when one of them is of a format that is no longer read.
@@ -74,7 +74,7 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
         has_targets = False
         strays.append(stray)
     except LakeError:
-        pass  # damaged: normalise says so
+        pass  # a damaged list is reported by normalise; here it is enough to know that it exists
     for path in lake.raw_files(day):
         header = read_header(path)
         try:
@@ -89,23 +89,23 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
 
 
 def has_raw(lake: Lake, day: date) -> bool:
-    """Tell whether `day` has a target list or a raw file that is no stray."""
+    """Tell whether `day` has a target list or a raw file that is not a stray."""
     return not read_raw_day(lake, day).is_empty
 
 
 def days_with_raw(lake: Lake) -> list[date]:
-    """Return the dates on which something was to be listed, in order; a folder that holds only strays is no such date.
+    """Return the dates with a target list or a raw file, in order, without dates that have only strays.
 
-    Files of a day that has a manifest are not opened, so that the cost does not grow with history.
+    Files of a day with a manifest are not opened, so that the cost does not grow with history.
     """
     return [day for day in lake.raw_dates() if lake.manifest_file(day).is_file() or has_raw(lake, day)]
 
 
 def require_own(lake: Lake, path: Path, header: CaptureLine) -> None:
-    """Make sure that a raw file lies where its header says.
+    """Refuse a raw file whose header names another day or target than its path.
 
     Raises:
-        Stray: with both, and what to do.
+        Stray: with both, and the advice.
     """
     target = header.target
     if path != lake.raw_file(header.snapshot_date, *target.key):
@@ -114,10 +114,10 @@ def require_own(lake: Lake, path: Path, header: CaptureLine) -> None:
 
 
 def read_own_capture(lake: Lake, path: Path, *, with_answers: bool = True) -> RawCapture:
-    """Return the capture that a raw file holds, if it is the one that its path names.
+    """Read the capture in a raw file, and refuse a stray.
 
     Raises:
-        Stray: when the header names another one.
+        Stray: when the header names another day or target than the path.
         LakeError: when the file is missing or damaged.
     """
     found = read_capture(path, with_answers=with_answers)
@@ -126,10 +126,10 @@ def read_own_capture(lake: Lake, path: Path, *, with_answers: bool = True) -> Ra
 
 
 def stream_own_capture(lake: Lake, path: Path) -> RawCapture:
-    """Return the capture that a raw file holds, its answers read one at a time, if it is the one that its path names.
+    """Read the capture in a raw file, its answers one at a time, and refuse a stray.
 
     Raises:
-        Stray: when the header names another one.
+        Stray: when the header names another day or target than the path.
         LakeError: when the file is missing or damaged.
     """
     found = stream_capture(path)

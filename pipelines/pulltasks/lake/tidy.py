@@ -1,6 +1,6 @@
-"""Reading tidy tables.
+"""Read the tidy tables.
 
-Lives here: a select over files of a table, a connection to all of them.
+Lives here: a select over the files of a table, a connection to all tables.
 Does not live here: writing them (normalise, parquet, compaction).
 """
 
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 
 def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
-    """A connection whose tables are the tidy tables of all dates, unredacted, for the lake's owner."""
-    from pulltasks.tables import TABLES  # brings Arrow along, which a query of the published file does without
+    """Return a connection with views of the tidy tables of all dates, secrets included, for the lake's owner.
 
-    # what does not fit into memory is as private as the tables themselves
+    Raises:
+        NoWarehouse: when there are no tidy tables.
+        LakeError: when they cannot be read.
+    """
+    from pulltasks.tables import TABLES  # imports Arrow, which a query of the published file does not need
+
+    # what DuckDB spills to disk is as secret as the tables, so it goes into their private folder
     connection = duckdb.connect(":memory:", config={"temp_directory": str(lake.tidy / ".spill")})
     for table in TABLES:
         files = lake.files(table.name, date.min, date.max)
@@ -37,7 +42,7 @@ def open_tidy(lake: Lake) -> duckdb.DuckDBPyConnection:
 
 
 def read_service_messages(lake: Lake, day: date) -> dict[tuple[str, str], str]:
-    """Return what the service wrote when it refused a target on a day, unmasked, by `(project_id, region)`.
+    """Return the service's messages when it refused targets on a day, unmasked, by `(project_id, region)`.
 
     Raises:
         LakeError: when the tidy tables cannot be read.
@@ -50,10 +55,10 @@ def read_service_messages(lake: Lake, day: date) -> dict[tuple[str, str], str]:
 
 
 def tidy_rows(table: Table, files: Sequence[Path]) -> str:
-    """A select over files of one tidy table; a column that an older file does not have is null there."""
+    """Return a select over files of one tidy table; a column that an older file lacks is null there."""
     columns = ", ".join(f'cast(null as {c.sql_type}) as "{c.name}"' for c in table.columns)
     names = ", ".join(f"'{escaped(path)}'" for path in files)
-    return (  # column names are the code's own, paths are escaped
+    return (  # no injection: column names are constants of the code, paths are escaped
         f"select {columns} where false union all by name "
         f"from read_parquet([{names}], hive_partitioning = false, union_by_name = true)"
     )

@@ -1,7 +1,7 @@
-"""The time zone that a day was captured under, and whether the day has begun by it.
+"""The time zone that a day was captured under, and whether the day has begun there.
 
-Lives here: asking the raw archive, or the tidy tables where a day has no raw files.
-Does not live here: what a capture or a report makes of it (capture.zone, doctor), the same of a build (warehouse).
+Lives here: reading it from the raw archive, or from the tidy tables where a day has no raw files.
+Does not live here: its use in captures and reports (capture.zone, doctor), the zone in a build (warehouse).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def zone_of(lake: Lake, day: date) -> ZoneInfo | None:
-    """Return the zone that `day` was captured under; None when no file of the day names one that is known."""
+    """Return the zone that `day` was captured under; None when no file of the day names a known one."""
     name = read_raw_day(lake, day).timezone or _zone_of_tables(lake, day)
     try:
         return ZoneInfo(name) if name else None
@@ -29,7 +29,7 @@ def zone_of(lake: Lake, day: date) -> ZoneInfo | None:
 
 
 def has_begun(lake: Lake, day: date, now: datetime) -> bool:
-    """Tell whether `day` has begun by the zone that it was captured under; an unknown zone tells nothing."""
+    """Tell whether `day` has begun in the zone that it was captured under; False when the zone is unknown."""
     zone = zone_of(lake, day)
     return zone is not None and day <= now.astimezone(zone).date()
 
