@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from pulltasks.warehouse.sql.lineage import column_lineage, found_anew
+from pulltasks.warehouse.sql.lineage import column_lineage, parse_installed
 from pulltasks.warehouse.sql.models import KEPT_FILE, SQL_FOLDER, Kept, kept_of, load_models
 
 
@@ -42,7 +42,7 @@ def test_columns_that_are_put_together_by_name_come_from_those_of_their_name() -
 
 
 def test_what_is_kept_is_what_is_found_anew() -> None:
-    assert (SQL_FOLDER / KEPT_FILE).read_text(encoding="utf-8") == found_anew(), "run `make docs`"
+    assert (SQL_FOLDER / KEPT_FILE).read_text(encoding="utf-8") == parse_installed(), "run `make docs`"
 
 
 def test_what_is_kept_costs_no_database_and_no_parser() -> None:

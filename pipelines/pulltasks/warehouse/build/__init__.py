@@ -1,5 +1,5 @@
 """Building the warehouse: the plan, the days, the checks, publishing, the open tables.
 
 Lives here: everything that writes a warehouse file.
-Does not live here: what a model is (warehouse.sql), reading what was published (warehouse.read).
+Does not live here: models and kinds (warehouse.sql), reading the published file (warehouse.read).
 """

@@ -1,12 +1,13 @@
-"""The four catalogs of a build: where models find what they read, and where they are written.
+"""The four catalogs of a build: the tables that models read, and the tables that they write.
 
-Lives here: attaching them, what of the base is taken over.
-Does not live here: which base that is (plan), the empty file (template), running models (working_copy).
+Lives here: attaching them, taking over the rows of the base.
+Does not live here: choosing the base (plan), the empty file (template), running models (working_copy).
 
-`tidy` is the day that is entered; `staging` its staging models; `before` what models held before that day; `warehouse`
-the unfinished file. It is a copy, in which tables, views and macros are: of the base, where there is but one day to
-add, else of the empty file. In a copied base only the rows of the past that the day changes are written, and `before`
-is the base itself: so a day's work grows neither with what lies behind it nor with what is current.
+`tidy` has the tidy tables of the current day, `staging` its staging models, `before` the rows of models from earlier
+days, and `warehouse` is the unfinished file. That file starts as a copy of the base if only one day is added, else as a
+copy of the empty file; both have all tables, views and macros. In a copied base only the earlier rows that the day
+changes are written, and `before` is the base itself. So the work for a day grows neither with the length of the history
+nor with the number of current tasks.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.build.plan import Plan
     from pulltasks.warehouse.sql.models import Models
 
-# What a name without a catalog means on the last day of a build: what is built already, else a masking macro. On a day
-# that is passed nothing is built in the file yet: what models hold is held before the next day.
+# Where names without a catalog are looked up; the masking macros are in `memory`. On the last day the models are in the
+# file. On the days before it they are in `before`, where the next day finds them.
 _LAST_DAY = "warehouse.main,staging.main,memory.main"
-_DAY_THAT_IS_PASSED = "before.main,staging.main,memory.main"
-# Rows that are replaced leave room behind that is not used again; of a table with more of it than this, the rows are
-# written anew.
+_EARLIER_DAY = "before.main,staging.main,memory.main"
+# DuckDB does not reuse the space of replaced rows. A table with more replaced rows than this share is written again.
 MOST_DEAD_ROWS = 0.1
 
 
 def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan, models: Models) -> None:
-    """Attach all four; `path` is the unfinished file, as it begins."""
+    """Attach all four catalogs; `path` is the unfinished file, a copy of the base or of the empty file."""
     connection.execute(f"attach '{escaped(path)}' as warehouse")
     attach_memory(connection)
     if plan.base is None:
         make_empty_past(connection, models)
         return
     connection.execute(f"attach '{escaped(plan.base)}' as base (read_only)")
+    # With one day to add nothing writes to `before`, so views are enough; with more days it has to be a copy.
     with_past = [model for model in models.in_order if model.has_past]
     for model in with_past:
         noun = "view" if plan.adds_one_day else "table"
@@ -50,7 +51,7 @@ def open_catalogs(connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan,
 
 
 def attach_memory(connection: duckdb.DuckDBPyConnection) -> None:
-    """Attach the catalogs that are gone after a build, beside `warehouse`."""
+    """Attach the catalogs that are discarded after a build, which are all but `warehouse`."""
     connection.execute(
         ";\n".join(f"attach ':memory:' as {catalog}" for catalog in ("staging", "before", "whole_day", "tidy"))
     )
@@ -58,29 +59,30 @@ def attach_memory(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def set_names(connection: duckdb.DuckDBPyConnection, *, is_last_day: bool = True) -> None:
-    """Say where names without a catalog are looked for."""
-    connection.execute(f"set search_path = '{_LAST_DAY if is_last_day else _DAY_THAT_IS_PASSED}'")
+    """Set the catalogs in which names without a catalog are looked up."""
+    connection.execute(f"set search_path = '{_LAST_DAY if is_last_day else _EARLIER_DAY}'")
 
 
 def make_empty_past(connection: duckdb.DuckDBPyConnection, models: Models) -> None:
-    """Let models find that nothing was held before the day."""
+    """Create an empty table in `before` for each model with a past."""
     for model in models.in_order:
         if model.has_past:
             connection.execute(f"create table {model.place_before} ({columns_of(model.columns)})")
 
 
 def make_room(connection: duckdb.DuckDBPyConnection, with_past: set[str]) -> None:
-    """Take the rows out of the copied base's tables that are made anew, and of those with too many replaced rows."""
+    """Empty the tables of the copied base that are built afresh, and rewrite those with too many replaced rows."""
     query = "select table_name from duckdb_tables() where database_name = 'warehouse'"
     names = [name for (name,) in connection.execute(query).fetchall()]
     sparse = {name for name in names if name in with_past and _is_sparse(connection, f"warehouse.main.{name}")}
     emptied = [name for name in names if name not in with_past or name in sparse]
     deletes = [f"delete from warehouse.main.{name}" for name in emptied]
     again = [f"insert into warehouse.main.{name} from base.main.{name}" for name in sorted(sparse)]
+    # only after the checkpoint is the space of the deleted rows free for the rows that are inserted again
     connection.execute(";\n".join([*deletes, "checkpoint warehouse", *again]))
 
 
 def _is_sparse(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    """Whether many of a table's rows were replaced: they are gone, and their numbers are not given again."""
+    """Tell whether many rows of a table were replaced: DuckDB gives a row number only once, so gaps count them."""
     ((rows, last),) = connection.execute(f"select count(*), max(rowid) from {table}").fetchall()
     return bool(rows and last + 1 - rows > MOST_DEAD_ROWS * rows)

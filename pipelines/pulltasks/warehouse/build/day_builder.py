@@ -1,7 +1,7 @@
-"""Running the SQL of models over one tidy day at a time.
+"""Run the SQL of models over one tidy day at a time.
 
-Lives here: pointing the tidy tables at a day, running a model's select over it, in parts where there are many tasks.
-Does not live here: in which order, and over which days (working_copy), what becomes of the rows (kinds).
+Lives here: pointing the tidy tables at a day, running a model's select over it, in parts if the day has many tasks.
+Does not live here: the order of models and days (working_copy), loading the rows (kinds).
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.build.plan import Plan
     from pulltasks.warehouse.sql.kinds import Model
 
-# A task that stands since longer is masked again: no more manifests than these are looked at.
+# Only this many manifests are read, so a task that has been unchanged for longer is masked again.
 MOST_DAYS_TAKEN_OVER = 60
-# Of a model that is built in parts, so many tasks at a time, and so much of their text.
+# The size of a part, for models that are built in parts: tasks, and bytes of their text.
 TASKS_PER_PART = 50_000
 TEXT_PER_PART = 32_000_000
-# The tidy tables of so small a day are read once: most statements of a build cost less than to open their files.
+# The tidy tables of a smaller day are read into memory once: opening the files costs more than most statements.
 FEW_ROWS, FEW_BYTES = 10_000, 1_000_000
-# The texts of a task without bound; all others are names and times.
+# The bytes of the texts of a task that may be long; all other columns are names and times.
 _TEXTS = {
     "pull_tasks": "strlen(concat(extra, push_args, destination_url, callback_url, stream_name, domain, app_name))",
     "pull_task_source_urls": "100 + coalesce(strlen(url), 0)",
     "pull_task_callback_events": "100 + coalesce(strlen(event), 0)",
 }
-# The database's words for it where a checkpoint needs the memory, which is an error of another kind.
+# DuckDB's messages when a checkpoint runs out of memory, which raises another class than OutOfMemoryException.
 _NO_MEMORY = re.compile(r"failed to allocate|could not allocate|failed to pin", re.IGNORECASE)
 _KEY = "project_id, region, task_id"
 
 
-# Targets whose rows of a day are left out of a build, by day.
+# Targets `(project_id, region)` whose rows of a day are left out of a build, by day.
 SetAside = Mapping[date, Collection[tuple[str, str]]]
 NOTHING_SET_ASIDE: SetAside = {}
 _SET_ASIDE_TEXT = (
@@ -63,7 +63,7 @@ _SET_ASIDE_TEXT = (
 
 
 class DayBuilder:
-    """The builder that kinds use, over a connection with the catalogs of a build."""
+    """Runs models over the days of a build, on a connection with its catalogs; kinds use it as their `Builder`."""
 
     def __init__(
         self,
@@ -83,7 +83,11 @@ class DayBuilder:
         self._rows_of_day: dict[str, str] = {}  # the selects of its tidy tables
 
     def enter(self, day: date) -> None:
-        """Point the tidy tables at `day`, after making sure that they are what its manifest names."""
+        """Point the tidy tables at `day`, after comparing their files with its manifest.
+
+        Raises:
+            LakeError: when a file differs from the manifest, or a newer version wrote the day.
+        """
         con = self._connection
         self._day = day
         manifest = read_manifest(self._lake.manifest_file(day))
@@ -101,6 +105,7 @@ class DayBuilder:
             sum(entry.rows for entry in entries) <= FEW_ROWS and sum(entry.bytes for entry in entries) <= FEW_BYTES
         )
         noun = "table" if is_small else "view"
+        # a new catalog in memory gives the memory of the day before back at once
         con.execute("detach whole_day; attach ':memory:' as whole_day")
         for name, rows in self._rows_of_day.items():
             self._execute(name, f"create {noun} whole_day.main.{name} as {rows}")
@@ -112,13 +117,13 @@ class DayBuilder:
         self._show()
 
     def make(self, model: Model, place: str) -> int:
-        """Run the model's select for the day that was entered, into a place; return how many rows it gave."""
+        """Run the model's select for the current day, store its rows in `place`, and return their number."""
         rows = 0
         is_there = place == model.place and model.is_published
         sort = "temp table" if place == MADE else "table"
         into = f"insert into {place} by name" if is_there else f"create or replace {sort} {place} as"
         parts = self._parts(model)
-        if not parts:  # without parts there are no rows, and to prepare the select costs more than all of them
+        if not parts:  # without parts there are no rows, and preparing the select would cost more than this table
             return self.execute(model, f"{into} from {model.place_before} limit 0")
         for show in parts:
             show()
@@ -129,17 +134,18 @@ class DayBuilder:
         return rows
 
     def execute(self, model: Model, statement: str) -> int:
-        """Run a statement on behalf of a model; return how many rows it wrote.
+        """Run a statement of a model, and return the number of rows that it wrote.
 
         Raises:
             ModelError: when the database refuses it.
-            LakeError: when the disk takes no more.
+            LakeError: when the disk is full or fails.
+            BuildOutOfMemory: when it needs more memory than the build may take.
         """
         ((rows,),) = self._execute(model.name, statement)
         return int(rows)
 
     def _execute(self, name: str, statement: str) -> list[Any]:
-        """Run a statement on behalf of a model or a tidy table; raises as `execute`."""
+        """Run a statement of a model or a tidy table and return its rows; raise the errors of `execute`."""
         try:
             return self._connection.execute(statement).fetchall()
         except duckdb.Error as error:
@@ -155,11 +161,14 @@ class DayBuilder:
             raise ModelError(f"{name}: {scrub(str(error))}") from None
 
     def count(self, rows: str) -> int:
-        """How many rows there are."""
+        """Return the number of rows of a table, a view or a subquery."""
         return int(self._scalar(f"select count(*) from {rows}"))
 
     def _same_schema_since(self, day: date, schema_version: int) -> date | None:
-        """The first day from which on all days were written by one schema; None where that is the day itself."""
+        """Return the first day since which all days have the schema version of `day`; None if the day before differs.
+
+        Rows of unchanged tasks are taken over from days of the same schema only.
+        """
         since = None
         for earlier in reversed([each for each in self._lake.tidy_dates() if each < day][-MOST_DAYS_TAKEN_OVER:]):
             manifest = read_if_valid(self._lake.manifest_file(earlier))
@@ -169,13 +178,13 @@ class DayBuilder:
         return since
 
     def _show(self, tasks: str = "true") -> None:
-        """Let the tidy tables show the day, or the rows of some of its tasks."""
+        """Make the views in `tidy` show the whole day, or only the tasks that match a condition."""
         for table in TABLES:
             rows = f"from whole_day.main.{table.name} where {tasks if table.name in _TEXTS else 'true'}"
             self._connection.execute(f"create or replace view tidy.main.{table.name} as {rows}")
 
     def _parts(self, model: Model) -> list[Callable[[], None]]:
-        """What shows a model one part of the day after the other."""
+        """Return one function per part of the day; each makes the tidy tables show its part."""
         if model.parts is None:
             return [lambda: None]
         if model.parts == "tasks":
@@ -187,13 +196,14 @@ class DayBuilder:
         self._connection.execute("update tidy.main.build set part = $1", [number])
 
     def _parts_of_tasks(self) -> list[str]:
-        """Conditions that divide the day's tasks, in the order of their keys, into parts of bounded size."""
+        """Return SQL conditions that divide the day's tasks, in the order of their keys, into parts of bounded size."""
         sizes = " union all ".join(
             f"select {_KEY}, {int(name == PULL_TASKS.name)} as tasks, {text} as text from tidy.main.{name}"
             for name, text in _TEXTS.items()
         )
         if not self._scalar(f"select sum(tasks) > {TASKS_PER_PART} or sum(text) > {TEXT_PER_PART} from ({sizes})"):
             return ["true"]
+        # a task belongs to the part in which the sum of all tasks before it lies, so each part ends soon after its size
         before = f"over (order by {_KEY} rows between unbounded preceding and 1 preceding)"
         part = (
             f"coalesce(sum(tasks) {before}, 0) // {TASKS_PER_PART} + coalesce(sum(text) {before}, 0) // {TEXT_PER_PART}"
@@ -206,7 +216,10 @@ class DayBuilder:
         return [_between(begin, end) for begin, end in pairwise([None, *(row[0] for row in begins[1:]), None])]
 
     def _heaviest_target(self) -> tuple[str, str] | None:
-        """The target with the most text on the day that was entered, by a database that still has memory."""
+        """Return the `(project_id, region)` with the most text on the current day, from a database of its own.
+
+        The build's database has just run out of memory.
+        """
         sizes = " union all ".join(
             f"select project_id, region, 1 + {text} as text from ({self._rows_of_day[name]})"
             for name, text in _TEXTS.items()
@@ -217,7 +230,7 @@ class DayBuilder:
         return (found[0], found[1]) if found else None
 
     def _tidy_file(self, manifest: Manifest, table: str) -> Path:
-        """The day's file, or its month's, after making sure that it is what the manifest names."""
+        """Return the path of the day's file or of its month's, after comparing it with the manifest."""
         day = manifest.snapshot_date
         advice = f"rebuild it: pulltasks rebuild --from {day} --to {day}"
         if not self._lake.is_compacted(day):
@@ -237,7 +250,10 @@ class DayBuilder:
 
 
 def _between(begin: tuple[str, ...] | None, end: tuple[str, ...] | None) -> str:
-    """A condition on tasks from `begin` on and before `end`; its projects let whole row groups be passed over."""
+    """Return a condition on tasks from `begin` on and before `end`; None is an open end.
+
+    The comparison of projects alone is redundant, but with it DuckDB skips whole row groups of the Parquet file.
+    """
     bounds = [(sign, [quoted(part) for part in key]) for sign, key in ((">=", begin), ("<", end)) if key is not None]
     return (
         " and ".join(
@@ -250,7 +266,7 @@ def _between(begin: tuple[str, ...] | None, end: tuple[str, ...] | None) -> str:
 
 
 def _without(rows: str, table: str, targets: Collection[tuple[str, str]]) -> str:
-    """Rows of a tidy table without those of some targets, whose captures count as failed."""
+    """Return a select of rows without those of some targets; in `captures` they remain, as failed."""
     if not targets:
         return rows
     is_one = f"(project_id, region) in ({', '.join(f'({quoted(p)}, {quoted(r)})' for p, r in sorted(targets))})"

@@ -1,7 +1,7 @@
-"""Finishing a build: what it says of itself, and letting readers see it.
+"""Finish a build: write its metadata, and publish it.
 
-Lives here: the name of the file, the turn of the link, the database's words when the disk is full.
-Does not live here: what stands in the tables (working_copy), which builds may go (plan).
+Lives here: the name of the file, changing the link, the database's messages when the disk is full.
+Does not live here: the rows of the models (working_copy), removing builds (builds).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from pulltasks.lake.run_log import RunLine
     from pulltasks.warehouse.build.plan import Plan
 
-# The database's words when the disk takes no more, whatever kind of error it makes of them.
+# DuckDB's messages when the disk is full or fails; their exception class varies.
 NOT_WRITTEN = re.compile(r"No space left on device|Could not write|Failed to write|Input/output error")
 
 
 def not_written(error: duckdb.Error | OSError) -> LakeError:
-    """An error of the database that does not take what is written, in words that say what to do."""
+    """Return the error for a full or failing disk, with the masked message of the database."""
     words = scrub(str(error))
     return LakeError(f"the warehouse cannot be written ({words}); nothing was published. Make room, then run again")
 
@@ -49,14 +49,14 @@ def finish_file(
     *,
     exposes: bool,
 ) -> Path:
-    """Write into the unfinished file what it says of itself, and let readers see it; return its path.
+    """Write the metadata into the unfinished file, publish it, and return the path of the build.
 
     Args:
-        connection: has the file attached as `warehouse`; it is let go.
-        lake: where builds lie.
+        connection: has the file attached as `warehouse`, and detaches it.
+        lake: the lake of the build.
         path: the unfinished file.
-        plan: what the file was made of.
-        now: the time.
+        plan: the days and rules of the build.
+        now: the time of the build (UTC).
         exposes: whether the file shows secrets.
     """
     identity = f"{plan.sequence:06d}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -68,6 +68,7 @@ def finish_file(
             connection.execute(statement)
     except duckdb.Error as error:
         raise not_written(error) from None
+    # a file that shows secrets is readable by its owner only
     build = lake.build(build_id)
     lake.put(path, build, mode=PRIVATE_FILE if exposes else PUBLIC_FILE)
     lake.link(build.name, lake.published)
@@ -78,7 +79,7 @@ def finish_file(
 def write_meta(
     connection: duckdb.DuckDBPyConnection, plan: Plan, build_id: str, now: datetime, runs: Sequence[RunLine]
 ) -> None:
-    """Write what the build says of itself into the unfinished file, attached as `warehouse`."""
+    """Write the metadata of the build into the tables `meta_*` of `warehouse`, the unfinished file."""
     of_build = {
         "build_id": build_id,
         "built_at": _without_zone(now),

@@ -1,7 +1,7 @@
-"""The published tables as Parquet that any engine reads: marts, reports and what a build says of itself, masked.
+"""The published tables as Parquet that any engine reads: marts, reports and metadata of the build, masked.
 
-Lives here: which tables, their files by version and as `current`, `latest.json` that names them.
-Does not live here: what stands in them (sql/), the tidy tables, which are private (lake).
+Lives here: the choice of tables, their files by version and as `current`, `latest.json` that names them.
+Does not live here: the rows (sql/), the tidy tables, which are private (lake).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.sql.kinds import Model
     from pulltasks.warehouse.sql.models import Models
 
-# The first is a view that grows with tasks times days; the rows of the second stand in dim_pull_task_versions.
+# The first is a view that grows with tasks times days; the rows of the second are part of dim_pull_task_versions.
 LEFT_OUT = frozenset({"fct_pull_task_days", "dim_pull_task_past_versions"})
 ROWS_PER_GROUP = 100_000
 
 
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
-    """One column: DuckDB's name of its type, and what it means."""
+    """One column: its name, its DuckDB type and its description."""
 
     name: str
     type: str
@@ -55,10 +55,10 @@ class OpenTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `published/latest.json` says: the newest version, whole, and what it was built from.
+    """The content of `published/latest.json`: the newest complete version, its days and its tables.
 
     Attributes:
-        timezone: in which the lake's days are counted.
+        timezone: the zone in which the lake's days are counted.
     """
 
     version: str
@@ -71,7 +71,7 @@ class Latest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_latest(lake: Lake) -> Latest | None:
-    """The newest version; None where there is none, or it cannot be read: then it is written anew."""
+    """Return the newest version; None when the file is missing or damaged: the next publish writes it again."""
     try:
         return decode_file(lake.latest_tables.read_bytes(), Latest)
     except (OSError, NotReadable):
@@ -79,22 +79,22 @@ def read_latest(lake: Lake) -> Latest | None:
 
 
 def write_tables(lake: Lake, models: Models, timezone: str) -> Latest:
-    """Write the tables of what is published, unless they are there; the caller holds the lake's lock.
+    """Write the tables of the published build, unless they exist; the caller holds the lake's lock.
 
     Args:
-        lake: what is published there.
-        models: the tables' descriptions.
-        timezone: in which the lake's days are counted.
+        lake: the lake with the published build.
+        models: the models, for the descriptions.
+        timezone: the zone in which the lake's days are counted.
 
     Raises:
         NoWarehouse: when nothing has been published.
-        LakeError: when what is published shows secrets: these files are for everybody.
+        LakeError: when the published build shows secrets: everybody may read these files.
     """
     build = published_file(lake.published)
     if EXPOSED in build.name:
         raise LakeError(
             f"{build}: shows secrets in clear (warehouse.expose_secrets), and the open tables are for everybody; they "
-            "stay as they were"
+            "are unchanged"
         )
     version = build.stem.removeprefix("pulltasks-")
     latest = read_latest(lake)
@@ -117,22 +117,23 @@ def write_tables(lake: Lake, models: Models, timezone: str) -> Latest:
         timezone=timezone,
         tables=tables,
     )
-    said = msgspec.json.format(msgspec.json.encode(latest), indent=1)
-    _say(lake, lake.open_tables / version / TABLES_OF_VERSION, said)
+    content = msgspec.json.format(msgspec.json.encode(latest), indent=1)
+    _write_public(lake, lake.open_tables / version / TABLES_OF_VERSION, content)
     for name, table in tables.items():
         _make_current(lake, name, lake.open_tables / table.file)
-    _say(lake, lake.latest_tables, said)
+    # `latest.json` is written after all files that it names, and old versions are removed after it
+    _write_public(lake, lake.latest_tables, content)
     _retire(lake, latest)
     return latest
 
 
-def _say(lake: Lake, path: Path, said: bytes) -> None:
+def _write_public(lake: Lake, path: Path, content: bytes) -> None:
     with lake.writing(path, mode=PUBLIC_FILE) as unfinished:
-        unfinished.write_bytes(said)
+        unfinished.write_bytes(content)
 
 
 def described(models: Models) -> dict[str, tuple[str, dict[str, str]]]:
-    """Each open table with its description and those of its columns."""
+    """Return the open tables by name, each as `(description, {column: description})`."""
     found = {
         model.name: words_of(model)
         for model in models.in_order
@@ -146,7 +147,7 @@ def _meta_words(name: str) -> tuple[str, dict[str, str]]:
 
 
 def words_of(model: Model) -> tuple[str, dict[str, str]]:
-    """What a model's table is, and what its columns mean."""
+    """Return a model's description with its grain, and the descriptions of its columns by name."""
     return f"{model.description} Grain: {model.grain}.", {c.name: c.description for c in model.columns}
 
 
@@ -158,7 +159,7 @@ def _write(
     description: str,
     columns: dict[str, str],
 ) -> OpenTable:
-    """One table into the folder of its version."""
+    """Write one table into the folder of its version, and return its entry for `latest.json`."""
     types = {row[0]: row[1] for row in connection.execute(f"describe {name}").fetchall()}
     relation = connection.sql(f"from {name}")
     reader = relation.to_arrow_reader(ROWS_PER_GROUP)
@@ -185,15 +186,15 @@ def _write(
 
 
 def remove_tables(lake: Lake) -> None:
-    """Remove all open tables: nothing of what they hold is published any more."""
+    """Remove all open tables, when nothing is published any more."""
     lake.latest_tables.unlink(missing_ok=True)
     if lake.open_tables.is_dir():
         shutil.rmtree(lake.open_tables)
 
 
 def _is_whole(lake: Lake, latest: Latest) -> bool:
-    said = lake.open_tables / latest.version / TABLES_OF_VERSION
-    return said.is_file() and all(_is_there(lake, table) for table in latest.tables.values())
+    description = lake.open_tables / latest.version / TABLES_OF_VERSION
+    return description.is_file() and all(_is_there(lake, table) for table in latest.tables.values())
 
 
 def _is_there(lake: Lake, table: OpenTable) -> bool:
@@ -203,7 +204,7 @@ def _is_there(lake: Lake, table: OpenTable) -> bool:
 
 
 def _make_current(lake: Lake, name: str, path: Path) -> None:
-    """Let `current` show a version's file, in one step; it is the same file, so that it costs no room."""
+    """Replace the file in `current` by a version's file, in one step, as a hard link, which takes no space."""
     unfinished = lake.unfinished(f"current--{name}")
     unfinished.unlink(missing_ok=True)
     os.link(path, unfinished)
@@ -211,7 +212,7 @@ def _make_current(lake: Lake, name: str, path: Path) -> None:
 
 
 def _retire(lake: Lake, latest: Latest) -> None:
-    """Let go of all but the newest versions, of those with other masks or another key, and of tables that went."""
+    """Remove versions beyond the newest three or with other masks, and tables that no longer exist."""
     versions = sorted(path for path in lake.open_tables.iterdir() if path.is_dir() and path.name != "current")
     masks = _masks_of(lake.open_tables / latest.version)
     old = [path for place, path in enumerate(reversed(versions)) if place >= KEPT_VERSIONS or _masks_of(path) != masks]
@@ -221,7 +222,7 @@ def _retire(lake: Lake, latest: Latest) -> None:
 
 
 def _masks_of(version: Path) -> str | None:
-    """What tells masks and keys apart; None of a version that does not say."""
+    """Return the hash of the masks and the key of a version; None when the version cannot be read."""
     try:
         rules = pq.read_table(version / META_BUILD / TABLE_FILE, columns=["rules"]).column("rules")[0].as_py()
     except (OSError, pa.ArrowException):

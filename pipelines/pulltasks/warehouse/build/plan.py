@@ -1,7 +1,7 @@
-"""What the next build does: which earlier one to build upon, and which days to add to it.
+"""Plan the next build: which earlier one to build upon, and which days to add to it.
 
 Lives here: the plan of a build.
-Does not live here: what builds say and which may go (builds), building and publishing (working_copy).
+Does not live here: reading and removing builds (builds), building and publishing (working_copy).
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build does: add `days`, in order, to `base` (None: start empty).
+    """The plan of a build: add `days`, in order, to `base` (None: start empty).
 
     Attributes:
         inputs: the days that the build will hold, with the hashes of their manifests.
-        rules: what the rows depend on beside them; its last part is that of the masks and the key.
+        rules: the hashes of the SQL, the zone, and the masks with the key, joined by `|`; the rows depend on them.
         sequence: the build's place in the order of builds.
         display_timezone: the zone of the columns that end in _local.
-        held: what the builds of the lake say of themselves.
-        published_opens: whether what is published can be opened, if something is.
+        held: the metadata of the lake's builds, by path.
+        published_opens: whether the published file can be opened; True when nothing is published.
     """
 
     base: Path | None
@@ -52,12 +52,12 @@ class Plan:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether the published file is built from just these inputs and rules."""
+        """Tell whether there is nothing to build: some build has exactly these inputs and rules."""
         return not self.days
 
     @property
     def adds_one_day(self) -> bool:
-        """Whether one day is added to a base."""
+        """Tell whether exactly one day is added to a base."""
         return self.base is not None and len(self.days) == 1
 
 
@@ -68,17 +68,17 @@ def plan_build(
     *,
     left_out: Collection[date] = (),
 ) -> Plan:
-    """Decide what must be built; the redaction key is made if nothing was ever published.
+    """Return the plan of the next build; create the redaction key if nothing was ever published.
 
     Args:
-        lake: tidy tables and earlier builds.
-        models: the SQL.
-        settings: the masking that is asked for.
+        lake: the lake with tidy tables and earlier builds.
+        models: the models.
+        settings: the masking and the zone.
         left_out: days whose tables cannot be used.
 
     Raises:
         NoWarehouse: when there is no day to build from.
-        LakeError: when the redaction key is damaged, or gone from a lake that has published.
+        LakeError: when the redaction key is damaged, or missing from a lake that has published.
     """
     inputs = {day: sha256_of(lake.manifest_file(day)) for day in lake.tidy_dates() if day not in left_out}
     if not inputs:
@@ -110,7 +110,7 @@ def _opens(held: Mapping[Path, HeldBuild], published: Path) -> bool:
 def _base_of(
     lake: Lake, held: Mapping[Path, HeldBuild], inputs: dict[date, str], rules: str
 ) -> tuple[Path | None, int]:
-    """Return the build to build upon, the newest of those with the most days, and how many days it holds."""
+    """Return the build to build upon, the newest of those with the most days, and its number of days."""
     base, most = None, 0
     for build in lake.builds():
         count = held[build].days_held(inputs, rules)
@@ -119,6 +119,7 @@ def _base_of(
     for day, build in reversed(lake.bases().items()):
         if most and day <= list(inputs)[most - 1]:
             break
+        # a base with all days would leave nothing to add, but it lies outside `warehouse/` and cannot be published
         if 0 < (count := held[build].days_held(inputs, rules)) < len(inputs):
             return build, count
     return base, most

@@ -1,7 +1,7 @@
-"""A few rows of a model, to see what it looks like.
+"""A few rows of a model, for display.
 
-Lives here: taking them, and cutting them short.
-Does not live here: which rows may be seen (what a model holds is masked before), where they are shown.
+Lives here: reading them, and cutting long texts.
+Does not live here: masking (the rows of a model are masked already), displaying them (assets).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ CHARACTERS = 80
 
 @dataclass(frozen=True)
 class Preview:
-    """Rows as short texts; what is null is empty."""
+    """Rows as short texts; null is an empty text."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 def first_rows(connection: duckdb.DuckDBPyConnection, model: Model, place: str | None) -> Preview:
-    """The first rows of a model.
+    """Return the first five rows of a model, each text cut to 80 characters.
 
     Args:
-        connection: where the model was built.
-        model: whose columns they have.
+        connection: to the database with the model's rows.
+        model: the model.
         place: the table or view; None for columns without rows.
     """
     columns = tuple(column.name for column in model.columns)

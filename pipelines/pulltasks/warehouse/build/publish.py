@@ -1,6 +1,6 @@
-"""Publishing: the published file brought up to the tidy tables, if anything is new.
+"""Publish: bring the published file up to date with the tidy tables, if anything is new.
 
-Lives here: whether a build is needed.
+Lives here: the steps from a plan to a published file; setting targets aside that need too much memory.
 Does not live here: building (working_copy), finishing a file (finish), what to build upon (plan).
 """
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Built:
-    """A model that somebody wants to see, after the build's last day or as it was published earlier.
+    """A model that the caller wants to show, from this build or from the published file.
 
     Attributes:
         result: its rows and checks.
         preview: its first rows.
-        days: all that the build holds.
+        days: all days that the build holds.
     """
 
     result: ModelResult
@@ -44,7 +44,7 @@ class Built:
 
 @dataclass(frozen=True)
 class CrossChecked:
-    """The checks over several models were made."""
+    """The results of the checks over several models."""
 
     checks: tuple[CheckResult, ...]
 
@@ -60,20 +60,23 @@ def build_steps(
     shown: Collection[str] = (),
     publish: bool = True,
 ) -> Generator[Built | CrossChecked, None, Path | None]:
-    """Bring the published file up to the tidy tables; returns its path, the one that stands if nothing is new.
+    """Bring the published file up to date, and yield the models to show and the checks on the way.
 
     Args:
-        lake: tidy tables in, a build out; the caller holds its lock.
-        models: the SQL.
-        settings: the masking that is asked for, and what the build may take.
-        plan: what to build upon, and the days to add.
-        now: the time.
-        on_day: is told of each day but the last.
-        shown: models to show; where there is no day to add, as the file that stands holds them.
-        publish: whether readers shall see the build; if not, there is no path.
+        lake: the lake with the tidy tables, which gets the build; the caller holds its lock.
+        models: the models.
+        settings: masking, memory and threads.
+        plan: the base, and the days to add.
+        now: the time of the build (UTC).
+        on_day: is called with each day but the last.
+        shown: names of models to yield; if there is no day to add, they come from the published file.
+        publish: whether to publish the build.
+
+    Returns:
+        The path of the published file, the earlier one if nothing is new; None if `publish` is False.
 
     Raises:
-        ModelError: when SQL or a check fails; what was published before stays.
+        ModelError: when SQL or a check fails; the published file is unchanged then.
     """
     set_aside: dict[date, set[tuple[str, str]]] = {}
     pending = [model.name for model in models.in_order if model.name in shown]
@@ -88,7 +91,8 @@ def build_steps(
                 yield CrossChecked(cross_checks)
                 return work.publish(now)
         except BuildOutOfMemory as error:
-            # without the target that weighs most on that day, which is named; the others are published
+            # The next attempt leaves out the heaviest target of that day, which is reported as failed. One large
+            # target must not keep all others from being published.
             if error.heaviest is None:
                 raise
             set_aside.setdefault(error.day, set()).add(error.heaviest)
@@ -107,7 +111,7 @@ def build_steps(
 def _as_published(
     file: Path, models: Models, settings: WarehouseSettings, names: Collection[str], days: Collection[date]
 ) -> Iterator[Built | CrossChecked]:
-    """Show models as a file holds them that was published: it would not have been, had one of its checks failed."""
+    """Yield models from the published file; its checks have passed, otherwise it would not be published."""
     with open_file(file) as connection:
         for name in names:
             model = models[name]
@@ -127,7 +131,7 @@ def build_and_publish(
     now: datetime,
     on_day: Callable[[date], None] = lambda _: None,
 ) -> Path:
-    """Plan, and take all steps of `build_steps` at once; returns the path of what is published.
+    """Plan and publish: run all steps of `build_steps`, and return the path of the published file.
 
     Raises:
         NoWarehouse: when there are no tidy tables.

@@ -1,11 +1,11 @@
-"""The empty published file that a build from nothing begins as: all tables, views and macros with their descriptions.
+"""The empty file that every first build starts from: all tables, views and macros, with their descriptions.
 
-Lives here: making it, which proves that every select gives the columns of its header; the prepared one beside the SQL.
-Does not live here: rows (working_copy), where models find what they read (attach), which build to build upon (plan).
+Lives here: creating it, which proves that every select gives the columns of its header; the prepared one beside sql/.
+Does not live here: rows (working_copy), the catalogs of a build (attach), which build to build upon (plan).
 
-Making it costs as much as a small day, so `python -m pulltasks.warehouse.build.template` makes one with the package and
-puts it beside the SQL, where only the package's owner may write. Its name holds the hash of everything it was made
-from: where none has the right name, a build makes one for itself and is only slower.
+Creating it costs as much as building a small day. So `python -m pulltasks.warehouse.build.template` prepares one with
+the package, beside the SQL, where only the package's owner may write. Its name contains the hash of everything it was
+made from. If there is none with the right name, a build creates its own and is only slower.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.sql.kinds import Model, ModelColumn
     from pulltasks.warehouse.sql.models import Models
 
-STORAGE_VERSION = "v1.2.0"  # what DuckDB 1.2 and later can open
-BLOCK_BYTES = 1 << 16  # a quarter of DuckDB's own: with many narrow columns the file is a fifth smaller
+STORAGE_VERSION = "v1.2.0"  # DuckDB 1.2 and later can open it
+BLOCK_BYTES = 1 << 16  # a quarter of DuckDB's default: with many narrow columns the file is a fifth smaller
 
 
 def rules_of(models: Models) -> str:
-    """Return what changes with whatever stands in an empty published file, or decides the rows that come into it."""
+    """Return a hash that changes with the content of the empty file and with anything that decides the rows."""
     return hash_of(models.digest(), repr(META))
 
 
 def copy_template(models: Models, path: Path) -> None:
-    """Put an empty published file at a path: a copy of the prepared one, if that is of these models.
+    """Create an empty file at `path`: a copy of the prepared one, if that fits these models.
 
     Raises:
         ModelError: when a select does not give the columns of its header.
@@ -55,22 +55,22 @@ def copy_template(models: Models, path: Path) -> None:
 
 
 def prepared_file(models: Models) -> Path:
-    """Return where the empty file of these models lies, if one was prepared for this version of the database."""
+    """Return the path of the prepared file for these models and this version of DuckDB; it may not exist."""
     this_code = Path(__file__).read_text(encoding="utf-8")
     name = hash_of(rules_of(models), masking.masks_sql(), this_code, duckdb.__version__)
     return sql_folder() / f"template-{name[:16]}.duckdb"
 
 
 def make_template(models: Models, path: Path) -> None:
-    """Make an empty published file, and prove that each select gives the columns of its header.
+    """Create an empty file, and prove that each select gives the columns of its header.
 
     Args:
-        models: the SQL.
-        path: where nothing is yet.
+        models: the models.
+        path: the path of the new file; it must not exist.
 
     Raises:
-        ModelError: naming the model and the columns that differ, or what the database refuses.
-        LakeError: when the disk takes no more.
+        ModelError: with the model and the columns that differ, or the database's message.
+        LakeError: when the disk is full or fails.
     """
     try:
         _make_all(models, path)
@@ -81,7 +81,7 @@ def make_template(models: Models, path: Path) -> None:
 def _make_all(models: Models, path: Path) -> None:
     with duckdb.connect(config={"threads": 1}) as connection:
         masking.install(connection)
-        masking.set_key(connection, b"")
+        masking.set_key(connection, b"")  # no row is masked here, so any key will do
         options = f"storage_version '{STORAGE_VERSION}', block_size {BLOCK_BYTES}"
         connection.execute(f"attach '{escaped(path)}' as warehouse ({options})")
         attach_memory(connection)
@@ -116,7 +116,7 @@ def _make(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
             + ", ".join(f"{name} {kind}" for name, kind in differing)
         )
     if model.is_published:
-        # the database keeps no words for the columns of what is called
+        # DuckDB has no comments on the columns of a macro
         columns = () if model.kind.takes_arguments else model.columns
         text = f"{model.description} Grain: {model.grain}."
         _comment(connection, model.kind.noun, model.place, text, columns)
@@ -131,7 +131,7 @@ def _comment(
 
 
 def _prepare() -> None:
-    """Put the empty file of the installed models beside them, in place of any other."""
+    """Write the empty file of the installed models beside the SQL, and remove those of other versions."""
     models = load_models()
     path = prepared_file(models)
     if path.is_file():

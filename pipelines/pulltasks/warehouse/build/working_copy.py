@@ -1,11 +1,11 @@
-"""Building and publishing: SQL models over the tidy days into one read-only DuckDB file.
+"""Build SQL models over the tidy days into an unfinished DuckDB file, and publish it.
 
-Lives here: which days and models are built in which order, the checks over them, the publish.
-Does not live here: what to build upon (plan), where models find their tables (attach), running a model's SQL
-(day_builder), what becomes of its rows (kinds), checks, masking (masking), opening (published).
+Lives here: the order in which days and models are built, running the checks, publishing.
+Does not live here: what to build upon (plan), the catalogs (attach), running a model's SQL (day_builder), loading its
+rows (kinds), the checks (checks), masking (masking), opening (published).
 
-A build starts from the newest earlier one that holds only days that are as they were (its base), and adds the days
-after it, one by one. The file that readers see is never touched: a new one is finished, then a link is turned.
+A build starts from the newest earlier build whose days are all unchanged (its base), and adds the days after it, one by
+one. The published file is never modified: a new file is finished, then the link is changed to it.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.sql.models import Models
 
 
-# What DuckDB may hold; beyond it, it writes to the lake's folder for what is unfinished. Each thread holds blocks of
-# its own that cannot be written out: 300 MB are enough for 16 threads and not for 32. Rows that are as wide as one
-# target may have them take 100 MB more.
+# The memory limit of DuckDB; beyond it, it spills to the lake's folder for unfinished files. Each thread holds blocks
+# that cannot be spilled: 300 MB are enough for 16 threads, but not for 32. The widest rows that one target may have
+# take 100 MB more.
 LEAST_MEMORY_MB = 400
 MEMORY_MB_PER_THREAD = 40
-# Beyond so many tasks a day, what joins them by their names needs more.
+# With more tasks per day than this, the joins by task need more memory.
 MANY_TASKS = 500_000
 MEMORY_MB_PER_MILLION_MORE = 600
 # More threads than this gain nothing for models of this size.
 MOST_THREADS = 8
-# For so few tasks each further thread costs more than it saves: all of them prepare every expression for themselves.
+# With fewer tasks than this a further thread costs more than it saves, because each prepares every expression itself.
 FEW_TASKS = 100_000
 
 
 @dataclass(frozen=True)
 class ModelResult:
-    """Row counts of a model after the build's last day: all rows, and those of that day; None where not known."""
+    """The row counts of a model after the build's last day: all rows, and those of that day; None if not known."""
 
     model: Model
     rows: int | None
@@ -76,20 +76,20 @@ def working_copy(
     on_day: Callable[[date], None] = lambda _: None,
     set_aside: SetAside = NOTHING_SET_ASIDE,
 ) -> Iterator[WorkingCopy]:
-    """An unfinished warehouse with all days but the last; it is removed unless it is published.
+    """Yield an unfinished warehouse with all days but the last; remove it at the end unless it was published.
 
     Args:
-        lake: tidy tables and earlier builds; the caller holds its lock.
-        models: the SQL.
-        settings: the masking that is asked for, and what the build may take.
-        plan: what to build upon, and the days to add.
-        on_day: is told of each day but the last.
+        lake: the lake with the tidy tables and earlier builds; the caller holds its lock.
+        models: the models.
+        settings: masking, memory and threads.
+        plan: the base, and the days to add.
+        on_day: is called with each day but the last.
         set_aside: targets whose rows of a day are left out.
 
     Raises:
         BuildOutOfMemory: when a day needs more memory than the build may take.
         ModelError: when there is nothing to build, or SQL or a check fails on one of these days.
-        LakeError: when a day's tables are not what they were.
+        LakeError: when a day's tables differ from its manifest.
     """
     if plan.is_up_to_date:
         raise ModelError("there is nothing to build")
@@ -98,13 +98,13 @@ def working_copy(
     tables = [read_manifest(lake.manifest_file(day)).tables.get(PULL_TASKS.name) for day in plan.days]
     most_tasks = max(entry.rows if entry else 0 for entry in tables)
     threads, memory = room_of(settings, os.cpu_count() or 1, most_tasks)
-    # what does not fit into memory is as private as the tidy tables that it comes from
+    # what DuckDB spills to disk is as secret as the tidy tables, so it goes into a private folder
     connection = duckdb.connect(
         ":memory:",
         config={"temp_directory": str(lake.unfinished("build")), "threads": threads, "memory_limit": memory},
     )
     try:
-        # before the catalogs are there: so the masks lie in the database's own memory
+        # before the catalogs are attached, so that the macros are created in memory and not in the published file
         flags = {"mask_stream_names": settings.mask_stream_names, "expose_secrets": settings.expose_secrets}
         masking.install(connection, **flags)
         masking.set_key(connection, redaction_key.read_or_make_key(lake, may_make=False))
@@ -126,7 +126,7 @@ def working_copy(
 
 
 class WorkingCopy:
-    """An unfinished warehouse, invisible to readers until `publish`; `working_copy` makes one."""
+    """An unfinished warehouse, invisible to readers until `publish`; `working_copy` creates it."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class WorkingCopy:
         return self._plan.days[-1]
 
     def build_to_last_day(self, on_day: Callable[[date], None]) -> None:
-        """Build all days but the last, and enter that one; `run` builds it, model by model.
+        """Build all days but the last, and enter the last one; `run` builds that one, model by model.
 
         Raises:
             ModelError: when SQL or a check over several models fails.
@@ -170,7 +170,7 @@ class WorkingCopy:
         self._builder.enter(self.day)
 
     def run(self, name: str) -> ModelResult:
-        """Build the last day of a model, and before it that of all models it reads; each once.
+        """Build a model for the last day, after all models that it reads; each is built once.
 
         Raises:
             ModelError: when the SQL fails or does not give the columns of its header.
@@ -182,13 +182,13 @@ class WorkingCopy:
         return self._results[name]
 
     def preview(self, name: str) -> Preview:
-        """The first rows of a built model; none of a macro, and none where rows show secrets."""
+        """Return the first rows of a built model; none of a macro, and none if the build shows secrets."""
         model = self._models[name]
         is_shown = not (model.kind.takes_arguments or self._settings.expose_secrets)
         return first_rows(self._connection, model, model.place if is_shown else None)
 
     def cross_checks(self) -> tuple[CheckResult, ...]:
-        """The checks over several models, after all of them are built; made once."""
+        """Return the results of the checks over several models; build all models first, and check only once."""
         if self._crossed is None:
             for model in self._models.in_order:
                 self.run(model.name)
@@ -196,14 +196,14 @@ class WorkingCopy:
         return self._crossed
 
     def _check_across(self) -> tuple[CheckResult, ...]:
-        """The checks over several models, as these stand after the day that was entered."""
+        """Run the checks over several models, on their rows after the current day."""
         return tuple(
             check_none(self._connection, check.name, f"select * from ({check.sql}\n)", f"check {check.name}")
             for check in self._models.checks
         )
 
     def _checks_of(self, model: Model, built: Built) -> tuple[CheckResult, ...]:
-        """Return the model's checks, over the rows that no build has looked at."""
+        """Run the model's checks on the rows that no earlier build has checked."""
         if not model.is_checked:
             return ()
         adds_one_day = self._plan.adds_one_day
@@ -213,10 +213,10 @@ class WorkingCopy:
         return check_rows(self._connection, model, rows, held)
 
     def publish(self, now: datetime) -> Path:
-        """Check everything, finish the file, and let readers see it; returns its path.
+        """Check everything, finish and publish the file, and return its path.
 
         Raises:
-            ModelError: when a check fails; what was published before stays.
+            ModelError: when a check fails; the published file is unchanged then.
         """
         cross_checks = self.cross_checks()
         of_models = [
@@ -234,7 +234,10 @@ class WorkingCopy:
 
 
 def room_of(settings: WarehouseSettings, cores: int, most_tasks: int) -> tuple[int, str]:
-    """Threads and memory of a build over days of so many tasks; set together, as each thread needs its own memory."""
+    """Return the threads and the memory limit of a build whose largest day has `most_tasks` tasks.
+
+    Both are decided together, because each thread needs memory of its own.
+    """
     threads = settings.threads or (1 if most_tasks <= FEW_TASKS else min(cores, MOST_THREADS))
     more = max(0, most_tasks - MANY_TASKS) * MEMORY_MB_PER_MILLION_MORE // 1_000_000
     return threads, settings.memory or f"{max(LEAST_MEMORY_MB, MEMORY_MB_PER_THREAD * threads) + more}MB"

@@ -1,5 +1,5 @@
-"""Reading what was published.
+"""Read the published warehouse.
 
-Lives here: opening the published file, confined queries, the state of targets, what earlier captures showed.
+Lives here: opening the published file, confined queries, the state of targets, previous captures.
 Does not live here: building it (warehouse.build).
 """

@@ -1,7 +1,7 @@
-"""A connection for somebody's own SQL: one select over the published file or the tidy tables, and nothing else.
+"""A connection for a user's SQL: one select over the published file or the tidy tables, and nothing else.
 
-Lives here: what such a statement may be, what it can reach.
-Does not live here: how rows are shown (cli.query), connections without bounds (published, lake.tidy).
+Lives here: which statements are allowed, which files they can reach.
+Does not live here: printing rows (cli.query), connections without these limits (published, lake.tidy).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _EXPLAIN = re.compile(r"\s*explain(?:\s+analyze)?\b", re.IGNORECASE)
 
 
 def one_select(text: str) -> str:
-    """The statement of a text, which reads and does nothing else.
+    """Return the single statement of a text, without its `;`.
 
     Raises:
-        QueryRefused: when there is none, when there are several, or when it does more than read.
+        QueryRefused: when the text has none or several, or when the statement does more than read.
     """
     try:
         statements = duckdb.extract_statements(text)
@@ -52,6 +52,7 @@ def one_select(text: str) -> str:
 
 
 def _reads_only(statement: duckdb.Statement) -> bool:
+    # `explain analyze` runs the statement behind it, so that one must be a select as well
     if statement.type == duckdb.StatementType.EXPLAIN:
         rest = _EXPLAIN.sub("", str(statement.query), count=1)
         try:
@@ -70,12 +71,12 @@ def _name(statement: duckdb.Statement) -> str:
 def open_confined(
     lake: Lake, folder: Path, *, unredacted: bool = False, writes: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that reads one lake's tables and reaches no other file, no network and no setting.
+    """Yield a connection that reads one lake's tables and reaches no other file, no network and no setting.
 
     Args:
-        lake: whose tables.
-        folder: for what does not fit into memory; private, and gone afterwards.
-        unredacted: the tidy tables, secrets included, instead of the published ones.
+        lake: the lake to read.
+        folder: a private temporary folder for data that does not fit into memory.
+        unredacted: whether to read the tidy tables, secrets included, instead of the published ones.
         writes: a file that the caller itself writes rows to.
 
     Raises:
@@ -99,6 +100,8 @@ def open_confined(
                 raise not_opened(file, error) from None
         connection.execute(f"use {CATALOG}")
         names = ", ".join(f"'{escaped(path)}'" for path in allowed)
+        # The order matters: the published file is attached before access to files ends, allowed paths can be set only
+        # before it ends, and the lock comes last, so that the query cannot undo any of it.
         connection.execute(f"set allowed_paths = [{names}]")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
@@ -106,8 +109,8 @@ def open_confined(
 
 
 def _attach_tidy(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Path]:
-    """Views of all tidy tables; returns the files that they read."""
-    from pulltasks.tables import TABLES  # brings Arrow along, which a query of the published file does without
+    """Create views of all tidy tables, and return the files that they read."""
+    from pulltasks.tables import TABLES  # imports Arrow, which a query of the published file does not need
 
     connection.execute(f"attach ':memory:' as {CATALOG}")
     read = []

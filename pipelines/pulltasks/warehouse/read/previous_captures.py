@@ -1,7 +1,7 @@
-"""What the last complete capture of each target before a day showed, as a build holds it.
+"""Read the previous capture of each target from the newest build that can be read.
 
-Lives here: finding a build that can be read, asking it.
-Does not live here: what a capture does with it (capture.attempt).
+Lives here: finding such a build, querying it.
+Does not live here: comparing a new listing with it (capture.attempt).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def previous_captures(lake: Lake, day: date) -> Iterator[Callable[[tuple[str, str]], PreviousCapture]]:
-    """Give what each target showed before `day`, as the newest build that can be read has it.
+    """Yield a function that returns the capture of a target `(project_id, region)` before `day`.
 
-    What an earlier capture of the same day found missing counts as known as well: a capture that takes its place must
-    bring the evidence for it again. A damaged build must not keep a day from being captured: the build can be made
-    again, the day cannot.
+    Tasks that an earlier capture of `day` found missing count as known: a capture that replaces it must bring the
+    evidence for their absence again. If no build can be read, nothing is known, and the day is captured all the same: a
+    build can be rebuilt, a missed day cannot be captured later.
     """
     with ExitStack() as stack:
 
-        @cache
+        @cache  # opened at the first call, and only once
         def build() -> duckdb.DuckDBPyConnection | None:
             return next((stack.enter_context(found) for found in _readable_builds(lake)), None)
 
@@ -47,13 +47,13 @@ def previous_captures(lake: Lake, day: date) -> Iterator[Callable[[tuple[str, st
                     "where project_id = $1 and region = $2 and (is_current or absence_noticed_date = $3)",
                     (*target, day),
                 ).fetchall()
-                said = connection.execute(
+                row = connection.execute(
                     "select accepted_task_ids, offset_unit from dim_targets where project_id = $1 and region = $2",
                     target,
                 ).fetchone()
             except duckdb.Error:
                 return NO_PREVIOUS_CAPTURE
-            accepted_ids, offset_unit = said or (None, "unknown")
+            accepted_ids, offset_unit = row or (None, "unknown")
             return PreviousCapture(
                 task_ids=frozenset(task_id for task_id, _ in tasks),
                 accepted_ids=frozenset(accepted_ids or []),
@@ -65,7 +65,7 @@ def previous_captures(lake: Lake, day: date) -> Iterator[Callable[[tuple[str, st
 
 
 def _readable_builds(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The published build, then the ones before it, newest first, without those that cannot be read."""
+    """Yield connections to the published build, then to the others, newest first; skip those that cannot be read."""
     for path in (lake.published, *reversed(lake.builds())):
         try:
             connection = open_file(path)

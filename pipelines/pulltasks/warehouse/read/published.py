@@ -1,4 +1,4 @@
-"""Opening the published warehouse.
+"""Open the published warehouse.
 
 Lives here: read-only connections.
 Does not live here: building and publishing (working_copy, publish), the tidy tables behind it (lake.tidy).
@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 
 
 def open_published(lake: Lake) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the published file of this moment.
+    """Return a read-only connection to the file that is published now.
 
     Raises:
         NoWarehouse: when nothing has been published.
+        LakeError: when it cannot be opened.
     """
     return open_file(lake.published)
 
 
 def open_file(path: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to a warehouse file.
+    """Return a read-only connection to a warehouse file.
 
     Raises:
-        NoWarehouse: when there is none.
+        NoWarehouse: when the file does not exist.
         LakeError: when it cannot be opened.
     """
     file = published_file(path)
@@ -42,10 +43,12 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def published_file(path: Path) -> Path:
-    """The file behind the link: a connection to the link's own path would keep showing an older file that is open.
+    """Return the path of the file behind the link.
+
+    Connections use this path: under the link's own path DuckDB would return an older file that the process has open.
 
     Raises:
-        NoWarehouse: when there is none.
+        NoWarehouse: when there is neither a link nor a file.
         LakeError: when the link points at nothing.
     """
     if path.exists():
@@ -56,5 +59,5 @@ def published_file(path: Path) -> Path:
 
 
 def not_opened(path: Path, error: duckdb.Error) -> LakeError:
-    """The error of a file that is there and cannot be opened."""
+    """Return the error for a file that exists and cannot be opened."""
     return LakeError(f"{path}: cannot be opened ({error}); remove it and run `pulltasks snapshot` again")

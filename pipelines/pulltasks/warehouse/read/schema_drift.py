@@ -1,7 +1,7 @@
-"""What the answers of a day held that was not expected.
+"""The surprises in the answers of a day: fields, types and times that were not expected.
 
-Lives here: reading it out of a build, a sentence for each field and rule.
-Does not live here: how it is found (lake.tasks, sql/reports/rpt_data_quality.sql), who is told (alerts.rules).
+Lives here: reading them from a build, a sentence for each field and rule.
+Does not live here: finding them (lake.tasks, sql/reports/rpt_data_quality.sql), the alarm (alerts.rules).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_SURPRISES = 10
 
 @dataclass(frozen=True)
 class SchemaDrift:
-    """One field and rule that the answers of a day broke; `since` is the first day it was ever seen."""
+    """One field and the rule that it broke in the answers of a day; `since` is the first day on which it did."""
 
     field: str
     rule: str
@@ -32,7 +32,7 @@ class SchemaDrift:
 
     @property
     def text(self) -> str:
-        """The drift in one sentence."""
+        """The surprise in one sentence."""
         noun = "target" if self.targets == 1 else "targets"
         return (
             f"{fit(self.field, 80)}: {self.rule} at {self.tasks} tasks of {self.targets} {noun}, since {self.since}; "
@@ -41,14 +41,14 @@ class SchemaDrift:
 
 
 def read_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
-    """The schema drift of a day, one line per field and rule; the first ten of them."""
+    """Return the surprises of a day as lines, one per field and rule; after ten of them the number of the others."""
     found = [surprise.text for surprise in find_drift(connection, day)]
     more = len(found) - MAX_SURPRISES
     return [*found[:MAX_SURPRISES], *([f"and {more} more fields and rules; see rpt_data_quality"] if more > 0 else [])]
 
 
 def find_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[SchemaDrift]:
-    """The same as data."""
+    """Return the surprises of a day, in order of field and rule."""
     rows = connection.execute(
         """
         select field, rule, sum(last_occurrences), count(*), min(first_date)

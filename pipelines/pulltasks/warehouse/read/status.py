@@ -1,7 +1,7 @@
-"""How the lake stands: which targets are complete, and how old what is known is.
+"""The state of the lake: which targets are complete, and how old the data is.
 
-Lives here: reading the published coverage, carried on to today; the two ages and what they are held against.
-Does not live here: how coverage comes about (sql), alarms about it (alerts.rules), printing (cli.output).
+Lives here: reading the published coverage, extending it to today; the two ages and their limits.
+Does not live here: computing the coverage (sql), alarms about it (alerts.rules), printing (cli.output).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import Limits
 
-# Clocks of two machines may differ so far that what has just ended seems to lie ahead.
+# Clocks of two machines may differ by this much, so that a capture that has just ended seems to end in the future.
 CLOCK_TOLERANCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class TargetStatus:
-    """How one target stands on the newest day that counts; `last_complete_at` is when that capture ended (UTC)."""
+    """The state of one target on the newest expected day; `last_complete_at` is the end of that capture (UTC)."""
 
     project_id: str
     region: str
@@ -47,12 +47,12 @@ class TargetStatus:
 
     @property
     def label(self) -> str:
-        """As messages call it everywhere."""
+        """The name of the target in messages."""
         return target_label(self.project_id, self.region, self.name)
 
     @property
     def is_complete(self) -> bool:
-        """Whether its listing of the day is proved and counts: one that is held does not."""
+        """Tell whether its listing of the day is proved and counts; a held listing does not count."""
         return self.coverage == "complete"
 
 
@@ -62,12 +62,12 @@ class Status:
 
     Attributes:
         day: the newest expected day.
-        built_at: when the build was made, UTC.
-        targets: those that are expected on `day`.
-        days_without_run: days between the build and `day`.
-        is_ahead: whether `day` lies after today: a run worked under a wrong clock.
-        captured_at: when the newest capture that is published ended, UTC; None when there is none.
-        starts_at: when `day` begins in the zone that it was captured under, UTC; None where that is not known.
+        built_at: the time of the build, UTC.
+        targets: the targets that are expected on `day`.
+        days_without_run: the days after the build's last day, up to `day`.
+        is_ahead: whether `day` lies in the future, because a run worked under a wrong clock.
+        captured_at: the end of the newest published capture, UTC; None when there is none.
+        starts_at: the beginning of `day` in the zone that it was captured under, UTC; None if not known.
     """
 
     day: date
@@ -81,35 +81,36 @@ class Status:
     def is_after(self, today: date, now: datetime | None) -> bool:
         """Tell whether `day` lies in the future: after `today`, and not begun in the zone that it was captured under.
 
-        `now` is None where days are made up, so that no moment belongs to them.
+        `now` is None for simulated days, which belong to no moment in time.
         """
+        # the lake's zone may have been changed to one further west since, where `day` has not begun yet
         has_begun = now is not None and self.starts_at is not None and self.starts_at <= now
         return self.day > today and not has_begun
 
     @property
     def complete(self) -> int:
-        """Targets that are complete on `day`."""
+        """The number of targets that are complete on `day`."""
         return sum(target.is_complete for target in self.targets)
 
     @property
     def is_complete(self) -> bool:
-        """Whether every target is complete on `day`, which has come."""
+        """Tell whether every target is complete on `day`; False when `day` lies in the future."""
         return self.complete == len(self.targets) and not self.is_ahead
 
     def covers(self, targets: Collection[tuple[str, str]]) -> bool:
-        """Whether all of some targets are complete on `day`."""
+        """Tell whether all given targets are complete on `day`."""
         return set(targets) <= {target.key for target in self.targets if target.is_complete}
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """The state of a lake at a moment, compared with limits.
+    """The ages of a lake and its targets at a moment, compared with their limits.
 
     Attributes:
-        lake_age: since the newest capture that is published; None when there is none.
-        is_lake_beyond: whether that is too long, or unknown, or lies after now.
-        beyond: targets whose last complete capture is too long ago, or never was.
-        missed: targets that are not complete on the newest day and are not beyond their limit.
+        lake_age: the time since the newest published capture ended; None when there is none.
+        is_lake_beyond: whether that is too long, or unknown, or in the future.
+        beyond: targets whose last complete capture is too old, or that never had one.
+        missed: targets that are not complete on the newest day, but within their limit.
     """
 
     lake_age: timedelta | None
@@ -119,14 +120,14 @@ class Freshness:
 
     @property
     def level(self) -> Literal["red", "amber", "green"]:
-        """Red where a person is needed, amber where something is older than it should be and known to be."""
+        """Red if an age is beyond its limit, amber if a target missed the newest day, else green."""
         if self.is_lake_beyond or self.beyond:
             return "red"
         return "amber" if self.missed else "green"
 
 
 def judge(status: Status, now: datetime, limits: Limits) -> Freshness:
-    """Compare the lake's state with limits."""
+    """Compare the lake's state at `now` (UTC) with limits."""
     lake_age = now - status.captured_at if status.captured_at else None
     is_lake_beyond = status.is_ahead or is_beyond(lake_age, limits.lake)
     beyond = tuple(target for target in status.targets if is_beyond(age_of(target, now), limits.target))
@@ -135,22 +136,22 @@ def judge(status: Status, now: datetime, limits: Limits) -> Freshness:
 
 
 def age_of(target: TargetStatus, now: datetime) -> timedelta | None:
-    """Since the end of a target's last complete capture; None when it never had one."""
+    """Return the time since a target's last complete capture ended; None when it never had one."""
     return now - target.last_complete_at if target.last_complete_at else None
 
 
 def is_beyond(age: timedelta | None, limit: timedelta) -> bool:
-    """Whether a time is too old, missing, or after now."""
+    """Tell whether an age is over its limit, missing, or negative (in the future)."""
     return age is None or is_ahead(age) or age > limit
 
 
 def is_ahead(age: timedelta) -> bool:
-    """Whether a time lies after now; it never counts as fresh."""
+    """Tell whether an age is negative beyond the tolerance: such a time lies in the future and is never fresh."""
     return age < -CLOCK_TOLERANCE
 
 
 def words_of_a_day_ahead(day: date, today: date) -> str:
-    """What to do about a newest day that has not come."""
+    """Return the message, with advice, about a newest day that lies in the future."""
     return (
         f"the newest day, {day}, lies after today, {today}: a run worked under a wrong clock. Set this machine's "
         f"clock; `pulltasks forget --date {day}` takes a wrong day out"
@@ -158,13 +159,14 @@ def words_of_a_day_ahead(day: date, today: date) -> str:
 
 
 def read_status(connection: duckdb.DuckDBPyConnection, today: date, now: datetime | None = None) -> Status:
-    """The coverage of the newest day that should have been captured.
+    """Return the coverage of the newest day that should have been captured.
 
-    Today counts once a run has begun on it; every earlier day counts. A day that nobody captured is `missing`.
+    Today counts once a run has begun on it; every earlier day counts. Targets of a day without a run are `missing`.
     """
     found = read_newest_day(connection)
     if found.is_after(today, now):
         return replace(found, is_ahead=True)
+    # The build knows no days after its last one, so the days without a run until yesterday are added here.
     missed = tuple(found.day + timedelta(days=n) for n in range(1, (today - found.day).days))
     if not missed:
         return found
@@ -175,13 +177,13 @@ def read_status(connection: duckdb.DuckDBPyConnection, today: date, now: datetim
 
 
 def read_newest_day(connection: duckdb.DuckDBPyConnection) -> Status:
-    """The coverage of the newest day that the warehouse holds."""
+    """Return the coverage of the newest day in the warehouse."""
     ((through, _),) = build_of(connection)
     return read_day(connection, through)
 
 
 def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
-    """The coverage of one day that the warehouse holds."""
+    """Return the coverage of one day in the warehouse."""
     ((_, built_at),) = build_of(connection)
     rows = connection.execute(
         """
@@ -206,14 +208,14 @@ def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
 
 @dataclass(frozen=True)
 class NewestComplete:
-    """The newest day on which every target was complete, and when its last capture ended (UTC)."""
+    """The newest day on which every target was complete, and the end of its last capture (UTC)."""
 
     day: date
     finished_at: datetime
 
 
 def read_newest_complete(connection: duckdb.DuckDBPyConnection) -> NewestComplete | None:
-    """The newest day on which every expected target was captured completely; None when there is none."""
+    """Return the newest day on which every expected target was complete; None when there is none."""
     rows = connection.execute(
         """
         select snapshot_date, max(finished_at)
@@ -229,9 +231,9 @@ def read_newest_complete(connection: duckdb.DuckDBPyConnection) -> NewestComplet
 
 
 def is_day_complete(lake: Lake, day: date, targets: Collection[tuple[str, str]]) -> bool:
-    """Whether the published warehouse has `day` complete for all of `targets`, as `(project_id, region)`.
+    """Tell whether the published warehouse has `day` complete for all `targets`, as `(project_id, region)`.
 
-    One that is not there or cannot be read has not: the next run makes it anew.
+    False when it is missing or cannot be read: the next run then rebuilds it.
     """
     try:
         published = open_published(lake)
@@ -242,7 +244,7 @@ def is_day_complete(lake: Lake, day: date, targets: Collection[tuple[str, str]])
 
 
 def build_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, datetime]]:
-    """The last day of a build, and when it was made (UTC)."""
+    """Return one row `(last day, time of the build in UTC)`."""
     rows: list[tuple[date, datetime]] = connection.execute("select through_date, built_at from meta_build").fetchall()
     return rows
 

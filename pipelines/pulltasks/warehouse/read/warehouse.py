@@ -1,7 +1,7 @@
-"""The class that analysts hold: a published warehouse, opened.
+"""The class for analysts: an open published warehouse.
 
-Lives here: queries as DataFrames and Arrow tables, the questions that are asked most.
-Does not live here: which file is opened (`pulltasks.open_warehouse`), many lakes as one (fleet.opened).
+Lives here: queries as DataFrames and Arrow tables, the most frequent questions.
+Does not live here: finding the file (`pulltasks.open_warehouse`), many lakes as one (fleet.opened).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Warehouse:
-    """A published warehouse, opened read-only; it keeps showing the build it was opened on."""
+    """A published warehouse, opened read-only; it shows the same build until it is closed."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
 
     def df(self, query: str) -> pd.DataFrame:
-        """The rows of a query as a DataFrame.
+        """Return the rows of a query as a DataFrame.
 
         Args:
             query: any SQL that reads, e.g. `select * from dim_pull_tasks where is_current`.
@@ -31,11 +31,11 @@ class Warehouse:
         return self.connection.sql(query).df()
 
     def arrow(self, query: str) -> pa.Table:
-        """The rows of a query as an Arrow table, for polars and whatever else reads Arrow."""
+        """Return the rows of a query as an Arrow table, for polars and other Arrow readers."""
         return self.connection.sql(query).to_arrow_table()
 
     def tables(self) -> pd.DataFrame:
-        """The tables and views that can be queried: `name` and `description`, ordered by name."""
+        """Return the tables and views that can be queried: `name` and `description`, ordered by name."""
         return self.df(
             """
             select table_name as name, comment as description from duckdb_tables() where not internal
@@ -46,7 +46,7 @@ class Warehouse:
         )
 
     def as_of(self, day: date | str) -> pd.DataFrame:
-        """The tasks as they were listed on a day, masked; `state_date` says how old the state of each is.
+        """Return the tasks as they were listed on a day, masked, one row per task; `state_date` dates each state.
 
         Args:
             day: a snapshot date, or its text such as `2026-11-22`.
@@ -54,7 +54,7 @@ class Warehouse:
         return self.connection.sql("from pull_tasks_as_of($day)", params={"day": str(day)}).df()
 
     def changes(self, since: date | str) -> pd.DataFrame:
-        """What was added, removed, returned or changed on `since` and later, one row per changed field, in order.
+        """Return the changes on `since` and later: added, removed, returned, or one row per changed field, in order.
 
         Args:
             since: a snapshot date, or its text such as `2026-11-22`.
@@ -63,7 +63,7 @@ class Warehouse:
         return self.connection.sql(query, params={"since": str(since)}).df()
 
     def __enter__(self) -> Warehouse:
-        """Use as a context manager to close it in the end."""
+        """Return itself; the `with` block closes the connection at its end."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,7 @@
-"""The data dictionary, docs/tables.md: made from the truth about columns, never written by hand.
+"""The data dictionary, docs/tables.md: generated from the headers and from `tables`, never written by hand.
 
 Lives here: the page's form; `python -m pulltasks.warehouse.sql.dictionary` prints it, `make docs` writes it.
-Does not live here: what the columns mean (tables, the headers in sql/).
+Does not live here: the descriptions of columns (tables, the headers in sql/).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ All times are UTC.
 
 
 def dictionary() -> str:
-    """The whole page, as Markdown."""
+    """Return the page as Markdown."""
     parts = [_HEAD, "## Warehouse\n"]
     for model in load_models().in_order:
         if model.is_published:
@@ -46,6 +46,7 @@ def dictionary() -> str:
 
 def _section(name: str, description: str, facts: list[str], rows: Iterable[tuple[str, str, str]]) -> list[str]:
     lines = [f"### {name}\n", " ".join([description, *facts]) + "\n", "| column | type | meaning |", "|---|---|---|"]
+    # a bar in a description would end the cell of the Markdown table
     lines += [f"| `{column}` | {kind} | {text.replace('|', chr(92) + '|')} |" for column, kind, text in rows]
     return [*lines, ""]
 

@@ -1,7 +1,7 @@
-"""The header of a model: the comment that its file begins with, the one truth about its table.
+"""The header of a model: the comment at the beginning of its file, the single source for its table.
 
-Lives here: reading it, its columns with those that it is like.
-Does not live here: what the SQL below it reads (models), what a model and its kind are (kinds).
+Lives here: reading headers, resolving `like:` into columns.
+Does not live here: the tables that the SQL reads (models), models and kinds (kinds).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# What every target is told by, under the names of the tidy tables.
+# The columns that `like: target` means, and their names in models.
 _TARGET_COLUMNS = {"project_id": "project_id", "region": "region", "name": "target_name"}
 
 _COMMENT = re.compile(r"--\s?(.*)")
@@ -32,7 +32,7 @@ _REPEATED = frozenset({"argument", "column", "like", "check"})
 
 
 def leading_comment(text: str) -> list[str]:
-    """Return the comment lines that a file begins with; comments further down are nobody's header."""
+    """Return the comment lines at the beginning of a file; comments further down are not part of the header."""
     return [match[1] for line in takewhile(_COMMENT.match, text.splitlines()) if (match := _COMMENT.match(line))]
 
 
@@ -53,11 +53,11 @@ class Header:
                 self.fields.append((match[1], match[2]))
             elif match:
                 raise ModelError(
-                    f"{path}:{number}: '{match[1]}' is no key of a header; there are "
+                    f"{path}:{number}: '{match[1]}' is not a key of a header; the keys are "
                     f"{', '.join(sorted(_ONCE | _REPEATED))}"
                 )
             elif self.fields:
-                raise ModelError(f"{path}:{number}: '-- {line}' is not of the form '-- key: value'; prose stands first")
+                raise ModelError(f"{path}:{number}: '-- {line}' is not of the form '-- key: value'; prose comes first")
             else:
                 prose.append(line)
         self.description = " ".join(prose)
@@ -76,7 +76,7 @@ class Header:
         return values[0]
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Return the names that stand behind a key, between commas."""
+        """Return the names after a key, which are separated by commas."""
         return tuple(part.strip() for value in self.all(name) for part in value.split(","))
 
 
@@ -88,7 +88,7 @@ def _column(path: Path, text: str) -> ModelColumn:
 
 
 def moves_in(path: Path, text: str) -> Moves:
-    """Return what `-- moves: column, column from stg_model` says."""
+    """Parse the line `-- moves: column, column from stg_model`."""
     match = _MOVES.fullmatch(text)
     if match is None:
         raise ModelError(f"{path}: '-- moves: {text}' is not of the form '-- moves: column, column from stg_model'")
@@ -98,7 +98,8 @@ def moves_in(path: Path, text: str) -> Moves:
 def columns_in(name: str, headers: Mapping[str, Header], within: tuple[str, ...] = ()) -> dict[str, ModelColumn]:
     """Return the columns of a model in the order of its header, by name.
 
-    `like` stands for the columns of another table; a line of its own describes one of them otherwise.
+    `like` means the columns of another table; a line `column` gives one of them another description. `within` are the
+    models whose `like` led here, so that a circle of them is an error.
     """
     header, found, own = headers[name], dict[str, ModelColumn](), dict[str, ModelColumn]()
     for key, value in header.fields:
@@ -113,7 +114,7 @@ def columns_in(name: str, headers: Mapping[str, Header], within: tuple[str, ...]
 
 
 def _alike(text: str, path: Path, headers: Mapping[str, Header], within: tuple[str, ...]) -> dict[str, ModelColumn]:
-    """Return the columns that a line `-- like: table (column, column)` stands for; all, where it names none."""
+    """Return the columns that a line `-- like: table (column, column)` means; all columns if it names none."""
     match = _LIKE.fullmatch(text)
     table, named = match.groups() if match else (text, None)
     if table in headers and table not in within:
@@ -130,7 +131,7 @@ def _alike(text: str, path: Path, headers: Mapping[str, Header], within: tuple[s
 
 @cache
 def _described() -> dict[str, dict[str, ModelColumn]]:
-    """Return the columns of the tidy tables as models have them; and of a target."""
+    """Return the columns of the tidy tables and of a target, with the types and descriptions that models use."""
     tidy = {
         f"tidy.{table.name}": {
             column.name: ModelColumn(

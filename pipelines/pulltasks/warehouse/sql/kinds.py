@@ -1,7 +1,7 @@
-"""One model and its kind: how a model of that kind is built, loaded into its place, and checked.
+"""A model and its kind: how models of that kind are built, loaded into their tables, and checked.
 
-Lives here: what a model is; the kinds, with the statements that bring their rows to where they belong.
-Does not live here: reading models from sql/ (models), running their SQL (day_builder), looking for wrong rows (checks).
+Lives here: the class of a model; the kinds, with the statements that load their rows.
+Does not live here: reading models from sql/ (models), running their SQL (day_builder), finding wrong rows (checks).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pulltasks.sql_literals import without_comments
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Where the rows of a day lie before they are loaded, if the place holds rows of earlier days as well.
+# The temporary table with the rows of a day, before they are loaded into a table with rows of earlier days.
 MADE = "made"
 
 
 @dataclass(frozen=True)
 class ModelColumn:
-    """One column as the header declares it; `type` is DuckDB's."""
+    """One column of a header; `type` is a DuckDB type."""
 
     name: str
     type: str
@@ -30,7 +30,7 @@ class ModelColumn:
 
 
 class Moves(NamedTuple):
-    """Columns that a day moves in rows from before it, and the staging model that says to what."""
+    """The columns that a day updates in earlier rows, and the staging model with their new values."""
 
     columns: tuple[str, ...]
     source: str
@@ -42,19 +42,19 @@ class Model:
 
     Attributes:
         kind: how it is built, loaded and checked.
-        key: the columns that tell rows apart.
-        replace: those of the key by which new rows push out old ones; all, unless the header says otherwise.
-        arguments: what a macro is called with.
+        key: the columns that identify a row.
+        replace: the columns of the key by which new rows replace old ones; all, unless the header names some.
+        arguments: the arguments of a macro.
         checks: conditions that every row must meet.
-        parts: `tasks`, where the rows of a task come of its own rows alone, so that it may be built for some tasks
-            after the others; a model that numbers the parts, where it reads of that what `tidy.build.part` says; else
-            None.
-        moves: what changes in rows from before the day that do not change otherwise (`-- moves: a, b from stg_c`).
-        example: a query that shows what the table is good for; None for what is not published.
+        parts: `tasks` if the rows of a task depend on its own rows only, so that the model may be built for some tasks
+            at a time; the name of a model that numbers the parts, if this one reads its rows where the part is
+            `tidy.build.part`; else None.
+        moves: the columns that the day updates in otherwise unchanged earlier rows (`-- moves: a, b from stg_c`).
+        example: a query that shows the use of the table; None for a model that is not published.
         depends_on: the models it reads.
-        reads_before: the models that it reads as they stood before the day.
+        reads_before: the models of which it reads the rows from before the day.
         sources: the tidy tables it reads.
-        coverage: why its rows need not say how many targets they cover; None where they do, or are not published.
+        coverage: why its rows need no coverage columns; None where they have them, or where it is not published.
     """
 
     name: str
@@ -88,22 +88,22 @@ class Model:
 
     @property
     def is_published(self) -> bool:
-        """Whether analysts see it."""
+        """Tell whether analysts see it."""
         return self.kind.is_published
 
     @property
     def has_past(self) -> bool:
-        """Whether it holds rows of earlier days, which models may read as `before.<name>`."""
+        """Tell whether it holds rows of earlier days, which models may read as `before.<name>`."""
         return self.kind.has_past
 
     @property
     def is_checked(self) -> bool:
-        """Whether its key and conditions are looked at in a build."""
+        """Tell whether a build checks its key and conditions."""
         return self.kind.is_checked(self)
 
     @property
     def digest(self) -> str:
-        """Return what changes with its rows, how they are checked, and what is said of it in a published file."""
+        """A hash that changes with its rows, its checks and its descriptions in the published file."""
         decisive = (
             self.description,
             self.grain,
@@ -120,54 +120,55 @@ class Model:
 
 
 def columns_of(columns: Iterable[ModelColumn]) -> str:
-    """Return columns as a statement that creates a table names them."""
+    """Return columns as the column list of a `create table`."""
     return ", ".join(f'"{column.name}" {column.type}' for column in columns)
 
 
 def hash_of(*texts: str) -> str:
-    """A hash that changes with any of the texts."""
+    """Return the SHA-256, in hex, of several texts."""
+    # joined by NUL, which no text contains, so that ("ab", "c") and ("a", "bc") differ
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 class Built(NamedTuple):
-    """How many rows a model holds after the build's last day, and how many that day gave."""
+    """The number of rows that a model holds after the build's last day, and the number that this day gave."""
 
     rows: int
     day_rows: int
 
 
 class Builder(Protocol):
-    """What a kind builds with: the day that was entered, and the unfinished file."""
+    """The services that a kind needs: running SQL for the current day on the unfinished file."""
 
     @property
     def adds_one_day(self) -> bool:
-        """Tell whether the file began as a copy of what there was before that day; else it has no rows yet."""
+        """Tell whether the file began as a copy of the base; else it has no rows yet."""
 
     @property
     def starts_empty(self) -> bool:
-        """Tell whether nothing was held before that day."""
+        """Tell whether no model has rows from before the day."""
 
     def make(self, model: Model, place: str) -> int:
-        """Run the model's select for the day, into a place; return how many rows it gave."""
+        """Run the model's select for the day, store its rows in `place`, and return their number."""
 
     def execute(self, model: Model, statement: str) -> int:
-        """Run a statement on behalf of a model; return how many rows it wrote."""
+        """Run a statement of a model, and return the number of rows that it wrote."""
 
     def count(self, rows: str) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows of a table, a view or a subquery."""
 
 
 class Kind(ABC):
-    """What models of one kind have in common.
+    """A kind of model.
 
     Attributes:
-        name: what the header says.
-        noun: what the database calls what a model becomes.
-        catalog: where it stands in a build.
+        name: its name in headers.
+        noun: the SQL word for its object in the database.
+        catalog: the catalog of its models in a build.
         is_by_day: whether it is built for every day; if not, once after the last one.
         has_past: whether it holds rows of earlier days.
         is_published: whether analysts see it.
-        takes_arguments: whether there is nothing to be seen of it before it is called.
+        takes_arguments: whether it has rows only when it is called with arguments.
     """
 
     name: ClassVar[str]
@@ -179,39 +180,39 @@ class Kind(ABC):
     takes_arguments: ClassVar[bool] = False
 
     def create(self, model: Model) -> str:
-        """Return the statement that makes the model in an empty file."""
+        """Return the statement that creates the model in an empty file."""
         return f"create table {model.place} ({columns_of(model.columns)})"
 
     def select(self, model: Model) -> str:
-        """Return a select with its columns, once it is made."""
+        """Return a select that has the model's columns."""
         return without_comments(model.sql)
 
     @abstractmethod
     def build_day(self, builder: Builder, model: Model) -> None:
-        """Build a model for a day that is not the last: what it holds then is what the next day finds before it."""
+        """Build a model for a day that is not the last; the next day finds its rows in `before`."""
 
     @abstractmethod
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """Build a model for the last day, into its final place."""
+        """Build a model for the last day, in its final place, and return the row counts."""
 
     def is_checked(self, model: Model) -> bool:
-        """Whether the rows of a model are counted and looked at in a build."""
+        """Tell whether a build counts and checks the rows of a model."""
         return True
 
     def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
-        """The rows that no build has looked at, and those of earlier days that must not share a key with them."""
+        """Return the table with the unchecked rows, and a second one whose rows must not share a key with them."""
         return model.place, None
 
 
 class Staging(Kind):
-    """The day alone, for other models; gone after the build."""
+    """Rows of the current day, for other models; they are discarded after the build."""
 
     name = "staging"
     catalog = "staging"
     is_published = False
 
     def build_day(self, builder: Builder, model: Model) -> None:
-        """As on the last day."""
+        """Build it as on the last day, because its rows never live longer than the day."""
         self.build_last_day(builder, model)
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
@@ -221,16 +222,16 @@ class Staging(Kind):
 
 
 class _WithPast(Kind):
-    """Kinds of models that give the rows of a day and hold those of earlier days beside them."""
+    """Kinds whose select gives the rows of a day, which are added to the rows of earlier days."""
 
     has_past = True
 
     @abstractmethod
     def _load(self, model: Model, place: str) -> tuple[str, ...]:
-        """The statements that bring what was made into a place, which holds the rows of earlier days."""
+        """Return the statements that load the new rows into a table with the rows of earlier days."""
 
     def build_day(self, builder: Builder, model: Model) -> None:
-        """Load the day's rows into what the next day finds before it."""
+        """Load the day's rows into `before`, where the next day finds them."""
         builder.make(model, MADE)
         for statement in self._load(model, model.place_before):
             builder.execute(model, statement)
@@ -241,6 +242,7 @@ class _WithPast(Kind):
             rows = builder.make(model, model.place)
             return Built(rows, rows)
         day_rows = builder.make(model, MADE)
+        # a copied base has the earlier rows already; an empty file gets them from `before`
         if not builder.adds_one_day:
             builder.execute(model, f"insert into {model.place} by name from {model.place_before}")
         for statement in self._load(model, model.place):
@@ -248,12 +250,12 @@ class _WithPast(Kind):
         return Built(builder.count(model.place), day_rows)
 
     def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
-        """One day's rows alone, where those before it were looked at when they came."""
+        """Return only the day's rows if one day is added, because the build of an earlier row has checked it."""
         return (MADE, None) if adds_one_day else (model.place, None)
 
 
 class Append(_WithPast):
-    """A day's rows are added to those that are there, which stay as they are."""
+    """A day's rows are added to the existing ones, which never change."""
 
     name = "append"
 
@@ -261,12 +263,12 @@ class Append(_WithPast):
         return (f"insert into {place} by name from {MADE}",)
 
     def unchecked(self, model: Model, *, adds_one_day: bool) -> tuple[str, str | None]:
-        """A row that shares its key with an earlier one is an error."""
+        """Return the earlier rows as well: a new row with the key of an earlier one is an error."""
         return (MADE, model.place_before) if adds_one_day else (model.place, None)
 
 
 class Merge(_WithPast):
-    """A day's rows replace those of the same key; of others it may move some columns."""
+    """A day's rows replace those of the same key; some columns of the other rows may be updated (`moves`)."""
 
     name = "merge"
 
@@ -276,6 +278,7 @@ class Merge(_WithPast):
         if model.moves is None:
             return replaced, added
         moved = ", ".join(f"{name} = other.{name}" for name in model.moves.columns)
+        # the update comes first, while the table holds earlier rows only
         return (
             f"update {place} as held set {moved} from {model.moves.source} as other where {_same(model.key)}",
             replaced,
@@ -288,16 +291,16 @@ def _same(key: tuple[str, ...]) -> str:
 
 
 class _AtEnd(Kind):
-    """Kinds of models that are made once, after the last day."""
+    """Kinds that are built once, after the last day."""
 
     is_by_day = False
 
     def build_day(self, builder: Builder, model: Model) -> None:
-        """There is nothing to do yet."""
+        """Do nothing: these models are built after the last day."""
 
 
 class Table(_AtEnd):
-    """Made afresh at the end of a build."""
+    """Built afresh at the end of a build."""
 
     name = "table"
 
@@ -308,46 +311,46 @@ class Table(_AtEnd):
 
 
 class View(_AtEnd):
-    """Evaluated by the reader."""
+    """Evaluated when a reader queries it."""
 
     name = "view"
     noun = "view"
 
     def create(self, model: Model) -> str:
-        """Return the statement that lets a reader evaluate it."""
+        """Return the statement that creates the view."""
         return f"create view {model.place} as {without_comments(model.sql)}"
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """Count its rows, if it is checked; the file has it from its beginning."""
+        """Count its rows, if it is checked; the empty file has the view already."""
         rows = builder.count(model.place) if self.is_checked(model) else 0
         return Built(rows, rows)
 
     def is_checked(self, model: Model) -> bool:
-        """Only reports are checked; other views show history whose parts were checked when stored."""
+        """Tell whether it is a report; other views show rows of models that were checked when they were stored."""
         return model.layer == "reports"
 
 
 class Macro(_AtEnd):
-    """Evaluated by the reader, with arguments."""
+    """Evaluated when a reader calls it with arguments."""
 
     name = "macro"
     noun = "macro table"
     takes_arguments = True
 
     def create(self, model: Model) -> str:
-        """Return the statement that lets a reader call it."""
+        """Return the statement that creates the macro."""
         return f"create macro {model.place}({', '.join(model.arguments)}) as table {without_comments(model.sql)}"
 
     def select(self, model: Model) -> str:
-        """Return a call of it, with arguments of no value."""
+        """Return a call of it in which all arguments are null."""
         return f"from {model.place}({', '.join(['null'] * len(model.arguments))})"
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
-        """Do nothing: the file has it from its beginning."""
+        """Do nothing: the empty file has the macro already."""
         return Built(0, 0)
 
     def is_checked(self, model: Model) -> bool:
-        """There are no rows before it is called."""
+        """Return False: a macro has no rows until it is called."""
         return False
 
 

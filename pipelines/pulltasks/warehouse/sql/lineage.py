@@ -1,7 +1,7 @@
-"""Column lineage: which columns of which tables a column of a model is made of.
+"""Column lineage: from which columns of which tables a column of a model is computed.
 
-Lives here: following columns through one model's SQL; `python -m pulltasks.warehouse.sql.lineage` writes what it finds.
-Does not live here: dependencies between models (models), how lineage is shown (assets).
+Lives here: following columns through one model's SQL; `python -m pulltasks.warehouse.sql.lineage` writes reads.json.
+Does not live here: dependencies between models (models), showing the lineage (assets).
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.sql.kinds import Model
     from pulltasks.warehouse.sql.models import Models
 
-# For each column of a model the `(table, column)` pairs one step up that it is made of; counts have none.
+# For each column of a model the `(table, column)` pairs that it is computed from, one step up; counts have none.
 Lineage = Mapping[str, tuple[tuple[str, str], ...]]
 
 
 def column_lineage(models: Models, kept: Kept | None = None) -> dict[str, Lineage]:
-    """Return the lineage of each model.
+    """Return the lineage of each model, by name.
 
     Args:
-        models: all of them. One that sqlglot cannot follow has no lineage; whether it is right is checked elsewhere.
-        kept: what was found before; None for what is kept beside the SQL of the installation.
+        models: all models. One that sqlglot cannot follow gets no lineage; its SQL is checked elsewhere.
+        kept: the stored lineage; None for the one in `sql/reads.json` of the installation.
     """
     known = _columns_known(models)
     kept = kept_of(SQL_FOLDER) if kept is None else kept
@@ -59,7 +59,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _columns_known(models: Models) -> dict[str, Any]:
-    """Return all columns that a model may read, as sqlglot wants them."""
+    """Return all columns that a model may read, as a schema for sqlglot."""
     of_models = {model.name: {column.name: column.type for column in model.columns} for model in models.in_order}
     of_tidy = {table.name: {column.name: column.sql_type for column in table.columns} for table in TABLES}
     return {"main": of_models, "before": of_models, "tidy": {**of_tidy, "build": {**BUILD_COLUMNS}}}
@@ -70,7 +70,8 @@ def _hash_of_columns(known: dict[str, Any]) -> str:
 
 
 def _followed(model: Model, known: dict[str, Any]) -> Lineage:
-    """Follow the columns of a model through its SQL."""
+    """Return the lineage of one model, by parsing its SQL; empty if sqlglot cannot follow it."""
+    # imported here: sqlglot is slow to import, and the stored lineage is nearly always enough
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
     from sqlglot.lineage import lineage
@@ -97,6 +98,7 @@ def _followed(model: Model, known: dict[str, Any]) -> Lineage:
 
 
 def _tables_behind(root: Node) -> tuple[tuple[str, str], ...]:
+    """Return the `(table, column)` pairs at the end of all paths from a column, sorted."""
     from sqlglot import exp
 
     pairs, seen, pending = set(), set(), [root]
@@ -111,8 +113,8 @@ def _tables_behind(root: Node) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(pairs))
 
 
-def found_anew() -> str:
-    """Return what is to be kept of the installed models, as JSON; all of it parsed and followed anew."""
+def parse_installed() -> str:
+    """Parse all installed models, and return the content of `sql/reads.json`: their tables and their lineage."""
     models = read_models(SQL_FOLDER, NOTHING_KEPT)
     lineage = column_lineage(models, NOTHING_KEPT)
     texts = {
@@ -131,4 +133,4 @@ def found_anew() -> str:
 
 
 if __name__ == "__main__":
-    (SQL_FOLDER / KEPT_FILE).write_text(found_anew(), encoding="utf-8")
+    (SQL_FOLDER / KEPT_FILE).write_text(parse_installed(), encoding="utf-8")

@@ -16,7 +16,7 @@ META_RUNS = "meta_runs"
 
 
 class MetaTable(NamedTuple):
-    """A table of what a file says of itself."""
+    """A metadata table: its description and its columns."""
 
     description: str
     columns: tuple[ModelColumn, ...]
@@ -26,7 +26,7 @@ META = {
     META_BUILD: MetaTable(
         "When and from what this file was built. Grain: one row.",
         (
-            ModelColumn("build_id", "VARCHAR", "Identifier of the build; stands in the file's name."),
+            ModelColumn("build_id", "VARCHAR", "Identifier of the build; part of the file's name."),
             ModelColumn("built_at", "TIMESTAMP", "When it was published, UTC."),
             ModelColumn("first_date", "DATE", "First snapshot date that it holds."),
             ModelColumn("through_date", "DATE", "Last snapshot date that it holds."),

@@ -1,7 +1,7 @@
-"""SQL models as they stand in sql/: one select a file, its header the one truth about its table.
+"""Read the SQL models in sql/: one select per file, with a header that describes its table.
 
-Lives here: finding dependencies in the SQL, the order of building; what is kept of each text.
-Does not live here: headers, what a model and its kind are (kinds), running models (working_copy), lineage.
+Lives here: finding dependencies in the SQL, the order of building; storing the dependencies of each text.
+Does not live here: headers (headers), models and kinds (kinds), running models (working_copy), lineage (lineage).
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ LAYERS: dict[str, str | tuple[str, ...]] = {
     "reports": "rpt_",
     "macros": "",
 }
-# What was found in the texts beside it when they were changed last (`make docs`), so that no run parses them again.
+# The dependencies and lineage of all texts, written by `make docs` after a change, so that no run has to parse them.
 KEPT_FILE = "reads.json"
 _PREFIXES = ("stg_", "dim_", "fct_", "rpt_")
-# What a model may read beside other models: the tidy tables of the day, the day itself, and `before.` a model
-# with a past, which is that model as it stood before the day.
+# What a model may read beside other models: the tidy tables of the day, the day itself, and `before.<model>`, the rows
+# of a model with a past from before the day.
 SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
 BEFORE = "before."
-# What `tidy.build` says of the day being built; `part` is the one of a model that is built in parts.
+# The columns of `tidy.build`, one row about the day being built; `part` is the current part, for models with parts.
 BUILD_COLUMNS = {
     "snapshot_date": "DATE",
     "timezone": "VARCHAR",
@@ -50,12 +50,12 @@ BUILD_COLUMNS = {
 
 
 class KeptText(msgspec.Struct, frozen=True):
-    """What was found in the text of a model; it is used for that text only.
+    """The stored dependencies of one text of a model; they are used for exactly this text.
 
     Attributes:
         text: the hash of the text.
-        reads: the tables that it names, separated by spaces.
-        lineage: for each column the `table.column`s that it is made of, separated likewise.
+        reads: the tables that it reads, separated by spaces.
+        lineage: for each column the `table.column`s that it is computed from, separated by spaces.
     """
 
     text: str
@@ -63,12 +63,12 @@ class KeptText(msgspec.Struct, frozen=True):
     lineage: dict[str, str]
 
     def is_of(self, text: str) -> bool:
-        """Tell whether it was found in this text."""
+        """Tell whether it belongs to this text."""
         return self.text == hash_of(text)
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What was found in the texts of all models; `columns` is the hash of the columns that they may read."""
+    """The stored dependencies of all models; `columns` is the hash of the columns that they may read."""
 
     columns: str = ""
     models: dict[str, KeptText] = {}
@@ -79,7 +79,7 @@ NOTHING_KEPT = Kept()
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """A select over several models that must find nothing; `name` is the file's."""
+    """A select over several models that must find no row; `name` is the name of its file."""
 
     name: str
     description: str
@@ -94,23 +94,23 @@ class Models:
     checks: tuple[CrossCheck, ...]
 
     def __getitem__(self, name: str) -> Model:
-        """The model of that name."""
+        """Return the model of that name."""
         return next(model for model in self.in_order if model.name == name)
 
     def digest(self) -> str:
-        """Return what changes with any of the SQL and its descriptions, or with the schema of the tidy tables.
+        """Return a hash that changes with the SQL, its descriptions, or the schema of the tidy tables.
 
-        What was built by others is not built upon.
+        A build never starts from one with another digest.
         """
         checks = (without_comments(check.sql) for check in self.checks)
         return hash_of(str(SCHEMA_VERSION), *(model.digest for model in self.in_order), *checks)
 
 
 def load_models(folder: Path = SQL_FOLDER) -> Models:
-    """All models of a folder, checked; those of the installation are read once a process.
+    """Return all models of a folder, checked; those of the installation are read once per process.
 
     Raises:
-        ModelError: naming the file and what is wrong with it.
+        ModelError: with the file and its mistake.
     """
     return _installed_models() if folder == SQL_FOLDER else read_models(folder, kept_of(folder))
 
@@ -121,16 +121,16 @@ def _installed_models() -> Models:
 
 
 def kept_of(folder: Path) -> Kept:
-    """Read what is kept of the texts in a folder."""
+    """Read the stored dependencies of the texts in a folder; empty if there is no `reads.json`."""
     file = folder / KEPT_FILE
     return msgspec.json.decode(file.read_bytes(), type=Kept) if file.is_file() else NOTHING_KEPT
 
 
 def read_models(folder: Path, kept: Kept) -> Models:
-    """Read all models of a folder, and parse each text of which nothing is kept.
+    """Read all models of a folder; parse each text whose dependencies are not stored.
 
     Raises:
-        ModelError: naming the file and what is wrong with it.
+        ModelError: with the file and its mistake.
     """
     texts = {
         path: path.read_text(encoding="utf-8") for layer in LAYERS for path in sorted((folder / layer).glob("*.sql"))
@@ -145,10 +145,10 @@ def read_models(folder: Path, kept: Kept) -> Models:
     late = {model.name for model in models if not model.kind.is_by_day}
     for model in models:
         if unknown := model.depends_on - known:
-            raise ModelError(f"{model.name}: reads {', '.join(sorted(unknown))}, which no file in sql/ makes")
+            raise ModelError(f"{model.name}: reads {', '.join(sorted(unknown))}, which no file in sql/ defines")
         if model.kind.is_by_day and (strange := model.depends_on & late):
             raise ModelError(
-                f"{model.name}: is built day by day and reads {', '.join(sorted(strange))}, made at the end"
+                f"{model.name}: is built day by day and reads {', '.join(sorted(strange))}, built at the end"
             )
         if strange := model.reads_before - with_past:
             raise ModelError(f"{model.name}: reads {', '.join(sorted(strange))} before the day, where nothing is held")
@@ -156,7 +156,11 @@ def read_models(folder: Path, kept: Kept) -> Models:
 
 
 def _ordered(models: list[Model]) -> tuple[Model, ...]:
-    """Each model after those that it reads, and after those that read what it held before."""
+    """Return the models in an order in which they can be built.
+
+    Each comes after the models that it reads, and after those that read its rows from before the day: building it may
+    replace these rows.
+    """
     by_name = {model.name: model for model in models}
     first = {model.name: set(model.depends_on) for model in models}
     for model in models:
@@ -172,9 +176,9 @@ def _ordered(models: list[Model]) -> tuple[Model, ...]:
 def _checked(model: Model) -> Model:
     names = {column.name for column in model.columns}
     if strange := [name for name in model.key if name not in names]:
-        raise ModelError(f"{model.name}: key names {', '.join(strange)}, which is no column")
+        raise ModelError(f"{model.name}: key names {', '.join(strange)}, which is not a column")
     if strange := [name for name in model.replace if name not in model.key]:
-        raise ModelError(f"{model.name}: replace names {', '.join(strange)}, which is no part of the key")
+        raise ModelError(f"{model.name}: replace names {', '.join(strange)}, which is not a part of the key")
     return model
 
 
@@ -227,12 +231,12 @@ def _read_check(path: Path) -> CrossCheck:
         raise ModelError(f"{path}: the header must say what the check means")
     for number, line in enumerate(header, 1):
         if match := FIELD.fullmatch(line):
-            raise ModelError(f"{path}:{number}: '{match[1]}' is no key here: the header of a check has none")
+            raise ModelError(f"{path}:{number}: '{match[1]}' is not allowed here: the header of a check has no keys")
     return CrossCheck(path.stem, " ".join(header), text)
 
 
 def _tables_of(texts: Mapping[Path, str], kept: Kept) -> dict[Path, frozenset[str]]:
-    """Return what each text reads: as it is kept, or else as it is parsed."""
+    """Return the tables that each text reads: as stored, else by parsing it."""
     tables = {
         path: frozenset(known.reads.split())
         for path, text in texts.items()
@@ -245,7 +249,10 @@ def _tables_of(texts: Mapping[Path, str], kept: Kept) -> dict[Path, frozenset[st
 
 
 def _parsed(texts: list[str]) -> list[str]:
-    """Each text as DuckDB itself reads it: its tree as JSON; all in one query, which costs half of one for each."""
+    """Return the syntax tree of each text as JSON, by DuckDB's own parser.
+
+    One query for all texts takes half the time of one query per text.
+    """
     import duckdb
 
     tree = "json_serialize_sql(unnest($1::varchar[]))"
@@ -254,7 +261,7 @@ def _parsed(texts: list[str]) -> list[str]:
 
 
 def _tables_read(path: Path, tree: str) -> frozenset[str]:
-    """Every table and table macro that the select names; its own subqueries are none."""
+    """Return every table and table macro that the select names, without its own common table expressions."""
     parsed = msgspec.json.decode(tree)
     if parsed["error"] or len(parsed["statements"]) != 1:
         raise ModelError(f"{path}: a model is one select ({parsed.get('error_message', 'there are several')})")
@@ -273,12 +280,12 @@ def _tables_read(path: Path, tree: str) -> frozenset[str]:
             elif node.get("type") == "TABLE_FUNCTION":
                 named.add(node["function"]["function_name"])
     if shadows := sorted(name for name in own if name.startswith(_PREFIXES)):
-        raise ModelError(f"{path}: calls a subquery {', '.join(shadows)}, as models are called; name it otherwise")
+        raise ModelError(f"{path}: names a subquery {', '.join(shadows)} like a model; choose another name")
     return frozenset(named - own)
 
 
 def with_ancestors(models: Models, names: Iterable[str]) -> list[Model]:
-    """The named models and all that they are built from, in order of building."""
+    """Return the named models and all models that they are built from, in order of building."""
     wanted: set[str] = set()
     pending = list(names)
     while pending:
