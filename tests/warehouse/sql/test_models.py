@@ -104,9 +104,9 @@ def test_a_header_is_like_others_in_its_own_order_and_describes_columns_otherwis
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("dim_a", HEADER + "-- like: dim_c\nselect 1 as a", "like dim_c, which no file in sql/ makes"),
-        ("dim_a", HEADER + "-- like: tidy.none\nselect 1 as a", "like tidy.none, which no file in sql/ makes"),
-        ("dim_a", HEADER + "-- like: dim_a\nselect 1 as a", "like dim_a, which no file in sql/ makes"),
+        ("dim_a", HEADER + "-- like: dim_c\nselect 1 as a", "like dim_c: not a model"),
+        ("dim_a", HEADER + "-- like: tidy.none\nselect 1 as a", "like tidy.none: not a model"),
+        ("dim_a", HEADER + "-- like: dim_a\nselect 1 as a", "like dim_a: not a model"),
         ("dim_a", HEADER + "-- like: target (a)\nselect 1 as a", "like target: it has no column a"),
         ("dim_a", HEADER + "select 1 as a from nowhere", "reads nowhere, which no file in sql/ makes"),
         ("dim_a", HEADER + "select 1 as a from tidy.nowhere", "reads tidy.nowhere"),
