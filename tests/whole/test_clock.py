@@ -394,15 +394,3 @@ def test_a_zone_that_both_know_is_taken(tmp_path: Path, zone: str) -> None:
     file = tmp_path / "pulltasks.toml"
     file.write_text(f'timezone = "{zone}"\n')
     assert config.load(file, need_targets=False).timezone == zone
-
-
-def test_a_lake_whose_days_name_a_zone_that_no_database_knows_goes_on(wronged: Desk) -> None:
-    forget(wronged.settings, AHEAD, wronged.clock)
-    for day in SANDBOX_DAYS:
-        path = wronged.lake.targets_file(day)
-        path.write_bytes(path.read_bytes().replace(b'"timezone":"UTC"', b'"timezone":"localtime"'))
-    result = snapshot(wronged.settings, date(2026, 11, 2), wronged.clock, simulated=True)
-    assert (result.built_days, result.is_complete) == ((date(2026, 11, 2), *SANDBOX_DAYS), True)
-    with open_published(wronged.lake) as connection:
-        found = connection.sql("select snapshot_date, starts_at from dim_dates where has_run order by 1").fetchall()
-    assert [starts_at for _, starts_at in found] == [datetime(day.year, day.month, day.day) for day, _ in found]
