@@ -69,7 +69,7 @@ def test_a_snapshot_of_today_publishes_and_says_so(desk: Desk, run) -> None:
 def test_status_tells_monitors_and_cron_how_old_the_newest_complete_day_is(published: Desk, run) -> None:
     code, out, _ = run("status", "--config", published.config_file, "--max-age", "26h")
     assert (code, out.count("\n")) == (0, 1)
-    assert out == "green: the last capture that is published ended 0.0 h ago; 2 of 2 targets complete within 50.0 h\n"
+    assert out == "green: the newest published capture ended 0.0 h ago; 2 of 2 targets complete within 50.0 h\n"
     published.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     run("snapshot", "--config", published.config_file, "--refresh")
     code, out, _ = run("status", "--config", published.config_file, "--max-age", "0m")

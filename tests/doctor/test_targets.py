@@ -174,7 +174,7 @@ def test_init_writes_what_the_credential_may_see_and_never_overwrites(
         ]
         before = file.read_bytes()
         code, out = run("init", "--config", file)
-    assert (code, "is there already" in out, file.read_bytes()) == (2, True, before)
+    assert (code, "exists already" in out, file.read_bytes()) == (2, True, before)
 
 
 def test_init_with_a_wrong_key_writes_nothing(tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:

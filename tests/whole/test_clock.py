@@ -294,7 +294,7 @@ def test_a_negative_age_is_never_fresh(wronged: Desk, monkeypatch, capfd, webhoo
     freshness = judge(status, now, limits)
     assert freshness.level == "red"
     print_age(status, freshness, now, limits)
-    assert "ended after now: a clock is wrong" in capfd.readouterr().out
+    assert "ended in the future: a clock is wrong" in capfd.readouterr().out
     (alert,) = find_alerts(LakeState(status, []), [], now, now.date(), limits)
     assert (alert.kind, alert.reason) == ("no_complete_day", "day_ahead")
 
@@ -372,9 +372,9 @@ def test_forget_says_what_it_would_do_and_does_it_when_told(wronged: Desk, monke
         return int(ended.value.code or 0), "".join(capfd.readouterr())
 
     code, text = go()
-    assert (code, "Say --yes to do it" in text, AHEAD in wronged.lake.raw_dates()) == (2, True, True)
+    assert (code, "Add --yes to do it" in text, AHEAD in wronged.lake.raw_dates()) == (2, True, True)
     code, text = go("--yes")
-    assert (code, f"{AHEAD} is forgotten; its files lie in" in text, AHEAD in wronged.lake.raw_dates()) == (
+    assert (code, f"{AHEAD} is forgotten; its files are in" in text, AHEAD in wronged.lake.raw_dates()) == (
         0,
         True,
         False,

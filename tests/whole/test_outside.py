@@ -107,7 +107,7 @@ def test_a_run_that_is_stopped_says_so_in_a_line_and_keeps_what_was_whole(
         assert process.returncode == code
         *_, line = err.splitlines()  # what stands before it are the lines of the log
         assert line.startswith(
-            f"pulltasks: stopped ({signal.Signals(number).name}). Raw files that were whole are kept"
+            f"pulltasks: interrupted ({signal.Signals(number).name}). Finished raw files are kept"
         )
         assert [path.parent.name for path in desk.lake.raw.rglob("*.zst")] == [GOOD.project_id]
         del service.streams[SLOW.project_id]

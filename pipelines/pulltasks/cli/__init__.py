@@ -1,5 +1,5 @@
 """The command line.
 
-Lives here: verbs and options (main), what they print (output), how a command ends (ending).
-Does not live here: what a verb does (run, doctor, warehouse).
+Lives here: verbs and options, printing (output), ending a command (ending).
+Does not live here: the work of a verb (run, doctor, warehouse, …).
 """

@@ -1,7 +1,7 @@
-"""The verbs about the account: `init` and `doctor`; and `sandbox`, which stands in for one.
+"""The verbs about the account: `init` and `doctor`; and `sandbox`, which simulates one.
 
 Lives here: their arguments, what they print.
-Does not live here: what they ask (doctor), what the sandbox answers (sandbox), the other verbs (runs, reads, …).
+Does not live here: asking the service (doctor), the sandbox itself (sandbox), the other verbs (runs, reads, …).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pulltasks.cli.options import ConfigOption, read_settings, real_clock
 from pulltasks.cli.output import NOT_COMPLETE, print_reports
 from pulltasks.outside_text import visible
 
-# Written out here, as importing the sandbox would slow down `--help`; a test holds it to the sandbox's own list.
+# A copy of the sandbox's list, because importing the sandbox would slow down `--help`; a test compares both.
 SANDBOX_FAULTS = (
     "forbidden, project_unavailable, region_not_allowed, unavailable, maintenance, throttled, empty_object, html, "
     "torn_json, null_tasks, short_page, capped, page_index, no_total, churn, shuffled, lost"
@@ -26,7 +26,7 @@ SANDBOX_FAULTS = (
 
 
 class ReportFormat(StrEnum):
-    """How `doctor` and `status` report."""
+    """Formats of `doctor`."""
 
     TEXT = "text"
     JSON = "json"
@@ -40,17 +40,17 @@ def doctor(
     test_alarm: Annotated[bool, typer.Option("--test-alarm", help="Send one alarm to the webhook as a test.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write what the service answered to a file, without ids, names and addresses."),
+        typer.Option(help="Write the service's answers to a file, without ids, names and addresses."),
     ] = None,
     probe: Annotated[
         bool,
         typer.Option(
             "--probe",
-            help="Ask how the service behaves instead, at most six requests a target; the lake keeps what was learnt.",
+            help="Learn how the service behaves instead, in at most six requests per target; the lake stores it.",
         ),
     ] = False,
 ) -> None:
-    """Look at the lake, and ask each target what it allows and how it answers; only --probe writes, one file.
+    """Check the lake and each target, and print advice. Only --probe and --report write, one file each.
 
     Example: pulltasks doctor --test-alarm
     """
@@ -96,9 +96,11 @@ def doctor(
 
 def init(
     config: ConfigOption = None,
-    region: Annotated[str, typer.Option(help="The region whose IAM is asked.")] = "cn-north-4",
+    region: Annotated[str, typer.Option(help="Region of the IAM service to ask.")] = "cn-north-4",
 ) -> None:
-    """Write pulltasks.toml from the projects that the credential may see; never over one that is there.
+    """Write pulltasks.toml from the projects that your key can see.
+
+    An existing file is never overwritten.
 
     Example: pulltasks init --region cn-east-3
     """
@@ -110,32 +112,35 @@ def init(
 
     file = config or configuration.DEFAULT_FILE
     if file.exists():
-        fail(f"{file} is there already and is left as it is; name another with --config", 2)
+        fail(f"{file} exists already and is unchanged; name another file with --config", 2)
     settings = configuration.from_environment()
     projects = projects_of_regions(asyncio.run(list_auth_projects(settings, region, lambda: datetime.now(UTC))))
     if not projects:
-        fail("the credential sees no project of a region; let an administrator give it access to one", 1)
+        fail("this key cannot see any project of a region; ask an administrator for access", 1)
+    # "x" fails if the file was created since the check above
     with file.open("x", encoding="utf-8") as stream:
         stream.write(first_configuration(projects, configuration.zone_of_this_machine()))
     for project_id, place, name in projects:
         typer.echo(f"{project_id}  {place}  {visible(name)}")
-    typer.echo(f"wrote {file} with {len(projects)} targets; look it over, then run `pulltasks doctor`")
+    typer.echo(f"wrote {file} with {len(projects)} targets; check it, then run `pulltasks doctor`")
 
 
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8787,
-    seed: Annotated[int, typer.Option(help="Other seeds make other data.")] = 1,
-    projects: Annotated[int, typer.Option(min=1, max=1000, help="Made-up projects.")] = 3,
-    tasks: Annotated[int, typer.Option(min=0, max=10_000, help="About so many tasks in each.")] = 250,
-    latency_ms: Annotated[int, typer.Option(min=0, max=60_000, help="How long each answer takes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the simulated data.")] = 1,
+    projects: Annotated[int, typer.Option(min=1, max=1000, help="Number of simulated projects.")] = 3,
+    tasks: Annotated[int, typer.Option(min=0, max=10_000, help="Approximate tasks per project.")] = 250,
+    latency_ms: Annotated[int, typer.Option(min=0, max=60_000, help="Delay of each answer, in milliseconds.")] = 0,
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PROJECT_ID[@DATE]=FAULT", help=f"Let a project go wrong, every day or on one: {SANDBOX_FAULTS}."
+            metavar="PROJECT_ID[@DATE]=FAULT", help=f"Fault of a project, on every day or on one: {SANDBOX_FAULTS}."
         ),
     ] = None,
 ) -> None:
-    """Serve a made-up ListPullTasks API on this machine, to try everything without an account.
+    """Serve a simulated ListPullTasks API, to try pulltasks.
+
+    It runs on this machine and needs no account.
 
     Example: pulltasks sandbox --projects 5 --tasks 1000 --latency-ms 20
     """

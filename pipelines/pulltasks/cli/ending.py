@@ -1,7 +1,7 @@
-"""How a command ends: what of an error is said, with which exit code, and who is told of it.
+"""End a command: turn an error into a message, an exit code, and alarms.
 
-Lives here: errors as messages, reports of unexpected ones, the alarms after a run.
-Does not live here: verbs (main), what an alarm is (alerts.rules), what a report holds (lake.error_reports).
+Lives here: messages of errors, reports of unexpected ones, the alarms after a run.
+Does not live here: verbs (main), the alarms themselves (alerts.rules), the form of a report (lake.error_reports).
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _UnderWay:
-    """The command under way, for the report of an unexpected error."""
+class _Running:
+    """The running command, for the report of an unexpected error."""
 
     settings: Settings | None = None
     has_published: bool = False
 
 
-_UNDER_WAY = _UnderWay()
+_RUNNING = _Running()
 
 
 class Stopped(BaseException):
-    """The process was asked to end; no error handler catches this."""
+    """The process received a signal to end; a BaseException, so that no handler of errors catches it."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -50,11 +50,11 @@ class Stopped(BaseException):
 
 
 def stop_on_signals() -> None:
-    """From now on Ctrl-C and SIGTERM end the process in one line, with 130 or 143."""
+    """Make Ctrl-C and SIGTERM end the process with one line and with exit code 130 or 143."""
 
     def stop(number: int, _: object) -> None:
         for each in _SIGNALS:
-            signal.signal(each, signal.SIG_IGN)  # once is enough: what is under way is being put down
+            signal.signal(each, signal.SIG_IGN)  # a second signal must not interrupt the cleanup of the first
         raise Stopped(number)
 
     for each in _SIGNALS:
@@ -65,13 +65,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def end(command: Callable[[], object]) -> None:
-    """Run a command; an error ends in one message, and in a traceback only if there is no lake for a report."""
-    _UNDER_WAY.settings, _UNDER_WAY.has_published = None, False
+    """Run a command and end the process with its exit code; print an error as one message.
+
+    An unexpected error gives a traceback only if there is no lake for its report.
+    """
+    _RUNNING.settings, _RUNNING.has_published = None, False
     sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its number
-    warnings.showwarning = _warn  # type: ignore[assignment]  # of what else it is told nothing is shown
+            stream.reconfigure(errors="backslashreplace")  # a terminal shows the code of a character that it lacks
+    warnings.showwarning = _warn  # type: ignore[assignment]  # file and line of a warning mean nothing to a user
     try:
         command()
     except (PulltasksError, OSError) as error:
@@ -79,16 +82,15 @@ def end(command: Callable[[], object]) -> None:
     except Stopped as stopped:
         name = signal.Signals(stopped.signal).name
         fail(
-            f"stopped ({name}). Raw files that were whole are kept, and what was published stands; the next run asks "
-            "for what is missing",
+            f"interrupted ({name}). Finished raw files are kept, published data is unchanged; the next run continues",
             128 + stopped.signal,
         )
     except Exception as error:  # noqa: BLE001 - unexpected errors are reported
-        fail(_report(error), NOT_COMPLETE if _UNDER_WAY.has_published else 1)
+        fail(_report(error), NOT_COMPLETE if _RUNNING.has_published else 1)
 
 
 def _nowhere() -> TextIO:
-    """The message for an output that is closed from the beginning."""
+    """Return a stream that discards everything, for an output that was closed from the beginning."""
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
@@ -97,26 +99,27 @@ def _warn(message: Warning | str, *_: object) -> None:
 
 
 @contextmanager
-def told_after_publishing(exit_code: int) -> Iterator[None]:
-    """Flush the output and end with the code; a closed output does not change it."""
+def exit_after_publishing(exit_code: int) -> Iterator[None]:
+    """Flush the output and exit with the code, even if the output is closed: the data is published already."""
     try:
         yield
         sys.stdout.flush()
     except OSError:
+        # else Python would flush again at its exit and end with code 120
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1)
     raise typer.Exit(exit_code)
 
 
 def fail(message: str, exit_code: int) -> NoReturn:
-    """End the process with a message."""
+    """End the process with a message on standard error and an exit code."""
     typer.echo(f"pulltasks: {message}", err=True)
     sys.exit(exit_code)
 
 
-def remembered(settings: Settings) -> Settings:
-    """The settings; their lake takes the report of an unexpected error."""
-    _UNDER_WAY.settings = settings
+def remember(settings: Settings) -> Settings:
+    """Return the settings, and remember them: their lake gets the report of an unexpected error."""
+    _RUNNING.settings = settings
     return settings
 
 
@@ -124,7 +127,7 @@ def _report(error: Exception) -> str:
     from pulltasks.lake.error_reports import reporter
     from pulltasks.lake.lake import Lake
 
-    settings = _UNDER_WAY.settings
+    settings = _RUNNING.settings
     return reporter(Lake(settings.lake.root) if settings else None)(error, f"pulltasks {' '.join(sys.argv[1:2])}")
 
 
@@ -136,9 +139,9 @@ def _message(error: PulltasksError | OSError) -> str:
 
 @contextmanager
 def alarms(settings: Settings) -> Iterator[list[Failure]]:
-    """Send alarms once the run has ended, well or with an error; sending does not change its exit code.
+    """Yield a list for failures beside the listings, and send the alarms at the end of the run.
 
-    What a run has to tell beside its listings is put into the list that is given.
+    They are sent whether the run succeeds or fails; a failed alarm does not change its exit code.
     """
     from pulltasks.alerts.rules import RUN_ENDED, Failure
 
@@ -153,7 +156,8 @@ def alarms(settings: Settings) -> Iterator[list[Failure]]:
         text = _report(error)
         _send(settings, [*failures, Failure(type(error).__name__, RUN_ENDED.format(text=text))])
         raise Unforeseen(text) from None
-    _UNDER_WAY.has_published = True
+    # From here on the data is published: an error in printing must not exit with 1, which means the opposite.
+    _RUNNING.has_published = True
     _send(settings, failures)
 
 

@@ -1,7 +1,7 @@
 """`pulltasks fleet` and `pulltasks sql`: many lakes as one.
 
-Lives here: reading arguments, what is printed.
-Does not live here: what is asked of the lakes (fleet), the other verbs (main).
+Lives here: their arguments, what they print.
+Does not live here: reading the lakes (fleet), the other verbs (main).
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
     from pulltasks.backup.rclone import Rclone
     from pulltasks.fleet.status import FleetStatus
 
-fleet_app = typer.Typer(no_args_is_help=True, help="Many lakes as one: how all of them stand.", rich_markup_mode=None)
+fleet_app = typer.Typer(no_args_is_help=True, help="Show the state of many lakes as one.", rich_markup_mode=None)
 
 LakesOption = Annotated[
     list[str] | None,
     typer.Option(
         "--lake",
         metavar="[NAME=]PATH_OR_URL",
-        help="A lake's folder, or its readers' bucket (s3://, s3a://, obs://); for each lake once.",
+        help="Folder of a lake, or its readers' bucket (s3://, s3a://, obs://); once per lake.",
     ),
 ]
 FileOption = Annotated[
-    Path | None, typer.Option("--lakes", metavar="FILE", help="A file with one lake a line, as --lake takes it.")
+    Path | None, typer.Option("--lakes", metavar="FILE", help="File with one lake per line, in the form of --lake.")
 ]
 
 
-# As in a shell: a # within a path is one of its letters.
+# As in a shell, a # within a word is part of a path.
 COMMENT = re.compile(r"(?:^|\s)#")
 
 
 class Engine(StrEnum):
-    """Who runs the statements."""
+    """Engines that `sql` can write for."""
 
     DUCKDB = "duckdb"
     SPARK = "spark"
 
 
 class FleetFormat(StrEnum):
-    """How `fleet status` reports."""
+    """Formats of `fleet status`."""
 
     TEXT = "text"
     JSON = "json"
@@ -59,7 +59,7 @@ class FleetFormat(StrEnum):
 
 @fleet_app.callback()
 def fleet() -> None:
-    """Many lakes as one."""
+    """Show the state of many lakes as one."""
 
 
 @fleet_app.command()
@@ -69,13 +69,15 @@ def status(
     config: ConfigOption = None,
     max_age: Annotated[
         str | None,
-        typer.Option(metavar="26h", help="Exit code 3 if a lake or a target is too old (m, h, d), not if incomplete."),
+        typer.Option(metavar="26h", help="Exit with 3 if a lake or a target is older (m, h, d), not if incomplete."),
     ] = None,
     output_format: Annotated[
         FleetFormat, typer.Option("--format", help="text, or json for monitors.")
     ] = FleetFormat.TEXT,
 ) -> None:
-    """Show how all lakes stand, by their open tables; the exit code says whether every target is complete.
+    """Show the state of all lakes, from their open tables.
+
+    The exit code is 0 if every target is complete, else 3.
 
     Example: pulltasks fleet status --lake /data/beijing/lake --lake /data/singapore/lake
     """
@@ -95,16 +97,18 @@ def status(
 
 
 def sql(
-    engine: Annotated[Engine, typer.Option(help="Who shall run the statements.")],
+    engine: Annotated[Engine, typer.Option(help="Engine to write for.")],
     lake: LakesOption = None,
     lakes: FileOption = None,
     config: ConfigOption = None,
     version: Annotated[
         str | None,
-        typer.Option(help="Read the files of one version instead of those that are current: 'newest', or its name."),
+        typer.Option(help="Read the files of one version ('newest' or its name) instead of the current files."),
     ] = None,
 ) -> None:
-    """Print the statements that make tables and views of one or many lakes' open tables, for an engine to run.
+    """Print SQL that creates tables and views of one or many lakes.
+
+    They read the lakes' open tables, in the engine that runs the SQL.
 
     Example: pulltasks sql --engine spark --lake /data/beijing/lake --lake /data/singapore/lake > lakes.sql
     """
@@ -115,12 +119,12 @@ def sql(
 
     found = read_lakes(_given(lake, lakes), _opener(config), version)
     made = statements(engine.value, found)
-    which = "the files that are current" if version is None else "the files of one version"
+    which = "the current files" if version is None else "the files of one version"
     names = ", ".join(each.name for each in found)
     lines = [
         f"pulltasks {version_of('pulltasks')}, for {engine.value}: {which} of {names}.",
-        "Run it where the tables shall be; run it again after an upgrade, and when a lake comes or goes.",
-        *(f"Not there: {name}, as {reason}." for name, reason in left_out(engine.value).items()),
+        "Run it where you need the tables; run it again after an upgrade, and when you add or remove a lake.",
+        *(f"Left out: {name}, as {reason}." for name, reason in left_out(engine.value).items()),
         *(
             f"{each.name} does not publish {table}: its rows are missing."
             for each in found
@@ -145,7 +149,10 @@ def _given(lakes: list[str] | None, file: Path | None) -> list[str]:
 
 
 def _opener(config: Path | None) -> Callable[[str], Rclone]:
-    """How a bucket is read: with the keys, region and endpoint of [publish]."""
+    """Return a function that opens a bucket with the keys, region and endpoint of [publish].
+
+    The configuration is read only when it is called, because lakes in folders need none.
+    """
 
     def go(url: str) -> Rclone:
         from pulltasks.backup.rclone import rclone_at
@@ -178,7 +185,7 @@ def _print(found: FleetStatus) -> None:
             typer.echo(visible(f"{each.name}: {each.trouble}"))
         if each.status and each.status.is_ahead:
             typer.echo(
-                visible(f"{each.name}: its newest day, {each.status.day}, has not come; a clock was wrong there")
+                visible(f"{each.name}: its newest day, {each.status.day}, is in the future; a clock was wrong there")
             )
     for warning in found.warnings:
         typer.echo(visible(f"warning: {warning}"), err=True)

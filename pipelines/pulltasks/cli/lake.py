@@ -1,7 +1,7 @@
 """`pulltasks lake`: the lake's backup, by hand.
 
-Lives here: reading arguments, what is printed.
-Does not live here: what is done (backup), the other verbs (main).
+Lives here: their arguments, what they print.
+Does not live here: the work itself (backup), the other verbs (main).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 lake_app = typer.Typer(
     no_args_is_help=True,
-    help="Keep a copy of the lake elsewhere: backup, restore, verify ([backup]).",
+    help="Back up, restore or verify the lake ([backup]).",
     rich_markup_mode=None,
 )
 
@@ -28,12 +28,16 @@ lake_app = typer.Typer(
 @lake_app.command()
 def backup(
     config: ConfigOption = None,
-    full: Annotated[bool, typer.Option("--full", help="Compare all files, and put again what is not whole.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare all files, and copy missing or damaged ones again.")
+    ] = False,
     accept_removals: Annotated[
-        bool, typer.Option("--accept-removals", help="Let more than a tenth of all files be moved away.")
+        bool, typer.Option("--accept-removals", help="Accept that more than a tenth of all files was removed.")
     ] = False,
 ) -> None:
-    """Put what is new since the last good backup; a run does so by itself.
+    """Copy what is new since the last good backup.
+
+    Each run does this by itself.
 
     Example: pulltasks lake backup
     """
@@ -49,20 +53,22 @@ def backup(
     place = settings.backup.place
     compared = "compared all files, " if done.is_full else ""
     if done.put or done.moved or done.is_full:
-        typer.echo(f"{compared}put {done.put} files, {done.bytes / 1e6:.1f} MB, moved {done.moved} away in {place}")
+        typer.echo(f"{compared}copied {done.put} files, {done.bytes / 1e6:.1f} MB, moved {done.moved} away in {place}")
     else:
-        typer.echo(f"nothing to do: {place} holds all of it")
+        typer.echo(f"nothing to do: {place} has all files")
 
 
 @lake_app.command()
 def restore(
     config: ConfigOption = None,
-    into: Annotated[Path | None, typer.Option(help="An empty folder; default lake.root.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Empty folder (default: lake.root).")] = None,
     replaced: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Bring back what was there before the backup of that time.")
+        str | None, typer.Option(metavar="TIME", help="Restore the files that the backup of that time replaced.")
     ] = None,
 ) -> None:
-    """Bring the lake back into an empty folder; called again after a cut it continues.
+    """Restore the lake from its backup into an empty folder.
+
+    After an interruption, run it again: it continues.
 
     Example: pulltasks lake restore --into /srv/lake
     """
@@ -88,7 +94,9 @@ def verify(
     config: ConfigOption = None,
     read_data: Annotated[bool, typer.Option("--read-data", help="Read every file of the backup.")] = False,
 ) -> None:
-    """Compare the lake with its manifests and its backup, and say what is missing or damaged.
+    """Compare the lake with its manifests and its backup.
+
+    It prints what is missing or damaged.
 
     Example: pulltasks lake verify --read-data
     """
@@ -107,7 +115,7 @@ def verify(
             age = f" ({(real_clock().now() - found.made_at).total_seconds() / 3600:.0f} h ago)" if found.made_at else ""
             typer.echo(
                 f"{settings.backup.place}: last good backup {when}{age}, through {found.through}; {found.files} files "
-                f"compared, {found.waiting} not put yet, {len(found.troubles)} troubles"
+                f"compared, {found.waiting} not copied yet, {len(found.troubles)} troubles"
             )
             troubles += found.troubles
             if days and found.through != days[-1]:

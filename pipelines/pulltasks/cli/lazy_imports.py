@@ -1,9 +1,9 @@
-"""What a process of the command line does not import, or not before it is used.
+"""Keep unused modules of libraries out of a process of the command line, or import them at their first use.
 
-Lives here: what libraries would import for nothing, and what stands in its place.
-Does not live here: which modules a verb imports itself (each when it needs them), Arrow (lazily).
+Lives here: which modules libraries import needlessly, and their lighter replacements.
+Does not live here: the imports of a verb (each inside the function that needs it), Arrow (lazily).
 
-All of it holds for a process of the command line alone: who imports this package gets every library as it is.
+This applies to processes of the command line only: a program that imports this package gets every library unchanged.
 """
 
 from __future__ import annotations
@@ -20,47 +20,48 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Libraries import these where they are installed: pyarrow pandas and numpy, with the first array that it makes; httpx
-# a command line of its own.
+# Libraries import these if they are installed: pyarrow imports pandas and numpy with its first array, and httpx its
+# command line.
 HIDDEN = frozenset({"pandas", "numpy", "httpx._main"})
-# The vendor's signer imports these for signatures by SM2 and P-256, which are not made here.
-STOOD_IN_FOR = frozenset({"pyasn1", "pyasn1.codec", "pyasn1.codec.der", "pyasn1.codec.der.encoder"})
-STOOD_IN_FOR |= {"pyasn1.codec.der.decoder", "pyasn1.type", "pyasn1.type.univ"}
-# pydantic asks every installed package whether it brings a plug-in: there is none.
+# The vendor's signer imports these for SM2 and P-256 signatures, which pulltasks does not use.
+EMPTY = frozenset({"pyasn1", "pyasn1.codec", "pyasn1.codec.der", "pyasn1.codec.der.encoder"})
+EMPTY |= {"pyasn1.codec.der.decoder", "pyasn1.type", "pyasn1.type.univ"}
+# pydantic searches every installed package for plug-ins, of which pulltasks has none.
 PLUGINS = "pydantic.plugin._loader"
-# The package puts relations around the database's own module, which few verbs use and which take longer to import.
+# The package adds relations to the module `_duckdb`; few verbs use them, and they take longer to import than the rest.
 DATABASE = "duckdb"
-_LIGHTER = {*STOOD_IN_FOR, PLUGINS, DATABASE}
-# pydantic-settings imports this for a command line of its own; it is loaded when a name of it is used.
-PUT_OFF = frozenset({"asyncio"})
-# aiohttp reads all certificates of the machine when it is imported; each request is given those that it is checked by.
+_LIGHTER = {*EMPTY, PLUGINS, DATABASE}
+# pydantic-settings imports this for its own command line; it is loaded when one of its names is used.
+AT_FIRST_USE = frozenset({"asyncio"})
+# aiohttp reads all certificates of the machine at its import, although each request brings its own.
 WITH_CERTIFICATES = "aiohttp.connector"
-# Objects that live as long as the process are most of what there is: to look through them again and again finds none.
+# Most objects live as long as the process, so searching them for garbage often costs time and finds nothing.
 GC_THRESHOLD = 200_000
 
 
 def import_at_need() -> None:
-    """Keep out of this process what no verb needs, and put off what not every verb needs."""
+    """Hide the modules that no verb needs from this process, and delay those that only some verbs need."""
     gc.set_threshold(GC_THRESHOLD)
     sys.meta_path.insert(0, _AtNeed())
 
 
 class _AtNeed(MetaPathFinder, Loader):
-    """Hides packages, and gives lighter modules in the place of others."""
+    """Hides packages, and replaces others by lighter modules."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
-        """Find the modules that are given here, and none of the hidden ones."""
+        """Find replaced and delayed modules; refuse hidden ones; leave all others to the next finder."""
         if fullname in HIDDEN:
             raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
         if fullname in _LIGHTER:
             return ModuleSpec(fullname, self, is_package=True)
-        if fullname in PUT_OFF | {WITH_CERTIFICATES} and (spec := PathFinder.find_spec(fullname, path)) and spec.loader:
-            spec.loader = LazyLoader(spec.loader) if fullname in PUT_OFF else _WithoutCertificates(spec.loader)
+        is_changed = fullname in AT_FIRST_USE or fullname == WITH_CERTIFICATES
+        if is_changed and (spec := PathFinder.find_spec(fullname, path)) and spec.loader:
+            spec.loader = LazyLoader(spec.loader) if fullname in AT_FIRST_USE else _WithoutCertificates(spec.loader)
             return spec
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Give the database's own module for the package around it, else an empty one."""
+        """Return `_duckdb` for the package `duckdb`, else an empty module."""
         if spec.name == DATABASE:
             return _database_without_relations()
         module = ModuleType(spec.name)
@@ -69,17 +70,17 @@ class _AtNeed(MetaPathFinder, Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave the module as it is."""
+        """Do nothing: the module is complete."""
 
 
 def _database_without_relations() -> ModuleType:
-    """Return the database's own module; the first call of `sql`, which gives a relation, imports the whole package."""
+    """Return `_duckdb`; its first call of `sql`, which returns a relation, imports the whole package."""
     database = import_module("_duckdb")
 
     def sql(connection: object, *arguments: object, **options: object) -> object:
         _LIGHTER.discard(DATABASE)
         sys.modules.pop(DATABASE, None)
-        import_module(DATABASE)  # gives the class of connections its own `sql`
+        import_module(DATABASE)  # restores the real `sql` of the class of connections
         return type(connection).sql(connection, *arguments, **options)  # type: ignore[attr-defined]
 
     database.DuckDBPyConnection.sql = sql
@@ -87,17 +88,17 @@ def _database_without_relations() -> ModuleType:
 
 
 class _WithoutCertificates(Loader):
-    """Loads a module whose default contexts of TLS trust nobody."""
+    """Loads a module with default TLS contexts that trust no certificate."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Let the module be made as it is made otherwise."""
+        """Create the module as its own loader does."""
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module, to whom a context without certificates is given."""
+        """Run the module, while `ssl.create_default_context` gives a context without certificates."""
         import ssl
 
         def context() -> ssl.SSLContext:

@@ -1,7 +1,7 @@
-"""How a run gets on where nobody watches: one line for each step and target, as text or as JSON.
+"""The log of a run without a terminal: one line for each step and target, as text or as JSON.
 
 Lives here: the form of a line.
-Does not live here: the bar of a terminal (output), what a run is (run), logs of Dagster (assets).
+Does not live here: the progress bar of a terminal (output), the run (run), logs of Dagster (assets).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class Log:
         self._step = "starting"
 
     def started(self, run_id: str) -> None:
-        """The run has its id."""
+        """Set the run's id, which all following lines carry."""
         self._run_id = run_id
 
     def begin(self, step: str, total: int) -> None:
-        """A step begins."""
+        """Write a line for the beginning of a step with `total` parts."""
         self._step = step
         self.line(f"{total} to do")
 
     def advance(self, note: str, *, is_good: bool = True) -> None:
-        """One part of the step is done."""
+        """Write a line for a finished part of the step."""
         self.line(note, "info" if is_good else "warning")
 
     def line(self, message: str, level: Level = "info") -> None:
-        """Write a line; an output that nobody reads any more takes nothing from the run."""
+        """Write a line; a closed output does not stop the run."""
         time = f"{self._now():%Y-%m-%dT%H:%M:%SZ}"
         if self._form == "json":
             fields = {"time": time, "level": level, "run_id": self._run_id, "step": self._step, "message": message}
@@ -59,13 +59,13 @@ class Log:
 
 
 class _Nowhere:
-    """Takes what nobody reads."""
+    """A stream that discards everything."""
 
     def write(self, text: str) -> int:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 _NOWHERE: TextIO = _Nowhere()  # type: ignore[assignment]  # two methods are all that is called

@@ -1,7 +1,7 @@
-"""The command line: the verbs put together, in the order in which they are needed.
+"""The command line: all verbs, in the order in which a user needs them.
 
 Lives here: the app, `--version`, the installed command.
-Does not live here: the verbs (runs, reads, account, lake, fleet), how a command ends (ending).
+Does not live here: the verbs (runs, reads, account, lake, fleet), ending a command (ending).
 
 Exit codes: 0 all complete; 1 nothing published; 2 usage or configuration; 3 published, but not all complete.
 """
@@ -21,7 +21,7 @@ from pulltasks.cli.lazy_imports import import_at_need
 from pulltasks.cli.reads import dashboard, query, shell, status
 from pulltasks.cli.runs import compact, forget, rebuild, snapshot
 
-# The verbs in the order in which they are needed.
+# The verbs in the order in which a user needs them.
 ORDER = (
     "init", "doctor", "snapshot", "status", "query", "shell", "dashboard", "rebuild", "compact", "forget", "lake",
     "fleet", "sql", "sandbox",
@@ -32,7 +32,7 @@ class _InOrder(TyperGroup):
     """Lists the verbs in the order of use."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is click's
-        """The names of the verbs."""
+        """Return the names of the verbs in the order of use."""
         return sorted(self.commands, key=ORDER.index)
 
 
@@ -62,14 +62,15 @@ def _print_version(is_asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """A daily, provably complete record of Huawei Cloud Live's pull tasks."""
 
 
 def command() -> None:
-    """What the installed `pulltasks` calls: `main` in a process of its own."""
+    """Run the installed `pulltasks`: `main` in a process of its own."""
+    # not in `main`, which tests call in a process that needs the real libraries
     import_at_need()
     stop_on_signals()
     main()

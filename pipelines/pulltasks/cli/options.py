@@ -1,7 +1,7 @@
-"""What several verbs share: the option that names the configuration, reading it, lengths of time, the real clock.
+"""Shared by several verbs: the option `--config`, reading the settings, durations, the real clock.
 
-Lives here: nothing that a single verb needs.
-Does not live here: the verbs (main, lake).
+Lives here: options and helpers that more than one verb uses.
+Does not live here: the verbs (runs, reads, account, lake, fleet).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulltasks.cli.ending import fail, remembered
+from pulltasks.cli.ending import fail, remember
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Configuration file; default PULLTASKS_CONFIG, else pulltasks.toml.")
+    Path | None, typer.Option("--config", help="Configuration file (default: PULLTASKS_CONFIG or pulltasks.toml).")
 ]
 
 
 def read_settings(config: Path | None, *, need_targets: bool = True) -> Settings:
-    """The settings that a verb works with."""
+    """Read the configuration, and return the settings of a verb."""
     from pulltasks import config as configuration
 
     configuration.require_some(config)
-    return remembered(configuration.load(config, need_targets=need_targets))
+    return remember(configuration.load(config, need_targets=need_targets))
 
 
 def real_clock() -> Clock:
-    """This machine's time, and identifiers that nobody else has."""
+    """Return the clock of this machine, with random identifiers."""
     import uuid
 
     from pulltasks.clock import Clock
@@ -43,7 +43,7 @@ def real_clock() -> Clock:
 
 
 def duration_option(text: str | None, option: str) -> timedelta | None:
-    """A length of time such as 26h; what is none ends the command."""
+    """Parse a duration such as 26h; end the command if it is not valid."""
     from pulltasks.values import duration
 
     try:

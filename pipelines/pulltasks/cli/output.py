@@ -1,7 +1,7 @@
-"""What the command line shows: progress, tables, rows of a query, how a run ended.
+"""Print to the terminal: progress, tables, the state of targets, the result of a run.
 
 Lives here: everything that is printed in more than a line.
-Does not live here: verbs and options (main), what is shown (run, warehouse).
+Does not live here: verbs and options (main), the data itself (run, warehouse), rows of a query (query).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Format(StrEnum):
 
 
 class Progress:
-    """A progress bar on a terminal; elsewhere, and where JSON is asked for, lines of a log on standard error."""
+    """A progress bar on a terminal; else, and with `--log-format`, lines of a log on standard error."""
 
     def __init__(self, now: Callable[[], datetime], log_format: LogFormat | None = None) -> None:
         self._now = now
@@ -75,12 +75,12 @@ class Progress:
             self._stop()
 
     def started(self, run_id: str) -> None:
-        """Let the lines of the log name the run."""
+        """Set the run's id for the lines of the log."""
         if self._log:
             self._log.started(run_id)
 
     def begin(self, step: str, total: int) -> None:
-        """Show a bar for a step of so many parts."""
+        """Show a bar for a step with `total` parts."""
         if self._log:
             self._log.begin(step, total)
             return
@@ -90,7 +90,7 @@ class Progress:
             self._task = self._bar.add_task(step, total=total, note="")
 
     def advance(self, note: str, *, is_good: bool = True) -> None:
-        """Move the bar on by one part."""
+        """Advance the bar by one part."""
         if self._log:
             self._log.advance(note, is_good=is_good)
             return
@@ -100,7 +100,7 @@ class Progress:
             self._bar.update(self._task, advance=1, note=visible(note))
 
     def under_way(self, note: str) -> None:
-        """Show how a part gets on; a log has its end alone."""
+        """Show the progress within a part; a log has only the end of each part."""
         import rich.progress
 
         if isinstance(self._bar, rich.progress.Progress):
@@ -131,13 +131,13 @@ class Counter:
             self._bar.stop()
 
     def show(self, done: int, total: int) -> None:
-        """So many of so many are done."""
+        """Show that `done` of `total` parts are done."""
         if self._bar:
             self._bar.update(self._task, completed=done, total=total)
 
 
 def print_captures(day: date, result: RunResult, timezone: str) -> None:
-    """How each target ended, what to do about those that are not complete, and what stands all the same."""
+    """Print the verdict of each target, advice for those that are not complete, and the count of complete ones."""
     from pulltasks.run.report import count_of_complete, judged, once, words_about_clocks
 
     attempts = judged(result.captures, result.status)
@@ -161,7 +161,7 @@ def print_captures(day: date, result: RunResult, timezone: str) -> None:
 
 
 def print_not_complete(status: Status) -> None:
-    """Which targets are not complete on the day that counts, if any: why, and what to do."""
+    """Print the targets that are not complete on the status's day, with reason and advice; nothing if all are."""
     from pulltasks.run.report import count_of_complete, not_complete
 
     if not status.is_complete:
@@ -170,7 +170,7 @@ def print_not_complete(status: Status) -> None:
 
 
 def print_end(result: RunResult) -> None:
-    """What was published."""
+    """Print what was published, and the troubles beside it."""
     for text in result.damaged_days:
         typer.echo(text, err=True)
     for text in result.surprises:
@@ -182,7 +182,7 @@ def print_end(result: RunResult) -> None:
         typer.echo(trouble.text, err=True)
 
 
-# Of what a target's day may be called; NO_COLOR and whatever is no terminal get none.
+# Colours of the coverage of a target's day; with NO_COLOR, or without a terminal, Rich uses none.
 COLOURS = {
     "complete": "green",
     "held": "yellow",
@@ -193,7 +193,7 @@ COLOURS = {
 
 
 def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Rows under a header; where the terminal is too narrow for that, each row as lines of its own."""
+    """Print rows under a header; if the terminal is too narrow, print each row as several lines."""
     from rich import box
     from rich.console import Console
     from rich.table import Column, Table
@@ -203,7 +203,7 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
     rows = [tuple(visible(cell) for cell in row) for row in rows]
 
     class Plain(Console):
-        """Leave a closed output to `ending`; Rich would end the process with code 1."""
+        """Leaves a closed output to `ending`; Rich would end the process with code 1."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
@@ -226,12 +226,12 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
 
 
 def text(cell: object) -> str:
-    """A cell as text; null is empty."""
+    """Return a cell as text; null is an empty text."""
     return "" if cell is None else str(cell)
 
 
 def spans(days: tuple[date, ...]) -> str:
-    """Days as a range."""
+    """Return days, which are in order, as a range such as `2026-11-01 to 2026-11-07`."""
     if not days:
         return "none"
     return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
@@ -240,10 +240,7 @@ def spans(days: tuple[date, ...]) -> str:
 def print_status(
     found: Status, freshness: Freshness, now: datetime, limits: Limits, manners: Mapping[str, Probed]
 ) -> None:
-    """How each target stands, what to do about those that are not complete, and how old what is known is.
-
-    What is unknown of the service's manners has a line of its own.
-    """
+    """Print the state of each target, advice for those that are not complete, unknown manners, and the ages."""
     rows = [
         (
             t.name or "",
@@ -272,15 +269,15 @@ def print_status(
 
 
 def print_service_messages(found: Status, messages: Mapping[tuple[str, str], str]) -> None:
-    """Print what the service wrote about each target that it refused, unredacted, for the lake's owner."""
-    said = [(t.label, messages[t.project_id, t.region]) for t in found.targets if (t.project_id, t.region) in messages]
-    typer.echo("\nthe service's own words, which may hold secrets:" if said else "\nthe service wrote nothing else")
-    for label, message in said:
+    """Print the service's message for each target that it refused, unredacted, for the lake's owner."""
+    sent = [(t.label, messages[t.project_id, t.region]) for t in found.targets if (t.project_id, t.region) in messages]
+    typer.echo("\nmessages of the service, which may hold secrets:" if sent else "\nthe service sent no messages")
+    for label, message in sent:
         typer.echo(visible(f"  {label}: {message}"))
 
 
 def print_reports(reports: Sequence[Report]) -> None:
-    """What was asked of each target, what it answered, and what to do."""
+    """Print the questions of `doctor`, with answers and advice, for the lake and each target."""
     for report in reports:
         typer.echo(f"\n{visible(report.target)}")
         for finding in report.findings:
@@ -290,7 +287,7 @@ def print_reports(reports: Sequence[Report]) -> None:
 
 
 def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
-    """How old the lake is and which targets are older than they may be, for cron: a line, and one for each of these."""
+    """Print one line with the level and age of the lake, and one line for each target beyond its limit."""
     from pulltasks.alerts.rules import words_of_age
     from pulltasks.warehouse.read.status import is_ahead
 
@@ -299,9 +296,9 @@ def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits
     if age is None:
         typer.echo(f"{level}: no capture is published; run `pulltasks snapshot`")
     elif found.is_ahead or is_ahead(age):
-        typer.echo(f"{level}: the last capture that is published ended after now: a clock is wrong; set it")
+        typer.echo(f"{level}: the newest published capture ended in the future: a clock is wrong; set it")
     else:
-        ages = f"the last capture that is published ended {hours(age)} ago"
+        ages = f"the newest published capture ended {hours(age)} ago"
         too_long = f", longer than {hours(limits.lake)}" if freshness.is_lake_beyond else ""
         fresh = len(found.targets) - len(freshness.beyond)
         known = f"{fresh} of {len(found.targets)} targets complete within {hours(limits.target)}"
@@ -314,7 +311,7 @@ def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits
 
 
 def hours(age: timedelta) -> str:
-    """An age as it is shown."""
+    """Return an age in hours, such as `25.3 h`."""
     return f"{age.total_seconds() / 3600:.1f} h"
 
 
@@ -327,7 +324,7 @@ def print_status_json(
     *,
     is_good: bool,
 ) -> None:
-    """The same for monitors, as one JSON object; times are UTC."""
+    """Print the state of each target and the ages as one JSON object, for monitors; times are UTC."""
     import msgspec
 
     from pulltasks.lake.manners import NOT_PROBED

@@ -50,15 +50,15 @@ def metrics(
     lake: Lake,
     label: str,
 ) -> str:
-    """Return all metrics as text; one without a value is left out.
+    """Return all metrics as text; a metric without a value is left out.
 
     Args:
-        connection: the published file.
-        found: how the targets stand.
-        freshness: how old the lake is.
-        now: the time that ages are counted to.
-        lake: its size and the newest line of its log of runs are read.
-        label: the label `lake` of every sample, which tells several lakes on one machine apart.
+        connection: to the published file.
+        found: the state of the targets.
+        freshness: the age of the lake.
+        now: the time (UTC) at which ages are measured.
+        lake: its size and its log of runs are read.
+        label: the value of the label `lake` in every sample, which distinguishes several lakes on one machine.
     """
     last_run, lake_bytes = next(reversed(read_runs(lake)), None), size_of(lake.root)
     rows = connection.execute(
@@ -105,7 +105,7 @@ def _escaped(value: str) -> str:
 
 
 def size_of(root: Path) -> int:
-    """Bytes of all files below a folder; one that goes meanwhile counts nothing."""
+    """Return the bytes of all files below a folder; a file that is removed meanwhile counts as 0."""
     size = 0
     for folder, _, names in os.walk(root):
         for name in names:

@@ -1,7 +1,7 @@
-"""One question to the warehouse: where its text comes from, how its rows are shown or written.
+"""Run one query of a user: read its text, print its rows or write them to a file.
 
 Lives here: texts of queries, formats, the table that fits a terminal.
-Does not live here: what a query may be and reach (warehouse.read.confined), the verb and its options (main).
+Does not live here: the limits of a query (warehouse.read.confined), the verb and its options (reads).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from pulltasks.lake.lake import Lake
 
 TERMINAL_ROWS = 40
-# The least that a column is worth showing at.
+# A column is not cut below this width (in characters); other columns are left out instead.
 LEAST_WIDTH = 12
-# A table beyond so many rows is not counted to its end.
+# Counting stops here, because counting billions of rows would take minutes.
 MOST_COUNTED = 1_000_000
 _BATCH = 10_000
-# What a spreadsheet takes for a formula.
+# A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -47,7 +47,7 @@ _COPY = {Format.CSV: "format csv, header", Format.JSON: "format json, array", Fo
 
 
 def text_of_query(sql: str | None, file: Path | None) -> str:
-    """The query from the command line, from a file, or from standard input for `-`.
+    """Return the query from the command line, from a file, or from standard input for `-`.
 
     Raises:
         QueryRefused: when none or both are given, or the file cannot be read.
@@ -65,7 +65,7 @@ def text_of_query(sql: str | None, file: Path | None) -> str:
 
 
 def format_of(wanted: Format | None, output: Path | None) -> Format:
-    """The format that was asked for, else that of the output's name, else a table."""
+    """Return the format of the option, else that of the output's name, else a table."""
     return wanted or (_BY_SUFFIX.get(output.suffix.lower()) if output else None) or Format.TABLE
 
 
@@ -78,18 +78,18 @@ def answer(
     output: Path | None = None,
     all_rows: bool = False,
 ) -> None:
-    """Ask, and show or write the rows.
+    """Run a query, and print its rows or write them to a file.
 
     Args:
-        lake: whose tables.
+        lake: the lake to read.
         sql: one statement that reads.
-        wanted: how its rows are shown.
-        unredacted: ask the tidy tables, secrets included.
-        output: a file instead of standard output; it appears whole, or not at all.
-        all_rows: show all rows and columns on a terminal as well.
+        wanted: the format of the rows.
+        unredacted: whether to read the tidy tables, secrets included.
+        output: a file instead of standard output; it is written completely or not at all.
+        all_rows: whether to print all rows and columns on a terminal as well.
 
     Raises:
-        QueryRefused: when the text is no single statement that reads.
+        QueryRefused: when the text is not a single statement that reads.
         duckdb.Error: when the query fails.
         OSError: when the output cannot be written.
     """
@@ -117,7 +117,7 @@ def answer(
 
 
 def _put(rows: Path, output: Path, *, is_private: bool) -> None:
-    """Let a file appear whole, with the modes that a new file has; what holds secrets is for its owner alone."""
+    """Move rows to the output file in one step, with the mode of a new file; private if they hold secrets."""
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         unfinished.touch(PRIVATE_FILE if is_private else 0o666, exist_ok=False)
@@ -128,8 +128,8 @@ def _put(rows: Path, output: Path, *, is_private: bool) -> None:
 
 
 def _write_excel(result: duckdb.DuckDBPyConnection, stream: TextIO) -> None:
-    """CSV that a spreadsheet opens as it is: a mark in front, no cell that it would run, lists as JSON."""
-    stream.write("\ufeff")
+    """Write CSV for a spreadsheet: with a byte order mark, cells that are not run as formulas, and lists as JSON."""
+    stream.write("\ufeff")  # without it a spreadsheet does not read the file as UTF-8
     writer = csv.writer(stream)
     writer.writerow(_guarded(column[0]) for column in result.description or ())
     while batch := result.fetchmany(_BATCH):
@@ -137,7 +137,7 @@ def _write_excel(result: duckdb.DuckDBPyConnection, stream: TextIO) -> None:
 
 
 def _guarded(cell: object) -> object:
-    """A cell as a spreadsheet may have it: a quote keeps a text a text."""
+    """Return a cell that a spreadsheet does not run: a quote in front makes it a text."""
     if isinstance(cell, list | dict | tuple):
         cell = json.dumps(cell, ensure_ascii=False, default=str)
     if isinstance(cell, str) and cell.startswith(_FORMULA):
@@ -146,7 +146,7 @@ def _guarded(cell: object) -> object:
 
 
 def _write_table(result: duckdb.DuckDBPyConnection, stream: TextIO) -> None:
-    """All rows, each column as wide as it must be."""
+    """Write all rows as a table, with columns as wide as their longest cell."""
     header = [visible(column[0]) for column in result.description or ()]
     types = [str(column[1]) for column in result.description or ()]
     rows = [[visible(text(cell)) for cell in row] for row in result.fetchall()]
@@ -184,7 +184,7 @@ def _show_what_fits(result: duckdb.DuckDBPyConnection, width: int) -> None:
 
 
 def _gap(shown: Sequence[int], columns: int) -> int | None:
-    """The place before which columns were left out; None where none was."""
+    """Return the position before which columns were left out; None if all are shown."""
     if len(shown) == columns:
         return None
     return next((place for place, column in enumerate(shown) if place != column), len(shown))
@@ -195,7 +195,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def columns_that_fit(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """The columns to show: from the left and, where not all fit, the last ones from the right."""
+    """Return the positions of the columns to show; if not all fit, some between the first and the last are left out."""
     needed = [min(its, LEAST_WIDTH) for its in _widths(header, rows)]
     shown = list(range(len(header)))
     while len(shown) > 1 and sum(needed[n] + 2 for n in shown) + (3 if len(shown) < len(header) else 0) > width:
@@ -210,14 +210,14 @@ def table_lines(
     width: int | None = None,
     gap_at: int | None = None,
 ) -> list[str]:
-    """A table as lines: numbers to the right, cells cut with … where the width asks for it.
+    """Return a table as lines: numbers are right-aligned, and long cells are cut with … to fit the width.
 
     Args:
         header: names of the columns.
-        types: their types, as the database calls them.
+        types: their DuckDB types.
         rows: cells as text, without control characters.
-        width: of the terminal; None where there is no edge.
-        gap_at: the place of the column before which others were left out.
+        width: of the terminal, in characters; None for no limit.
+        gap_at: the position before which columns were left out.
     """
     widths = _widths(header, rows)
     if width is not None:
@@ -246,10 +246,11 @@ def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _shrunk(widths: Sequence[int], room: int) -> list[int]:
-    """Widths that need no more room than there is: the widest columns give first."""
+    """Return widths with a sum of at most `room`; the widest columns are cut first."""
     found = list(widths)
     if sum(found) <= room:
         return found
+    # find, by bisection, the greatest width at which cutting all wider columns is enough
     low, high = 1, max(found)
     while low < high:
         middle = (low + high + 1) // 2
@@ -258,7 +259,7 @@ def _shrunk(widths: Sequence[int], room: int) -> list[int]:
 
 
 def _cells(value: str) -> int:
-    """How many columns of a terminal a text takes: wide signs take two."""
+    """Return the width of a text on a terminal; Chinese and other wide characters count two."""
     from rich.cells import cell_len
 
     return cell_len(value)
@@ -274,7 +275,7 @@ def _fitted(cell: str, width: int, *, to_right: bool) -> str:
 
 
 def shell_command(lake: Lake) -> list[str]:
-    """The command that opens DuckDB's own shell on the published file.
+    """Return the command that opens DuckDB's own shell on the published file.
 
     Raises:
         NoWarehouse: when nothing was published.

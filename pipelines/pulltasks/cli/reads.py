@@ -1,7 +1,7 @@
 """The verbs that read: `status`, `query`, `shell`, `dashboard`.
 
 Lives here: their arguments, what they print.
-Does not live here: what is read (warehouse.read, dashboard), the other verbs (runs, account, lake, fleet).
+Does not live here: reading the data (warehouse.read, dashboard), the other verbs (runs, account, lake, fleet).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class StatusFormat(StrEnum):
-    """How `status` reports."""
+    """Formats of `status`."""
 
     TEXT = "text"
     JSON = "json"
@@ -43,7 +43,7 @@ def status(
     max_age: Annotated[
         str | None,
         typer.Option(
-            metavar="26h", help="A line for monitors; exit code 3 if the lake or a target is too old (m, h, d)."
+            metavar="26h", help="Print one line; exit with 3 if the lake is older (m, h, d) or a target is too old."
         ),
     ] = None,
     output_format: Annotated[
@@ -51,10 +51,10 @@ def status(
     ] = StatusFormat.TEXT,
     unredacted: Annotated[
         bool,
-        typer.Option("--unredacted", help="Show the service's own words as well, secrets included; the owner only."),
+        typer.Option("--unredacted", help="Also show the service's messages, secrets included (lake owner only)."),
     ] = False,
 ) -> None:
-    """Show which targets are complete on the newest day; the exit code says whether all are.
+    """Show which targets are complete on the newest day. The exit code is 0 if all are, else 3.
 
     Example: pulltasks status --max-age 26h --format json
     """
@@ -67,7 +67,7 @@ def status(
     allowed = duration_option(max_age, "--max-age")
     if unredacted and (output_format is not StatusFormat.TEXT or allowed is not None):
         raise typer.BadParameter(
-            "it goes with the text for people: leave out --format and --max-age", param_hint="--unredacted"
+            "it needs the text format: leave out --format and --max-age", param_hint="--unredacted"
         )
     settings = read_settings(config, need_targets=False)
     now = datetime.now(UTC)
@@ -100,7 +100,7 @@ def status(
 
 
 def _known_manners(lake: Lake) -> dict[str, Probed]:
-    """Return what was learnt of each target's service; a file that cannot be read is reported."""
+    """Return the recorded manners of each target; print a message if the file cannot be read."""
     from pulltasks.lake.manners import read_manners
 
     manners, damage = read_manners(lake)
@@ -112,26 +112,26 @@ def _known_manners(lake: Lake) -> dict[str, Probed]:
 def query(
     sql: Annotated[
         str | None,
-        typer.Argument(help="SQL that reads; `show tables` lists what there is; - reads standard input."),
+        typer.Argument(help="One query that reads; `show tables` lists the tables; - reads standard input."),
     ] = None,
     config: ConfigOption = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the SQL from a file.")] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write the rows to a file; .csv, .json and .parquet say how.")
+        Path | None, typer.Option("-o", "--output", help="Write the rows to a file (.csv, .json or .parquet).")
     ] = None,
-    output_format: Annotated[Format | None, typer.Option("--format", help="How rows are shown.")] = None,
+    output_format: Annotated[Format | None, typer.Option("--format", help="Format of the rows.")] = None,
     excel: Annotated[
-        bool, typer.Option("--excel", help="CSV for a spreadsheet: it shows every character and runs no cell.")
+        bool, typer.Option("--excel", help="Write CSV for a spreadsheet: UTF-8 with a mark, no cell runs as a formula.")
     ] = False,
     all_rows: Annotated[
-        bool, typer.Option("--all", help="On a terminal show all rows, columns and cells whole.")
+        bool, typer.Option("--all", help="Show all rows, columns and complete cells on a terminal.")
     ] = False,
     unredacted: Annotated[
         bool,
-        typer.Option("--unredacted", help="Read the tidy tables instead, secrets included; the lake's owner only."),
+        typer.Option("--unredacted", help="Read the tidy tables instead, secrets included (lake owner only)."),
     ] = False,
 ) -> None:
-    """Ask the warehouse.
+    """Run one SQL query on the warehouse and print its rows.
 
     Example: pulltasks query "select target_name, count(*) from dim_pull_tasks where is_current group by all"
     """
@@ -166,7 +166,9 @@ def dashboard(
     config: ConfigOption = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Write the page of what is published, one file that works from disk; print its path.
+    """Write the page of the published data and print its path.
+
+    The page is one file that works from disk.
 
     Example: pulltasks dashboard --open
     """

@@ -1,7 +1,7 @@
 """The verbs that write: `snapshot`, `rebuild`, `forget`, `compact`.
 
 Lives here: their arguments, what they print.
-Does not live here: what they do (run.order), the other verbs (reads, account, lake, fleet).
+Does not live here: their work (run.order), the other verbs (reads, account, lake, fleet).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulltasks.cli.ending import alarms, fail, told_after_publishing
+from pulltasks.cli.ending import alarms, exit_after_publishing, fail
 from pulltasks.cli.options import ConfigOption, read_settings, real_clock
 from pulltasks.cli.output import NOT_COMPLETE, Progress, print_captures, print_end, print_not_complete, spans
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LogForm(StrEnum):
-    """How a run logs where no terminal shows its progress."""
+    """Formats of a run's log."""
 
     TEXT = "text"
     JSON = "json"
@@ -30,7 +30,7 @@ class LogForm(StrEnum):
 
 LogOption = Annotated[
     LogForm | None,
-    typer.Option("--log-format", help="Log to standard error as text or json, also on a terminal; else text off it."),
+    typer.Option("--log-format", help="Log to standard error as text or json (default: bar on a terminal, else text)."),
 ]
 
 
@@ -41,23 +41,23 @@ def _form(log_format: LogForm | None) -> LogFormat | None:
 def snapshot(
     config: ConfigOption = None,
     day: Annotated[
-        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The snapshot date; only today is accepted.")
+        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Snapshot date; only today is accepted.")
     ] = None,
     simulated_date: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="A made-up date; only a sandbox accepts it.")
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Simulated date; only a sandbox accepts it.")
     ] = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="List targets again that are complete today.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="List complete targets again.")] = False,
     target: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME or PROJECT_ID/REGION", help="List only this target; may be given several times."),
     ] = None,
     accept_drop: Annotated[
         bool,
-        typer.Option("--accept-drop", help="Let the listing of --target count today, however many tasks it lost."),
+        typer.Option("--accept-drop", help="Accept today's listing of --target, however many tasks it lost."),
     ] = False,
     log_format: LogOption = None,
 ) -> None:
-    """Capture all targets today, build the tables, publish the warehouse.
+    """Capture all targets today and publish the warehouse.
 
     Example: pulltasks snapshot --target event-beijing
     """
@@ -85,7 +85,7 @@ def snapshot(
             watcher=progress,
             tell=failures.append,
         )
-    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+    with exit_after_publishing(0 if result.is_complete else NOT_COMPLETE):
         print_captures(wanted, result, settings.timezone)
         print_end(result)
 
@@ -96,7 +96,7 @@ def rebuild(
     config: ConfigOption = None,
     log_format: LogOption = None,
 ) -> None:
-    """Write past dates again from the raw archive alone, and publish.
+    """Rebuild past days from the raw archive and publish.
 
     Example: pulltasks rebuild --from 2026-11-01 --to 2026-11-07
     """
@@ -108,23 +108,25 @@ def rebuild(
     settings = read_settings(config, need_targets=False)
     with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
         result = run_rebuild(settings, begin, end, real_clock(), watcher=progress, tell=failures.append)
-    with told_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+    with exit_after_publishing(0 if result.is_complete else NOT_COMPLETE):
         typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
         if result.days_without_raw:
-            typer.echo(f"left as they are, without raw archive: {', '.join(map(str, result.days_without_raw))}")
+            typer.echo(f"unchanged, as they have no raw archive: {', '.join(map(str, result.days_without_raw))}")
         print_not_complete(result.status)
         print_end(result)
 
 
 def forget(
-    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="The day that was written wrongly.")],
+    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="The wrong day.")],
     config: ConfigOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only said what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Really do it (default: dry run).")] = False,
     for_good: Annotated[
-        bool, typer.Option("--for-good", help="Even if there is no raw archive of the day to make it again from.")
+        bool, typer.Option("--for-good", help="Do it even if the day has no raw archive to rebuild it from.")
     ] = False,
 ) -> None:
-    """Take a wrong day out of the lake; its files go into lake/forgotten/.
+    """Take a wrong day out of the lake.
+
+    Its files are moved to lake/forgotten/.
 
     Example: pulltasks forget --date 2026-11-22 --yes
     """
@@ -134,14 +136,14 @@ def forget(
     settings = read_settings(config, need_targets=False)
     if wanted is None or not yes:
         fail(
-            f"{wanted} would be taken out of {settings.lake.root} and of all history; its files would go into "
-            "forgotten/ there. Say --yes to do it",
+            f"{wanted} would be taken out of {settings.lake.root} and of all history; its files would be moved to "
+            "forgotten/ there. Add --yes to do it",
             2,
         )
     with Progress(lambda: datetime.now(UTC)) as progress:
         found = run_forget(settings, wanted, real_clock(), for_good=for_good, watcher=progress)
-    with told_after_publishing(NOT_COMPLETE if found.troubles else 0):
-        typer.echo(f"{wanted} is forgotten; its files lie in {found.folder}")
+    with exit_after_publishing(NOT_COMPLETE if found.troubles else 0):
+        typer.echo(f"{wanted} is forgotten; its files are in {found.folder}")
         for text in found.troubles:
             typer.echo(text, err=True)
         if settings.backup.is_set:
@@ -155,7 +157,9 @@ def forget(
 
 
 def compact(config: ConfigOption = None) -> None:
-    """Write each closed month as one sorted file a table; remove raw files older than keep_raw_days, if that is set.
+    """Merge each closed month into one sorted file per table.
+
+    It also removes raw files older than keep_raw_days, if that is set.
 
     Example: pulltasks compact
     """
@@ -180,7 +184,7 @@ def compact(config: ConfigOption = None) -> None:
 
 
 def _targets(settings: Settings, wanted: list[str] | None) -> set[tuple[str, str]] | None:
-    """The keys of the targets that are named; None stands for all."""
+    """Return the keys of the targets with these names or ids; None means all targets."""
     if not wanted:
         return None
     found = {name: [t.key for t in settings.targets if name in (t.name, "/".join(t.key))] for name in wanted}
@@ -196,4 +200,4 @@ def _date(text: str | None, option: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        fail(f"{option}: {text!r} is no date; write it like 2026-11-22", 2)
+        fail(f"{option}: {text!r} is not a date; write it like 2026-11-22", 2)
