@@ -10,7 +10,7 @@
 -- like: tidy.captures (endpoint, query_region)
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
 -- column: coverage VARCHAR | complete, held, incomplete, failed, or missing when there was no capture.
--- column: proof VARCHAR | by_chain or by_agreement when complete.
+-- column: proof VARCHAR | by_chain or by_agreement if complete; else null.
 -- column: verdict_reason VARCHAR | Why the capture is held or not complete; a note if it is complete.
 -- column: evidence VARCHAR | Tested premises of the proof, in a sentence; null unless complete, or from an old version.
 -- column: error_code VARCHAR | The service's error code, if it refused; null if the text does not look like a code.
