@@ -69,17 +69,19 @@ API_FIELDS = (
     ApiField("app_name", "text", "Application name at the destination."),
     ApiField("stream_name", "text", "Stream name at the destination."),
     ApiField("push_args", "text", "Arguments appended to the push address."),
-    ApiField("destination_url", "text", "Full destination; stands in place of domain, app_name and stream_name."),
+    ApiField("destination_url", "text", "Full destination, used instead of domain, app_name and stream_name."),
     ApiField("start_time", "time", "When the task is scheduled to start."),
     ApiField("end_time", "time", "When the task is scheduled to end."),
-    ApiField("callback_events", "texts", "Events that are called back; absent, null and empty mean all of them."),
-    ApiField("callback_url", "text", "Receiver of the callbacks; may lack a scheme."),
+    ApiField("callback_events", "texts", "Events that trigger a callback; absent, null or empty means all events."),
+    ApiField("callback_url", "text", "Address that receives the callbacks; may lack a scheme."),
     ApiField("backup_source_type", "text", "Type of the backup source."),
-    ApiField("backup_source_urls", "texts", "Where the stream is pulled from when the main source breaks, in order."),
-    ApiField("vod_loop_time", "text", "Rounds that the file list is played: -1 without end, N rounds, empty default."),
-    ApiField("vod_start_video_index", "integer", "Position in source_urls that playing starts at, from 0."),
-    ApiField("vod_start_video_time", "integer", "Second of that file that playing starts at."),
-    ApiField("vod_refresh_type", "text", "How a changed task moves to its new files."),
+    ApiField("backup_source_urls", "texts", "Where the stream is pulled from if the main source fails, in order."),
+    ApiField(
+        "vod_loop_time", "text", "Rounds for which the file list is played: N, -1 for endless, empty for the default."
+    ),
+    ApiField("vod_start_video_index", "integer", "Position in source_urls where playback starts, from 0."),
+    ApiField("vod_start_video_time", "integer", "Second within that file where playback starts."),
+    ApiField("vod_refresh_type", "text", "How a changed task switches to its new files."),
 )
 
 
@@ -147,51 +149,55 @@ def _task_columns() -> list[Column]:
         unit = "UTC" if field.kind == "time" else _UNITS.get(field.name)
         columns.append(Column(field.tidy_name, _ARROW[field.kind], field.description, unit))
         if field.kind == "time":
-            text = f"What {field.name} held where it could not be read as a time; else null."
+            text = f"Text of {field.name} if it is not a valid time; else null."
             columns.append(Column(f"{field.name}_raw", TEXT, text))
     return columns
 
 
 PULL_TASKS = Table(
     "pull_tasks",
-    "Pull tasks as listed, one row each.",
+    "Pull tasks as listed.",
     "one row per target, date and task",
     ("snapshot_date", "project_id", "region", "task_id"),
     (
         *_TARGET,
         *_task_columns(),
-        Column("callback_events_specified", FLAG, "False when callback_events was absent or null: all events then."),
-        Column("content_hash", TEXT, "SHA-256 of the task's canonical JSON, known and unknown fields alike.", "hex"),
-        Column("extra", TEXT, "Fields that no column here knows, as JSON; null when there are none."),
+        Column(
+            "callback_events_specified",
+            FLAG,
+            "Whether callback_events was neither absent nor null; false means all events.",
+        ),
+        Column("content_hash", TEXT, "SHA-256 of the task's canonical JSON, with known and unknown fields.", "hex"),
+        Column("extra", TEXT, "Fields without a column of their own, as JSON; null if there are none."),
         Column("capture_id", TEXT, "The capture that the row comes from."),
-        Column("capture_complete", FLAG, "Whether that capture is complete; if not, only presence is evidence."),
+        Column("capture_complete", FLAG, "Whether that capture is complete; if not, a missing task proves nothing."),
     ),
 )
 
 PULL_TASK_SOURCE_URLS = Table(
     "pull_task_source_urls",
-    "Source addresses of pull tasks, one row each.",
+    "Source addresses of pull tasks.",
     "one row per target, date, task, role and position",
     ("snapshot_date", "project_id", "region", "task_id", "role", "position"),
     (
         *_TARGET,
         _TASK_ID,
         Column("role", TEXT, "primary (source_urls) or backup (backup_source_urls)."),
-        Column("position", COUNT, "Place in the list; vod_start_video_index points at it.", "position, from 0"),
-        Column("url", TEXT, "The address; null where the list held null or no text."),
+        Column("position", COUNT, "Position in the list; vod_start_video_index refers to it.", "position, from 0"),
+        Column("url", TEXT, "The address; null if the list element is null or not a text."),
     ),
 )
 
 PULL_TASK_CALLBACK_EVENTS = Table(
     "pull_task_callback_events",
-    "Events that pull tasks name for their callbacks, one row each.",
+    "Events that pull tasks name for their callbacks.",
     "one row per target, date, task and position",
     ("snapshot_date", "project_id", "region", "task_id", "position"),
     (
         *_TARGET,
         _TASK_ID,
-        Column("position", COUNT, "Place in the list.", "position, from 0"),
-        Column("event", TEXT, "Name of the event; null where the list held null or no text."),
+        Column("position", COUNT, "Position in the list.", "position, from 0"),
+        Column("event", TEXT, "Name of the event; null if the list element is null or not a text."),
     ),
 )
 
@@ -203,67 +209,67 @@ CAPTURES = Table(
     (
         *_TARGET,
         Column("name", TEXT, "Name of the target in the configuration."),
-        Column("endpoint", TEXT, "Address that was asked."),
-        Column("query_region", TEXT, "Value of the region parameter that was sent."),
+        Column("endpoint", TEXT, "Endpoint that the requests were sent to."),
+        Column("query_region", TEXT, "Value of the region parameter in the requests."),
         Column("is_listed", FLAG, "Whether the day's newest target list names the target."),
         Column("timezone", TEXT, "Time zone in which snapshot dates are counted."),
-        Column("max_drop_ratio", RATIO, "A listing that lacks more than this part of the tasks known before is held."),
-        Column("drop_accepted", FLAG, "Whether the operator accepted what this listing lacks."),
+        Column("max_drop_ratio", RATIO, "A listing is held if it lacks more than this share of the known tasks."),
+        Column("drop_accepted", FLAG, "Whether the operator accepted the loss of the tasks that this listing lacks."),
         Column("accepted_task_ids", TEXTS, "Tasks whose loss the operator accepted earlier on the day."),
-        Column("capture_id", TEXT, "Identifier of the capture; null when there was none."),
-        Column("verdict", TEXT, "complete, incomplete or failed; null when there was no capture."),
-        Column("proof", TEXT, "by_chain or by_agreement when complete."),
-        Column("verdict_reason", TEXT, "Why the capture is not complete; or what is worth knowing of one that is."),
-        Column("evidence", TEXT, "Which premises of the proof were tested, in a sentence; null unless complete."),
-        Column("drift_repairs", COUNT, "Pages that were read only to bridge or repeat others.", "pages"),
-        Column("offset_unit", TEXT, "rows, pages or unknown: what the offset parameter counts."),
-        Column("order_witness", TEXT, "Field by which the pages were found sorted, or assumed."),
-        Column("error_code", TEXT, "The service's code, where it refused."),
-        Column("error_message", TEXT, "What went wrong and what to do about it, in words of this program alone."),
-        Column("service_message", TEXT, "The service's own words, unmasked; empty where it said none."),
-        Column("task_count", COUNT, "Distinct tasks in the answers that count.", "tasks"),
-        Column("total_first", COUNT, "total of the first answer that carried one.", "tasks"),
-        Column("total_last", COUNT, "total of the last answer that carried one.", "tasks"),
-        Column("changed_while_listing", COUNT, "Tasks that different answers showed with different contents.", "tasks"),
+        Column("capture_id", TEXT, "Identifier of the capture; null if there was none."),
+        Column("verdict", TEXT, "complete, incomplete or failed; null without a capture."),
+        Column("proof", TEXT, "by_chain or by_agreement if complete; else null."),
+        Column("verdict_reason", TEXT, "Why the capture is not complete; a note if it is complete."),
+        Column("evidence", TEXT, "Tested premises of the proof, in a sentence; null unless complete."),
+        Column("drift_repairs", COUNT, "Extra pages, read to bridge gaps or to repeat other pages.", "pages"),
+        Column("offset_unit", TEXT, "Unit of the offset parameter as observed: rows, pages or unknown."),
+        Column("order_witness", TEXT, "Field by which the pages are sorted, observed or assumed."),
+        Column("error_code", TEXT, "The service's error code, if it refused."),
+        Column("error_message", TEXT, "What went wrong and what to do, in pulltasks' own words."),
+        Column("service_message", TEXT, "The service's own message, unmasked; empty if there is none."),
+        Column("task_count", COUNT, "Distinct tasks in the answers that count towards the verdict.", "tasks"),
+        Column("total_first", COUNT, "total in the first answer with a total.", "tasks"),
+        Column("total_last", COUNT, "total in the last answer with a total.", "tasks"),
+        Column("changed_while_listing", COUNT, "Tasks with different content in different answers.", "tasks"),
         Column("sweeps", COUNT, "Passes over the pages.", "passes"),
-        Column("requests", COUNT, "Requests that were sent.", "requests"),
-        Column("retries", COUNT, "Of these, the ones sent again after a fault.", "requests"),
-        Column("answer_bytes", COUNT, "Size of all answers that were kept, decompressed.", "bytes"),
+        Column("requests", COUNT, "Requests sent, retries included.", "requests"),
+        Column("retries", COUNT, "Requests among these that were sent again after an error.", "requests"),
+        Column("answer_bytes", COUNT, "Decompressed size of all stored answers.", "bytes"),
         Column("started_at", TIME, "When the capture began.", "UTC"),
         Column("finished_at", TIME, "When the capture ended.", "UTC"),
-        Column("clock_skew_seconds", COUNT, "By how much this machine's clock was corrected.", "seconds"),
-        Column("gone", TEXTS, "Tasks of the last complete capture that the service does not know any more."),
-        Column("unlisted", TEXTS, "Tasks of the last complete capture that the service knows and does not list."),
+        Column("clock_skew_seconds", COUNT, "Correction of this machine's clock.", "seconds"),
+        Column("gone", TEXTS, "Tasks of the last complete capture that the service no longer knows."),
+        Column("unlisted", TEXTS, "Tasks of the last complete capture that the service knows but does not list."),
         Column(
             "unchecked",
             TEXTS,
-            "Tasks of the last complete capture that are not listed and were not asked for, or got no clear answer.",
+            "Tasks of the last complete capture that are not listed and were not looked up, or got no clear answer.",
         ),
-        Column("asked_count", COUNT, "Of these three, the ones that were asked for by id.", "tasks"),
-        Column("first_request_id", TEXT, "The service's identifier of the first answer."),
-        Column("last_request_id", TEXT, "The service's identifier of the last answer."),
+        Column("asked_count", COUNT, "Tasks in these three columns that were looked up by id.", "tasks"),
+        Column("first_request_id", TEXT, "The service's request id of the first answer."),
+        Column("last_request_id", TEXT, "The service's request id of the last answer."),
     ),
 )
 
 DATA_QUALITY = Table(
     "data_quality",
-    "What the answers held that was not expected; nothing of it is lost.",
+    "Unexpected values in the API's answers, retained in full.",
     "one row per target, date, task, field, rule and position",
     ("snapshot_date", "project_id", "region", "task_id", "field", "rule", "position"),
     (
         *_TARGET,
-        Column("task_id", TEXT, "The task; for unknown_field the first one that carried it."),
-        Column("field", TEXT, "The API's field; (answer) for what is odd about answers as a whole."),
+        Column("task_id", TEXT, "The task; for unknown_field, the first task with the field."),
+        Column("field", TEXT, "The API's field; (answer) for answers as a whole."),
         Column(
             "rule",
             TEXT,
             "unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, "
             "time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding, "
-            "unknown_answer_field (beside the list), repeated_key (twice in an object; what was replaced) or left_out.",
+            "unknown_answer_field (beside the list), repeated_key (twice in an object: the one replaced) or left_out.",
         ),
-        Column("position", COUNT, "Place in a list; null for the field as a whole.", "position, from 0"),
-        Column("raw_text", TEXT, "What stood there, as JSON; what is no text is escaped."),
-        Column("occurrences", COUNT, "Tasks, or answers, of the target that it was seen at.", "tasks"),
+        Column("position", COUNT, "Position in a list; null for the field as a whole.", "position, from 0"),
+        Column("raw_text", TEXT, "The unexpected value, as JSON; bytes that are not text are escaped."),
+        Column("occurrences", COUNT, "Tasks or answers of the target with the value.", "tasks"),
     ),
 )
 

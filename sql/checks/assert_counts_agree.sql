@@ -1,4 +1,4 @@
--- The tasks that are current for a target are those of its last complete capture, no more and no fewer.
+-- Each target has as many current tasks as its last complete capture listed.
 select
     targets.project_id,
     targets.region,

@@ -1,4 +1,4 @@
--- What the counts of the day being built add up to is what its complete captures listed.
+-- The task counts of the day being built add up to the number of tasks that its complete captures listed.
 with listed as (
     select sum(task_count) as task_count
     from fct_target_days

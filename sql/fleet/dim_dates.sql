@@ -1,6 +1,6 @@
--- Every calendar day from the first that any of the lakes holds to the last, and how much of it all of them together know.
--- A lake that has not come to a day counts what it expected last, and none of it as complete; a day of which no lake
--- says anything begins when the one before it ended.
+-- Every calendar day from the first to the last day of any lake, with the coverage over all lakes.
+-- A lake that has not reached a day counts the targets that it last expected, none of them as complete. A day that no
+-- lake knows begins when the day before it ends.
 with lakes as (
     select lake, min(snapshot_date) as first_date, arg_max(targets_expected, snapshot_date) as targets_expected
     from lakes_dim_dates
@@ -22,14 +22,14 @@ known as (
     from lakes_dim_dates
     group by snapshot_date
 ),
--- Monday of the week, of which all that is said of a week follows.
+-- Monday of the week: all columns about weeks are computed from it.
 weeks as (
     select
         calendar.snapshot_date,
         known.starts_at,
         known.has_run,
         known.observed_at,
-        -- the last day before it that a lake knows, and when that began
+        -- The last earlier day that a lake knows, and its start.
         max(known.snapshot_date) over up_to as known_date,
         max(known.starts_at) over up_to as known_start,
         calendar.snapshot_date - cast((calendar.snapshot_date - date '0001-01-01') % 7 as integer) as monday,

@@ -1,4 +1,4 @@
--- Every target once: where it went from one lake to another, as the lake that has it now knows it.
+-- Every target once. If a target moved from one lake to another, the row comes from its current lake.
 select
     project_id,
     region,

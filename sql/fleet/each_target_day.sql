@@ -1,5 +1,5 @@
--- Every day of a target once: of two lakes that asked it on one day the one that proved it; and, up to the newest day of
--- all lakes, the days to which the lake that expects it has not come.
+-- Every day of a target once. If two lakes listed it on the same day, the row comes from the lake with the complete
+-- capture. Days that the expecting lake has not reached are added, up to the newest day of all lakes.
 with lakes as (
     select lake, max(snapshot_date) as last_date
     from lakes_dim_dates

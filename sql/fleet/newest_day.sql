@@ -1,4 +1,4 @@
--- The newest day of all lakes: what stg_build is to one lake. Lakes that show times in different zones have none.
+-- The newest day of all lakes, in place of the stg_build of one lake. The display time zone is null if lakes differ.
 select
     dates.snapshot_date,
     dates.targets_complete,

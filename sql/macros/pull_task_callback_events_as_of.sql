@@ -1,4 +1,4 @@
--- The events that tasks named for their callbacks, as they were known on a day; a task without rows gets all events.
+-- Callback events that tasks name, as known on a date. A task without rows gets all events.
 -- kind: macro
 -- grain: one row per target, task and position
 -- example: select event, count(*) as tasks from pull_task_callback_events_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
@@ -8,8 +8,8 @@
 -- column: task_id VARCHAR | The task's identifier.
 -- column: position BIGINT | Place in the list, from 0.
 -- column: event VARCHAR | Name of the event.
--- column: snapshot_date DATE | The day that was asked for.
--- column: state_date DATE | Day of the complete capture that the row is known from.
+-- column: snapshot_date DATE | The requested date.
+-- column: state_date DATE | Day of the complete capture that showed the row.
 select
     snapshot_date,
     project_id,

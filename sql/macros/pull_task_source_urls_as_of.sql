@@ -1,4 +1,4 @@
--- The source addresses of the tasks as they were known on a day.
+-- Source addresses of the tasks, as known on a date.
 -- kind: macro
 -- grain: one row per target, task, role and position
 -- example: select role, count(distinct url_fingerprint) as sources from pull_task_source_urls_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
@@ -10,8 +10,8 @@
 -- column: position BIGINT | Place in the list, from 0.
 -- column: url VARCHAR | The address, masked.
 -- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address: equal for equal addresses.
--- column: snapshot_date DATE | The day that was asked for.
--- column: state_date DATE | Day of the complete capture that the row is known from.
+-- column: snapshot_date DATE | The requested date.
+-- column: state_date DATE | Day of the complete capture that showed the row.
 select
     snapshot_date,
     project_id,

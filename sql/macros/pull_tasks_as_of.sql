@@ -1,17 +1,17 @@
--- The tasks as they were known on a day: for every target captured completely on it just what was listed, for the others
--- the last known rows, whose state_date is earlier. A date before the first day of dim_dates or after the last is an error.
+-- The tasks as known on a date. A target captured completely on the date shows exactly its listed tasks; other targets
+-- show their last known rows, with an earlier state_date. A date outside the range of dim_dates is an error.
 -- kind: macro
 -- grain: one row per target and task
 -- example: select target_name, state_date, count(*) as tasks from pull_tasks_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
 -- argument: as_of_date
 -- key: project_id, region, task_id
 -- like: stg_pull_tasks
--- column: snapshot_date DATE | The day that was asked for.
--- column: capture_complete BOOLEAN | Always true: what incomplete captures showed is no part of the history.
--- column: target_name VARCHAR | Name of the target now.
--- column: state_date DATE | Day of the complete capture that the row is known from; earlier than snapshot_date where that day is not complete.
+-- column: snapshot_date DATE | The requested date.
+-- column: capture_complete BOOLEAN | Always true: the history contains complete captures only.
+-- column: target_name VARCHAR | Current name of the target.
+-- column: state_date DATE | Day of the complete capture that showed the row; may be before snapshot_date.
 with asked as materialized (
-    -- Materialized, and an expression: so it is looked at whatever is asked of the rows, also where there are none.
+    -- A materialized expression is always evaluated, whichever columns are selected and even if there are no rows.
     select
         case
             when cast(as_of_date as date) between first_date and last_date then cast(as_of_date as date)

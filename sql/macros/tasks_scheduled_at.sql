@@ -1,22 +1,22 @@
--- The tasks whose schedule covers a moment: as they were known on that day; for a moment after the last day, as they are
--- known now. Times alone are compared, nothing says that a task ran. A moment before the first day is an error.
+-- Tasks whose schedule covers a moment, as known on the day of the moment, or as known now for a moment after the last
+-- day. Only scheduled times are compared: a scheduled task may not have run. A moment before the first day is an error.
 -- kind: macro
 -- grain: one row per target and task
 -- example: select target_name, count(*) as tasks from tasks_scheduled_at((select starts_at + interval 20 hour from dim_dates order by snapshot_date desc limit 1)) group by all order by all
 -- argument: at_time
 -- key: project_id, region, task_id
--- column: snapshot_date DATE | The day whose tasks are shown: that of the moment, or the last day.
--- column: state_date DATE | Day of the complete capture that the row is known from; earlier than snapshot_date where that day is not complete.
+-- column: snapshot_date DATE | Day whose tasks are shown: the day of the moment, or the last day.
+-- column: state_date DATE | Day of the complete capture that showed the row; may be before snapshot_date.
 -- like: target
--- column: target_name VARCHAR | Name of the target now.
+-- column: target_name VARCHAR | Current name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
--- column: destination VARCHAR | Where the stream goes, masked.
--- column: destination_host VARCHAR | Host that the stream is pushed to; null where none can be shown.
--- column: source_hosts VARCHAR[] | Hosts of the source addresses, each once, in order of their names.
--- column: start_time TIMESTAMP | When the task is scheduled to start, UTC; null when not given.
--- column: end_time TIMESTAMP | When the task is scheduled to end, UTC; null when not given: open.
+-- column: destination VARCHAR | Where the stream is pushed to, masked.
+-- column: destination_host VARCHAR | Host that the stream is pushed to; null if none can be shown.
+-- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, sorted by name.
+-- column: start_time TIMESTAMP | When the task is scheduled to start, UTC; null if not given.
+-- column: end_time TIMESTAMP | When the task is scheduled to end, UTC; null (open end) if not given.
 with asked as materialized (
     select (select max(snapshot_date) from dim_dates where starts_at <= cast(at_time as timestamp)) as snapshot_date
     from (select min(starts_at) as first_start from dim_dates)

@@ -1,4 +1,4 @@
--- Every calendar day from the first snapshot to the last, and how much of it is known.
+-- Every calendar day from the first snapshot to the last, with its coverage.
 -- kind: append
 -- grain: one row per day
 -- example: select snapshot_date, targets_complete, targets_expected from dim_dates where not is_complete order by all
@@ -9,16 +9,16 @@
 -- column: quarter BIGINT | Quarter of the year, 1 to 4.
 -- column: month BIGINT | Month of the year, 1 to 12.
 -- column: day_of_month BIGINT | Day of the month, 1 to 31.
--- column: iso_year BIGINT | Year that the ISO week belongs to.
+-- column: iso_year BIGINT | Year of the ISO week.
 -- column: iso_week BIGINT | ISO week, 1 to 53.
 -- column: iso_weekday BIGINT | Day of the ISO week: 1 is Monday, 7 is Sunday.
 -- column: month_start_date DATE | First day of the month.
 -- column: week_start_date DATE | Monday of the week.
 -- column: has_run BOOLEAN | Whether a run began on the day.
--- column: observed_at TIMESTAMP | When the day's last capture began, UTC; null where no run began.
+-- column: observed_at TIMESTAMP | When the day's last capture began, UTC; null if no run began.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
--- column: is_complete BOOLEAN | Whether every expected target was.
+-- column: targets_expected BIGINT | Targets expected on that day.
+-- column: is_complete BOOLEAN | Whether every expected target was captured completely.
 -- check: targets_complete <= targets_expected
 -- check: is_complete = (targets_complete = targets_expected)
 with counts as (

@@ -1,5 +1,4 @@
--- The states of tasks that have ended: the past of dim_pull_task_versions, which adds those that stand.
--- Rows are only ever added, so that a day's work does not grow with what lies behind it.
+-- Past states of tasks. The view dim_pull_task_versions adds the current states to these rows.
 -- kind: append
 -- grain: one row per target, task and first day of a state
 -- example: select end_reason, count(*) as versions from dim_pull_task_past_versions group by all order by all
@@ -8,8 +7,8 @@
 -- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the state ended.
 -- column: valid_from_date DATE | Day of the first complete capture that showed this state.
--- column: valid_to_date DATE | Day on which its end was noticed, not included.
--- column: last_seen_date DATE | Last day on which any capture showed the task, while this state stood.
+-- column: valid_to_date DATE | Day on which its end was noticed; exclusive.
+-- column: last_seen_date DATE | Last day on which any capture showed the task in this state.
 -- column: end_reason VARCHAR | changed, gone, unlisted, unchecked or target_dropped.
 -- check: valid_from_date < valid_to_date
 -- check: end_reason in ('changed', 'gone', 'unlisted', 'unchecked', 'target_dropped')
@@ -20,7 +19,7 @@ with targets as (
     inner join tidy.captures as tidy
         on captures.project_id = tidy.project_id and captures.region = tidy.region
 ),
--- States that stood until now and end, by their keys; only then are whole rows looked at.
+-- Keys of the states that end on this day. Whole rows are read only for these.
 ending as (
     select
         known.project_id,
@@ -47,7 +46,7 @@ ended as (
             case when is_listed and not (is_complete and is_other) then snapshot_date else last_seen_date end
                 as last_seen_date
         ),
-        -- A target that left the list after it was captured on the day was known for that day still.
+        -- A target that left the list after its capture still counts as known on that day.
         case when is_complete and not is_other then snapshot_date + 1 else snapshot_date end as valid_to_date,
         case
             when not is_complete or not is_other then 'target_dropped'
@@ -60,7 +59,7 @@ ended as (
     inner join before.dim_pull_tasks as known
         on ending.project_id = known.project_id and ending.region = known.region and ending.task_id = known.task_id
 ),
--- States that the day brought, of a target that left the list on the same day.
+-- States that began on the day, of targets that left the list on the same day.
 one_day as (
     select
         targets.target_name,

@@ -1,6 +1,6 @@
--- Every state that complete captures showed a task in, and the days between which it held.
--- A day on which the target was not complete neither ends a version nor begins one; absence is dated by the complete
--- capture that noticed it. A view: what has ended stands in dim_pull_task_past_versions, what stands in dim_pull_tasks.
+-- Every state of a task in complete captures, with the days on which it was valid.
+-- A day without a complete capture neither begins nor ends a version; a task counts as absent from the complete capture
+-- that noticed it. This is a view over dim_pull_task_past_versions (past states) and dim_pull_tasks (current states).
 -- kind: view
 -- grain: one row per target, task and first day of a state
 -- example: select task_id, valid_from_date, valid_to_date, end_reason, status from dim_pull_task_versions order by task_id, valid_from_date
@@ -9,9 +9,9 @@
 -- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.
 -- column: valid_from_date DATE | Day of the first complete capture that showed this state.
--- column: valid_to_date DATE | Day on which its end was noticed, not included; null while it stands.
--- column: last_seen_date DATE | Last day on which any capture showed the task, while this state stood.
--- column: end_reason VARCHAR | changed, gone, unlisted, unchecked or target_dropped; null while it stands.
+-- column: valid_to_date DATE | Day on which its end was noticed, exclusive; null while it is current.
+-- column: last_seen_date DATE | Last day on which any capture showed the task in this state.
+-- column: end_reason VARCHAR | changed, gone, unlisted, unchecked or target_dropped; null while it is current.
 select *
 from dim_pull_task_past_versions
 union all by name

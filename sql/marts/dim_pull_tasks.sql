@@ -1,26 +1,26 @@
--- The last known state of every task that a complete capture ever listed.
--- A target that was not captured completely leaves its tasks as they were; state_date says how old that is.
+-- The last known state of every task that a complete capture ever listed. Filter by is_current for the listed tasks.
+-- If a target was not captured completely, its tasks remain unchanged; state_date is the date of their state.
 -- kind: merge
 -- grain: one row per target and task
 -- example: select target_name, task_id, source_urls, state_date from dim_pull_tasks where is_current and len(backup_source_urls) = 0
 -- key: project_id, region, task_id
--- coverage: not needed, because a row is about one task, and state_date says how old it is
+-- coverage: not needed, because a row is about one task, and state_date is the date of its state
 -- moves: state_date, last_seen_date from stg_moved_tasks
 -- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.
--- column: is_current BOOLEAN | Listed by the last complete capture of a target that is still expected.
--- column: state_date DATE | Day of the last complete capture that listed the task: how old the state is.
+-- column: is_current BOOLEAN | Whether the last complete capture listed the task and its target is still expected.
+-- column: state_date DATE | Day of the last complete capture that listed the task: the date of this state.
 -- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
 -- column: first_seen_date DATE | Day of the first complete capture that listed the task.
 -- column: last_seen_date DATE | Last day on which any capture showed the task.
--- column: absence_noticed_date DATE | Day of the complete capture that first lacked it, or on which its target left.
+-- column: absence_noticed_date DATE | Day of the first complete capture without it, or on which its target left.
 -- check: first_seen_date <= valid_from_date and valid_from_date <= state_date and state_date <= last_seen_date
 -- check: is_current = (absence_noticed_date is null)
 with targets as (
     select project_id, region, target_name, coverage, is_expected, snapshot_date
     from stg_captures
 ),
--- What a complete capture lists and does not stand as it stood.
+-- Tasks in complete captures that are new or whose content changed.
 listed as (
     select
         tasks.project_id,
@@ -43,9 +43,8 @@ listed as (
     left join before.dim_pull_tasks as known
         on tasks.project_id = known.project_id and tasks.region = known.region and tasks.task_id = known.task_id
 ),
--- Tasks known from before that change without new content: those that are not listed any more, those of a target that
--- left the list, and those of one that has another name. Absence is noticed by a complete capture, or by the target's
--- going out of the list; by nothing else.
+-- Known tasks that change without new content: they are no longer listed, or their target left the list or was renamed.
+-- Only a complete capture, or the removal of the target from the list, shows that a task is absent.
 changing as (
     select
         known.project_id,

@@ -1,22 +1,22 @@
--- Every target that was ever expected, and how it stands.
+-- Every target that was ever expected, with its latest coverage.
 -- kind: merge
 -- grain: one row per target
 -- example: select target_name, last_coverage, last_complete_date from dim_targets where is_expected
 -- key: project_id, region
--- coverage: not needed, because a row is about one target, and last_coverage says how that stands
+-- coverage: not needed, because a row is about one target, and last_coverage is its coverage
 -- like: target
--- column: endpoint VARCHAR | Address that is asked.
--- column: query_region VARCHAR | Value of the region parameter that is sent.
--- column: is_expected BOOLEAN | Whether the newest target list names it.
--- column: first_expected_date DATE | First day on which it was to be listed.
--- column: last_expected_date DATE | Last day on which it was to be listed.
--- column: last_complete_date DATE | Last day whose capture is complete; null when there is none.
--- column: last_complete_task_count BIGINT | Tasks in that capture; null once the target has left the list.
--- column: held_since_date DATE | Day of the first of the complete captures that lost many tasks and are held; else null.
--- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted: nobody is asked for them again; null where there are none.
--- column: offset_unit VARCHAR | What the offset parameter was last found to count: rows, pages or unknown.
+-- column: endpoint VARCHAR | Endpoint that the requests are sent to.
+-- column: query_region VARCHAR | Value of the region parameter in the requests.
+-- column: is_expected BOOLEAN | Whether the newest target list names the target.
+-- column: first_expected_date DATE | First day on which the target was expected.
+-- column: last_expected_date DATE | Last day on which the target was expected.
+-- column: last_complete_date DATE | Last day with a complete capture; null if there is none.
+-- column: last_complete_task_count BIGINT | Tasks in that capture; null after the target left the list.
+-- column: held_since_date DATE | First day of the current hold (listings that lost many tasks); null if not held.
+-- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted; they are not looked up again; null if none.
+-- column: offset_unit VARCHAR | Unit of the offset parameter as last observed: rows, pages or unknown.
 -- column: last_coverage VARCHAR | How the last expected day ended: complete, held, incomplete, failed or missing.
--- column: last_verdict_reason VARCHAR | Why, when it is not complete.
+-- column: last_verdict_reason VARCHAR | Reason, if that day is not complete.
 -- check: first_expected_date <= last_expected_date
 -- check: last_complete_date is null or last_complete_date <= last_expected_date
 select
@@ -39,7 +39,8 @@ select
     end as last_complete_task_count,
     case
         when today.coverage = 'held' then coalesce(known.held_since_date, today.snapshot_date)
-        when today.coverage is distinct from 'complete' and coalesce(today.is_expected, false) then known.held_since_date
+        when today.coverage is distinct from 'complete' and coalesce(today.is_expected, false)
+            then known.held_since_date
     end as held_since_date,
     case
         when today.accepted_task_ids is null then known.accepted_task_ids

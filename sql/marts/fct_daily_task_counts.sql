@@ -1,5 +1,5 @@
--- Tasks per day, target, status and source type, with the coverage of what is summed.
--- A target that was not captured completely has one row without a count, so that no sum shows a wrong zero.
+-- Number of tasks per day, target, status and source type, with the coverage of the day.
+-- A target without a complete capture has one row with a null count, so that no sum shows a false zero.
 -- kind: append
 -- grain: one row per day, target, status and source type
 -- example: select snapshot_date, sum(task_count) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from fct_daily_task_counts group by all order by all
@@ -7,11 +7,11 @@
 -- column: snapshot_date DATE | The day.
 -- like: target
 -- column: coverage VARCHAR | How the target's day ended: complete, held, incomplete, failed or missing.
--- column: status VARCHAR | State of the tasks in the service's own words; null when there are none or not known.
--- column: source_type VARCHAR | Type of the tasks' source; null when there are none or not known.
--- column: task_count BIGINT | Tasks listed; 0 for an empty target, null where the day is not complete.
+-- column: status VARCHAR | State of the tasks in the service's own words; null if there are none or unknown.
+-- column: source_type VARCHAR | Type of the tasks' source; null if there are none or unknown.
+-- column: task_count BIGINT | Tasks listed; 0 for an empty target, null if the day is not complete.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: targets_expected BIGINT | Targets expected on that day.
 -- check: (task_count is not null) = (coverage = 'complete')
 -- check: task_count >= 0 or task_count is null
 -- check: targets_complete <= targets_expected

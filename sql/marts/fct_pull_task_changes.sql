@@ -1,31 +1,30 @@
--- What changed between a target's complete capture and the one before it, field by field.
--- The first complete capture of a target has nothing before it and brings no rows; days between that are not complete
--- are not known, so a change happened at some time after previous_complete_date.
--- Leaves the portable subset of SQL: unnest of a list of structs, lambdas with an index.
+-- Changes between two successive complete captures of a target, field by field.
+-- The first complete capture of a target has no predecessor and adds no rows. Days in between that are not complete are
+-- unknown, so a change happened at some time after previous_complete_date.
 -- kind: append
 -- grain: one row per target, day, task and changed field
 -- example: select snapshot_date, change, count(distinct task_id) as tasks from fct_pull_task_changes group by all order by all
 -- key: snapshot_date, project_id, region, task_id, field
 -- parts: stg_changed_tasks
 -- column: snapshot_date DATE | Day of the complete capture that shows the change.
--- column: previous_complete_date DATE | Day of the target's complete capture before it.
+-- column: previous_complete_date DATE | Day of the target's previous complete capture.
 -- like: target
 -- column: target_name VARCHAR | Name of the target on that day.
 -- column: task_id VARCHAR | The task's identifier.
--- column: destination VARCHAR | Where the stream goes after the change, masked; of a removed task, where it went.
+-- column: destination VARCHAR | Where the stream is pushed to after the change, masked; for a removed task, before it.
 -- column: change VARCHAR | added, removed, returned or changed.
--- column: reason VARCHAR | Of a removed task: gone, unlisted or unchecked; else null.
--- column: field VARCHAR | The field that changed; other, where no column shows it; null when the task as a whole came or went.
--- column: value_before VARCHAR | Its value before, masked, lists as JSON; of addresses those that only this side has, unless just the order changed.
--- column: value_after VARCHAR | Its value after, likewise; equal to the one before where only masked parts differ.
--- column: status_before VARCHAR | The task's status before, whatever changed; null for an added task.
--- column: status_after VARCHAR | Its status after; null for a removed task.
--- column: start_time_before TIMESTAMP | When it was scheduled to start before, UTC.
--- column: start_time_after TIMESTAMP | When it is scheduled to start after, UTC.
--- column: end_time_before TIMESTAMP | When it was scheduled to end before, UTC.
--- column: end_time_after TIMESTAMP | When it is scheduled to end after, UTC.
+-- column: reason VARCHAR | For a removed task: gone, unlisted or unchecked; else null.
+-- column: field VARCHAR | Field that changed; other if no column shows it; null if the whole task came or went.
+-- column: value_before VARCHAR | Old value, masked, lists as JSON; only the addresses that differ, all if reordered.
+-- column: value_after VARCHAR | New value, in the same form; equal to the old value if only masked parts differ.
+-- column: status_before VARCHAR | The task's old status, whichever field changed; null for an added task.
+-- column: status_after VARCHAR | The task's new status; null for a removed task.
+-- column: start_time_before TIMESTAMP | Old scheduled start, UTC.
+-- column: start_time_after TIMESTAMP | New scheduled start, UTC.
+-- column: end_time_before TIMESTAMP | Old scheduled end, UTC.
+-- column: end_time_after TIMESTAMP | New scheduled end, UTC.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: targets_expected BIGINT | Targets expected on that day.
 -- check: change in ('added', 'removed', 'returned', 'changed')
 -- check: (change = 'changed') = (field is not null)
 -- check: (change = 'removed') = (reason is not null)
@@ -78,7 +77,9 @@ pairs as (
         on keys.change <> 'removed'
         and keys.project_id = today.project_id and keys.region = today.region and keys.task_id = today.task_id
 ),
--- Of a list the addresses that only one side has; where just their order changed, all of them.
+-- Of each list, the addresses that only one side has. If only the order changed, all of them.
+-- Lambdas with an index, and unnest of a list of structs below, are not standard SQL. This model reads staging models,
+-- which exist in DuckDB only, so it may use them.
 differing as (
     select
         *,
@@ -117,7 +118,8 @@ fields as (
                 'value_before': known.source_type, 'value_after': today.source_type},
             {'field': 'source_urls', 'differs': known.source_fingerprints is distinct from today.source_fingerprints
                 or known.source_urls is distinct from today.source_urls,
-                'value_before': cast(to_json(sources_before) as varchar), 'value_after': cast(to_json(sources_after) as varchar)},
+                'value_before': cast(to_json(sources_before) as varchar),
+                'value_after': cast(to_json(sources_after) as varchar)},
             {'field': 'domain', 'differs': known.domain is distinct from today.domain,
                 'value_before': known.domain, 'value_after': today.domain},
             {'field': 'app_name', 'differs': known.app_name is distinct from today.app_name,
@@ -139,16 +141,19 @@ fields as (
                 'value_before': coalesce(cast(known.end_time as varchar), known.end_time_raw),
                 'value_after': coalesce(cast(today.end_time as varchar), today.end_time_raw)},
             {'field': 'callback_events', 'differs': known.callback_events is distinct from today.callback_events,
-                'value_before': cast(to_json(known.callback_events) as varchar), 'value_after': cast(to_json(today.callback_events) as varchar)},
+                'value_before': cast(to_json(known.callback_events) as varchar),
+                'value_after': cast(to_json(today.callback_events) as varchar)},
             {'field': 'callback_url', 'differs': known.callback_url is distinct from today.callback_url
                 or known.callback_url_fingerprint is distinct from today.callback_url_fingerprint,
                 'value_before': known.callback_url, 'value_after': today.callback_url},
-            {'field': 'backup_source_type', 'differs': known.backup_source_type is distinct from today.backup_source_type,
+            {'field': 'backup_source_type',
+                'differs': known.backup_source_type is distinct from today.backup_source_type,
                 'value_before': known.backup_source_type, 'value_after': today.backup_source_type},
             {'field': 'backup_source_urls',
                 'differs': known.backup_source_fingerprints is distinct from today.backup_source_fingerprints
                 or known.backup_source_urls is distinct from today.backup_source_urls,
-                'value_before': cast(to_json(backups_before) as varchar), 'value_after': cast(to_json(backups_after) as varchar)},
+                'value_before': cast(to_json(backups_before) as varchar),
+                'value_after': cast(to_json(backups_after) as varchar)},
             {'field': 'vod_loop_time', 'differs': known.vod_loop_time is distinct from today.vod_loop_time,
                 'value_before': known.vod_loop_time, 'value_after': today.vod_loop_time},
             {'field': 'vod_start_video_index',
@@ -190,7 +195,7 @@ changed as (
 whole as (
     select
         * exclude (known, today),
-        -- The hash tells of something that no column shows: a field that was absent and is null now, and the like.
+        -- The hash differs, but no column shows the difference: for example, a field was absent and is null now.
         case when change = 'changed' then 'other' end as field,
         cast(null as varchar) as value_before,
         cast(null as varchar) as value_after,

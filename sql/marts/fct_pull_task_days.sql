@@ -1,5 +1,5 @@
--- Every task on every day on which its target was captured completely: what the tidy table holds, masked, for any range.
--- A view: ask for the days you need.
+-- Every listed task on every day with a complete capture of its target: the rows of the tidy table, masked.
+-- This is a view: filter by the days that you need.
 -- kind: view
 -- grain: one row per target, complete day and listed task
 -- example: select snapshot_date, status, count(*) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from fct_pull_task_days where snapshot_date >= (select max(snapshot_date) - 7 from dim_dates) group by all order by all
@@ -9,7 +9,7 @@
 -- column: target_name VARCHAR | Name of the target on that day.
 -- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: targets_expected BIGINT | Targets expected on that day.
 select
     days.snapshot_date,
     days.target_name,

@@ -1,23 +1,24 @@
--- How long each task stayed in each status: states in a row that share it, whatever else changed.
--- A view: ask for the tasks you need. A day on which the target is not complete belongs to the spell, and days_unknown
--- counts it, as nobody knows what the status was on it.
+-- How long each task stayed in each status. A spell joins successive states with the same status.
+-- Days on which the target is not complete belong to the spell; days_unknown counts them, because the status on them is
+-- unknown. This is a view: filter by the tasks that you need.
 -- kind: view
 -- grain: one row per target, task and first day of a spell
 -- example: select status, count(*) as spells, cast(median(days) as integer) as median_days from fct_status_spells group by all order by all
 -- key: project_id, region, task_id, from_date
--- coverage: not needed, because a row is about one task, and days_unknown counts the days on which its target is not complete
+-- coverage: not needed, because a row is about one task, and days_unknown counts the days that are not complete
 -- like: target
 -- column: target_name VARCHAR | Name of the target when the row was last written.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.
 -- column: from_date DATE | Day of the first complete capture that showed the status.
--- column: to_date DATE | Day on which its end was noticed, not included; null while it stands.
--- column: days BIGINT | Days from from_date to to_date; while it stands, up to the last day, included.
--- column: days_unknown BIGINT | Of these, the days on which the target was not captured completely.
+-- column: to_date DATE | Day on which its end was noticed, exclusive; null while it is current.
+-- column: days BIGINT | Days from from_date to to_date; up to and including the last day while it is current.
+-- column: days_unknown BIGINT | Days among these on which the target was not captured completely.
 with states as (
     select
         *,
-        status is distinct from lag(status) over of_task or valid_from_date is distinct from lag(valid_to_date) over of_task
+        status is distinct from lag(status) over of_task
+        or valid_from_date is distinct from lag(valid_to_date) over of_task
             as is_begin,
     from dim_pull_task_versions
     window of_task as (partition by project_id, region, task_id order by valid_from_date)

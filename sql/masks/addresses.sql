@@ -1,5 +1,5 @@
--- What of an address may be seen: its scheme and host where both can be read, and what follows only where it is
--- ordinary. All else is hidden. Null stays null, and empty stays empty.
+-- The parts of an address that may be shown: scheme and host if both can be read, and the rest only if it has an
+-- ordinary form. Everything else is hidden. Null stays null, and empty stays empty.
 --
 --                             mask_stream_url            mask_url                   the column destination
 --   rtmp://h/live/key?t=1     rtmp://h/live/***?t=***    the same                   the same
@@ -9,13 +9,13 @@
 --   rtmp://h/live/key#t;u     rtmp://h/***               the same                   the same
 --   rtmp://h/live/a@b         ***                        the same                   the same
 
--- Latin, Greek and Cyrillic letters, kana, CJK, Hangul and pictures, as far as they lie together. Signs in their wide
--- form and what cannot be seen are not among them.
+-- Latin, Greek and Cyrillic letters, kana, CJK, Hangul and pictographs, in contiguous ranges. Full-width signs and
+-- invisible characters are not among them.
 create macro letter() as
     'À-ÖØ-öø-ȿΑ-ΡΣ-ωА-ҁぁ-ゖァ-ヺ\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}가-힣☀-♮♰-⛿🌀-🏺🐀-🙏';
--- An encoded character that is no letter, no @ in either form, no & and no backslash, and is not encoded twice.
+-- An encoded character, except a letter, an @ in either form, an &, a backslash, or a doubly encoded character.
 create macro encoded() as '%(?:2[0-4789A-Fa-f]|[3789A-DFa-df][0-9A-Fa-f]|[Ee][0-9A-Ea-e])';
--- The last label of a host is short and begins with a letter, so that most keys do not read as a host.
+-- The last label of a host is short and begins with a letter, so that most keys do not match as a host.
 create macro place() as
     '(?:[A-Za-z][A-Za-z+]{1,11}://(?:[A-Za-z0-9._~!$*()+,:-]*@)?(?:'
     || '(?:[A-Za-z0-9' || letter() || '-]+\.)*(?:[A-Za-z][A-Za-z0-9-]{0,23}|[' || letter() || ']+)\.?'
@@ -25,11 +25,11 @@ create macro encoded_han() as '%[Ee][4-9](?:%[89ABab][0-9A-Fa-f]){2}';
 create macro ordinary_path() as
     '(?:/(?:[A-Za-z0-9' || letter() || '_~-]|' || encoded_han() || ')'
     || '(?:[A-Za-z0-9' || letter() || '._~!$*()+,-]|' || encoded_han() || ')*)*/?';
--- Each argument has a name and a value: without one, or with one that begins with =, the name might be a key.
+-- Each argument has a name and a value. If the value is missing or begins with =, the name might be a key.
 create macro ordinary_argument() as
     '[A-Za-z0-9_.-]{1,40}=[A-Za-z0-9_/-](?:[A-Za-z0-9._~/:,+!$*()=-]|' || encoded() || ')*';
 
--- Of the path of a stream its application is shown if a name follows it; all else may be the key.
+-- A stream path shows its application only if a name follows it. Everything else may be the key.
 create macro front() as '^(?:[^/?]*://)?[^/?]*/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[^/?]';
 create macro hide_path(address) as coalesce(
     left(nullif(regexp_extract(address, front()), ''), -1)
@@ -47,7 +47,7 @@ create macro mask_address(value, hides_path) as case
         place() || ordinary_path() || '(?:[?]' || ordinary_argument() || '(?:&' || ordinary_argument() || ')*)?'
     )
         then mask_user(mask_values(case when hides_path then hide_path(value) else value end), value)
-    -- Before an @ nobody can tell what is user, password, host or path; it may also be written as &#64; or \u0040.
+    -- Text before an @ may be user, password, host or path. An @ may also be written as &#64; or \u0040.
     when regexp_full_match(
         value,
         place() || '(?:[/?#](?:(?:[^@＠﹫%\\&]|' || encoded() || ')*|(?:[^@＠﹫%\\;]|' || encoded() || ')*))?'
@@ -56,13 +56,14 @@ create macro mask_address(value, hides_path) as case
     when value is not null then '***'
 end;
 
--- The path of a web page or a file may be seen; of a stream, and of a source without a scheme, it holds the key.
+-- The path of a web page or a file may be shown. The path of a stream, or of a source without a scheme, contains the
+-- key.
 create macro is_web(value) as regexp_matches(value, '(?i)^https?://');
 create macro mask_stream_url(value) as mask_address(value, not is_web(value));
 create macro mask_url(value) as mask_address(value, not is_web(value) and contains(value, '://'));
 
--- The host that a masked address shows, in lower case, without its port; null where it shows none. It takes what is
--- masked already, so it can show nothing more.
+-- The host in a masked address, in lower case and without its port; null if there is none. The argument is already
+-- masked, so the result cannot show more.
 create macro host_of(masked) as nullif(regexp_extract(
     lower(masked), '^(?:[a-z][a-z0-9+.-]*:/{1,2}|//)?(?:[*]{3}@)?(\[[0-9a-f:.]+\]|[^/?#;:@%*\s]+)(?:[/?#;:\s]|$)', 1
 ), '');

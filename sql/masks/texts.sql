@@ -1,13 +1,13 @@
--- What of names, arguments, messages and unknown texts may be seen. All of them give null for null.
+-- The parts of names, arguments, messages and unknown texts that may be shown. Each mask returns null for null.
 
--- A sign counts however often it was encoded, and in its wide form.
+-- An @ also matches in its full-width form, and encoded any number of times.
 create macro at_sign() as '(?:[@＠﹫]|%(25)*40)';
--- ? & = # @ ; | and the backslash encoded; the same of blanks and wide signs outside ASCII.
+-- Encoded: ? & = # @ ; | and the backslash, and blanks and full-width signs outside ASCII.
 create macro encoded_separator() as '%(25)*(?i:3F|26|3D|23|40|3B|7C|5C|C2|E2%(25)*80|E3%(25)*80|EF%(25)*B[89CD])';
 
 create macro mask_raw(value) as case when value = '' then '' when value is not null then '***' end;
 
--- Arguments that are pushed with: names stay, values go.
+-- Push arguments: names stay, values are masked.
 create macro mask_args(value) as case
     when value = '' then ''
     else substr(
@@ -19,7 +19,7 @@ create macro mask_args(value) as case
     )
 end;
 
--- What stands before the last @ of a name, and what follows a separator, is no name, but what somebody put there.
+-- Text before the last @ of a name, and text after a separator, is not part of the name: somebody added it.
 create macro name_separator() as '[?&#;=|\\？＆＝＃；｜＼﹖﹠﹦﹟﹔﹨\p{C}\p{Zl}\p{Zp}\x{A0}]';
 create macro mask_any_name(value) as (value)
     .regexp_replace('^.*' || at_sign(), '***', 's')
@@ -33,8 +33,8 @@ end;
 
 create macro mask_stream_name(value) as mask_name(value);
 
--- Names from outside and words of programs: addresses, values of all that looks like a parameter, and quoted values go.
--- A message of the service is never shown, so there is no mask for it (pipelines/pulltasks/service_words.py).
+-- Names from outside and messages of programs: addresses, values of anything that looks like a parameter, and quoted
+-- values are masked. A message of the service is never shown, so it needs no mask (see service_words.py).
 create macro mask_words(value) as (value)
     .regexp_replace('[A-Za-z][A-Za-z0-9+.-]*:/\S*', '***', 'g')
     .regexp_replace('\S*' || at_sign() || '\S*', '***', 'g')
@@ -46,7 +46,7 @@ create macro mask_words(value) as (value)
     )
     .regexp_replace('(?i)(bearer\s+)\S+', '\1***', 'g');
 
--- Names of unknown fields stay, as far as they look like names.
+-- Names of unknown fields stay if they look like names.
 create macro mask_field(value) as substr(mask_words(value), 1, 100);
 
 create macro mask_json(value) as case

@@ -1,16 +1,16 @@
--- Addresses that callbacks are sent to, and how many listed tasks send there.
+-- Addresses that receive callbacks, with the number of listed tasks that send to them.
 -- kind: table
 -- grain: one row per receiver
 -- example: select callback_url, task_count, events from rpt_callback_receivers order by task_count desc
 -- key: callback_url_fingerprint
--- column: callback_url VARCHAR | The receiver, masked.
+-- column: callback_url VARCHAR | The address, masked.
 -- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of the whole address.
--- column: task_count BIGINT | Listed tasks that send callbacks there.
+-- column: task_count BIGINT | Listed tasks that send callbacks to the address.
 -- column: target_count BIGINT | Targets that these tasks belong to.
--- column: events VARCHAR[] | Events that at least one of them sends, those included that it gets by naming none.
--- column: oldest_state_date DATE | Oldest day that one of the tasks is known from.
--- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
--- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- column: events VARCHAR[] | Events that at least one task sends; a task that names none sends all.
+-- column: oldest_state_date DATE | Oldest state_date among the tasks.
+-- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
+-- column: targets_expected BIGINT | Targets expected on the last day.
 with tasks as (
     select project_id, region, task_id, callback_url, callback_url_fingerprint, state_date
     from dim_pull_tasks

@@ -1,4 +1,4 @@
--- Intervals of days on which an expected target was not complete: what is not known of them can never be asked again.
+-- Intervals of days on which an expected target was not complete. Past days cannot be captured again.
 -- kind: merge
 -- grain: one row per target and first day of a gap
 -- example: select target_name, from_date, to_date, days, reasons from rpt_coverage_gaps order by from_date desc
@@ -7,13 +7,13 @@
 -- column: target_name VARCHAR | Name of the target on the last day.
 -- column: from_date DATE | First day that is not complete.
 -- column: to_date DATE | Last day that is not complete, so far.
--- column: days BIGINT | How many days these are.
--- column: is_open BOOLEAN | Whether the gap still goes on: no complete day follows it yet.
--- column: coverages VARCHAR[] | How the days ended: held, incomplete, failed, missing.
--- column: reasons VARCHAR[] | Why, in the words of verdict_reason.
--- column: last_complete_date DATE | The target's last complete day before the gap; null when there is none.
--- column: targets_complete BIGINT | Targets captured completely on the last day that the row was written.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: days BIGINT | Number of days.
+-- column: is_open BOOLEAN | Whether the gap is still open: no complete day follows it yet.
+-- column: coverages VARCHAR[] | Distinct coverages of the days: held, incomplete, failed, missing.
+-- column: reasons VARCHAR[] | Distinct reasons, as in verdict_reason.
+-- column: last_complete_date DATE | The target's last complete day before the gap; null if there is none.
+-- column: targets_complete BIGINT | Targets captured completely on the day when the row was last written.
+-- column: targets_expected BIGINT | Targets expected on that day.
 -- check: from_date <= to_date
 -- check: days = to_date - from_date + 1
 with standing as (
@@ -21,7 +21,7 @@ with standing as (
     from before.rpt_coverage_gaps
     where is_open
 ),
--- The days that are brought in: those without a run come before the one with a run, and none of them is complete.
+-- The days that the build adds. Days without a run come before the day with a run, and none of them is complete.
 today as (
     select
         project_id,

@@ -1,20 +1,19 @@
--- What the API's answers held that was not expected: unknown fields, wrong types, numbers, times and texts that cannot
--- be read.
--- Nothing of it is lost: the values stand in the tidy tables and in the raw archive.
+-- Unexpected values in the API's answers: unknown fields, wrong types, and unreadable numbers, times and texts.
+-- Nothing is lost: the values are in the tidy tables and in the raw archive.
 -- kind: merge
 -- grain: one row per target, field and rule
 -- example: select field, rule, first_date, last_date, last_occurrences from rpt_data_quality order by last_date desc
 -- key: project_id, region, field, rule
 -- like: target
--- column: target_name VARCHAR | Name of the target when it was last seen.
--- column: field VARCHAR | The API's field; (answer) for what is odd about answers as a whole; masked where it looks like more than a name.
+-- column: target_name VARCHAR | Name of the target when the value was last seen.
+-- column: field VARCHAR | The API's field, masked if it does not look like a name; (answer) for answers as a whole.
 -- column: rule VARCHAR | unknown_field, wrong_type, unreadable_number, not_unicode, name_not_unicode, unreadable_time, time_without_zone, null_element, task_without_id, task_id_not_unicode, byte_order_mark, old_encoding, unknown_answer_field (beside the list), repeated_key (twice in an object) or left_out.
 -- column: first_date DATE | First day on which it was seen.
 -- column: last_date DATE | Last day on which it was seen.
--- column: last_occurrences BIGINT | How often it was seen on that day.
--- column: example_task_id VARCHAR | A task that it was seen at on that day; null when the task had no id.
+-- column: last_occurrences BIGINT | Number of times seen on that day.
+-- column: example_task_id VARCHAR | A task with it on that day; null if the task had no id.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: targets_expected BIGINT | Targets expected on that day.
 -- check: first_date <= last_date
 -- check: last_occurrences > 0
 select

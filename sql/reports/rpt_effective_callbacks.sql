@@ -1,4 +1,4 @@
--- What each listed task really subscribes to: an absent, null or empty list of events means all of them.
+-- Callback events that each listed task really subscribes to. An absent, null or empty list of events means all events.
 -- kind: view
 -- grain: one row per target, task and event
 -- example: select event, count(*) as tasks from rpt_effective_callbacks where has_receiver group by all order by all
@@ -7,13 +7,13 @@
 -- column: target_name VARCHAR | Name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
--- column: callback_url VARCHAR | Receiver of the callbacks, masked; null or empty when there is none.
+-- column: callback_url VARCHAR | Address that receives the callbacks, masked; null or empty if there is none.
 -- column: event VARCHAR | Name of the event.
--- column: is_named BOOLEAN | Whether the task names the event; false when it gets it because it names none.
--- column: has_receiver BOOLEAN | Whether there is an address that the event is sent to.
--- column: state_date DATE | Day of the capture that this is known from.
--- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
--- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- column: is_named BOOLEAN | Whether the task names the event; false if it names none and gets all.
+-- column: has_receiver BOOLEAN | Whether the task has a callback_url.
+-- column: state_date DATE | Day of the capture that showed this.
+-- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
+-- column: targets_expected BIGINT | Targets expected on the last day.
 with build as (
     select snapshot_date, observed_at, targets_complete, targets_expected
     from dim_dates

@@ -1,5 +1,5 @@
--- Listed tasks whose end is near or has passed, counted from when the last capture began (observed_at).
--- A task past its end that is still listed need not be running: only its times are compared.
+-- Listed tasks that end soon or are past their end, measured from the begin of the last capture (observed_at).
+-- Only times are compared: a listed task past its end is not necessarily running.
 -- kind: table
 -- grain: one row per target and task
 -- example: select ends, count(*) as tasks from rpt_expiring_tasks group by all order by all
@@ -9,16 +9,16 @@
 -- column: task_id VARCHAR | The task's identifier.
 -- column: ends VARCHAR | past_end, within_24_hours or within_7_days.
 -- column: end_time TIMESTAMP | When the task is scheduled to end, UTC.
--- column: end_time_local TIMESTAMP | The same in warehouse.display_timezone.
--- column: hours_to_end DOUBLE | Hours from observed_at to the end; negative when it has passed.
+-- column: end_time_local TIMESTAMP | end_time in warehouse.display_timezone.
+-- column: hours_to_end DOUBLE | Hours from observed_at to end_time; negative if it has passed.
 -- column: status VARCHAR | State of the task in the service's own words.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
--- column: destination VARCHAR | Where the stream goes, masked.
--- column: destination_host VARCHAR | Host that the stream is pushed to; null where none can be shown.
+-- column: destination VARCHAR | Where the stream is pushed to, masked.
+-- column: destination_host VARCHAR | Host that the stream is pushed to; null if none can be shown.
 -- column: observed_at TIMESTAMP | When the day's last capture began, UTC.
--- column: state_date DATE | Day of the capture that the task is known from.
--- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
--- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- column: state_date DATE | Day of the capture that showed the task in this state.
+-- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
+-- column: targets_expected BIGINT | Targets expected on the last day.
 -- check: (ends = 'past_end') = (hours_to_end <= 0)
 select
     tasks.project_id,

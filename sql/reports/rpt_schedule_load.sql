@@ -1,20 +1,20 @@
--- How many tasks are scheduled in each hour of the past 30 days and the coming week, per target.
--- A past hour counts the tasks as they were known on that day, a coming one those known now; times alone are compared,
--- nothing says that a task ran. An hour without tasks has no row; a time that cannot be read leaves its task out.
+-- Scheduled tasks per target and hour, for the past 30 days and the coming week.
+-- A past hour counts the tasks known on that day; a future hour counts the tasks known now. Only scheduled times count:
+-- a scheduled task may not have run. Hours without tasks have no row; tasks with unreadable times are left out.
 -- kind: table
 -- grain: one row per target and hour
 -- example: select hour_start, sum(tasks_scheduled) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from rpt_schedule_load group by all order by all
 -- key: project_id, region, hour_start
 -- like: target
 -- column: target_name VARCHAR | Name of the target.
--- column: hour_start TIMESTAMP | Begin of the hour, UTC.
--- column: hour_start_local TIMESTAMP | The same in warehouse.display_timezone.
--- column: is_forecast BOOLEAN | Whether the hour lies after the last snapshot's day.
--- column: tasks_scheduled BIGINT | Tasks whose scheduled time touches the hour.
--- column: tasks_open_ended BIGINT | Of these, the ones without a scheduled end.
--- column: coverage VARCHAR | How the target's day ended; of a coming hour, the last day.
+-- column: hour_start TIMESTAMP | Start of the hour, UTC.
+-- column: hour_start_local TIMESTAMP | hour_start in warehouse.display_timezone.
+-- column: is_forecast BOOLEAN | Whether the hour is after the last snapshot's day.
+-- column: tasks_scheduled BIGINT | Tasks whose scheduled time overlaps the hour.
+-- column: tasks_open_ended BIGINT | Tasks among these without a scheduled end.
+-- column: coverage VARCHAR | How the target's day ended; for a future hour, how the last day ended.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: targets_expected BIGINT | Targets expected on that day.
 -- check: tasks_open_ended <= tasks_scheduled
 -- check: tasks_scheduled > 0
 with days as (
@@ -35,7 +35,7 @@ span as (
     from days
     where ends_at is null
 ),
--- When each state of a task counts: within its schedule, while it was the state that was known.
+-- A state of a task counts during its schedule, as long as it is the known state.
 windows as (
     select
         versions.project_id,

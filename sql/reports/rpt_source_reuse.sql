@@ -1,26 +1,26 @@
--- Source addresses that several listed tasks pull from.
--- Leaves the portable subset of SQL: hash.
+-- Source addresses that more than one listed task pulls from.
 -- kind: table
 -- grain: one row per source address
 -- example: select url, task_count, target_count from rpt_source_reuse order by task_count desc
 -- key: url_fingerprint
 -- column: url VARCHAR | The address, masked.
 -- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address.
--- column: task_count BIGINT | Listed tasks that name it.
--- column: primary_count BIGINT | Of these, the ones that name it among their main sources.
--- column: backup_count BIGINT | Of these, the ones that name it among their backup sources.
+-- column: task_count BIGINT | Listed tasks that name the address.
+-- column: primary_count BIGINT | Tasks among these that name it as a main source.
+-- column: backup_count BIGINT | Tasks among these that name it as a backup source.
 -- column: target_count BIGINT | Targets that these tasks belong to.
 -- column: example_task_ids VARCHAR[] | Up to 10 of the tasks.
--- column: oldest_state_date DATE | Oldest day that one of the tasks is known from.
--- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
--- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- column: oldest_state_date DATE | Oldest state_date among the tasks.
+-- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
+-- column: targets_expected BIGINT | Targets expected on the last day.
 -- check: task_count > 1
 with listed as (
     select *
     from dim_pull_tasks
     where is_current
 ),
--- Most addresses are named once: only what is named again is looked at closely.
+-- Most addresses are named once: only repeated ones are compared in full. hash is not standard SQL;
+-- fleet/dialects.py replaces it for Spark.
 named_again as (
     select hash(url_fingerprint) as hashed
     from (

@@ -1,19 +1,19 @@
--- The words that the service uses for the state of a task, with the days on which they were seen; no document lists them.
--- Whatever a capture shows counts, complete or not: a word that was seen exists.
+-- Status words that the service uses for tasks, with the days on which they were seen. No document lists them.
+-- Words from captures that are not complete count too.
 -- kind: merge
 -- grain: one row per target, status and source type
 -- example: select status, min(first_date) as first_date, max(last_date) as last_date from rpt_status_vocabulary group by all order by all
 -- key: project_id, region, status, source_type
 -- like: target
 -- column: target_name VARCHAR | Name of the target when the word was last seen.
--- column: status VARCHAR | The word; null where a task had none.
--- column: source_type VARCHAR | Type of the source of the tasks; null where they had none.
+-- column: status VARCHAR | The status word; null for tasks without a status.
+-- column: source_type VARCHAR | Source type of the tasks; null for tasks without a source type.
 -- column: first_date DATE | First day on which it was seen.
 -- column: last_date DATE | Last day on which it was seen.
--- column: last_task_count BIGINT | Tasks that had it on that day, among those that were seen.
--- column: last_coverage VARCHAR | How the target's capture of that day ended; if not complete, there may have been more.
+-- column: last_task_count BIGINT | Tasks seen with the word on that day.
+-- column: last_coverage VARCHAR | How the target's capture of that day ended; if not complete, there may be more tasks.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
+-- column: targets_expected BIGINT | Targets expected on that day.
 -- check: first_date <= last_date
 with today as (
     select project_id, region, status, source_type, count(*) as task_count

@@ -1,36 +1,35 @@
--- Streams that several listed tasks push to at overlapping times, and whether the overlap is over, now or coming.
--- An open end overlaps everything after it, a missing start everything before; a time that cannot be read leaves its task
--- out, as does an end that is not after its start. Where a stream has several overlaps, the row shows the one that
--- goes on, else the next, else the last. Tasks are counted whatever their status; tasks_enabled leaves out those whose
--- status says that they are suspended, paused, stopped or disabled.
+-- Streams that several listed tasks push to at overlapping times.
+-- If a stream has several overlaps, the row shows the current one, else the next, else the latest. Tasks of any status
+-- count, except tasks with an unreadable time or with an end that is not after the start.
 -- kind: table
 -- grain: one row per stream
 -- example: select destination, timing, task_count, tasks_enabled, overlap_start_time, overlap_end_time from rpt_stream_conflicts order by timing, overlap_start_time
 -- key: destination_fingerprint
 -- column: destination VARCHAR | The stream, masked.
--- column: destination_host VARCHAR | Host that the stream is pushed to; null where none can be shown.
+-- column: destination_host VARCHAR | Host that the stream is pushed to; null if none can be shown.
 -- column: destination_fingerprint VARCHAR | Keyed fingerprint of the stream.
--- column: timing VARCHAR | now, coming or over: where the overlap lies from the moment observed_at.
--- column: overlap_start_time TIMESTAMP | From when several tasks push, UTC; null when no start is given.
--- column: overlap_end_time TIMESTAMP | Until when several tasks push, UTC; null when it is open.
--- column: overlap_start_time_local TIMESTAMP | The start in warehouse.display_timezone.
--- column: overlap_end_time_local TIMESTAMP | The end in warehouse.display_timezone.
--- column: overlap_count BIGINT | How many overlaps the stream has, past and coming.
+-- column: timing VARCHAR | now, coming or over: position of the overlap relative to observed_at.
+-- column: overlap_start_time TIMESTAMP | Start of the overlap, UTC; null if no start is given.
+-- column: overlap_end_time TIMESTAMP | End of the overlap, UTC; null if it is open.
+-- column: overlap_start_time_local TIMESTAMP | overlap_start_time in warehouse.display_timezone.
+-- column: overlap_end_time_local TIMESTAMP | overlap_end_time in warehouse.display_timezone.
+-- column: overlap_count BIGINT | Number of overlaps of the stream, past and future.
 -- column: task_count BIGINT | Tasks that push during the overlap that is shown.
--- column: tasks_enabled BIGINT | Of these, the ones whose status does not say that they are switched off.
--- column: task_ids VARCHAR[] | These tasks, in order of their starts.
--- column: statuses VARCHAR[] | Their states in the service's own words, in the same order.
--- column: target_names VARCHAR[] | The targets that they belong to, each once, in order of the names.
--- column: target_keys VARCHAR[] | The same targets as project_id/region, in order.
--- column: state_date DATE | Oldest day that one of the tasks is known from.
+-- column: tasks_enabled BIGINT | Tasks among these whose status is not suspended, paused, stopped or disabled.
+-- column: task_ids VARCHAR[] | Ids of these tasks, in order of their start.
+-- column: statuses VARCHAR[] | Status of these tasks in the service's own words, in the same order.
+-- column: target_names VARCHAR[] | Distinct names of their targets, sorted.
+-- column: target_keys VARCHAR[] | The same targets as project_id/region, sorted.
+-- column: state_date DATE | Oldest state_date among the tasks.
 -- column: observed_at TIMESTAMP | When the day's last capture began, UTC.
--- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
--- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
+-- column: targets_expected BIGINT | Targets expected on the last day.
 -- check: timing in ('now', 'coming', 'over')
 -- check: task_count > 1
 -- check: tasks_enabled <= task_count
 with listed as (
-    -- One project may list one task in several regions: it is in no conflict with itself.
+    -- A project may list the same task in several regions; such a task does not conflict with itself.
+    -- An open end overlaps everything after it; a missing start overlaps everything before it.
     select
         destination_fingerprint,
         project_id,
@@ -78,7 +77,7 @@ turns as (
         lag(level, 1, 0) over (partition by destination_fingerprint order by at_time) as level_before,
     from levels
 ),
--- An overlap lasts from where a second task begins to where only one is left.
+-- An overlap begins when a second task begins, and ends when only one task is left.
 periods as (
     select
         destination_fingerprint,

@@ -1,22 +1,22 @@
--- How reliably each target was captured: complete days of expected ones in the last 7, 30 and 90 days, and what went wrong.
+-- How reliably each target was captured: complete and expected days in the last 7, 30 and 90 days, and the last error.
 -- kind: table
 -- grain: one row per expected target
 -- example: select target_name, days_complete_30, days_expected_30, longest_gap_days, last_error_reason from rpt_target_reliability order by days_expected_30 - days_complete_30 desc
 -- key: project_id, region
 -- like: target
--- column: days_complete_7 BIGINT | Days of the last 7 on which its capture is complete.
--- column: days_expected_7 BIGINT | Days of the last 7 on which it was to be listed.
--- column: days_complete_30 BIGINT | Days of the last 30 on which its capture is complete.
--- column: days_expected_30 BIGINT | Days of the last 30 on which it was to be listed.
--- column: days_complete_90 BIGINT | Days of the last 90 on which its capture is complete.
--- column: days_expected_90 BIGINT | Days of the last 90 on which it was to be listed.
--- column: longest_gap_days BIGINT | Most days of the last 90 in a row that are not complete; 0 when all are.
--- column: last_complete_date DATE | Its newest complete day; null when there is none.
--- column: last_error_date DATE | Its newest day of the last 90 that is not complete; null when all are.
+-- column: days_complete_7 BIGINT | Days of the last 7 with a complete capture.
+-- column: days_expected_7 BIGINT | Days of the last 7 on which the target was expected.
+-- column: days_complete_30 BIGINT | Days of the last 30 with a complete capture.
+-- column: days_expected_30 BIGINT | Days of the last 30 on which the target was expected.
+-- column: days_complete_90 BIGINT | Days of the last 90 with a complete capture.
+-- column: days_expected_90 BIGINT | Days of the last 90 on which the target was expected.
+-- column: longest_gap_days BIGINT | Longest run of days of the last 90 that are not complete; 0 if all are complete.
+-- column: last_complete_date DATE | Newest complete day; null if there is none.
+-- column: last_error_date DATE | Newest day of the last 90 that is not complete; null if there is none.
 -- column: last_error_coverage VARCHAR | How that day ended: held, incomplete, failed or missing.
--- column: last_error_reason VARCHAR | Why, in the words of verdict_reason.
+-- column: last_error_reason VARCHAR | Reason, as in verdict_reason.
 -- column: targets_complete BIGINT | Targets captured completely on the last day.
--- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- column: targets_expected BIGINT | Targets expected on the last day.
 -- check: days_complete_7 <= days_expected_7 and days_complete_30 <= days_expected_30 and days_complete_90 <= days_expected_90
 -- check: (longest_gap_days = 0) = (last_error_date is null)
 with days as (
@@ -24,7 +24,7 @@ with days as (
         days.*,
         build.snapshot_date - days.snapshot_date as age_days,
         days.coverage = 'complete' as is_complete,
-        -- Days in a row that are not complete have the same number of complete days before them.
+        -- Successive days that are not complete have the same number of complete days before them.
         count(case when days.coverage = 'complete' then 1 end) over (
             partition by days.project_id, days.region order by days.snapshot_date
         ) as complete_before,

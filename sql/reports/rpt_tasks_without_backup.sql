@@ -1,4 +1,4 @@
--- Listed tasks that have no backup source.
+-- Listed tasks without a backup source.
 -- kind: view
 -- grain: one row per target and task
 -- example: select target_name, source_type, count(*) as tasks from rpt_tasks_without_backup group by all order by all
@@ -8,13 +8,13 @@
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
--- column: source_urls VARCHAR[] | Its only source addresses, masked.
--- column: destination VARCHAR | Where the stream goes, masked.
+-- column: source_urls VARCHAR[] | Main source addresses, masked.
+-- column: destination VARCHAR | Where the stream is pushed to, masked.
 -- column: start_time TIMESTAMP | When the task is scheduled to start, UTC.
 -- column: end_time TIMESTAMP | When the task is scheduled to end, UTC.
--- column: state_date DATE | Day of the capture that the task is known from.
--- column: targets_complete BIGINT | Targets captured completely on the last day: what the row covers.
--- column: targets_expected BIGINT | Targets that were to be captured on the last day.
+-- column: state_date DATE | Day of the capture that showed the task in this state.
+-- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
+-- column: targets_expected BIGINT | Targets expected on the last day.
 with build as (
     select snapshot_date, observed_at, targets_complete, targets_expected
     from dim_dates

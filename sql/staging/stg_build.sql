@@ -1,11 +1,11 @@
--- The day being built: what its rows cover, and the moment that "now" means in them.
+-- The day being built, its coverage, and the moment that "now" refers to.
 -- kind: staging
 -- grain: one row
 -- key: snapshot_date
 -- column: snapshot_date DATE | The day.
 -- column: targets_complete BIGINT | Targets captured completely on that day.
--- column: targets_expected BIGINT | Targets that were to be captured on that day.
--- column: observed_at TIMESTAMP | When the day's last capture began, UTC; the day's own midnight where the day is made up.
+-- column: targets_expected BIGINT | Targets expected on that day.
+-- column: observed_at TIMESTAMP | When the day's last capture began, UTC; midnight for a simulated day.
 -- column: display_timezone VARCHAR | Zone of the columns that end in _local.
 -- check: targets_complete <= targets_expected
 with captures as (
@@ -20,8 +20,10 @@ select
     captures.targets_complete,
     captures.targets_expected,
     case
-        -- A day lasts from 14 hours before to 38 hours after midnight UTC, somewhere.
-        when captures.started_at between build.snapshot_date - interval 14 hour and build.snapshot_date + interval 38 hour
+        -- Over all time zones, a day lasts from 14 hours before midnight UTC to 38 hours after it. A capture that began
+        -- outside this range belongs to a simulated day.
+        when captures.started_at
+            between build.snapshot_date - interval 14 hour and build.snapshot_date + interval 38 hour
             then captures.started_at
         else cast(build.snapshot_date as timestamp)
     end as observed_at,

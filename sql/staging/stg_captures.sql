@@ -1,7 +1,7 @@
 -- How the listing of each target ended on the day being built.
--- A complete listing that lost all tasks known before, or at least 20 and more than max_drop_ratio of them, is held: the last
--- state remains. Only evidence ends that: the tasks are listed again, the service says by id that they are gone, or a
--- person accepts the loss. An acceptance is of the tasks that lacked and is remembered.
+-- A complete listing is held if it lacks all tasks known before, or at least 20 of them and more than max_drop_ratio.
+-- The last state then remains until the tasks are listed again, the service confirms by id that they are gone, or a
+-- person accepts the loss. The accepted tasks are remembered.
 -- kind: staging
 -- grain: one row per target that was to be listed
 -- key: project_id, region
@@ -10,37 +10,37 @@
 -- like: tidy.captures (endpoint, query_region)
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
 -- column: coverage VARCHAR | complete, held, incomplete, failed, or missing when there was no capture.
--- column: proof VARCHAR | by_chain or by_agreement when complete.
--- column: verdict_reason VARCHAR | Why the capture is not complete or is held; or what is worth knowing of one that is complete.
--- column: evidence VARCHAR | Which premises of the proof were tested, in a sentence; null unless complete, and for days of earlier versions.
--- column: error_code VARCHAR | The service's code, where it refused and what it wrote looks like a code.
--- column: error_message VARCHAR | What went wrong and what to do about it, in words of this program alone.
+-- column: proof VARCHAR | by_chain or by_agreement if complete; else null.
+-- column: verdict_reason VARCHAR | Why the capture is held or not complete; a note if it is complete.
+-- column: evidence VARCHAR | Tested premises of the proof, in a sentence; null unless complete, or from an old version.
+-- column: error_code VARCHAR | The service's error code, if it refused; null if the text does not look like a code.
+-- column: error_message VARCHAR | What went wrong and what to do, in pulltasks' own words.
 -- column: task_count BIGINT | Tasks listed; null unless complete.
--- column: tasks_seen BIGINT | Distinct tasks that any answer showed; null when there was no capture.
--- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
--- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted on the day; null where there are none.
+-- column: tasks_seen BIGINT | Distinct tasks in all answers; null without a capture.
+-- column: lost_count BIGINT | Known tasks that a complete listing lacks; null without a complete listing.
+-- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted on the day; null if none.
 -- like: tidy.captures (requests, retries)
--- column: answer_bytes BIGINT | Size of all answers, decompressed; null without a capture and for days of earlier versions.
+-- column: answer_bytes BIGINT | Decompressed size of all answers; null without a capture or from an old version.
 -- column: sweeps BIGINT | Passes over the pages.
--- column: drift_repairs BIGINT | Pages that were read only to bridge gaps or to settle doubts.
--- column: offset_unit VARCHAR | What the offset parameter was found to count: rows, pages or unknown.
--- column: order_witness VARCHAR | Field by which the pages were found sorted, or assumed.
--- column: gone_count BIGINT | Tasks of the last complete capture that the service does not know any more.
--- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows and does not list.
--- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not asked for.
--- column: clock_skew_seconds BIGINT | By how much this machine's clock was corrected, in seconds.
+-- column: drift_repairs BIGINT | Extra pages read to bridge gaps or to resolve doubts.
+-- column: offset_unit VARCHAR | Unit of the offset parameter as observed: rows, pages or unknown.
+-- column: order_witness VARCHAR | Field by which the pages are sorted, observed or assumed.
+-- column: gone_count BIGINT | Tasks of the last complete capture that the service no longer knows.
+-- column: unlisted_count BIGINT | Tasks of the last complete capture that the service knows but does not list.
+-- column: unchecked_count BIGINT | Tasks of the last complete capture that are not listed and were not looked up by id.
+-- column: clock_skew_seconds BIGINT | Correction of this machine's clock, in seconds.
 -- like: tidy.captures (started_at, finished_at, capture_id)
 -- check: coverage in ('complete', 'held', 'incomplete', 'failed', 'missing')
 -- check: coverage <> 'complete' or proof is not null
 with answers as (
-    -- What the service says, asked by id, of tasks of the last state that the day's listing lacks.
+    -- What the service answered about known tasks that the day's listing lacks, when asked for them by id.
     select project_id, region, unnest(gone) as task_id, 'gone' as answer
     from tidy.captures
     union all
     select project_id, region, unnest(unlisted) as task_id, 'exists' as answer
     from tidy.captures
 ),
--- Tasks whose loss a person accepted: on an earlier day, or earlier on the day for another listing.
+-- Tasks whose loss a person accepted: on an earlier day, or earlier on this day for another listing.
 accepted as (
     select project_id, region, unnest(accepted_task_ids) as task_id
     from before.dim_targets
@@ -48,7 +48,7 @@ accepted as (
     select project_id, region, unnest(accepted_task_ids) as task_id
     from tidy.captures
 ),
--- The last state, task by task, held against the day's listing. A task whose loss was accepted counts for nothing below.
+-- The last state, task by task, compared with the day's listing. Tasks whose loss was accepted do not count below.
 tasks as (
     select
         known.project_id,
@@ -80,8 +80,8 @@ state as (
     from tasks
     group by all
 ),
--- The verdicts, held against the rows that there are: a day whose rows are not the tasks of its verdict is not complete,
--- whoever wrote its tables.
+-- The verdicts, compared with the actual rows. A day with another number of rows than its verdict is not complete,
+-- no matter who wrote its tables.
 counted as (
     select
         captures.*,
@@ -111,10 +111,10 @@ captures as (
         state.known_count,
         state.said_gone_count,
         state.said_existing_count,
-        -- Earlier versions kept no count: they asked for the first twenty.
+        -- Earlier versions stored no count: they asked for the first 20.
         coalesce(today.asked_count, least(20, state.lost_count)) as ids_asked_count,
         case when today.verdict = 'complete' then coalesce(state.lost_count, 0) end as lost_count,
-        -- A loss: all tasks, or at least twenty and more than the ratio.
+        -- A loss: all tasks, or at least 20 and more than the ratio.
         coalesce(today.verdict = 'complete' and state.counting_lost_count > 0 and (
             state.counting_lost_count = state.counting_count
             or (
@@ -122,7 +122,8 @@ captures as (
                 and state.counting_lost_count > coalesce(today.max_drop_ratio, 0.5) * state.counting_count
             )
         ), false) as is_loss,
-        -- Evidence: of the tasks asked for none exists, and at least half, and five or all that lack, are gone.
+        -- Evidence: of the tasks asked for, none exists and at least half are gone; these are at least 5, or all that
+        -- the listing lacks.
         said_existing_count = 0
         and said_gone_count * 2 >= ids_asked_count
         and said_gone_count >= least(5, state.counting_lost_count) as is_borne_out,
@@ -133,7 +134,7 @@ captures as (
     left join before.dim_targets as targets
         on today.project_id = targets.project_id and today.region = targets.region
 ),
--- Only evidence or a person confirms a loss; that it repeats itself confirms nothing.
+-- Only evidence or a person confirms a loss. Seeing the same loss again on a later day confirms nothing.
 accepted_now as (
     select tasks.project_id, tasks.region, list(tasks.task_id order by tasks.task_id) as task_ids
     from tasks
@@ -165,8 +166,10 @@ select
                 || lost_count || ' of the ' || known_count || ' tasks known before; '
                 || case
                     when said_existing_count > 0
-                        then 'asked for ' || ids_asked_count || ' of them by id, the service still knows ' || said_existing_count
-                    else 'asked for ' || ids_asked_count || ' of them by id, the service says that ' || said_gone_count || ' are gone'
+                        then 'asked for ' || ids_asked_count || ' of them by id, the service still knows '
+                            || said_existing_count
+                    else 'asked for ' || ids_asked_count || ' of them by id, the service says that '
+                        || said_gone_count || ' are gone'
                 end
                 || '. The last known state remains until they are listed again or the service says that they are gone. '
                 || 'If they have really ended, accept it: '
@@ -176,14 +179,17 @@ select
                 || 'incomplete; make it again from its raw file, if that is there: '
                 || 'pulltasks rebuild --from ' || snapshot_date || ' --to ' || snapshot_date
         when asked_count is not null then error_message
-        -- An earlier version quoted the service: its advice alone, which came last, is ours.
+        -- An earlier version quoted the service here. Only the advice at the end was ours.
         else nullif(regexp_extract(error_message, '; ([^;]*)$', 1), '')
     end as error_message,
     case when verdict = 'complete' and is_held is not true then task_count end as task_count,
     task_count as tasks_seen,
     lost_count,
     nullif(
-        list_sort(list_distinct(list_concat(coalesce(captures.accepted_task_ids, []), coalesce(accepted_now.task_ids, [])))), []
+        list_sort(list_distinct(
+            list_concat(coalesce(captures.accepted_task_ids, []), coalesce(accepted_now.task_ids, []))
+        )),
+        []
     ) as accepted_task_ids,
     requests,
     retries,

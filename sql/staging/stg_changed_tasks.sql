@@ -1,12 +1,12 @@
--- Tasks that differ from the target's complete capture before, by keys and hashes alone.
--- They are numbered in parts of bounded text, so that their whole rows are compared a part at a time.
+-- Tasks that differ from the target's previous complete capture, found by keys and hashes alone.
+-- They are numbered in parts of bounded size, so that whole rows are compared one part at a time.
 -- kind: staging
 -- grain: one row per target and task
 -- key: project_id, region, task_id
 -- like: target (project_id, region)
 -- column: task_id VARCHAR | The task's identifier.
 -- column: change VARCHAR | added, removed, returned or changed.
--- column: part BIGINT | Number of its part.
+-- column: part BIGINT | Number of the part that the task belongs to.
 with complete as (
     select captures.project_id, captures.region
     from stg_captures as captures

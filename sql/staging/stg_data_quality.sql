@@ -1,13 +1,13 @@
--- What the answers of the day being built held that was not expected, one row per field and rule, texts left out.
+-- Unexpected values in the API answers of the day being built, counted per field and rule, without the values.
 -- kind: staging
 -- grain: one row per target, field and rule
 -- key: project_id, region, field, rule
 -- column: snapshot_date DATE | The day.
 -- like: target (project_id, region)
--- column: field VARCHAR | The API's field; what does not look like a name is masked.
--- column: rule VARCHAR | What was not as expected.
--- column: occurrences BIGINT | How often it was seen that day.
--- column: example_task_id VARCHAR | A task that it was seen at; null when the task had no id.
+-- column: field VARCHAR | The API's field; masked if it does not look like a name.
+-- column: rule VARCHAR | The expectation that was not met.
+-- column: occurrences BIGINT | Number of times seen on the day.
+-- column: example_task_id VARCHAR | A task with the unexpected value; null if the task had no id.
 select
     snapshot_date,
     project_id,

@@ -1,15 +1,15 @@
--- The calendar days that the day being built brings in: itself, and the days without a run before it.
--- Leaves the portable subset of SQL: generate_series.
+-- The calendar days that the build adds: the day being built, and the days without a run before it.
 -- kind: staging
 -- grain: one row per day
 -- key: snapshot_date
 -- column: snapshot_date DATE | The day.
 -- column: starts_at TIMESTAMP | When the day begins in the lake's time zone, UTC.
--- column: has_run BOOLEAN | Whether a run began on it.
+-- column: has_run BOOLEAN | Whether a run began on the day.
 with last_built as (
     select max(last_expected_date) as snapshot_date
     from before.dim_targets
 ),
+-- generate_series is not standard SQL. Staging models run in DuckDB only, so they may use it.
 days as (
     select
         cast(unnest(generate_series(

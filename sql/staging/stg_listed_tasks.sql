@@ -1,5 +1,5 @@
--- Tasks that the answers of the day being built show, and which of them stand as they stood before.
--- Of a capture that is not complete only tasks that are known from before: nothing else follows from it, however much it shows.
+-- Tasks in the answers of the day being built, and whether their content is unchanged.
+-- A capture that is not complete contributes only tasks that were known before: it proves nothing else.
 -- kind: staging
 -- grain: one row per target and task
 -- key: project_id, region, task_id
@@ -8,7 +8,7 @@
 -- column: status VARCHAR | State of the task in the service's own words.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
 -- column: content_hash VARCHAR | Keyed hash of the whole task as received.
--- column: is_standing BOOLEAN | Whether the current row of dim_pull_tasks shows the same content, read from a file of the same schema: its columns are those that the task would be given now.
+-- column: is_standing BOOLEAN | Whether dim_pull_tasks already shows this content, in the same schema version.
 with tasks as (
     select
         project_id,
@@ -24,6 +24,7 @@ select
     coalesce(
         known.is_current
         and known.content_hash = tasks.content_hash
+        -- A row that was read from a file of an older schema version may have other values in its columns.
         and known.state_date >= build.same_schema_since,
         false
     ) as is_standing,

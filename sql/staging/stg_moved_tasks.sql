@@ -1,5 +1,5 @@
--- Tasks of which the day being built moves nothing but dates: those that stand as they stood, and those that are just
--- seen, by a capture that is not complete.
+-- Tasks in which the day being built changes only dates: those with unchanged content, and those that a capture that
+-- is not complete has seen.
 -- kind: staging
 -- grain: one row per target and task
 -- key: project_id, region, task_id

@@ -1,5 +1,4 @@
--- Tasks of the day being built that do not stand as they stood before, lists folded in, everything secret masked.
--- Leaves the portable subset of SQL: list_select, list_grade_up, try(...), url_decode.
+-- New and changed tasks of the day being built, with their lists, and with all secrets masked.
 -- kind: staging
 -- grain: one row per target and task
 -- parts: tasks
@@ -7,38 +6,38 @@
 -- like: target (project_id, region)
 -- column: task_id VARCHAR | The task's identifier.
 -- like: tidy.pull_tasks (status, create_time)
--- column: create_time_raw VARCHAR | Not null where create_time held no time; the text is masked.
+-- column: create_time_raw VARCHAR | The text of create_time if it is not a valid time, masked; else null.
 -- like: tidy.pull_tasks (task_region, source_type)
--- column: domain VARCHAR | Ingest domain that the stream is pushed to; null or empty where destination_url is used: destination_host has both.
+-- column: domain VARCHAR | Ingest domain of the destination; empty if destination_url is used (see destination_host).
 -- like: tidy.pull_tasks (app_name, stream_name)
--- column: push_args VARCHAR | Arguments appended to the push address, values masked.
--- column: push_args_fingerprint VARCHAR | Keyed fingerprint of push_args where it is set.
--- column: destination_url VARCHAR | Full destination, masked; empty or null when domain, app and stream are used.
--- column: destination_url_fingerprint VARCHAR | Keyed fingerprint of destination_url where it is set.
--- column: destination VARCHAR | Where the stream goes, from either form: host/application/stream, masked.
--- column: destination_host VARCHAR | Host that the stream is pushed to, from either form; null where none can be shown.
--- column: destination_fingerprint VARCHAR | Keyed fingerprint of that place: equal for tasks that push to one stream.
+-- column: push_args VARCHAR | Arguments appended to the push address, with masked values.
+-- column: push_args_fingerprint VARCHAR | Keyed fingerprint of push_args if it is set.
+-- column: destination_url VARCHAR | Full destination, masked; if empty, domain, app_name and stream_name are used.
+-- column: destination_url_fingerprint VARCHAR | Keyed fingerprint of destination_url if it is set.
+-- column: destination VARCHAR | Where the stream is pushed to, from either form: host/application/stream, masked.
+-- column: destination_host VARCHAR | Host that the stream is pushed to, from either form; null if none can be shown.
+-- column: destination_fingerprint VARCHAR | Keyed fingerprint of destination: equal for tasks that push to one stream.
 -- like: tidy.pull_tasks (start_time)
--- column: start_time_raw VARCHAR | Not null where start_time held no time; the text is masked.
+-- column: start_time_raw VARCHAR | The text of start_time if it is not a valid time, masked; else null.
 -- like: tidy.pull_tasks (end_time)
--- column: end_time_raw VARCHAR | Not null where end_time held no time; the text is masked.
+-- column: end_time_raw VARCHAR | The text of end_time if it is not a valid time, masked; else null.
 -- like: tidy.pull_tasks (callback_events_specified)
--- column: callback_events VARCHAR[] | Events that are called back; null or empty means all.
--- column: callback_url VARCHAR | Receiver of the callbacks, masked.
--- column: callback_host VARCHAR | Host of the receiver; null where none can be shown.
--- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url where it is set.
+-- column: callback_events VARCHAR[] | Events that trigger a callback; null or empty means all.
+-- column: callback_url VARCHAR | Address that receives the callbacks, masked.
+-- column: callback_host VARCHAR | Host of callback_url; null if none can be shown.
+-- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url if it is set.
 -- like: tidy.pull_tasks (backup_source_type)
 -- column: source_urls VARCHAR[] | Source addresses in order, masked.
--- column: source_hosts VARCHAR[] | Hosts of the source addresses, each once, in order of their names.
--- column: source_fingerprints VARCHAR[] | Keyed fingerprints of the source addresses: equal for equal addresses.
+-- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, sorted by name.
+-- column: source_fingerprints VARCHAR[] | Keyed fingerprints of source_urls, in order: equal for equal addresses.
 -- column: backup_source_urls VARCHAR[] | Backup addresses in order, masked.
--- column: backup_source_hosts VARCHAR[] | Hosts of the backup addresses, likewise.
--- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of the backup addresses, in order.
+-- column: backup_source_hosts VARCHAR[] | Distinct hosts of the backup addresses, sorted by name.
+-- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of backup_source_urls, in order.
 -- like: tidy.pull_tasks (vod_loop_time, vod_start_video_index, vod_start_video_time, vod_refresh_type)
--- column: extra VARCHAR | Fields that no column here knows, as JSON with masked values.
--- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra where it is set.
--- column: hidden_fingerprint VARCHAR | Keyed fingerprint of names and times of which a part is masked; null when none is.
--- column: content_hash VARCHAR | Keyed hash of the whole task as received: changes with anything in it.
+-- column: extra VARCHAR | Fields without a column of their own, as JSON with masked values.
+-- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra if it is set.
+-- column: hidden_fingerprint VARCHAR | Keyed fingerprint of partly masked names and times; null if none is masked.
+-- column: content_hash VARCHAR | Keyed hash of the whole task as received; any change in the task changes it.
 with fresh as (
     select project_id, region, task_id
     from stg_listed_tasks
@@ -50,7 +49,7 @@ places as (
     semi join fresh
         on urls.project_id = fresh.project_id and urls.region = fresh.region and urls.task_id = fresh.task_id
 ),
--- For the fingerprint of a source, scheme and host are in lower case and a usual port is left out.
+-- Before a source is fingerprinted, scheme and host become lower case and a default port is removed.
 source_urls as (
     select
         project_id,
@@ -72,7 +71,8 @@ source_urls as (
         )) as url_fingerprint,
     from places
 ),
--- Lists are put in order when they are whole, which costs half of `list(... order by ...)`.
+-- list_grade_up and list_select sort a list after it is collected, at half the cost of `list(... order by ...)`. Like
+-- try and url_decode below, they are not standard SQL. Staging models run in DuckDB only, so they may use them.
 addresses as (
     select
         project_id,
@@ -97,7 +97,7 @@ events as (
         on events.project_id = fresh.project_id and events.region = fresh.region and events.task_id = fresh.task_id
     group by all
 ),
--- Many tasks call back the same few receivers: each is masked once.
+-- Many tasks share few callback addresses: each address is masked once.
 receivers as (
     select
         callback_url,
@@ -106,7 +106,8 @@ receivers as (
         fingerprint(nullif(callback_url, '')) as url_fingerprint,
     from (select distinct callback_url from tidy.pull_tasks)
 ),
--- One form for both ways to name a destination: host without user, scheme and usual port, decoded path, no arguments.
+-- Both ways to name a destination become one form: host without user, scheme and default port; decoded path; no
+-- arguments.
 named as (
     select
         tasks.*,
@@ -120,7 +121,7 @@ named as (
         mask_stream_url(tasks.destination_url) as shown_url,
         regexp_replace(trim(tasks.destination_url), '^([A-Za-z][A-Za-z0-9+.-]*:)?/*', '') as without_scheme,
         case
-            -- of srt the arguments name the stream
+            -- An SRT address names the stream in its arguments, so they stay.
             when is_by_url and tasks.destination_url ilike 'srt:%' then regexp_replace(without_scheme, '^[^/]*@', '')
             when is_by_url then regexp_replace(regexp_replace(without_scheme, '[?#].*$', '', 's'), '^[^/]*@', '')
             when coalesce(tasks.domain, '') <> '' or coalesce(tasks.stream_name, '') <> ''
@@ -201,8 +202,8 @@ select
     mask_json(tasks.extra) as extra,
     fingerprint(tasks.extra) as extra_fingerprint,
     case
-        when coalesce(tasks.create_time_raw, '') || coalesce(tasks.start_time_raw, '') || coalesce(tasks.end_time_raw, '')
-            <> ''
+        when coalesce(tasks.create_time_raw, '') || coalesce(tasks.start_time_raw, '')
+            || coalesce(tasks.end_time_raw, '') <> ''
             or tasks.shown_domain <> tasks.domain or tasks.shown_app_name <> tasks.app_name
             or tasks.shown_stream_name <> tasks.stream_name
             then fingerprint(concat_ws(

@@ -1,5 +1,5 @@
--- The days that the day being built brings in, for every target that was expected, and how each of them ended.
--- Days without a run inherit the list before them.
+-- The days that the build adds, for every expected target, and how each day ended.
+-- Days without a run inherit the previous target list.
 -- kind: staging
 -- grain: one row per expected target and day
 -- key: snapshot_date, project_id, region
@@ -7,18 +7,18 @@
 -- like: target
 -- column: coverage VARCHAR | complete, held, incomplete, failed or missing.
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
--- column: proof VARCHAR | by_chain or by_agreement when complete.
--- column: verdict_reason VARCHAR | Why the day is not complete or is held; or what is worth knowing of one that is.
--- column: evidence VARCHAR | Which premises of the proof were tested, in a sentence; null unless complete, and for days of earlier versions.
--- column: error_code VARCHAR | The service's code, where it refused.
--- column: error_message VARCHAR | What went wrong and what to do about it.
+-- column: proof VARCHAR | by_chain or by_agreement if complete; else null.
+-- column: verdict_reason VARCHAR | Why the day is held or not complete; a note if it is complete.
+-- column: evidence VARCHAR | Tested premises of the proof, in a sentence; null unless complete, or from an old version.
+-- column: error_code VARCHAR | The service's error code, if it refused.
+-- column: error_message VARCHAR | What went wrong and what to do.
 -- column: task_count BIGINT | Tasks listed; null unless complete.
--- column: tasks_seen BIGINT | Distinct tasks that any answer showed; less than all unless complete.
--- column: lost_count BIGINT | Tasks of the last state that a complete listing lacks; null where there is no complete listing.
--- column: last_complete_date DATE | Newest complete day up to this one: how old what is known was then.
+-- column: tasks_seen BIGINT | Distinct tasks in all answers; there may be more unless complete.
+-- column: lost_count BIGINT | Known tasks that a complete listing lacks; null without a complete listing.
+-- column: last_complete_date DATE | Newest complete day up to this one: the age of what was known on the day.
 -- like: stg_captures (requests, retries, sweeps, drift_repairs, offset_unit, order_witness, gone_count, unlisted_count)
 -- like: stg_captures (unchecked_count, clock_skew_seconds, answer_bytes)
--- column: duration_seconds DOUBLE | From the begin of the capture to its end.
+-- column: duration_seconds DOUBLE | Duration of the capture, in seconds.
 -- like: stg_captures (started_at, finished_at)
 select
     today.snapshot_date,
@@ -35,7 +35,9 @@ select
     today.task_count,
     today.tasks_seen,
     today.lost_count,
-    case when today.coverage = 'complete' then today.snapshot_date else targets.last_complete_date end as last_complete_date,
+    case
+        when today.coverage = 'complete' then today.snapshot_date else targets.last_complete_date
+    end as last_complete_date,
     today.requests,
     today.retries,
     today.sweeps,

@@ -157,7 +157,7 @@ def test_what_is_not_complete_is_said_first_and_cannot_be_overlooked(visit) -> N
     truth = page.locator("#truth")
     assert "2 of 3 targets not complete on 2026-11-22" in truth.inner_text()
     text = " ".join(truth.inner_text().split())
-    assert f"{HOSTILE} · failed · {advice_on('forbidden')} It was never complete" in text
+    assert f"{HOSTILE} · failed · {advice_on('forbidden')} Never captured completely" in text
     assert f"singapore · failed · {advice_on('forbidden')} Its tasks are shown as they were on 2026-11-21." in text
     assert truth.bounding_box()["y"] < 200
     assert page.evaluate("getComputedStyle(document.querySelector('#truth')).borderTopColor") == "rgb(161, 26, 26)"
@@ -214,7 +214,7 @@ def test_a_target_that_missed_a_day_is_amber_until_it_is_beyond_its_limit(browse
     assert page.locator("#beyond").is_hidden()
     page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=51))
     page.evaluate("data.max_age_seconds = 1e9; drawAge(Date.now() / 1000)")
-    assert "targets were not complete for longer than" in page.locator("#beyond").inner_text()
+    assert "targets have had no complete capture for over" in page.locator("#beyond").inner_text()
     assert page.locator("#truth.bad").count() == 1
     context.close()
 

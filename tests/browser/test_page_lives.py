@@ -143,7 +143,7 @@ def test_a_search_finds_a_task_by_its_id_and_a_target_by_its_name(visit) -> None
     after(page, page.locator("#results a").first.click)
     assert page.locator("#life h2").inner_text() == f"Target {HOSTILE}"
     page.fill("#search", "no such thing at all")
-    assert page.locator("#results").inner_text() == "Nothing here is called so."
+    assert page.locator("#results").inner_text() == "No match on this page."
 
 
 def test_a_targets_life_has_its_days_with_reasons_tasks_and_requests(visit) -> None:
@@ -224,7 +224,7 @@ def test_what_is_chosen_above_a_table_narrows_it_and_is_kept(visit, table: str, 
     select.select_option(value)
     assert count_of(page, table) == count
     everything = shown.one(f"select count(*) from {model}")
-    assert f"(of {everything} without the choices above)" in page.locator(f"#{table} .pager").inner_text()
+    assert f"({everything} without filters)" in page.locator(f"#{table} .pager").inner_text()
     again, _ = visit("good", "#" + page.url.partition("#")[2])
     assert count_of(again, table) == count
 

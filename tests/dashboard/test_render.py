@@ -104,7 +104,7 @@ def test_the_truth_stands_there_without_any_script(desk: Desk) -> None:
     page = re.sub(r"<script.*?</script>", "", new_page_of(desk), flags=re.DOTALL)
     text = " ".join(re.sub(r"<[^>]*>", "", page).split())
     assert "Not everything is known: 1 of 2 targets not complete on 2026-11-22." in text
-    assert f"singapore · failed · {advice_on('forbidden')} It was never complete" in text
+    assert f"singapore · failed · {advice_on('forbidden')} Never captured completely" in text
     assert 'id="truth" class="card bad"' in page
     assert "<title>pulltasks 2026-11-22: 1 of 2 targets complete</title>" in page
     assert "<noscript>" in page
