@@ -66,7 +66,7 @@ def test_a_proxy_is_taken_as_curl_takes_it(monkeypatch: pytest.MonkeyPatch, valu
 
 @pytest.mark.parametrize("value", ["socks5://h", "socks5h://h:1", "SOCKS4://h", "ftp://h"])
 def test_a_proxy_of_another_kind_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    with pytest.raises(ConfigError, match="only HTTP proxies are spoken"):
+    with pytest.raises(ConfigError, match="only HTTP proxies are supported"):
         proxy_for(monkeypatch, value, "https://live.example.com")
     assert proxy_for(monkeypatch, value, "https://127.0.0.1:9") is None
 
