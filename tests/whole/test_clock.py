@@ -354,7 +354,7 @@ def test_the_last_day_can_be_forgotten_as_well(wronged: Desk) -> None:
 
 def test_a_day_without_raw_files_is_forgotten_only_for_good(wronged: Desk) -> None:
     shutil.rmtree(wronged.lake.targets_file(AHEAD).parent)
-    with pytest.raises(LakeError, match="could never be made again; say --for-good"):
+    with pytest.raises(LakeError, match="could never be rebuilt; add --for-good"):
         forget(wronged.settings, AHEAD, wronged.clock)
     assert AHEAD in wronged.lake.tidy_dates()
     assert forget(wronged.settings, AHEAD, wronged.clock, for_good=True).newest == SANDBOX_DAYS[-1]
