@@ -103,7 +103,9 @@ def test_an_empty_variable_stands_in_no_files_way(tmp_path: Path, monkeypatch: p
     assert settings.alerts.webhook.file == tmp_path / "secret"
 
 
-@pytest.mark.parametrize(("file", "words"), [("''", "is empty; name a file"), ("[1]", "is no path; write it between")])
+@pytest.mark.parametrize(
+    ("file", "words"), [("''", "is empty; name a file"), ("[1]", "is not a path; write it between")]
+)
 def test_a_file_that_is_none_is_a_mistake(tmp_path: Path, file: str, words: str) -> None:
     (mistake,) = mistakes(tmp_path, f"[alerts]\nwebhook_file = {file}\n")
     assert mistake.startswith(f"alerts.webhook: webhook_file {words}")

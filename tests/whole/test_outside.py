@@ -165,5 +165,5 @@ def test_the_files_of_a_table_are_read_alike_by_every_reader(tmp_path: Path) -> 
         ]
     assert len(set(counts)) == 1
     assert tidy_files("captures", DAYS[0], DAYS[0], lake=desk.lake.root)
-    with pytest.raises(ValueError, match="is no tidy table; there are pull_tasks"):
+    with pytest.raises(ValueError, match="is not a tidy table; the tables are pull_tasks"):
         tidy_files("tasks", DAYS[0], DAYS[0], lake=desk.lake.root)

@@ -329,7 +329,7 @@ class DayCapture:
 def _check_endpoints(settings: Settings, targets: Sequence[Target]) -> None:
     """Refuse a run without targets or without any endpoint that resolves; a single bad one fails its target only."""
     if not targets:
-        raise ConfigError(["targets: there is none; add a [[targets]] table with project_id and region"])
+        raise ConfigError(["targets: there are none; add a [[targets]] table with project_id and region"])
     if getproxies():
         return  # then the proxy resolves names
     hosts = {urlsplit(settings.endpoint(target)).hostname or "" for target in targets}
