@@ -31,23 +31,23 @@ def mistakes(folder: Path, text: str) -> list[str]:
     [
         ("[api]\npage_sise = 100\n" + TARGET, "api.page_sise", "no such key"),
         (TARGET + TARGET, "targets.1", "the same project_id and region as targets.0"),
-        (TARGET.replace(PROJECT, "my-project"), "targets.0.project_id", "no project id"),
-        (TARGET.replace("cn-north-4", "Beijing"), "targets.0.region", "no region id"),
+        (TARGET.replace(PROJECT, "my-project"), "targets.0.project_id", "not a valid project id"),
+        (TARGET.replace("cn-north-4", "Beijing"), "targets.0.region", "not a valid region id"),
         ("[auth]\ntoken = 'hush-hush'\n" + TARGET, "auth.token", "PULLTASKS_AUTH__TOKEN"),
         ("[auth.other]\npassword = 'hush-hush'\n" + TARGET, "auth.other.password", "PULLTASKS_AUTH__OTHER__PASSWORD"),
-        (TARGET + "sk = 'hush-hush'\n", "targets.0.sk", "a secret may not stand in the file"),
-        ("timezone = 'Mars/Base'\n" + TARGET, "timezone", "no time zone"),
-        ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "above the most, 100"),
+        (TARGET + "sk = 'hush-hush'\n", "targets.0.sk", "a secret must not be in the file"),
+        ("timezone = 'Mars/Base'\n" + TARGET, "timezone", "not a valid time zone"),
+        ("[api]\npage_size = 101\n" + TARGET, "api.page_size", "above the maximum, 100"),
         ("[api]\npage_size = 5\n" + TARGET, "api.page_overlap", "not below api.page_size"),
-        ("[alerts]\nmax_age = '26'\n" + TARGET, "alerts.max_age", "is no duration"),
-        ("[alerts]\nmax_age = '99999999999d'\n" + TARGET, "alerts.max_age", "too long a duration"),
-        ("[alerts]\nmax_age = 26\n" + TARGET, "alerts.max_age", "is no duration"),
+        ("[alerts]\nmax_age = '26'\n" + TARGET, "alerts.max_age", "is not a valid duration"),
+        ("[alerts]\nmax_age = '99999999999d'\n" + TARGET, "alerts.max_age", "is too long; the longest duration"),
+        ("[alerts]\nmax_age = 26\n" + TARGET, "alerts.max_age", "is not a valid duration"),
         ("[alerts]\nwebhook = 'https://h/hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK_FILE"),
         ("[alerts]\nwebhook = 'hush-hush'\n" + TARGET, "alerts.webhook", "PULLTASKS_ALERTS__WEBHOOK"),
         ("[alerts]\nformat = 'fax'\n" + TARGET, "alerts.format", "'dingtalk'"),
         ("[alerts]\nformat = 'slack'\n" + TARGET, "alerts.format", "slack://TokenA/TokenB/TokenC into alerts.urls"),
         ("[alerts]\nformat = 'feishu'\n" + TARGET, "alerts.format", "feishu://TOKEN into alerts.urls"),
-        ("[api]\nendpoint = 'live.example.com'\n" + TARGET, "api.endpoint", "is no address"),
+        ("[api]\nendpoint = 'live.example.com'\n" + TARGET, "api.endpoint", "is not a valid address"),
         ("[api]\nendpoint = 'http://live.example.com'\n" + TARGET, "api.endpoint", "in clear"),
         ("[api]\nendpoint = 'https://u:hush-hush@h'\n" + TARGET, "api.endpoint", "no user, password"),
         (TARGET + "credential = 'nobody'\n", "targets.0.credential", "no [auth.nobody]"),
@@ -77,7 +77,7 @@ GONE = (
 
 @pytest.mark.parametrize("key", [*GONE, "max_target_mb"])
 def test_a_key_that_was_removed_is_told_from_a_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    expected = [f"api.{key}: was removed, as the program now sets this bound itself; delete it from the file"]
+    expected = [f"api.{key}: was removed, because the program sets this limit itself now; delete it from the file"]
     assert mistakes(tmp_path, f"[api]\n{key} = 100\n" + TARGET) == expected
     monkeypatch.setenv(f"PULLTASKS_API__{key.upper()}", "100")
     assert mistakes(tmp_path, TARGET) == expected
@@ -90,7 +90,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such file; `pulltasks init` writes one"):
+    with pytest.raises(ConfigError, match=r"not found; run `pulltasks init` to write one"):
         config.load(tmp_path / "nowhere.toml")
 
 
@@ -209,7 +209,7 @@ def test_other_roots_are_taken_as_they_are(tmp_path: Path, root: str, monkeypatc
     [
         ("[api]\nrequest_per_second = 1\n", "did you mean requests_per_second?"),
         ("[alert]\nformat = 'json'\n", "did you mean alerts?"),
-        ("[schedule]\nxyz = 1\n", "there are hour"),
+        ("[schedule]\nxyz = 1\n", "the keys are hour"),
         ("[auth.other]\nmetod = 'chain'\n", "did you mean method?"),
         ("[alerts]\nwebhok_file = 'x'\n", "did you mean webhook_file?"),
     ],
@@ -255,20 +255,20 @@ def test_the_example_configuration_is_valid() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("timezone = 5", "timezone: is no text; write it between quotes"),
-        ("[lake]\nroot = [1]", "lake.root: is no path; write it between quotes"),
-        ('[api]\npage_size = "x"', "api.page_size: is no whole number"),
-        ("[api]\npage_size = 1.5", "api.page_size: is no whole number"),
-        ("[api]\nmax_concurrency = 0", "api.max_concurrency: is below the least, 1"),
+        ("timezone = 5", "timezone: is not a text; write it between quotes"),
+        ("[lake]\nroot = [1]", "lake.root: is not a path; write it between quotes"),
+        ('[api]\npage_size = "x"', "api.page_size: is not a whole number"),
+        ("[api]\npage_size = 1.5", "api.page_size: is not a whole number"),
+        ("[api]\nmax_concurrency = 0", "api.max_concurrency: is below the minimum, 1"),
         ("[api]\nrequests_per_second = -1", "api.requests_per_second: must be above 0"),
         ('[dashboard]\nenabled = "maybe"', "dashboard.enabled: is neither true nor false"),
-        ('[alerts]\nformat = "xml"', "alerts.format: is none of 'json' or 'dingtalk'"),
+        ('[alerts]\nformat = "xml"', "alerts.format: is not one of 'json' or 'dingtalk'"),
         ('[[targets]]\nregion = "cn-north-4"', "targets.0.project_id: is missing; add it"),
-        ("targets = 5", "targets: is no list; write [[targets]] above each"),
-        ("api = 5", "api: is no section; write it as [section] with keys below"),
+        ("targets = 5", "targets: is not a list; write [[targets]] above each"),
+        ("api = 5", "api: is not a section; write it as [section] with keys below"),
         (
             '[warehouse]\ndisplay_timezone = "Mars/Olympus"',
-            "warehouse.display_timezone: 'Mars/Olympus' is no time zone",
+            "warehouse.display_timezone: 'Mars/Olympus' is not a valid time zone",
         ),
     ],
 )

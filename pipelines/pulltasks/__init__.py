@@ -1,6 +1,6 @@
 """pulltasks: a daily, provably complete record of Huawei Cloud Live's pull tasks.
 
-Lives here: the doors of analysts, `open_warehouse` and `open_fleet`, and of the lake's owner, `tidy_files`.
+Lives here: the functions for analysts, `open_warehouse` and `open_fleet`, and for the lake's owner, `tidy_files`.
 Does not live here: anything that needs Dagster (assets/).
 """
 
@@ -19,19 +19,19 @@ __all__ = ["Warehouse", "open_fleet", "open_warehouse", "tidy_files"]
 
 
 def tidy_files(table: str, first: date | str, last: date | str, lake: str | Path | None = None) -> list[str]:
-    """The Parquet files that hold a tidy table from one snapshot date to another, both included, in order of date.
+    """Return the Parquet files of a tidy table from one snapshot date to another, both included, in order of date.
 
-    A closed month is one file, which may hold days beyond the range: filter by `snapshot_date`. Never read the folders
-    by a pattern: after a month was closed both its file and those of its days may be there.
+    A closed month is one file, which may have days outside the range: filter by `snapshot_date`. Never read the folders
+    by a pattern: after a month was closed, both its file and those of its days may exist.
 
     Args:
         table: `pull_tasks`, `pull_task_source_urls`, `pull_task_callback_events`, `captures` or `data_quality`.
         first: a snapshot date, or its text such as `2026-11-16`.
         last: likewise.
-        lake: the lake's folder; default: the one that the configuration points at.
+        lake: the lake's folder; by default that of the configuration.
 
     Raises:
-        ValueError: when there is no such table.
+        ValueError: when the table does not exist.
         ConfigError: when the configuration cannot be used.
     """
     from datetime import date as day
@@ -40,7 +40,7 @@ def tidy_files(table: str, first: date | str, last: date | str, lake: str | Path
     from pulltasks.tables import TABLES
 
     if table not in (names := [each.name for each in TABLES]):
-        raise ValueError(f"{table!r} is no tidy table; there are {', '.join(names)}")
+        raise ValueError(f"{table!r} is not a tidy table; the tables are {', '.join(names)}")
     if lake is None:
         from pulltasks.config import load
 
@@ -53,7 +53,7 @@ def open_warehouse(path: str | Path | None = None) -> Warehouse:
     """Open the newest published warehouse.
 
     Args:
-        path: the file (`…/warehouse/pulltasks.duckdb`); default: the one that the configuration points at.
+        path: the file (`…/warehouse/pulltasks.duckdb`); by default that of the configuration.
 
     Raises:
         NoWarehouse: when nothing has been published there.
@@ -70,14 +70,14 @@ def open_warehouse(path: str | Path | None = None) -> Warehouse:
 
 
 def open_fleet(lakes: str | Path | Sequence[str | Path]) -> Warehouse:
-    """Open the newest open tables of many lakes as one: the same tables, reports and macros, over all of them.
+    """Open the newest open tables of many lakes as one: the same tables, reports and macros, over all lakes.
 
     Args:
         lakes: folders, or URLs of readers' buckets (read with the `[publish]` of the configuration);
-            each may be given a name, `NAME=PATH_OR_URL`, which stands in the column `lake`.
+            each may have a name, `NAME=PATH_OR_URL`, which is its value of the column `lake`.
 
     Raises:
-        FleetError: when a lake has no open tables, or two would have one name.
+        FleetError: when a lake has no open tables, or two would have the same name.
         BackupError: when a bucket cannot be read.
     """
     from pulltasks.backup.rclone import Rclone, rclone_at
@@ -89,5 +89,6 @@ def open_fleet(lakes: str | Path | Sequence[str | Path]) -> Warehouse:
 
         return rclone_at(url, load(need_targets=False))
 
+    # Settings are loaded only for a bucket: folders need no configuration.
     given = [lakes] if isinstance(lakes, str | Path) else lakes
     return Fleet(read_lakes([str(lake) for lake in given], reach, NEWEST))

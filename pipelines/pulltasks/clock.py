@@ -1,7 +1,7 @@
 """Time and identifiers, passed in so that tests can set them.
 
-Lives here: the clocks of a run, and how much time it has left.
-Does not live here: whose day it is (huawei.service_clock), reading times of the service (times).
+Lives here: the clocks of a run, and its remaining time.
+Does not live here: the service's clock (huawei.service_clock), parsing times of the service (times).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Deadline:
-    """The moment at which a run gives up, in seconds of a clock that never steps."""
+    """The end of a run's time, in seconds of a clock that never steps."""
 
     at_s: float
     monotonic: Callable[[], float] = time.monotonic

@@ -1,7 +1,7 @@
-"""The configuration: read from TOML and the environment, checked, all mistakes reported at once.
+"""The configuration: read from TOML and the environment, checked, with all mistakes reported at once.
 
-Lives here: the only reader of environment variables, checks over several keys, what a relative path begins at.
-Does not live here: the keys themselves (settings), secrets (secret), what is done with them, paths inside the lake.
+Lives here: the only reader of environment variables, checks over several keys, the base of relative paths.
+Does not live here: the keys themselves (settings), secrets (secret), their use, paths inside the lake.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
 
     Args:
         path: the file; default `PULLTASKS_CONFIG`, else `pulltasks.toml` in the working folder.
-        need_targets: whether a configuration without targets (or without a file) is a mistake.
+        need_targets: a configuration without targets (or without a file) is a mistake.
 
     Raises:
-        ConfigError: with all mistakes that can be seen at once, each with its key.
+        ConfigError: with all mistakes that can be found at once, each with its key.
     """
     named = path or (Path(os.environ["PULLTASKS_CONFIG"]) if os.environ.get("PULLTASKS_CONFIG") else None)
     file = named or DEFAULT_FILE
@@ -43,12 +43,12 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
     if not file.is_file():
         if named or need_targets:
             raise ConfigError(
-                [f"{file}: there is no such file; `pulltasks init` writes one, or name one with --config"], source
+                [f"{file}: not found; run `pulltasks init` to write one, or name one with --config"], source
             )
         data: dict[str, Any] = {}
     else:
         try:
-            data = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
+            data = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError([f"{file}: not readable as TOML: {error}"], source) from None
         except OSError as error:
@@ -58,14 +58,14 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
 
 
 def require_some(path: Path | None) -> None:
-    """Refuse to go on with nothing but defaults: no file, and nothing of ours in the environment.
+    """Refuse to continue with defaults only: without a file and without any of our variables.
 
     Raises:
-        ConfigError: when nothing says which lake is meant.
+        ConfigError: when neither of them is there, so that the lake is not known.
     """
     is_set = "PULLTASKS_CONFIG" in os.environ or _our_variables(os.environ)
     if path is None and not is_set and not DEFAULT_FILE.is_file():
-        text = f"{DEFAULT_FILE}: there is no such file; `pulltasks init` writes one, or name one with --config"
+        text = f"{DEFAULT_FILE}: not found; run `pulltasks init` to write one, or name one with --config"
         raise ConfigError([text], str(DEFAULT_FILE))
 
 
@@ -73,12 +73,12 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def _placed(section: _M, folder: Path, key: str = "") -> _M:
-    """Return a section with secrets that know their whole key, and with whole paths.
+    """Return a section with absolute paths, and with secrets that know their full key.
 
     Args:
         section: the settings, or a section of them.
-        folder: the configuration file's, which relative paths begin at.
-        key: the section's own.
+        folder: the configuration file's folder, at which relative paths begin.
+        key: the key of the section.
     """
     update: dict[str, Any] = {}
     for name, value in section:
@@ -97,7 +97,7 @@ def _placed(section: _M, folder: Path, key: str = "") -> _M:
 
 
 def from_environment() -> Settings:
-    """The settings without any file: defaults and what the environment sets.
+    """Return the settings without any file, from defaults and the environment.
 
     Raises:
         ConfigError: with all mistakes.
@@ -117,8 +117,9 @@ def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settin
             [*mistakes, "a PULLTASKS_ variable names a whole section; name one key: PULLTASKS_API__PAGE_SIZE"], source
         ) from None
     except ValidationError as error:
-        told = {mistake.split(":")[0] for mistake in mistakes}
-        raise ConfigError(mistakes + [m for m in _texts(error) if m.split(":")[0] not in told], source) from None
+        # A key that has a message of ours does not need a second one.
+        known = {mistake.split(":")[0] for mistake in mistakes}
+        raise ConfigError(mistakes + [m for m in _texts(error) if m.split(":")[0] not in known], source) from None
     mistakes += _cross_checks(settings, need_targets=need_targets)
     if mistakes:
         raise ConfigError(mistakes, source)
@@ -127,7 +128,7 @@ def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settin
 
 
 def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | None:
-    """`(ak, sk, security_token)` from `{prefix}HUAWEICLOUD_SDK_*`, else from `{prefix}CLOUD_SDK_*`, else None."""
+    """Return `(ak, sk, security_token)` of `{prefix}HUAWEICLOUD_SDK_*`, else of `{prefix}CLOUD_SDK_*`, else None."""
     for family in ("HUAWEICLOUD_SDK", "CLOUD_SDK"):
         names = [f"{prefix}{family}_{part}" for part in ("AK", "SK")]
         values = [_key_from_environment(name) for name in names]
@@ -136,7 +137,7 @@ def access_key_from_environment(prefix: str) -> tuple[str, str, str | None] | No
             return values[0], values[1], _key_from_environment(token_name) or None
         if any(values):
             raise ConfigError(
-                [f"{name}: not set, though its other half is" for name, v in zip(names, values, strict=True) if not v]
+                [f"{name}: not set, although its other half is" for name, v in zip(names, values, strict=True) if not v]
             )
     return None
 
@@ -146,13 +147,12 @@ def _key_from_environment(name: str) -> str:
 
 
 def environment_for_rclone(*, with_own_configuration: bool) -> dict[str, str]:
-    """Return the variables that rclone may see: programs, home, proxies, certificates.
+    """Return the environment of rclone: programs, home, proxies, certificates.
 
-    A bundle of certificates that is named for other programs only (AWS_CA_BUNDLE) is not among them: rclone 1.60 ends
-    where it sees it.
+    AWS_CA_BUNDLE, which names certificates for other programs, is not part of it: rclone 1.60 fails if it is set.
 
     Args:
-        with_own_configuration: whether rclone reads the user's own remotes, which its own variables belong to.
+        with_own_configuration: rclone reads the user's own remotes, so its own variables are included.
     """
     names = {"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY"}
     found = {name: value for name, value in os.environ.items() if name.upper() in names}
@@ -162,19 +162,19 @@ def environment_for_rclone(*, with_own_configuration: bool) -> dict[str, str]:
     return found
 
 
-# What is no key of any section, and whoever writes it means a secret.
+# Names that are not keys of any section; anyone who writes one means a secret.
 _MEANT_AS_SECRETS = frozenset({"ak", "sk", "secret", "access_key_id"})
 
 
 def _secrets_of(section: str) -> list[str]:
-    """Return the secrets that a section of the file has."""
+    """Return the names of the secrets of a section."""
     kind = Settings.model_fields[section].annotation if section in Settings.model_fields else None
     return secrets_of(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
 @cache
 def _never_in_the_file() -> frozenset[str]:
-    """Return the keys whose value, whatever it is, would end in a repository or a backup."""
+    """Return the keys that the file must not have, as their values would end up in a repository or a backup."""
     return _MEANT_AS_SECRETS.union(*(_secrets_of(section) for section in Settings.model_fields))
 
 
@@ -188,7 +188,7 @@ def _secrets_in_file(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Ite
                 if isinstance(item, dict):
                     yield from _secrets_in_file(item, (*here, str(position)))
         elif key.lower() in _never_in_the_file():
-            yield f"{'.'.join(here)}: a secret may not stand in the file; put it into {_place_for(here)}"
+            yield f"{'.'.join(here)}: a secret must not be in the file; put it into {_place_for(here)}"
 
 
 def _place_for(key: tuple[str, ...]) -> str:
@@ -199,7 +199,7 @@ def _place_for(key: tuple[str, ...]) -> str:
 
 
 def _our_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return the names of variables that set a key, or are meant to, in order."""
+    """Return the names of variables that set a key, or are meant to, sorted."""
     ours = (name for name in environ if name.startswith(PREFIX) and name != "PULLTASKS_CONFIG")
     return sorted(name for name in ours if not is_service_link(name, environ[name]))
 
@@ -213,6 +213,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: there is no such setting; the sections are {', '.join(sorted(Settings.model_fields))}"
 
 
+# Keys of earlier versions; each gets a message of its own instead of "no such key".
 _REMOVED_FROM_API = frozenset(
     {
         "answer_seconds",
@@ -232,37 +233,37 @@ def _texts(error: ValidationError) -> Iterator[str]:
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if location[:2] == ["lake", "mirror"]:
-            yield f"{key}: the mirror is gone; write [backup] url and region instead, and [publish] url for readers"
+            yield f"{key}: the mirror was removed; write [backup] url and region instead, and [publish] url for readers"
         elif location[0] == "api" and location[-1] in _REMOVED_FROM_API:
-            yield f"{key}: was removed, as the program now sets this bound itself; delete it from the file"
+            yield f"{key}: was removed, because the program sets this limit itself now; delete it from the file"
         elif item["type"] == "extra_forbidden":
             yield f"{key}: there is no such key; {_keys_instead(location)}"
         else:
             yield f"{key}: {_in_words(item)}"
 
 
-# What the kinds of mistakes that the settings' types find are called here; all others are written beside the types.
+# Messages for the mistakes that pydantic finds; all others are in the modules of the types (values, secret).
 _WORDS = {
     "missing": "is missing; add it",
-    "string_type": "is no text; write it between quotes",
-    "int_parsing": "is no whole number",
-    "int_type": "is no whole number",
-    "int_from_float": "is no whole number",
-    "float_parsing": "is no number",
-    "float_type": "is no number",
-    "finite_number": "is no number",
+    "string_type": "is not a text; write it between quotes",
+    "int_parsing": "is not a whole number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_parsing": "is not a number",
+    "float_type": "is not a number",
+    "finite_number": "is not a number",
     "bool_parsing": "is neither true nor false",
     "bool_type": "is neither true nor false",
-    "path_type": "is no path; write it between quotes",
-    "list_type": "is no list; write [[targets]] above each",
-    "model_type": "is no section; write it as [section] with keys below",
-    "dict_type": "is no section; write it as [section] with keys below",
-    "model_attributes_type": "is no section; write it as [section] with keys below",
-    "greater_than_equal": "is below the least, {ge}",
+    "path_type": "is not a path; write it between quotes",
+    "list_type": "is not a list; write [[targets]] above each",
+    "model_type": "is not a section; write it as [section] with keys below",
+    "dict_type": "is not a section; write it as [section] with keys below",
+    "model_attributes_type": "is not a section; write it as [section] with keys below",
+    "greater_than_equal": "is below the minimum, {ge}",
     "greater_than": "must be above {gt}",
-    "less_than_equal": "is above the most, {le}",
+    "less_than_equal": "is above the maximum, {le}",
     "less_than": "must be below {lt}",
-    "literal_error": "is none of {expected}",
+    "literal_error": "is not one of {expected}",
 }
 
 
@@ -274,7 +275,7 @@ def _in_words(item: Mapping[str, Any]) -> str:
 
 
 def _keys_instead(location: list[str]) -> str:
-    """What may have been meant by a key that there is not."""
+    """Return a suggestion for an unknown key: the most similar one, or all keys of the section."""
     kind: Any = Settings
     for part in location[:-1]:
         if part in kind.model_fields:
@@ -282,12 +283,12 @@ def _keys_instead(location: list[str]) -> str:
             kind = get_args(annotation)[0] if get_origin(annotation) is list else annotation
     keys = sorted([*kind.model_fields, *(f"{name}_file" for name in secrets_of(kind))])
     near = get_close_matches(location[-1], keys, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(keys)}"
+    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
 
 
 @cache
 def _is_known_to_the_database(zone: str) -> bool:
-    """Python takes names that DuckDB does not: `localtime`, `posix/…`, `right/…`."""
+    """Tell whether DuckDB knows a zone; Python knows more names: `localtime`, `posix/…`, `right/…`."""
     import duckdb
 
     with duckdb.connect() as connection:
@@ -299,7 +300,7 @@ def _is_known_to_the_database(zone: str) -> bool:
 
 
 def zone_of_this_machine() -> str:
-    """The time zone that the machine is set to; UTC where that has no name that the database knows."""
+    """Return the time zone of this machine; UTC if the database does not know its name."""
     from tzlocal import get_localzone_name
 
     try:
@@ -332,11 +333,11 @@ def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
     for key, zone in zones.items():
         if zone and zone != "UTC" and not _is_known_to_the_database(zone):
             yield (
-                f"{key}: {zone!r} is no time zone that the database knows; write an IANA name such as 'UTC' or "
+                f"{key}: {zone!r} is not a time zone that the database knows; write an IANA name such as 'UTC' or "
                 "'Asia/Shanghai'"
             )
     if need_targets and not settings.targets:
-        yield "targets: there is none; add a [[targets]] table with project_id and region"
+        yield "targets: there are none; add a [[targets]] table with project_id and region"
     seen: dict[tuple[str, str], int] = {}
     for position, target in enumerate(settings.targets):
         if target.key in seen:

@@ -1,4 +1,4 @@
-"""The error tree: everything that a user can meet, each with an exit code and a cure.
+"""The error tree: every error that a user can meet, with its exit code; each message has advice.
 
 PulltasksError
 ├── ConfigError            the configuration cannot be used; all mistakes at once
@@ -8,16 +8,16 @@ PulltasksError
 │   ├── RemovedForm        a file has a form that is no longer read
 │   ├── BackupError        the backup or the readers' bucket cannot be read or written
 │   └── NoWarehouse        nothing has been published yet
-├── FleetError             lakes cannot be put together: a name, a place, what they publish
+├── FleetError             lakes cannot be read as one: a name, a place, their published files
 ├── UsageError             the command line cannot be used as it was typed
-│   └── QueryRefused       a query is empty, several, or would do more than read
-├── AlertNotSent           a webhook could not be reached, or did not take an alarm
+│   └── QueryRefused       a query is empty, more than one, or does more than read
+├── AlertNotSent           a webhook could not be reached, or did not accept an alarm
 ├── ModelError             a SQL model cannot be used, or a check failed
 │   └── BuildOutOfMemory   a day's build needs more memory than it may take
 ├── Unforeseen             an unexpected error, which has been reported
-├── NotReadable            bytes from outside are not what they should be; whoever reads them says what that means
+├── NotReadable            bytes from outside do not have the expected form; the reader decides what follows
 └── ApiError               the API refused, failed or could not be reached
-    ├── ClockDisagrees     the service gives the run another day than this machine: nothing is written
+    ├── ClockDisagrees     the service's clock has another day than this machine's: nothing is written
     ├── CredentialRefused  the credential itself is not accepted; nothing more is sent with it
     └── TransientApiError  worth another try
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-# What is told of an unexpected error, and what was being done; it says where the error is reported.
+# Receives an unexpected error and the activity in which it happened; returns a sentence with the place of its report.
 Reporter = Callable[[BaseException, str], str]
-# The reason of a target or a day that such an error cost.
+# The reason of a target or a day that failed by such an error.
 UNEXPECTED = "unexpected_error"
 
 
 def reraise(error: BaseException, doing: str) -> Never:  # noqa: ARG001 - a Reporter
-    """The reporter that raises the error again."""
+    """Raise the error again; the reporter for callers that do not report errors."""
     raise error
 
 
@@ -91,11 +91,11 @@ class RemovedForm(LakeError):
 
 
 class BackupError(LakeError):
-    """A place outside the lake cannot be read or written; the lake itself is as it was."""
+    """A place outside the lake cannot be read or written; the lake itself is unchanged."""
 
 
 class FleetError(PulltasksError):
-    """Lakes cannot be put together: a name, a place, or what they publish."""
+    """Lakes cannot be read as one: because of a name, a place, or their published files."""
 
     exit_code = 2
 
@@ -111,14 +111,14 @@ class UsageError(PulltasksError):
 
 
 class QueryRefused(UsageError):
-    """A query of `pulltasks query` is no single statement that reads."""
+    """A query of `pulltasks query` is not a single statement that only reads."""
 
 
 class AlertNotSent(PulltasksError):
-    """An alarm did not reach its webhook; what was published, and how the run ended, are as they were.
+    """An alarm did not reach its webhook; the published file and the result of the run are unaffected.
 
     Attributes:
-        may_pass: whether it is worth another try.
+        may_pass: another try makes sense.
     """
 
     def __init__(self, text: str, *, may_pass: bool = False) -> None:
@@ -135,7 +135,7 @@ class BuildOutOfMemory(ModelError):
 
     Attributes:
         day: the day.
-        heaviest: `(project_id, region)` of the target with the most text on it; None where no target has any task.
+        heaviest: `(project_id, region)` of the target with the most text on that day; None if no target has a task.
     """
 
     def __init__(self, message: str, day: date, heaviest: tuple[str, str] | None) -> None:
@@ -145,16 +145,16 @@ class BuildOutOfMemory(ModelError):
 
 
 class Unforeseen(PulltasksError):
-    """An unexpected error; its text says where its report lies."""
+    """An unexpected error; its text names the file of its report."""
 
 
 class NotReadable(PulltasksError):
-    """Bytes that came from outside, or a file, cannot be read as JSON of the expected form."""
+    """Bytes from outside, or a file, cannot be parsed as JSON of the expected form."""
 
 
 @dataclass(frozen=True)
 class ServiceError:
-    """What the service said when it refused; all None when there was no answer.
+    """The service's details of a refusal; all None without an answer.
 
     Attributes:
         status: HTTP status.
@@ -176,8 +176,8 @@ class ApiError(PulltasksError):
     """A request failed for good.
 
     Attributes:
-        reason: the `verdict_reason` that a capture ends with, one snake_case word.
-        said: what the service said.
+        reason: the `verdict_reason` of the capture, one snake_case word.
+        said: the service's own details.
     """
 
     def __init__(self, reason: str, text: str, said: ServiceError = NO_SERVICE_ERROR) -> None:
@@ -187,7 +187,7 @@ class ApiError(PulltasksError):
 
 
 class ClockDisagrees(ApiError):
-    """By the service's clock the run began on another day than by this machine's, seen on two connections."""
+    """The run began on another day by the service's clock than by this machine's, seen on two connections."""
 
     exit_code = 2
 
@@ -196,14 +196,14 @@ class ClockDisagrees(ApiError):
 
 
 class CredentialRefused(ApiError):
-    """The credential is not accepted; after this nothing more is sent with it in this run."""
+    """The credential is not accepted; nothing more is sent with it in this run."""
 
 
 class TransientApiError(ApiError):
     """The request may succeed when it is sent again.
 
     Attributes:
-        retry_after_seconds: what the service asked to wait, or None.
+        retry_after_seconds: the wait that the service asked for, or None.
     """
 
     def __init__(

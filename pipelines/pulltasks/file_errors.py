@@ -1,7 +1,7 @@
-"""Errors of the file system in words: which path, which call, what to do.
+"""Errors of the file system as messages: path, call and advice.
 
-Lives here: naming the call that failed, advice for each kind.
-Does not live here: catching them (cli.ending and those who can go on without a file).
+Lives here: naming the call that failed, advice per kind of error.
+Does not live here: catching them (cli.ending, and callers that can continue without a file).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Each of these errors means that the file system lacks something the lake needs.
 _UNABLE = (
     "this file system cannot do that for this user: put the lake (lake.root) where locks, modes, links and fsync work, "
     "on a local disk or NFS 4"
@@ -40,7 +41,7 @@ _ADVICE = {
 
 @contextmanager
 def naming(call: str, path: Path) -> Iterator[None]:
-    """Let an error of the file system say which call on which path it comes from.
+    """Add the call and the path to an error of the file system.
 
     Raises:
         OSError: of the same kind, with both.
@@ -52,17 +53,17 @@ def naming(call: str, path: Path) -> Iterator[None]:
 
 
 def named(error: OSError, call: str, path: Path) -> OSError:
-    """Return an error of the same kind that says from which call on which path it comes."""
+    """Return an error of the same kind whose text has the call and the path."""
     return OSError(error.errno or 0, f"{call}: {error.strerror or error}", str(path))
 
 
 def advice_on(error: OSError) -> str:
-    """Return what to do about an error of the file system."""
+    """Return the advice on an error of the file system, as a part of a sentence."""
     return _ADVICE.get(error.errno or 0, "fix that")
 
 
 def words_of(error: OSError) -> str:
-    """Return an error of the file system as a message: path, call where it is known, the system's words, advice."""
+    """Return an error of the file system as a message: path, call if known, the system's words, advice."""
     where = f"{error.filename}: " if error.filename else ""
     what = f"{where}{error.strerror or error}"
     return f"{what}; what was published is unchanged. To continue, {advice_on(error)}; then run again"

@@ -1,7 +1,7 @@
-"""Bytes from outside as JSON values: what can be kept is kept, and what was odd can be told.
+"""A lenient JSON parser for bytes from outside: it accepts odd values, and reports them.
 
-Lives here: one parser for answers of any service, bounded in length and depth; one for files of our own.
-Does not live here: what a value means (huawei.reading, alerts.webhook, lake.lake).
+Lives here: one parser for answers of any service, limited in length and depth; one for files of our own.
+Does not live here: the meaning of values (huawei.reading, alerts.webhook, lake.lake).
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 # A page of 100 tasks that are all as long as documented is below 15 MB.
 MAX_BYTES = 32_000_000
-# A page of tasks is nested four deep. The interpreter's own bound, which depends on the caller, lies far above.
+# A page of tasks is nested four deep. The interpreter's own limit, which depends on the caller, is far above.
 MAX_DEPTH = 500
-# What Python's own `int` takes; msgspec stops there too, and counts the sign.
+# The limit of Python's own `int`; msgspec has the same limit, and counts the sign.
 MAX_DIGITS = 4300
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _T = TypeVar("_T")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# What JSON leaves out of a text, however it was kept: a lone half of a pair, a byte that is no UTF-8.
+# Bytes that are not UTF-8 appear as surrogates in this range (`surrogateescape`).
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 
 
 @dataclass(frozen=True)
 class OddNumber:
-    """A number that no 64-bit float and no integer of `MAX_DIGITS` holds, as it was written."""
+    """A number that neither a 64-bit float nor an integer of `MAX_DIGITS` can hold, as it was written."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Json:
-    """What bytes said.
+    """Parsed bytes.
 
     Attributes:
-        value: objects as dict, of equal names the last one; texts may hold lone surrogates, and a number may be an
-            `OddNumber`, but only if `may_be_odd`.
-        may_be_odd: whether anything in the value may have to be replaced; see `cleaned`.
-        has_mark: whether a byte order mark stood in front.
-        repeated: of objects that have a name twice, by `id` of the object: each value that a later one of the same
-            name replaced, with its name. Empty unless it was looked for.
+        value: the value; an object becomes a dict, with the last one of equal names. Only if `may_be_odd`, texts may
+            have lone surrogates and a number may be an `OddNumber`.
+        may_be_odd: parts of the value may have to be replaced; see `cleaned`.
+        has_mark: the bytes began with a byte order mark.
+        repeated: by `id` of an object, `(name, value)` of each value that a later one of the same name replaced. Empty
+            unless `parse` looked for repeats.
     """
 
     value: Any
@@ -59,7 +59,7 @@ class Json:
     repeated: dict[int, list[tuple[str, Any]]] = field(default_factory=dict)
 
     def repeated_in(self, value: Any) -> list[tuple[str, Any]]:
-        """Return what was replaced in a value and in all that is nested in it."""
+        """Return `(name, value)` of everything replaced in a value and in its nested values."""
         found: list[tuple[str, Any]] = []
         pending = [value] if self.repeated else []
         while pending:
@@ -73,11 +73,11 @@ class Json:
 
 
 def parse(content: str | bytes, *, look_for_repeats: bool = False) -> Json:
-    """Return any bytes as a JSON value.
+    """Parse bytes into a JSON value.
 
     Args:
-        content: the bytes, or the text that they are.
-        look_for_repeats: whether to say which names an object has twice; it costs five times as much.
+        content: the bytes, or their text.
+        look_for_repeats: also find names that an object has twice; it costs five times as much.
 
     Raises:
         NotReadable: `answer_not_json_object`, `answer_too_deep` or `answer_too_large`.
@@ -94,6 +94,7 @@ def parse(content: str | bytes, *, look_for_repeats: bool = False) -> Json:
         raise NotReadable("answer_too_deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         may_be_odd = True
+    # msgspec is fast but refuses odd values, and drops repeats: only then is the slow parser needed.
     if may_be_odd or look_for_repeats:
         value = _parse_leniently(data, repeated)
     if not _is_shallow(value):
@@ -102,10 +103,10 @@ def parse(content: str | bytes, *, look_for_repeats: bool = False) -> Json:
 
 
 def decode_file(content: bytes, kind: type[_T]) -> _T:
-    """A file that this software wrote.
+    """Return the content of a file that this software wrote.
 
     Raises:
-        NotReadable: when it holds anything else.
+        NotReadable: when it has any other content.
     """
     try:
         return msgspec.json.decode(content, type=kind)
@@ -114,7 +115,7 @@ def decode_file(content: bytes, kind: type[_T]) -> _T:
 
 
 def cleaned(value: Any) -> Any:
-    """Return the value with null for odd numbers and U+FFFD for what is no text; names keep apart what was apart.
+    """Return the value with null for odd numbers and U+FFFD for invalid text; different names stay different.
 
     Without recursion, whose bound depends on the caller.
     """
@@ -138,12 +139,12 @@ def cleaned(value: Any) -> Any:
 
 
 def clean_name(name: str) -> str:
-    """The name of a field with what is no text as an escape."""
+    """Return the name of a field with escapes for invalid text."""
     return _SURROGATE.sub(_escape, name) if _SURROGATE.search(name) else name
 
 
 def rules_broken(value: Any) -> list[str]:
-    """Why a value must be cleaned: `not_unicode`, `unreadable_number`, both or nothing."""
+    """Return the reasons why a value must be cleaned: `not_unicode`, `unreadable_number`, both or none, sorted."""
     found: set[str] = set()
     pending = [value]
     while pending:
@@ -162,9 +163,9 @@ def rules_broken(value: Any) -> list[str]:
 
 
 def original(value: Any) -> str:
-    """Return a value as JSON, as far as a text can show it: what is no text is escaped.
+    """Return a value as JSON text, with invalid text escaped.
 
-    An odd number stands as it was written; within a list or an object between quotes.
+    An odd number is as it was written; within a list or an object it is between quotes.
     """
     if isinstance(value, OddNumber):
         return value.text
@@ -178,7 +179,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _parse_leniently(data: bytes, repeated: dict[int, list[tuple[str, Any]]] | None = None) -> Any:
-    """Return what msgspec refuses because of one value; JSON that is torn stays unreadable."""
+    """Return JSON that msgspec refuses because of single values; truncated JSON is still an error."""
 
     def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -188,7 +189,7 @@ def _parse_leniently(data: bytes, repeated: dict[int, list[tuple[str, Any]]] | N
         return found
 
     try:
-        # blanks that JSON does not know are none of Python's either
+        # Python's parser accepts no other blanks than JSON does.
         return json.loads(
             data.decode("utf-8", "surrogateescape"),
             strict=False,

@@ -1,7 +1,7 @@
-"""Packages that take long to import, imported when one of their names is used first.
+"""Packages that take long to import, imported at the first use of one of their names.
 
-Lives here: Arrow, which most modules of the lake name and a run with nothing to do never needs.
-Does not live here: what the command line keeps out of its process altogether (cli.lazy_imports).
+Lives here: Arrow, which most modules of the lake use and a run with nothing to do never needs.
+Does not live here: packages that the command line never imports (cli.lazy_imports).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
 
     class _Lazily:
-        """Stands for a module until a name of it is used; each name is looked up once."""
+        """Imports a module when one of its names is used; each name is looked up once."""
 
         def __init__(self, module: str) -> None:
             self._module = module

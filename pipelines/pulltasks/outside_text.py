@@ -1,7 +1,7 @@
-"""Words that others wrote, made fit for a terminal, a log line, a message and Dagster's metadata.
+"""Text from outside, made safe for a terminal, a log line, a message and Dagster's metadata.
 
-Lives here: masking them, showing what controls a terminal as escapes, cutting them.
-Does not live here: the masks (sql/masks), who says what (huawei, cli.output, alerts.rules).
+Lives here: masking it, escaping characters that control a terminal, cutting it.
+Does not live here: the masks (sql/masks), the messages around it (huawei, cli.output, alerts.rules).
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import re
 import unicodedata
 
 MAX_CHARACTERS = 500
-# Without blanks and separators there is nothing that a mask looks for: most codes and identifiers are so.
+# Masks look for blanks and separators. Most codes and identifiers have none, which spares loading the masks.
 _PLAIN = re.compile(r"[A-Za-z0-9._-]*")
-# Control characters, what is invisible or turns the direction of writing, halves of pairs, lines of their own.
+# Control characters, invisible ones and those that change the direction of text, lone surrogates, line separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def fit(text: str, max_characters: int = MAX_CHARACTERS) -> str:
-    """Words from outside: masked, in one line, nothing in them that does anything, and not too long."""
+    """Return text from outside as one masked line of at most `max_characters`, without control characters."""
     if len(text) <= max_characters and _PLAIN.fullmatch(text):
         return text
     from pulltasks.masking import mask_words
 
-    cut = text[: 4 * max_characters]  # what is cut away below need not be looked at
+    cut = text[: 4 * max_characters]  # masking a long text takes time, and most of it is cut away below
     shown = visible(mask_words(cut))
     return shown if len(shown) <= max_characters else shown[: max_characters - 1] + "…"
 
 
 def visible(text: str) -> str:
-    """A text with escapes for what cannot be seen or would control a terminal; line breaks count as such."""
+    """Return a text with escapes for invisible and control characters, line breaks among them."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(

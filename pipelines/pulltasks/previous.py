@@ -1,7 +1,7 @@
-"""What is known of a target before it is listed.
+"""The last complete capture of a target, as known before a new one.
 
-Lives here: the tasks of its last complete capture, and a hint on the service's paging.
-Does not live here: where that is read from (warehouse.read.previous_captures), what follows from it (capture).
+Lives here: its tasks, and a hint about the service's paging.
+Does not live here: reading it (warehouse.read.previous_captures), its effect on a capture (capture).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class PreviousCapture:
-    """What the last complete capture of a target before the day showed.
+    """The last complete capture of a target before the day.
 
     Attributes:
-        task_ids: of its tasks.
-        regions: that its tasks named.
-        accepted_ids: tasks whose loss a person accepted earlier; they are not asked for again.
-        offset_unit: a hint, never assumed.
+        task_ids: the ids of its tasks.
+        regions: the regions of its tasks.
+        accepted_ids: ids of tasks whose loss a person accepted earlier; they are not asked for again.
+        offset_unit: the unit of `offset` then; a hint, never assumed.
     """
 
     task_ids: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
-"""The reasons of verdicts, refusals and failed runs: what each means, what to do, who has to act.
+"""The reasons of verdicts, refusals and failed runs: their meaning, the advice, who has to act.
 
 Lives here: reading reasons.toml.
-Does not live here: which reason an answer or a day has (proof, huawei, capture, lake, sql), messages around it.
+Does not live here: the choice of a reason (proof, huawei, capture, lake, sql), messages around it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-# Who has to do something before a target can be complete again.
+# The one who has to act before a target can be complete again.
 Actor = Literal["administrator", "operator", "nobody"]
 
 
@@ -25,7 +25,7 @@ class Reason(NamedTuple):
     zh: str
 
 
-# A reason that only an earlier version knew.
+# The description of a reason that only an earlier version knew.
 _UNKNOWN = Reason(
     group="",
     who="nobody",
@@ -46,10 +46,10 @@ def read_reasons() -> dict[str, Reason]:
 
 
 def reason_of(name: str | None) -> Reason:
-    """Return what a `verdict_reason` means; of one that only an earlier version knew, where to find out."""
+    """Return the description of a `verdict_reason`; for an unknown one, a pointer to `pulltasks doctor`."""
     return read_reasons().get(name or "", _UNKNOWN)
 
 
 def advice_on(name: str | None) -> str:
-    """Return what happened and what to do, in English, to follow other words of a message."""
+    """Return the cause and the advice in English, as the end of a message."""
     return reason_of(name).en

@@ -1,7 +1,7 @@
-"""A secret: a text that nothing may show, given as it is or as the file that holds it.
+"""A secret: a text that must never be shown, given as text or as the file that has it.
 
-Lives here: the type, the kinds of texts, and how `x` and `x_file` of a section become one secret.
-Does not live here: which secrets there are (settings), the environment and the file that name them (config).
+Lives here: the type, the kinds of texts, and the merge of `x` and `x_file` of a section into one secret.
+Does not live here: the list of secrets (settings), the environment and the configuration file (config).
 """
 
 from __future__ import annotations
@@ -24,17 +24,24 @@ if TYPE_CHECKING:
 
 
 class Secret:
-    """A secret, or the file that holds it; neither `repr` nor `str` shows it.
+    """A secret, or the file that has it; neither `repr` nor `str` shows it.
 
     Attributes:
-        key: how messages call it: `alerts.webhook`.
-        file: the file that holds it; None where it was given as it is.
+        key: its name in messages, such as `alerts.webhook`.
+        file: the file that has it; None if it was given as text.
     """
 
     __slots__ = ("_check", "_text", "file", "key")
 
     def __init__(self, key: str, check: Callable[[str], str], *, text: str = "", file: Path | None = None) -> None:
-        """Nothing is read yet; `check` returns the text as it is used, or its ValueError says what is wrong with it."""
+        """Keep the arguments; no file is read yet.
+
+        Args:
+            key: its name in messages.
+            check: returns the text in its final form; its ValueError names the mistake without quoting the text.
+            text: the secret itself.
+            file: the file that has it instead.
+        """
         self.key, self.file = key, file
         self._check, self._text = check, text
 
@@ -42,15 +49,15 @@ class Secret:
         return f"Secret({self.key})"
 
     def placed(self, key: str, folder: Path) -> Secret:
-        """Return the same secret under its whole key; a relative path of its file begins at `folder`."""
+        """Return the same secret under its full key; a relative path of its file begins at `folder`."""
         file = folder / self.file.expanduser() if self.file else None
         return Secret(key, self._check, text=self._text, file=file)
 
     def read(self) -> str:
-        """Return the secret itself; no text that somebody may read may hold it.
+        """Return the secret itself, which must not become part of any message or file.
 
         Raises:
-            ConfigError: when the file cannot be read or is empty, or when this is no text of its kind.
+            ConfigError: when the file cannot be read or is empty, or the text is not valid for this secret.
         """
         text = self._text if self.file is None else self._text_of(self.file)
         try:
@@ -65,7 +72,7 @@ class Secret:
             raise ConfigError(
                 [f"{self.key}: {file} cannot be read: {error.strerror}; check its path, its owner and its mode"]
             ) from None
-        except UnicodeDecodeError:  # its own words quote a byte of the secret
+        except UnicodeDecodeError:  # its own message quotes a byte of the secret
             raise ConfigError([f"{self.key}: {file} cannot be read: it is not UTF-8; write it again"]) from None
         if not text:
             raise ConfigError([f"{self.key}: {file} is empty; write the secret into it"])
@@ -73,10 +80,10 @@ class Secret:
 
 
 def key_text(text: str) -> str:
-    """Return a key or a token without the blanks around it.
+    """Return a key or a token without surrounding blanks.
 
     Raises:
-        ValueError: when it does not fit into a header.
+        ValueError: when it has characters that a header cannot have.
     """
     stripped = text.strip()
     if not (stripped.isascii() and stripped.isprintable()):
@@ -85,7 +92,7 @@ def key_text(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Return the address of a webhook, which is a secret as a whole."""
+    """Return the address of a webhook, all of which is secret, if it is valid."""
     address = text.strip()
     try:
         parts = urlsplit(address)
@@ -94,14 +101,14 @@ def _address(text: str) -> str:
         parts, port_is_valid = urlsplit(""), False
     is_plain = re.fullmatch(r"[!-~]*", address) and not (parts.username or parts.password or parts.fragment)
     if not (parts.scheme in {"http", "https"} and parts.hostname and port_is_valid and is_plain):
-        raise ValueError("is no address of a webhook; copy it again: https://HOST/PATH")
+        raise ValueError("is not a valid webhook address; copy it again: https://HOST/PATH")
     if parts.scheme == "http" and parts.hostname not in THIS_MACHINE:
         raise ValueError("would be sent in clear; 'http' is accepted for this machine only")
     return address
 
 
 def gather(section: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the keys of a section, those of each secret, `x` and `x_file`, as one `x` with both values."""
+    """Return the keys of a section, with `x` and `x_file` of each secret merged into one `x`."""
     rest = dict(section)
     given = {name: (rest.pop(name, None), rest.pop(f"{name}_file", None)) for name in names}
     return rest | {name: each for name, each in given.items() if each != (None, None)}
@@ -113,9 +120,9 @@ def secrets_of(section: type[BaseModel]) -> list[str]:
 
 
 def _kind(check: Callable[[str], str]) -> BeforeValidator:
-    """Return what makes a secret of what a section says of it, None of an empty text.
+    """Return the validator that builds a secret from `x` and `x_file`; an empty text gives None.
 
-    A text is checked at once, a file when it is read: it may be written later.
+    A text is checked at once, a file when it is read, because it may be written later.
     """
 
     def made(given: tuple[Any, Any], info: ValidationInfo) -> Secret | None:
@@ -136,7 +143,7 @@ def _kind(check: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(made)
 
 
-# A key or a token, which goes into a header; the address of a webhook; any text.
+# A key or a token, which is sent in a header; the address of a webhook; any text.
 KeySecret = Annotated[Secret | None, _kind(key_text)]
 AddressSecret = Annotated[Secret | None, _kind(_address)]
 TextSecret = Annotated[Secret | None, _kind(str)]

@@ -1,9 +1,9 @@
 """Variables that Kubernetes sets in every pod for each Service of its namespace.
 
-Lives here: telling them, by name and form of value, from variables of ours that are typed wrongly.
+Lives here: distinguishing them, by name and form of value, from mistyped variables of ours.
 Does not live here: reading the environment (config).
 
-For a Service that is called `pulltasks` or `pulltasks-…` their names begin like ours. The forms are those of
+For a Service named `pulltasks` or `pulltasks-…` their names begin like ours. The forms are those of
 https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables.
 """
 
@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
-_MOST = 65_535
+_HIGHEST_PORT = 65_535
 _PORT = r"PORT_[0-9]+_(?:TCP|UDP|SCTP)"
 
 
@@ -40,7 +40,7 @@ def _is_host(value: str) -> bool:
 
 
 def _is_port(value: str) -> bool:
-    return value.isascii() and value.isdigit() and 0 < int(value[:6]) <= _MOST
+    return value.isascii() and value.isdigit() and 0 < int(value[:6]) <= _HIGHEST_PORT
 
 
 def _is_address(value: str) -> bool:

@@ -1,11 +1,11 @@
-"""The service's own words: what of them may be shown.
+"""The parts of the service's own words that may be shown.
 
 Lives here: codes and request ids by their form, known phrases as sentences of ours.
-Does not live here: reading them out of an answer (huawei.reading), what a refusal means (huawei.refusals).
+Does not live here: reading them from an answer (huawei.reading), causes of refusals (huawei.refusals).
 
-A message may quote what it was sent: an address with its stream key, a token, an argument, in any form and language.
-So nothing of it is shown. What is known to be harmless is said in our words; the original stays in the archive, for
-the lake's owner.
+A message may quote parts of the request: an address with its stream key, a token, an argument, in any form and
+language. So nothing of it is shown. Known phrases are replaced by our own sentences; the original stays in the
+archive, for the lake's owner.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ REGION = re.compile(r"[a-z]{2,4}-[a-z]{2,16}-[0-9]{1,3}", re.ASCII)
 HIDDEN = "***"
 _MAX_PHRASES = 3
 
-# A phrase as the service or its gateway writes it, and what we say instead; only digits are taken over.
-# Sources: error codes of Live and of the API request signing guide, and the messages seen behind them.
+# A phrase of the service or its gateway, and our sentence for it; only digits are copied.
+# Sources: error codes of Live and of the API request signing guide, and messages seen with them.
 _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.ASCII), sentence)
     for pattern, sentence in (
@@ -58,22 +58,22 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def code_of(text: str | None) -> str | None:
-    """Return a code as the service wrote it, if it looks like one; else None."""
+    """Return a code unchanged if it has the form of one; else None."""
     return text if text is not None and CODE.fullmatch(text) else None
 
 
 def request_id_of(text: str | None) -> str | None:
-    """Return a request id as the service wrote it, if it looks like one; else None."""
+    """Return a request id unchanged if it has the form of one; else None."""
     return text if text is not None and REQUEST_ID.fullmatch(text) else None
 
 
 def region_of(text: str) -> str:
-    """Return a region's name, hidden unless it looks like one."""
+    """Return a region's name unchanged if it has the form of one; else `***`."""
     return text if REGION.fullmatch(text) else HIDDEN
 
 
 def known_phrases(message: str | None) -> str:
-    """Return what is known of a message in sentences of ours, joined by commas; empty where nothing is known."""
+    """Return our sentences for the known phrases of a message, joined by commas; empty without any."""
     matches = [(pattern.search(message or ""), sentence) for pattern, sentence in _PHRASES]
     found = [match.expand(sentence) for match, sentence in matches if match]
     return ", ".join(found[:_MAX_PHRASES])

@@ -1,8 +1,7 @@
 """Settings: every key that a user may set, its default, and its meaning.
 
-Lives here: the sections, and what is wrong with keys of one section together.
-Does not live here: what is wrong with one value (values, secret), where values come from, mistakes of several sections
-(config).
+Lives here: the sections, and checks over several keys of one section.
+Does not live here: checks of one value (values, secret), the sources of values and checks over sections (config).
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ PREFIX = "PULLTASKS_"
 
 
 class _Section(BaseModel):
-    """A table of the file; each field `x` that is a secret is written as `x` or as `x_file`."""
+    """A table of the file; a secret field `x` may be given as `x` or as `x_file`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
 
@@ -51,14 +50,14 @@ class _Section(BaseModel):
 
 
 class StoreSettings(_Section):
-    """A place outside the lake that rclone puts files into; without `url` and `remote` there is none.
+    """A place outside the lake to which rclone copies files; without `url` and `remote` there is none.
 
     Attributes:
         url: `s3://bucket/prefix`, or a folder.
-        remote: `name:path` of the user's own rclone configuration, in the place of `url`.
-        kind: which rules a store of `s3://` follows: those of OBS, or those of all others.
+        remote: `name:path` of the user's own rclone configuration, instead of `url`.
+        kind: the kind of store of `s3://`: OBS, or any other.
         endpoint: address of the store without the bucket; by default OBS of `region`.
-        max_minutes: how long putting may take in one run.
+        max_minutes: the time limit of copying in one run.
     """
 
     url: PlaceUrl | None = None
@@ -73,17 +72,17 @@ class StoreSettings(_Section):
 
     @property
     def is_set(self) -> bool:
-        """Whether there is such a place."""
+        """Tell whether there is such a place."""
         return bool(self.url or self.remote)
 
     @property
     def place(self) -> str:
-        """The place as messages name it."""
+        """The name of the place in messages."""
         return self.url or self.remote or ""
 
     @property
     def bucket(self) -> str | None:
-        """Bucket and prefix of `s3://bucket/prefix`; None of any other place."""
+        """Bucket and prefix of `s3://bucket/prefix`; None for any other place."""
         return self.url.removeprefix("s3://") if self.url and self.url.startswith("s3://") else None
 
     @model_validator(mode="after")
@@ -98,14 +97,17 @@ class StoreSettings(_Section):
 
 
 class BackupSettings(StoreSettings):
-    """Where a copy of the lake is put; the place is as private as the lake."""
+    """The place for a copy of the lake; it is as private as the lake."""
 
 
 class LakeSettings(_Section):
-    """Where the files live, a relative root being taken from the configuration file's folder; and for how long.
+    """The place and the age of files.
 
     Attributes:
-        name: of this lake, where one Dagster has several: their asset keys begin with it.
+        root: the folder of the lake; a relative path begins at the configuration file's folder.
+        name: the name of this lake, if one Dagster has several: asset keys begin with it.
+        keep_raw_days: days for which raw files are kept; None for ever.
+        keep_daily_months: number of the newest closed months that keep one file per day.
     """
 
     root: Root = Path("lake")
@@ -115,7 +117,7 @@ class LakeSettings(_Section):
 
 
 class ApiSettings(_Section):
-    """How the API is asked."""
+    """The addresses of the API, and the limits of requests."""
 
     endpoint: Endpoint = "https://live.{region}.myhuaweicloud.com"
     iam_endpoint: Endpoint = "https://iam.{region}.myhuaweicloud.com"
@@ -131,7 +133,7 @@ class ApiSettings(_Section):
 
 
 class CredentialSettings(_Section):
-    """One way to prove who asks; secrets come from the environment or from files, never from TOML."""
+    """One credential; secrets come from the environment or from files, never from TOML."""
 
     method: Literal["chain", "token", "password"] = "chain"
     env_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_]*$")
@@ -155,7 +157,7 @@ class CredentialSettings(_Section):
 
 
 class AuthSettings(CredentialSettings):
-    """The default credential, and beside it the named ones (`[auth.NAME]`)."""
+    """The default credential, and the named ones (`[auth.NAME]`)."""
 
     named: dict[str, CredentialSettings] = Field(default_factory=dict)
 
@@ -171,15 +173,15 @@ class AuthSettings(CredentialSettings):
 
 
 class ScheduleSettings(_Section):
-    """When the daily run begins, in the configured time zone; later hours only fetch what is missing."""
+    """The hour at which the daily run begins, in the configured zone; later hours only list missing targets."""
 
     hour: int = Field(default=1, ge=0, le=23)
 
 
 class WarehouseSettings(_Section):
-    """What the published file shows; and what a build may take, by default as much as the machine lets expect.
+    """The content of the published file, and the memory and threads of a build, by default those of the machine.
 
-    `display_timezone` is the zone of the columns that end in `_local`; by default the one that dates are counted in.
+    `display_timezone` is the zone of columns that end in `_local`; by default `timezone`.
     """
 
     display_timezone: ZoneOrNone = None
@@ -190,16 +192,16 @@ class WarehouseSettings(_Section):
 
 
 class DashboardSettings(_Section):
-    """Whether each publish also writes `warehouse/dashboard.html`."""
+    """The page: `enabled` makes each publish also write `warehouse/dashboard.html`."""
 
     enabled: bool = False
 
 
 class PublishSettings(StoreSettings):
-    """Whether each publish also writes the published tables as Parquet; and where readers far away find them.
+    """The open tables, and the bucket in which distant readers find them.
 
     Attributes:
-        tables: for engines that read no DuckDB file.
+        tables: each publish also writes the published tables as Parquet, for engines that cannot read a DuckDB file.
     """
 
     tables: bool = False
@@ -207,11 +209,11 @@ class PublishSettings(StoreSettings):
 
 @dataclass(frozen=True)
 class Limits:
-    """The greatest allowed ages.
+    """The largest allowed ages.
 
     Attributes:
-        lake: since the newest capture that is published ended.
-        target: since the last complete capture of each target: it may miss a day.
+        lake: the time since the end of the newest published capture.
+        target: the time since the last complete capture of a target; by default it may miss a day.
     """
 
     lake: timedelta
@@ -219,14 +221,17 @@ class Limits:
 
 
 class AlertSettings(_Section):
-    """Where alarms are sent and how; when something is called too old. Without an address nothing is sent.
+    """The receivers and the form of alarms, and the ages that cause one. Without an address nothing is sent.
 
     Attributes:
-        webhook: the address that takes the body of `format`.
-        urls: addresses of services as apprise writes them, separated by blanks or line ends.
-        heartbeat: an address that is asked for after each run that leaves every target complete.
-        resolved: whether the end of what was told is told as well.
-        language: of the words around a message; the service's own words stay as they came.
+        webhook: the address that receives a body in `format`.
+        urls: addresses of services in the notation of apprise, separated by blanks or line ends.
+        heartbeat: an address that is requested after each run in which every target is complete.
+        resolved: also send an alarm when a trouble is over.
+        language: the language around a message; the service's own words are not translated.
+        format: the form of the webhook's body.
+        max_age: the largest age of the lake.
+        max_target_age: the largest age of a target.
     """
 
     webhook: AddressSecret = None
@@ -240,12 +245,12 @@ class AlertSettings(_Section):
 
     @property
     def limits(self) -> Limits:
-        """How old the lake and its targets may be."""
+        """The largest allowed ages of the lake and of its targets."""
         return Limits(lake=self.max_age, target=self.max_target_age)
 
     @property
     def are_sent(self) -> bool:
-        """Whether there is somebody to send them to."""
+        """Tell whether there is a receiver."""
         return bool(self.webhook or self.urls or self.heartbeat)
 
 
@@ -261,17 +266,17 @@ class Target(_Section):
 
     @property
     def key(self) -> tuple[str, str]:
-        """`(project_id, region)`: the order in which targets are listed everywhere."""
+        """`(project_id, region)`, by which targets are sorted everywhere."""
         return (self.project_id, self.region)
 
     @property
     def label(self) -> str:
-        """`project_id/region`, with the name where there is one: how messages call the target."""
+        """The name of the target in messages: `name (project_id/region)`, or `project_id/region`."""
         return target_label(self.project_id, self.region, self.name)
 
 
 class Settings(BaseSettings):
-    """Everything that can be set."""
+    """The whole configuration."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
@@ -298,19 +303,19 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment stands above the file."""
+        """Return the sources in order: the environment overrides the file."""
         return (env_settings, init_settings)
 
     def credential(self, target: Target) -> tuple[str, CredentialSettings]:
-        """The name and the settings of the credential that `target` asks for."""
+        """Return the name and the settings of the credential of a target."""
         if target.credential is None:
             return "default", self.auth
         return target.credential, self.auth.named[target.credential]
 
     def today(self, now: datetime) -> date:
-        """The calendar day in the configured time zone."""
+        """Return the calendar day in the configured time zone."""
         return now.astimezone(ZoneInfo(self.timezone)).date()
 
     def endpoint(self, target: Target) -> str:
-        """The address that `target` is listed from."""
+        """Return the address of the API for a target."""
         return (target.endpoint or self.api.endpoint).format(region=target.region)

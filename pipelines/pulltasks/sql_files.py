@@ -1,4 +1,4 @@
-"""Where the SQL lies: beside this module in an installation, at the root of a checkout.
+"""The folder of SQL files: beside this module in an installation, at the root of a checkout.
 
 Lives here: one function.
 Does not live here: reading models (warehouse.sql.models) and masks (masking).
@@ -10,6 +10,6 @@ from pathlib import Path
 
 
 def sql_folder() -> Path:
-    """The folder with `staging`, `marts`, `reports`, `macros`, `checks` and `masks`."""
+    """Return the folder with `staging`, `marts`, `reports`, `macros`, `checks` and `masks`."""
     installed = Path(__file__).parent / "sql"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "sql"

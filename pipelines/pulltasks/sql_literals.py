@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 
 def escaped(path: Path) -> str:
-    """A path as it may stand between single quotes in SQL."""
+    """Return a path, escaped for use between single quotes in SQL."""
     return str(path).replace("'", "''")
 
 
 def quoted(text: str) -> str:
-    """A text as a literal of SQL."""
+    """Return a text as a literal of SQL, with its quotes."""
     return "'" + text.replace("'", "''") + "'"
 
 
+# Texts and names between quotes are matched first and kept: `--` in them is not a comment.
 _COMMENTS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 _BLANKS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+""")
 
 
 def without_comments(sql: str) -> str:
-    """SQL without comments, each run of blanks as one: equal where the database reads the same."""
+    """Return SQL without comments and with single blanks: equal results mean the same to the database."""
     bare = _COMMENTS.sub(lambda match: match[1] or " ", sql)
     return _BLANKS.sub(lambda match: match[1] or " ", bare).strip()

@@ -1,7 +1,7 @@
-"""Values of settings: how each kind is written, and what is wrong with one.
+"""Types of settings: the form of each kind of value, and messages about invalid ones.
 
-Lives here: the types that the sections use, and the texts that tell of a mistake in one value.
-Does not live here: which keys there are (settings), secrets (secret).
+Lives here: the types that the sections use, and the messages about a mistake in one value.
+Does not live here: the keys (settings), secrets (secret).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from pulltasks.names import REGION_PATTERN
 
-# Longer ones cannot be counted.
+# The longest duration that Python can represent.
 MAX_DURATION_DAYS = timedelta.max.days
 THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -26,7 +26,8 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone; write an IANA name such as 'UTC' or 'Asia/Shanghai'") from None
+        text = f"{name!r} is not a valid time zone; write an IANA name such as 'UTC' or 'Asia/Shanghai'"
+        raise ValueError(text) from None
     return name
 
 
@@ -41,7 +42,9 @@ def _endpoint(template: str) -> str:
     except (ValueError, KeyError, IndexError):
         parts, port_is_valid = urlsplit(""), False
     if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_valid:
-        raise ValueError(f"{template!r} is no address; write it like 'https://live.{{region}}.myhuaweicloud.com'")
+        raise ValueError(
+            f"{template!r} is not a valid address; write it like 'https://live.{{region}}.myhuaweicloud.com'"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("an endpoint has a host and at most a path: no user, password, query or fragment")
     if parts.scheme == "http" and parts.hostname not in THIS_MACHINE:
@@ -51,35 +54,35 @@ def _endpoint(template: str) -> str:
 
 def _project_id(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", text):
-        raise ValueError(f"{text!r} is no project id; it has 32 characters 0-9 a-f (console: My Credentials)")
+        raise ValueError(f"{text!r} is not a valid project id; it has 32 characters 0-9 a-f (console: My Credentials)")
     return text
 
 
 def _region(text: str) -> str:
     if not re.fullmatch(REGION_PATTERN, text):
-        raise ValueError(f"{text!r} is no region id; write it like 'cn-north-4'")
+        raise ValueError(f"{text!r} is not a valid region id; write it like 'cn-north-4'")
     return text
 
 
 def duration(text: Any) -> timedelta:
-    """A time span as people write it: `90m`, `26h`, `2d`.
+    """Parse a duration as people write it: `90m`, `26h`, `2d`.
 
     Raises:
-        ValueError: saying how it is written.
+        ValueError: when it has another form, with the right one.
     """
     units = {"m": "minutes", "h": "hours", "d": "days"}
     if isinstance(text, timedelta):
         return text
     if not (isinstance(text, str) and text[:-1].isdecimal() and text[-1] in units):
-        raise ValueError(f"{text!r} is no duration; write it like 90m, 26h or 2d")
+        raise ValueError(f"{text!r} is not a valid duration; write it like 90m, 26h or 2d")
     try:
         return timedelta(**{units[text[-1]]: int(text[:-1])})
     except OverflowError:
-        raise ValueError(f"{text!r} is too long a duration; the longest allowed is {MAX_DURATION_DAYS}d") from None
+        raise ValueError(f"{text!r} is too long; the longest duration is {MAX_DURATION_DAYS}d") from None
 
 
 def _root(value: Any) -> Any:
-    """Refuse what a shell would have expanded and nobody does here, so that no folder gets such a name."""
+    """Refuse text that only a shell expands, so that no folder gets such a name; return all other text."""
     text = str(value)
     if not text.strip():
         raise ValueError("is empty; name a folder, or leave the key out")
@@ -88,7 +91,7 @@ def _root(value: Any) -> Any:
     try:
         parts = Path(text).expanduser().parts
     except RuntimeError:
-        parts = ("~",)  # there is no such user, or no home
+        parts = ("~",)  # the user does not exist, or has no home
     if re.search(r"[$`]|%\w+%", text) or "~" in parts:
         raise ValueError(
             f"{text!r} is not expanded here, as no shell reads it; write the whole path, or begin it with ~/ for the "
@@ -99,7 +102,7 @@ def _root(value: Any) -> Any:
 
 def _memory(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,6} ?(MB|GB)", text):
-        raise ValueError(f"{text!r} is no amount of memory; write it like '800MB' or '2GB'")
+        raise ValueError(f"{text!r} is not a valid amount of memory; write it like '800MB' or '2GB'")
     return text
 
 

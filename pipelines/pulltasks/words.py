@@ -1,7 +1,7 @@
-"""What people read in their own language: the words of the page, of alarms and of messages.
+"""Texts in the reader's language: those of the page, of alarms and of reasons.
 
-Lives here: reading words.toml, with the words of reasons.toml; choosing a language and a form.
-Does not live here: where a text stands (dashboard/page, alerts), sentences of errors (where they are found).
+Lives here: reading words.toml, with the texts of reasons.toml; choosing a language and a form.
+Does not live here: the use of a text (dashboard/page, alerts), messages of errors (where they are raised).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Words = dict[str, dict[str, str | dict[str, str]]]
 
 @cache
 def read_words() -> Words:
-    """Every text by its key, such as `banner.complete` or `reason.forbidden`, in each language."""
+    """Return every text in each language, by its key, such as `banner.complete` or `reason.forbidden`."""
     groups = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
     words = {f"{group}.{key}": texts for group, entries in groups.items() for key, texts in entries.items()}
     return words | {f"reason.{name}": {"en": reason.en, "zh": reason.zh} for name, reason in read_reasons().items()}
 
 
 def say(language: str, key: str, values: dict[str, object] | None = None) -> str:
-    """A text in a language, its values put in; of two forms the one that `count` asks for."""
+    """Return a text in a language with its values filled in; the value `count` chooses between `one` and `other`."""
     values = values or {}
     text = read_words()[key][language]
     form = text if isinstance(text, str) else text["one" if values.get("count") == 1 else "other"]

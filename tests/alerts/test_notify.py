@@ -262,7 +262,7 @@ def test_a_credential_that_is_refused_later_in_the_day_is_told_though_all_is_com
         cli.main()
     out = capfd.readouterr().out
     assert ended.value.code == 3
-    assert "this attempt: 0 of 2; what stands: 2 of 2 targets complete, " in out
+    assert "this attempt: 0 of 2; published: 2 of 2 targets complete, " in out
     assert webhook.kinds() == ["credential_refused"]
 
 

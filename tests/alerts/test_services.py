@@ -247,7 +247,7 @@ def test_chinese_has_words_for_every_kind_and_says_the_reason_in_words(desk: Des
 @pytest.mark.parametrize("key", ["urls", "heartbeat"])
 def test_an_address_may_not_stand_in_the_file(desk: Desk, key: str) -> None:
     desk.extra = f'[alerts]\n{key} = "https://hush-hush"\n'
-    with pytest.raises(ConfigError, match=f"alerts.{key}: a secret may not stand in the file") as caught:
+    with pytest.raises(ConfigError, match=f"alerts.{key}: a secret must not be in the file") as caught:
         _ = desk.settings
     assert "hush-hush" not in str(caught.value)
 

@@ -256,7 +256,7 @@ def test_a_place_that_was_emptied_is_not_filled_again_unasked(kept: Desk, rclone
     with pytest.raises(BackupError, match="there is no such folder"):
         backed_up(kept)
     (tmp_path / "place").mkdir()  # a disk that is not mounted
-    with pytest.raises(BackupError, match="holds none any more; check the bucket or the mount"):
+    with pytest.raises(BackupError, match="has none now; check the bucket or the mount"):
         backed_up(kept)
     assert names_in(tmp_path / "place") == set()
     backed_up(kept, full=True)

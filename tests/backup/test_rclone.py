@@ -151,7 +151,7 @@ def test_a_list_that_names_a_file_twice_is_not_believed(kept: Desk, standin: Sta
     backed_up(kept)
     program = standin.folder / "rclone"
     program.write_text(program.read_text().replace("in files(folder)", "in 2 * files(folder)"))
-    with pytest.raises(BackupError, match="names one twice or has no end; nothing was compared"):
+    with pytest.raises(BackupError, match="has a name twice or does not end; nothing was compared"):
         backed_up(kept, full=True)
 
 
@@ -176,7 +176,7 @@ def test_a_folder_that_is_not_there_is_not_made(kept: Desk, standin: StandIn, tm
     [
         (
             '[lake.mirror]\nurl = "s3://b/p"\nregion = "cn-north-4"',
-            "lake.mirror: the mirror is gone; write [backup] url",
+            "lake.mirror: the mirror was removed; write [backup] url",
         ),
         ('[backup]\nurl = "s3://my-lake"', "backup: url needs a region"),
         ('[backup]\nurl = "ftp://x"', "is not a place for files"),

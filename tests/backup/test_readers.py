@@ -87,14 +87,14 @@ def test_a_second_lake_is_refused_and_nothing_of_the_first_is_touched(
     other = replace(copied(two_days, tmp_path / "other"), extra=shown.extra)
     other.lake.id.unlink(missing_ok=True)
     result = run(other)
-    assert "holds what another lake publishes" in result.troubles[0].text
+    assert "has the published files of another lake" in result.troubles[0].text
     assert (result.status.is_complete, result.is_complete) == (True, False)
     assert there(tmp_path) == before
 
 
 def test_files_of_somebody_else_are_left_alone(shown: Desk, rclone: None, tmp_path: Path) -> None:
     (tmp_path / "readers" / "index.html").write_text("mine")
-    assert "holds files that no lake put there" in run(shown).troubles[0].text
+    assert "has files that are not of a lake" in run(shown).troubles[0].text
     assert names_in(tmp_path / "readers") == {"index.html"}
 
 

@@ -111,7 +111,7 @@ def test_a_target_that_missed_a_day_is_amber_and_named(desk: Desk, begin, run) -
 @pytest.mark.parametrize("text", ["26", "h", "-1h", "1w", "1.5h"])
 def test_an_age_that_is_none_is_refused(desk: Desk, run, text: str) -> None:
     code, _, err = run("status", "--config", desk.config_file, "--max-age", text)
-    assert (code, f"{text!r} is no duration" in err) == (2, True)
+    assert (code, f"{text!r} is not a valid duration" in err) == (2, True)
 
 
 def test_one_refused_target_is_exit_code_3_and_the_other_is_published(desk: Desk, run) -> None:
@@ -159,8 +159,8 @@ def test_a_rebuild_without_raw_is_refused(desk: Desk, run) -> None:
     ("break_it", "words"),
     [
         (lambda text: text.replace("[api]", "[api]\npage_sise = 1"), "api.page_sise: there is no such key"),
-        (lambda text: text.replace("cn-north-4", "Beijing"), "targets.0.region: 'Beijing' is no region id"),
-        (lambda text: text + "sk = 'hush-hush'\n", "a secret may not stand in the file"),
+        (lambda text: text.replace("cn-north-4", "Beijing"), "targets.0.region: 'Beijing' is not a valid region id"),
+        (lambda text: text + "sk = 'hush-hush'\n", "a secret must not be in the file"),
         (lambda text: '[lake]\nroot = "/proc/lake"\n' + text, "lake.root: /proc/lake cannot be written"),
         (
             lambda text: text.replace("http://127.0.0.1", "https://no-such-host.invalid"),

@@ -229,7 +229,7 @@ def test_what_a_number_was_the_day_before_is_what_its_report_said_then(desk: Des
     desk.run(DAYS[1])
     said = dict.fromkeys(("past_end", "ends_soon", "no_backup"))
     with open_published(desk.lake) as then:
-        for name, query in contents._TALLIES.items():
+        for name, query in contents._COUNTS_BY_TARGETS.items():
             if name in said:
                 said[name] = dict(then.execute(f"select keys[1], rows from ({query}) as found (keys, rows)").fetchall())
     desk.run(DAY)

@@ -47,10 +47,10 @@ def test_a_lake_that_is_well_needs_nothing(desk: Desk) -> None:
     assert not [advice for _, advice in found.values() if advice]
     assert found.pop("space")[0].endswith(" MB")
     assert {question: answer for question, (answer, _) in found.items()} == {
-        "modes": "what holds secrets is for its owner alone",
+        "modes": "secret files are private",
         "strays": "none in raw/; the headers of the newest 31 days and of those without tables were read",
         "redaction key": "agrees with its checksum",
-        "manifests": "2 days can be read",
+        "manifests": "2 days are readable",
         "days without tables": "none",
         "days without raw": "none",
         "days after today": "none",
@@ -107,7 +107,7 @@ def a_day_ahead(desk: Desk) -> None:
             "the next snapshot",
         ),
         (no_manifest, "days without tables", "2026-10-30", "pulltasks rebuild --from 2026-10-30 --to 2026-10-30"),
-        (no_raw, "days without raw", "2026-10-30; they stand in tidy/ alone: back it up", "restore raw/"),
+        (no_raw, "days without raw", "2026-10-30; only tidy/ has them: back it up", "restore raw/"),
         (a_day_ahead, "days after today", "2027-05-01", "pulltasks forget --date 2027-05-01"),
     ],
 )
@@ -149,7 +149,7 @@ def test_strays_are_named_ten_of_them_and_the_rest_counted(desk: Desk) -> None:
 
 def test_without_a_lake_there_is_nothing_to_look_at(desk: Desk) -> None:
     shutil.rmtree(desk.lake.root)
-    assert findings(desk) == {"folder": ("not there yet; the first snapshot makes it", None)}
+    assert findings(desk) == {"folder": ("not there yet; the first snapshot creates it", None)}
 
 
 def test_a_key_gets_its_checksum_once_and_another_key_is_refused(desk: Desk) -> None:

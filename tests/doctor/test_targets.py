@@ -62,7 +62,7 @@ def test_a_healthy_account_gets_answers_to_every_question_in_few_requests(desk: 
         "total": answers["total"],
         "offset counts": "rows",
         "limit 101": "refused (400 LIVE.100011001)",
-        "offset past the end": "accepted, 0 rows came",
+        "offset past the end": "accepted, 0 rows",
         "without region": "the same total",
         "answer to an unknown id": "404 LIVE.100011001",
         "answer to a known id": "that task",

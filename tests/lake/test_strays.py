@@ -138,7 +138,7 @@ def test_in_the_place_of_a_day_that_has_tables_strays_take_nothing_away(desk: De
     assert stale_dates(lake) == []
     result = rebuild(desk.settings, day, day, desk.clock)
     assert any("there is no raw archive of this day" in text for text in result.damaged_days)
-    with pytest.raises(LakeError, match="could never be made again"):
+    with pytest.raises(LakeError, match="could never be rebuilt"):
         forget(desk.settings, day, desk.clock)
     month = day.replace(day=1)
     with lake.lock():

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltasks.proof.order import Order, _runs_in_a_circle
+from pulltasks.proof.order import Order, _has_cycle
 
 IDS = "abcdef"
 TIMES = st.sampled_from("123")
@@ -15,7 +15,7 @@ ROWS = st.lists(st.tuples(st.sampled_from(IDS), TIMES), min_size=1, max_size=5, 
 
 
 def has_circle(pages) -> bool:
-    return _runs_in_a_circle(pair for ids in pages for pair in pairwise(ids))
+    return _has_cycle(pair for ids in pages for pair in pairwise(ids))
 
 
 @given(st.lists(ROWS, max_size=4))

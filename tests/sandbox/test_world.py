@@ -69,7 +69,7 @@ def test_three_applications_differ_in_size_and_weekends_are_busier(days) -> None
 
 
 def test_a_fault_for_a_project_that_is_not_served_is_refused() -> None:
-    with pytest.raises(UsageError, match=f"--fault nobody: no such project is served; there are {project_id_of(1)}"):
+    with pytest.raises(UsageError, match=f"--fault nobody: the sandbox has no such project; it has {project_id_of(1)}"):
         serve(0, 1, 2, 5, ["nobody=forbidden"])
 
 

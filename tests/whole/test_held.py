@@ -245,7 +245,7 @@ def test_the_operator_confirms_it_once_and_the_archive_remembers(held: Desk, mon
     raw = held.lake.raw_file(DAYS[1], BEIJING.project_id, BEIJING.region)
     listed = raw.read_bytes()
     code, out = command(*again, "--accept-drop", "--target", f"{BEIJING.project_id}/{BEIJING.region}")
-    assert (code, "this attempt: 1 of 1; what stands: 2 of 2 targets complete" in out) == (0, True)
+    assert (code, "this attempt: 1 of 1; published: 2 of 2 targets complete" in out) == (0, True)
     assert raw.read_bytes() == listed  # nothing is listed again
     assert current(held) == ids(DAYS[1], FEW)
     assert command(*again)[0] == 0  # a later run of the day does not take it back

@@ -66,7 +66,7 @@ def test_a_proxy_is_taken_as_curl_takes_it(monkeypatch: pytest.MonkeyPatch, valu
 
 @pytest.mark.parametrize("value", ["socks5://h", "socks5h://h:1", "SOCKS4://h", "ftp://h"])
 def test_a_proxy_of_another_kind_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    with pytest.raises(ConfigError, match="only HTTP proxies are spoken"):
+    with pytest.raises(ConfigError, match="only HTTP proxies are supported"):
         proxy_for(monkeypatch, value, "https://live.example.com")
     assert proxy_for(monkeypatch, value, "https://127.0.0.1:9") is None
 
@@ -163,5 +163,5 @@ def test_the_files_of_a_table_are_read_alike_by_every_reader(tmp_path: Path) -> 
         ]
     assert len(set(counts)) == 1
     assert tidy_files("captures", DAYS[0], DAYS[0], lake=desk.lake.root)
-    with pytest.raises(ValueError, match="is no tidy table; there are pull_tasks"):
+    with pytest.raises(ValueError, match="is not a tidy table; the tables are pull_tasks"):
         tidy_files("tasks", DAYS[0], DAYS[0], lake=desk.lake.root)

@@ -1,5 +1,5 @@
-"""The backup of a lake and the readers' bucket: files outside the lake, put and compared by rclone.
+"""The backup of a lake and the readers' bucket: files outside the lake, copied and compared by rclone.
 
-Lives here: nothing but the modules of this folder.
-Does not live here: what is put (lake, warehouse), when (run).
+Lives here: only the modules of this folder.
+Does not live here: the content of the files (lake, warehouse), the time of a backup (run).
 """

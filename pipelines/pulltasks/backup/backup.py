@@ -1,7 +1,7 @@
-"""A backup: what is new since the last good one, or the whole lake compared with the place.
+"""A backup: copies files that are new since the last good one, or compares the whole lake with the place.
 
-Lives here: the order in which files are put, what is refused, when everything is compared.
-Does not live here: which files belong there (files), rclone (rclone), bringing them back (restore).
+Lives here: the order in which files are copied, refusals, the time of a full comparison.
+Does not live here: the choice of files (files), rclone (rclone), restoring (restore).
 """
 
 from __future__ import annotations
@@ -37,19 +37,21 @@ if TYPE_CHECKING:
     from pulltasks.lake.lake import Lake
     from pulltasks.settings import Settings
 
-# The raw files of a day are put before anything is built of them: the publish waits for no more than this.
+# Raw files are copied before tables are built from them, so this is the longest delay of a publish.
 RAW_SECONDS = 120
+# A store may lose or change files silently; a full comparison reads every name there.
 COMPARE_EVERY = timedelta(days=7)
-# More may only go away on purpose: a tenth of all files.
+# If more than a tenth of all files is missing, a person must confirm that this is intended.
 MOST_REMOVED = 0.1
 ADDED = ".added"
+# Raw files come first, as they cannot be made again; manifests last, as they name other files.
 _FIRST = ("raw/", "redaction.key", "lake.id")
 _LAST = "tidy/manifests/"
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a backup did: how many files it put and moved away, how large they are, whether all were compared."""
+    """The result of a backup: number of files copied and moved away, bytes copied, whether all were compared."""
 
     put: int = 0
     moved: int = 0
@@ -69,10 +71,10 @@ class Backup:
         self._is_claimed = False
 
     def put_raw(self) -> int:
-        """Put raw files that are new, with the key and the lake's identifier; returns how many.
+        """Copy new raw files, the key and the lake's identifier, and return the number of files.
 
         Raises:
-            BackupError: when they could not all be put within two minutes.
+            BackupError: when they could not all be copied within two minutes.
         """
         lake_id(self._lake)
         state, files = self._state(), files_of(self._lake)
@@ -84,21 +86,22 @@ class Backup:
         return len(new)
 
     def put(self, *, full: bool = False, accept_removals: bool = False, seconds: float | None = None) -> Done:
-        """Put what is new since the last good backup; or compare all files, where that is due or wanted.
+        """Copy files that are new since the last good backup, or compare all files if that is due or wanted.
 
         Args:
             full: compare all files.
-            accept_removals: let more than a tenth of all files be moved away.
-            seconds: how long it may take; None where somebody waits for it.
+            accept_removals: allow moving away more than a tenth of all files.
+            seconds: the time limit; None if a person waits for the backup.
 
         Raises:
-            BackupError: when the place does not hold all of the lake in the end.
+            BackupError: when the place does not have all of the lake in the end.
         """
         lake_id(self._lake)
         state, files = self._state(), files_of(self._lake)
         is_due = state.full_at is None or self._now() - state.full_at >= COMPARE_EVERY
         changed = {name for name in files if state.files.get(name) != files[name]}
         gone = set(state.files) - set(files)
+        # Logs are new after every run; alone they are not worth a backup.
         has_news = state.pending or not all(JOURNALS.fullmatch(name) for name in changed | gone)
         if not (full or is_due or has_news):
             return Done()
@@ -106,11 +109,11 @@ class Backup:
         wants_all = full or is_due
         damaged = damaged_files(self._lake, None if wants_all else changed)
         self._check_removals(state.files, gone - set(damaged), accept_removals=accept_removals)
-        state = self._claim(state, may_begin_anew=full)
+        state = self._claim(state, may_start_over=full)
         compares, known = wants_all and not damaged, set(state.files)
         if compares:
             there = self._there.files(FILES)
-            # after the first time also what is known to be new or damaged there, whatever a checksum says
+            # After the first time also files known to be new or damaged there, whatever their checksum.
             changed = differing(self._lake.root, files, there) | (changed if state.full_at else set())
             known, gone = set(there), set(there) - set(files)
             self._check_removals(known, gone, accept_removals=accept_removals)
@@ -122,8 +125,8 @@ class Backup:
             first, *others = damaged.values()
             more = f" (and {len(others)} more)" if others else ""
             raise BackupError(
-                f"{self._there.place}: what is new was put, but nothing was compared, as the lake has damaged files: "
-                f"{first}{more}; run `pulltasks rebuild` for these days, or restore the files"
+                f"{self._there.place}: new files were copied, but nothing was compared, because the lake has damaged "
+                f"files: {first}{more}; run `pulltasks rebuild` for these days, or restore the files"
             )
         self._end(state, files, compared=compares)
         return Done(len(changed), len(gone), sum(files[name][0] for name in changed), compares)
@@ -134,33 +137,33 @@ class Backup:
     def _reach(self, seconds: float | None) -> None:
         self._there = rclone_for(self._settings, self._store, "backup", seconds)
 
-    def _claim(self, state: State, *, may_begin_anew: bool = False) -> State:
-        """Make sure that the place is this lake's, and note that a backup begins.
+    def _claim(self, state: State, *, may_start_over: bool = False) -> State:
+        """Check that the place belongs to this lake, and record that a backup begins.
 
         Raises:
-            BackupError: when it is another lake's, or another copy of this one went on with it.
+            BackupError: when it belongs to another lake, or another copy of this one made the last backup.
         """
         if self._is_claimed:
             return state
         place, own = self._there.place, lake_id(self._lake)
         owner = read_owner(self._there)
         if owner is None:
-            if state.last and not may_begin_anew:
+            if state.last and not may_start_over:
                 raise BackupError(
-                    f"{place}: held a backup of this lake and holds none any more; check the bucket or the mount. To "
-                    "begin anew: pulltasks lake backup --full"
+                    f"{place}: had a backup of this lake and has none now; check the bucket or the mount. To start "
+                    "over: pulltasks lake backup --full"
                 )
             if not state.last and not self._there.is_empty():
                 raise BackupError(f"{place}: holds files that are not a backup of this lake; name an empty prefix")
             write_owner(self._there, Owner(lake_id=own))
         elif owner.lake_id != own:
-            raise BackupError(f"{place}: holds the backup of another lake; name another prefix. Nothing was put")
-        elif state.last and owner.backup not in {state.last, state.pending} and not may_begin_anew:
+            raise BackupError(f"{place}: holds the backup of another lake; name another prefix. Nothing was copied")
+        elif state.last and owner.backup not in {state.last, state.pending} and not may_start_over:
             raise BackupError(
                 f"{place}: another copy of this lake made the last backup; restore it into an empty root and continue "
-                "there, or let this copy replace it: pulltasks lake backup --full. Nothing was put"
+                "there, or let this copy replace it: pulltasks lake backup --full. Nothing was copied"
             )
-        # one that ended there, and was cut before this lake could note it, was good
+        # A backup that ended there, before this lake could record it, was good.
         last = state.pending if owner and owner.backup and owner.backup == state.pending else state.last
         state = msgspec.structs.replace(state, last=last, pending=self._id)
         write_state(self._lake, self._lake.backup_state, state)
@@ -171,20 +174,21 @@ class Backup:
         lost = unexplained(self._lake, gone, self._settings.lake.keep_raw_days)
         if len(lost) > MOST_REMOVED * len(known) and not accept_removals:
             raise BackupError(
-                f"{self._store.place}: {len(lost)} of {len(known)} files that it holds are no longer in the lake, such "
-                f"as {lost[0]}; nothing was moved away. Restore the lake, or let them go: "
+                f"{self._store.place}: {len(lost)} of {len(known)} files there are no longer in the lake, such "
+                f"as {lost[0]}; nothing was moved. Restore the lake, or accept the removal: "
                 "pulltasks lake backup --accept-removals"
             )
 
     def _put(self, state: State, files: Mapping[str, tuple[int, int]], known: Collection[str]) -> State:
-        """Put files: raw files first, what names other files last, so that a cut leaves nothing that lacks its parts.
+        """Copy files: raw files first, manifests last, so that an interrupted backup has no manifest without its files.
 
         Args:
-            state: what was put before.
-            files: their sizes and times, by name.
-            known: names that the place has already; what is there under them is kept beside it.
+            state: the record of earlier backups.
+            files: size and time of change of each file, by name.
+            known: names that the place has already; the files under them are moved to `replaced/`.
         """
         replaced = f"{REPLACED}/{self._stamp}"
+        # A list of added files lets a restore to an earlier time leave them out.
         if state.last and not files.keys() <= state.files.keys() | self._added:
             self._added |= files.keys() - state.files.keys()
             listed = "".join(f"{name}\n" for name in sorted(self._added))
@@ -224,7 +228,7 @@ class Backup:
 
 
 def differing(root: Path, files: Mapping[str, tuple[int, int]], there: Mapping[str, Listed]) -> set[str]:
-    """Return files that are not there, or have another size or another checksum there."""
+    """Return the names of files that are missing there, or have another size or checksum there."""
 
     def is_same(name: str) -> bool:
         found = there.get(name)
@@ -239,7 +243,7 @@ def _md5(path: Path) -> str:
 
 
 def days_held(lake: Lake, settings: Settings) -> set[date] | None:
-    """Return the days whose raw files a good backup holds as they are here; None where no backup is wanted."""
+    """Return the days whose raw files a good backup has unchanged; None if the settings name no backup."""
     if not settings.backup.is_set:
         return None
     state = read_state(lake.backup_state, settings.backup.place)

@@ -1,7 +1,7 @@
-"""What rclone's answers mean: one sentence for each cause, with what to do.
+"""The causes of rclone's errors: one sentence with advice per cause.
 
-Lives here: the texts of stores that tell a cause, and our sentences for them.
-Does not live here: running rclone (rclone), what is refused for reasons of our own (backup).
+Lives here: the texts of stores that reveal a cause, and our sentences for them.
+Does not live here: running rclone (rclone), refusals of our own (backup).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ REMOTE = "rclone has no such remote; `rclone config` shows those that it has"
 READ_ONLY = "the place is read-only; mount it so that it can be written"
 UNREACHABLE = "the place cannot be reached; check the address, the network and the proxy"
 OUT_OF_TIME = "there was no more time; the next run continues. Raise max_minutes if this happens again"
-ENDLESS = "the list of files there names one twice or has no end; nothing was compared"
+ENDLESS = "the list of files there has a name twice or does not end; nothing was compared"
 MISSING = "rclone is not installed; install it (Debian: apt-get install rclone), version 1.60 or later, on PATH"
 UNKNOWN = "rclone ended with an error that is not known here"
 
-# The first pattern that is found counts: what is said of keys and clocks comes with the status 403 of a permission.
+# The first match counts: wrong keys and clocks come with the same status 403 as a missing permission.
 _TEXTS = (
     (r"RequestTimeTooSkewed|RequestExpired", CLOCK),
     (r"ExpiredToken|InvalidToken|TokenRefreshRequired", EXPIRED),
@@ -48,10 +48,10 @@ _TEXTS = (
 )
 
 
-def cause_of(said: str) -> str:
-    """Return the sentence for what rclone wrote when it failed; for an unknown text the end of the text as well."""
+def cause_of(output: str) -> str:
+    """Return the sentence for the output of a failed rclone; for an unknown one with its last line."""
     for pattern, sentence in _TEXTS:
-        if re.search(pattern, said):
+        if re.search(pattern, output):
             return sentence
-    lines = [line for line in said.splitlines() if line.strip()]
+    lines = [line for line in output.splitlines() if line.strip()]
     return f"{UNKNOWN} ({fit(lines[-1])})" if lines else UNKNOWN

@@ -1,7 +1,7 @@
-"""Which files of a lake belong into its backup, and what the lake itself says of them.
+"""The files of a lake that belong in its backup, and their state by the lake itself.
 
-Lives here: names, sizes and times; what is damaged by the manifests; which files went away for a reason.
-Does not live here: putting any of it (backup), what manifests are (lake.manifests).
+Lives here: names, sizes and times; damage by the manifests; files that were removed for a reason.
+Does not live here: copying (backup), the format of manifests (lake.manifests).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from pulltasks.lake.lake import Lake
     from pulltasks.lake.manifests import FileEntry, Manifest
 
-# Locks, what is unfinished, caches, what is made of the rest (open tables, bases), forgotten days and the notes of this
-# program about the backup itself are left out; of the builds only the one that is published goes there.
+# Left out: locks, unfinished files, caches, files that are made from others (open tables, bases), forgotten days and
+# the records of the backup itself. Of the builds only the published one is copied.
 _LEFT_OUT = (".lock", ".unfinished", "bases", "dashboard", "published", "forgotten", "backup")
-# A run writes these in its end, so that they are always new: they go along, and are no reason to put anything.
+# A run writes these at its end, so they are always new: they are copied with others, but alone do not cause a backup.
 JOURNALS = re.compile(r"runs\.ndjson|alerts/.*|errors/.*|warehouse/dashboard\.html")
 _DAY = re.compile(r"(raw|tidy)/(?:[a-z_]+/daily/)?snapshot_date=(\d{4}-\d\d-\d\d)/.*")
 
 
 def files_of(lake: Lake) -> dict[str, tuple[int, int]]:
-    """Return the files that belong into the backup, each with its size and its time of change in nanoseconds."""
+    """Return the files that belong in the backup as `name -> (bytes, time of change in nanoseconds)`."""
     found = {}
     published = lake.published.resolve()
     for top in sorted(lake.root.iterdir()):
@@ -53,11 +53,11 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def damaged_files(lake: Lake, read: Collection[str] | None = None) -> dict[str, str]:
-    """Return files that are not what a manifest names, each with what is wrong.
+    """Return the files that are missing or differ from a manifest, as `name -> sentence`.
 
     Args:
-        lake: whose files are looked at.
-        read: the files to read; None for all. Of the others only presence is looked at.
+        lake: the lake.
+        read: the names of files to read; None for all. The others are only checked for presence.
     """
     found: dict[str, str] = {}
 
@@ -76,14 +76,14 @@ def damaged_files(lake: Lake, read: Collection[str] | None = None) -> dict[str, 
         if manifest and manifest.sources and lake.targets_file(manifest.snapshot_date).is_file():
             for source in manifest.sources.captures:
                 path = lake.raw_file(manifest.snapshot_date, source.project_id, source.region)
-                # a capture of another identifier is newer than the tables: the next run makes them of it
+                # A capture with another identifier is newer than the tables: the next run rebuilds them.
                 if not (path.is_file() and is_read(path)) or read_capture_id(path) in {None, source.capture_id}:
                     look(path, source.sha256, file)
     return found
 
 
 def _manifests(lake: Lake, found: dict[str, str]) -> Iterator[tuple[Path, list[FileEntry], Manifest | None]]:
-    """Each manifest with the files that it names; one that cannot be read is damaged itself."""
+    """Yield `(path, entries, manifest)` of each manifest; one that cannot be read is added to `found` instead."""
     for month in lake.compacted_months():
         path = lake.month_manifest_file(month)
         try:
@@ -101,10 +101,10 @@ def _manifests(lake: Lake, found: dict[str, str]) -> Iterator[tuple[Path, list[F
 
 
 def unexplained(lake: Lake, gone: Collection[str], keep_raw_days: int | None) -> list[str]:
-    """Return those files that went away for no reason that the lake knows.
+    """Return those of the missing files whose removal the lake cannot explain.
 
-    It knows of older builds, of days that a month's files stand for, of forgotten days, and of raw files that the
-    settings keep no longer, of days that have their tables.
+    It can explain older builds, days that are part of a month's files, forgotten days, and raw files that are older
+    than the settings keep, if their day has its tables.
     """
     days = lake.tidy_dates()
     horizon = days[-1] - timedelta(days=keep_raw_days) if days and keep_raw_days is not None else date.min

@@ -1,7 +1,7 @@
-"""rclone as a child process: the variables that it gets, the time that it has, the few commands that are used.
+"""rclone as a child process: its environment, its time limit, the few commands that are used.
 
-Lives here: everything that knows of rclone's options; 1.60 (Debian 12) and later.
-Does not live here: which files and when (backup, readers), the sentences for what goes wrong (causes).
+Lives here: everything about rclone's options, for version 1.60 (Debian 12) and later.
+Does not live here: the choice of files and the time (backup, readers), the sentences for errors (causes).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     _Child = subprocess.Popen[bytes]
 
-# One name for every kind of place: what stands behind it is in the variables, so that no argument shows it.
+# One name for every kind of place: its address and keys are in the environment, so that no argument shows them.
 THERE = "there:"
-# A list may take so long where nothing else ends it, and hold so many names: a store may list without end.
+# The limits of a list in seconds and in names: a faulty store may list without end.
 LIST_SECONDS, MOST_NAMES = 600, 2_000_000
 _NOT_FOUND = (3, 4)  # rclone's exit codes for no such folder, no such file
 _MD5 = re.compile("[0-9a-f]{32}")
@@ -45,7 +45,7 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class Listed:
-    """A file in the place: its size, and its MD5 where the place knows it."""
+    """A file in the place: its size in bytes, and its MD5 if the place knows it."""
 
     size: int
     md5: str | None
@@ -53,12 +53,12 @@ class Listed:
 
 @dataclass(frozen=True)
 class Rclone:
-    """A place that files are put into.
+    """A place for files, and the means to reach it.
 
     Attributes:
-        place: as messages name it.
-        variables: all that the child sees; they hold secrets.
-        ends_at: when all of it must have ended, by the monotonic clock; None where somebody waits for it.
+        place: its name in messages.
+        variables: the whole environment of the child; it has secrets.
+        ends_at: the end of the time limit by the monotonic clock; None if a person waits.
     """
 
     place: str
@@ -66,14 +66,15 @@ class Rclone:
     ends_at: float | None = None
 
     def copy(self, source: Path, folder: str, names: Collection[str], *, replaced: str | None = None) -> None:
-        """Put files of a folder here; what is there under such a name is moved to `replaced`, or overwritten."""
+        """Copy files of a local folder there; files that exist there are moved to `replaced`, or overwritten."""
+        # Without `replaced` the files are known to be new there, so looking them up would only cost requests.
         how = ["--no-check-dest"]
         if replaced:
             how = ["--no-traverse", "--ignore-times", "--backup-dir", THERE + replaced]
         self._on(names, "copy", *how, str(source), THERE + folder)
 
     def fetch(self, folder: str, target: Path, names: Collection[str] | None = None) -> None:
-        """Bring files from there into a folder here, or all of them; those that are here already stay."""
+        """Copy files from there into a local folder, all of them without `names`; equal local files are skipped."""
         if names is None:
             self._run("copy", "--fast-list", THERE + folder, str(target))
         else:
@@ -88,10 +89,10 @@ class Rclone:
         self._on(names, "delete", THERE)
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a small file; None where there is none.
+        """Return the content of a small file, or None if there is none.
 
         Raises:
-            BackupError: when it cannot be read; rclone ends well and writes nothing where only its list may be read.
+            BackupError: when it cannot be read. With a key that may only list, rclone succeeds without any output.
         """
         content = self._run("cat", THERE + name, may_lack=True)
         folder, _, own = name.rpartition("/")
@@ -112,18 +113,18 @@ class Rclone:
         return sorted(name.removesuffix("/") for name in self._names(folder) if name.endswith("/"))
 
     def _names(self, folder: str) -> list[str]:
-        """Return what lies in a folder, folders with a slash in the end."""
+        """Return the names in a folder; folders end with a slash."""
         return self._run("lsf", THERE + folder, may_lack=True).decode(errors="replace").splitlines()
 
     def files(self, folder: str = "") -> dict[str, Listed]:
         """Return all files below a folder, by name.
 
         Raises:
-            BackupError: when the list cannot be read, or is not a list of files: it names one twice, or has no end.
+            BackupError: when the list cannot be read, has a name twice or does not end.
         """
         found: dict[str, Listed] = {}
         command = ["lsf", "-R", "--files-only", "--fast-list", "--format", "hsp", "--separator", "\t", THERE + folder]
-        with TemporaryFile() as said, self._started(command, said) as child:
+        with TemporaryFile() as errors, self._started(command, errors) as child:
             assert child.stdout  # noqa: S101 - it is a pipe
             out_of_time = Timer(min(self._left() or LIST_SECONDS, LIST_SECONDS), child.kill)
             out_of_time.start()
@@ -136,83 +137,84 @@ class Rclone:
             finally:
                 out_of_time.cancel()
                 child.kill()
-            said.seek(0)
-            return found if self._has_worked(child.wait(), said.read(), may_lack=True) else {}
+            errors.seek(0)
+            return found if self._has_worked(child.wait(), errors.read(), may_lack=True) else {}
 
     def differing(self, source: Path, folder: str, names: Collection[str]) -> dict[str, str]:
-        """Read files here and there; return those that are not the same there, each with what is wrong."""
+        """Read files here and there, and return those that differ, as `name -> differs | is missing there | …`."""
         command = ("check", "--download", "--one-way", "--combined", "-", str(source), THERE + folder)
         lines = self._on(names, *command, may_differ=True).decode(errors="replace").splitlines()
         wrong = {"*": "differs", "+": "is missing there", "!": "cannot be read there"}
         return {name: wrong[sign] for sign, _, name in (line.partition(" ") for line in lines) if sign in wrong}
 
     def _on(self, names: Collection[str], *command: str, may_differ: bool = False) -> bytes:
-        """Run a command on some files only; their names are read from its input, so that no argument shows them."""
+        """Run a command on some files only, with their names as its input, so that no argument shows them."""
         if not names:
             return b""
         given = "".join(f"{name}\n" for name in sorted(names)).encode(errors="surrogateescape")
         return self._run(*command, "--files-from-raw", "-", given=given, may_differ=may_differ)
 
     def _run(self, *command: str, given: bytes = b"", may_lack: bool = False, may_differ: bool = False) -> bytes:
-        """Run rclone to its end; what it wrote.
+        """Run rclone to its end, and return its output.
 
         Args:
             command: its arguments.
             given: its input.
-            may_lack: whether nothing is an answer as well where there is no such file or folder.
-            may_differ: whether it may end with an error because files differ.
+            may_lack: a missing file or folder is not an error and gives an empty output.
+            may_differ: files that differ are not an error.
 
         Raises:
-            BackupError: with one sentence for the cause.
+            BackupError: with one sentence about the cause.
         """
         with self._started(command, subprocess.PIPE, stdin=subprocess.PIPE) as child:
             try:
-                out, said = child.communicate(given, timeout=self._left())
+                out, errors = child.communicate(given, timeout=self._left())
             except subprocess.TimeoutExpired:
                 raise BackupError(f"{self.place}: {OUT_OF_TIME}") from None
             finally:
                 child.kill()
-        has_differences = may_differ and b"differences found" in said
-        return out if has_differences or self._has_worked(child.returncode, said, may_lack=may_lack) else b""
+        has_differences = may_differ and b"differences found" in errors
+        return out if has_differences or self._has_worked(child.returncode, errors, may_lack=may_lack) else b""
 
     def _started(self, command: Sequence[str], stderr: IO[bytes] | int, *, stdin: int = subprocess.DEVNULL) -> _Child:
         program = shutil.which("rclone", path=self.variables.get("PATH"))
         if program is None:
             raise BackupError(MISSING)
-        # what rclone writes here is private until the restore says otherwise
+        # Files that rclone writes here are private until a restore opens them.
         return subprocess.Popen(  # noqa: S603 - a program that the user installed, with arguments of ours
             [program, *command], env=self.variables, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, umask=0o077
         )
 
     def _left(self) -> float | None:
-        """Seconds that are left; None where there is no limit."""
+        """Return the seconds that are left; None without a limit."""
         return None if self.ends_at is None else max(0.1, self.ends_at - time.monotonic())
 
-    def _has_worked(self, code: int, said: bytes, *, may_lack: bool) -> bool:
+    def _has_worked(self, code: int, errors: bytes, *, may_lack: bool) -> bool:
+        # Ended by a signal, which the timer sends when the time is over.
         if code < 0:
             raise BackupError(f"{self.place}: {OUT_OF_TIME}")
         if code and not (may_lack and code in _NOT_FOUND):
-            raise BackupError(f"{self.place}: {cause_of(said.decode(errors='replace'))}")
+            raise BackupError(f"{self.place}: {cause_of(errors.decode(errors='replace'))}")
         return not code
 
 
 def rclone_for(settings: Settings, store: StoreSettings, section: str, seconds: float | None = None) -> Rclone:
-    """Return how a place is reached.
+    """Return the means to reach a place.
 
     Args:
-        settings: the configuration, whose credential is used where the place has none of its own.
+        settings: the configuration; its API credential is used if the place has none of its own.
         store: the place.
-        section: of the configuration, as messages name it.
-        seconds: how long all of it may take; None where somebody waits for it.
+        section: the section of the configuration, for messages.
+        seconds: the time limit; None if a person waits.
 
     Raises:
         ConfigError: when there is no access key.
-        BackupError: when the place is a folder that is not there, or lies in the lake.
+        BackupError: when the place is a folder that does not exist, or lies in the lake.
     """
     variables = environment_for_rclone(with_own_configuration=store.remote is not None) | _OPTIONS
     variables |= {"RCLONE_CONFIG_THERE_TYPE": "alias", "RCLONE_CONFIG_THERE_REMOTE": store.remote or store.url or ""}
     if seconds is not None:
-        # a child that outlives us, as we were killed, ends as well
+        # A child that outlives this process, because that was killed, ends as well.
         variables["RCLONE_MAX_DURATION"] = f"{seconds + 60:.0f}s"
     if not store.remote:
         variables["RCLONE_CONFIG"] = ""  # none of the user's own
@@ -224,7 +226,7 @@ def rclone_for(settings: Settings, store: StoreSettings, section: str, seconds: 
 
 
 def rclone_at(url: str, settings: Settings) -> Rclone:
-    """Return how another lake's readers' bucket is reached: by the keys, region and endpoint of `[publish]`.
+    """Return the means to reach another lake's readers' bucket, with keys, region and endpoint of `[publish]`.
 
     Raises:
         ConfigError: when there is no access key.
@@ -245,14 +247,14 @@ def _variables_of_store(settings: Settings, store: StoreSettings, section: str) 
         "ACCESS_KEY_ID": ak,
         "SECRET_ACCESS_KEY": sk,
         "SESSION_TOKEN": token or "",
-        "NO_CHECK_BUCKET": "true",  # else it asks for a permission to create buckets
+        "NO_CHECK_BUCKET": "true",  # otherwise rclone needs the permission to create buckets
     }
     found = {f"RCLONE_CONFIG_STORE_{name}": value for name, value in options.items()}
     return found | {"RCLONE_CONFIG_THERE_REMOTE": f"store:{store.bucket}"}
 
 
 def _keys(settings: Settings, store: StoreSettings, section: str) -> tuple[str, str, str | None]:
-    """The place's own key, else the one that the API is asked with."""
+    """Return access key, secret key and security token of the place, else those for the API."""
     if store.access_key and store.secret_key:
         token = store.security_token
         return store.access_key.read(), store.secret_key.read(), token.read() if token else None

@@ -1,7 +1,7 @@
-"""What readers far away may see: open tables and page, in a bucket of their own.
+"""The readers' bucket: open tables and page, in a bucket without private files.
 
-Lives here: which files these are, their order, what is removed there.
-Does not live here: making any of it (warehouse, dashboard), the private backup (backup).
+Lives here: the choice of files, their order, removals.
+Does not live here: writing the files (warehouse, dashboard), the private backup (backup).
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 
 def put_for_readers(lake: Lake, settings: Settings) -> int:
-    """Put what is new into the readers' bucket, `latest.json` last; then remove what the lake has no more.
+    """Copy new files to the readers' bucket, `latest.json` last; then remove files that the lake no longer has.
 
     Args:
-        lake: the caller holds its lock.
-        settings: the place, and what is published.
+        lake: the lake; the caller holds its lock.
+        settings: the place, and the choice of files to publish.
 
     Returns:
-        How many files were put or removed; where that is none, no process was started.
+        The number of files copied or removed; if it is 0, no process was started.
 
     Raises:
-        BackupError: when a file cannot be put, or the place is another lake's.
+        BackupError: when a file cannot be copied, or the place belongs to another lake.
     """
     files = _files(lake, settings)
     stats = {name: (path.stat().st_size, path.stat().st_mtime_ns) for name, path in files.items()}
-    if page := files.get(lake.dashboard.name):  # each run writes it, and seldom anything new
+    if page := files.get(lake.dashboard.name):  # each run writes it, mostly with the same content
         stats[page.name] = (page.stat().st_size, zlib.crc32(page.read_bytes()))
     state = read_state(lake.readers_state, settings.publish.place)
     changed = {name for name in files if state.files.get(name) != stats[name]}
@@ -47,13 +47,14 @@ def put_for_readers(lake: Lake, settings: Settings) -> int:
         return 0
     there = rclone_for(settings, settings.publish, "publish", 60 * settings.publish.max_minutes)
     _claim(there, lake)
-    # a list tells what is there of an earlier time, and what a cut left
+    # The list has files of earlier runs, and those that an interrupted run left.
     gone = there.files().keys() - files.keys() - {OWNER}
     if LATEST in gone:
-        there.delete([LATEST])  # what names others goes first
+        there.delete([LATEST])  # it names other files, so it is removed before them
     for root in (lake.published_folder, lake.warehouse):
         names = [name for name in changed if files[name] == root / name and name != LATEST]
         there.copy(root, "", names)
+    # Only now do readers find the new version: all of its files are there.
     there.copy(lake.published_folder, "", changed & {LATEST})
     there.delete(gone - {LATEST})
     state = msgspec.structs.replace(state, files=stats, last="put")
@@ -62,7 +63,7 @@ def put_for_readers(lake: Lake, settings: Settings) -> int:
 
 
 def _files(lake: Lake, settings: Settings) -> dict[str, Path]:
-    """Return the files that readers may see, by their names there."""
+    """Return the files that readers may see, as `name there -> path`."""
     found: dict[str, Path] = {}
     if settings.dashboard.enabled and lake.dashboard.is_file():
         found[lake.dashboard.name] = lake.dashboard
@@ -74,17 +75,18 @@ def _files(lake: Lake, settings: Settings) -> dict[str, Path]:
 
 
 def _claim(there: Rclone, lake: Lake) -> None:
-    """Make sure that the place is this lake's.
+    """Check that the place belongs to this lake.
 
     Raises:
-        BackupError: when it is another's.
+        BackupError: when it belongs to another one, or has files of unknown origin.
     """
     owner = read_owner(there)
     if owner is None and not there.is_empty():
-        raise BackupError(f"{there.place}: holds files that no lake put there; name an empty prefix. Nothing was put")
+        raise BackupError(f"{there.place}: has files that are not of a lake; name an empty prefix. Nothing was copied")
     if owner is None:
         write_owner(there, Owner(lake_id=lake_id(lake)))
     elif owner.lake_id != lake_id(lake):
         raise BackupError(
-            f"{there.place}: holds what another lake publishes; name another prefix. Nothing was put or removed"
+            f"{there.place}: has the published files of another lake; name another prefix. "
+            "Nothing was copied or removed"
         )

@@ -1,7 +1,7 @@
-"""A lake brought back from its backup, as it is there or as it was before something was replaced.
+"""Restoring a lake from its backup, in its last state or in the state before some backup.
 
-Lives here: which file comes from where, fixing what does not fit its manifest.
-Does not live here: putting files (backup), what a manifest is (lake.manifests).
+Lives here: the source of each file, rebuilding files that do not fit their manifest.
+Does not live here: making a backup (backup), the format of manifests (lake.manifests).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _DAY = re.compile(r"snapshot_date=(\d{4}-\d\d-\d\d)")
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back.
+    """The result of a restore.
 
     Attributes:
-        files: how many.
-        days: that have tables now.
-        rebuilt: days whose tables were damaged or missing, and were made again of their raw files.
-        troubles: what is damaged or missing for good, a line each.
+        files: number of files.
+        days: number of days that have tables now.
+        rebuilt: days whose tables were damaged or missing, and were rebuilt from raw files.
+        troubles: one line per file that is damaged or missing for good.
     """
 
     files: int
@@ -50,17 +50,17 @@ class Restored:
 
 
 def restore(lake: Lake, settings: Settings, report: Reporter, *, replaced: str | None = None) -> Restored:
-    """Bring a lake back into an empty root; called again after a cut it continues.
+    """Restore a lake into an empty root; called again after an interruption, it continues.
 
     Args:
-        lake: where to; the caller holds its lock.
-        settings: the backup.
-        report: is told of an unexpected error while a day is rebuilt.
-        replaced: the time of a backup, as the place names it: everything comes back as it was before that.
+        lake: the new lake; the caller holds its lock.
+        settings: the configuration of the backup.
+        report: receives an unexpected error while a day is rebuilt.
+        replaced: the name of a folder in `replaced/`: the state before that backup is restored; None for the last one.
 
     Raises:
         LakeError: when the root is not empty.
-        BackupError: when the place cannot be read, or holds no backup.
+        BackupError: when the place cannot be read, or has no backup.
     """
     there = rclone_for(settings, settings.backup, "backup")
     if not lake.restoring.is_file() and not _is_empty(lake):
@@ -68,6 +68,7 @@ def restore(lake: Lake, settings: Settings, report: Reporter, *, replaced: str |
     owner = read_owner(there)
     if owner is None:
         raise BackupError(f"{there.place}: holds no backup of a lake; correct the bucket and the prefix")
+    # The marker makes every run refuse the lake until the restore has ended.
     with lake.writing(lake.restoring) as unfinished:
         unfinished.touch()
     sources = _sources(there, replaced)
@@ -76,7 +77,7 @@ def restore(lake: Lake, settings: Settings, report: Reporter, *, replaced: str |
         there.fetch(folder, lake.root, names if replaced else None)
     _open_to_readers(lake)
     rebuilt, troubles = _fix(lake, report)
-    # the next backup goes on from that one, and compares everything
+    # The next backup continues from that one, and compares everything.
     write_state(lake, lake.backup_state, State(place=settings.backup.place, last=owner.backup))
     lake.restoring.unlink()
     return Restored(len(sources), len(lake.tidy_dates()), rebuilt, troubles)
@@ -87,7 +88,7 @@ def _is_empty(lake: Lake) -> bool:
 
 
 def _sources(there: Rclone, replaced: str | None) -> dict[str, str]:
-    """Return the folder that each file comes from: steps are taken back one by one, the newest first.
+    """Return `name -> folder there` of each file; backups are undone one by one, the newest first.
 
     Raises:
         BackupError: when there is no such time.
@@ -108,7 +109,7 @@ def _sources(there: Rclone, replaced: str | None) -> dict[str, str]:
 
 
 def _open_to_readers(lake: Lake) -> None:
-    """Let everybody read what is published; all else came back for its owner alone."""
+    """Make published files readable for everybody; all others were restored as private."""
     lake.root.chmod(PUBLIC_FOLDER)
     lake.warehouse.chmod(PUBLIC_FOLDER)
     for path in (*lake.builds(), lake.dashboard):
@@ -119,7 +120,11 @@ def _open_to_readers(lake: Lake) -> None:
 
 
 def _fix(lake: Lake, report: Reporter) -> tuple[tuple[date, ...], tuple[str, ...]]:
-    """Make again what is not what its manifest names, where there are raw files; the rest is named."""
+    """Rebuild tables that differ from their manifest, where there are raw files.
+
+    Returns:
+        The days that were rebuilt, and one line per trouble that is left.
+    """
     repair_manifests(lake)
     damaged = damaged_files(lake)
     raw = [text for name, text in damaged.items() if name.startswith("raw/")]

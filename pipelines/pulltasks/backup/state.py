@@ -1,7 +1,7 @@
-"""What a lake knows of its backup, and what the place says of whose it is.
+"""The lake's record of its backup, and the place's record of its owner.
 
-Lives here: both records, their form, reading and writing them; the identifier of a lake.
-Does not live here: what is done about them (backup, readers, restore).
+Lives here: both records, reading and writing them; the identifier of a lake.
+Does not live here: decisions that follow from them (backup, readers, restore).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from pulltasks.backup.rclone import Rclone
     from pulltasks.lake.lake import Lake
 
-# In the place, beside the folder with the lake's files and the one with what they replaced.
+# In the place: the record of the owner, the folder with the lake's files, the folder with files that they replaced.
 OWNER, FILES, REPLACED = "backup.json", "lake", "replaced"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What a lake put, and where.
+    """The lake's record of a backup.
 
     Attributes:
-        place: where.
-        files: size and time of change of each file when it was put.
+        place: the place of the backup.
+        files: size in bytes and time of change in nanoseconds of each file when it was copied, by name.
         last: identifier of the last good backup.
-        pending: identifier of the one that began after it.
-        good_at: when the last good one ended.
-        full_at: when all files were compared.
-        through: the newest published day that it holds.
+        pending: identifier of a backup that began after it and has not ended.
+        good_at: end of the last good backup.
+        full_at: end of the last full comparison.
+        through: the newest day with tables in the last good backup.
     """
 
     place: str
@@ -48,7 +48,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose place it is, and the last good backup there; None before the first."""
+    """The place's record: the identifier of its lake, and its last good backup, None before the first."""
 
     lake_id: str
     backup: str | None = None
@@ -57,7 +57,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lake_id(lake: Lake) -> str:
-    """Return the lake's identifier, which is written where there is none; the caller holds the lock."""
+    """Return the lake's identifier; it is created if there is none. The caller holds the lock."""
     if not lake.id.is_file():
         with lake.writing(lake.id) as unfinished:
             unfinished.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
@@ -65,7 +65,7 @@ def lake_id(lake: Lake) -> str:
 
 
 def read_state(path: Path, place: str) -> State:
-    """Return what was put into a place; a record that is missing, damaged or of another place is an empty one."""
+    """Return the record for a place; a record that is missing, damaged or about another place counts as empty."""
     try:
         state = decode_file(path.read_bytes(), State)
     except (OSError, NotReadable):
@@ -74,13 +74,13 @@ def read_state(path: Path, place: str) -> State:
 
 
 def write_state(lake: Lake, path: Path, state: State) -> None:
-    """Write the record, whole or not at all."""
+    """Write the record, completely or not at all."""
     with lake.writing(path) as unfinished:
         unfinished.write_bytes(msgspec.json.encode(state))
 
 
 def read_owner(there: Rclone) -> Owner | None:
-    """Return whose place it is; None where nobody has put anything there.
+    """Return the owner of a place, or None if it has none.
 
     Raises:
         BackupError: when the record cannot be read.
@@ -95,5 +95,5 @@ def read_owner(there: Rclone) -> Owner | None:
 
 
 def write_owner(there: Rclone, owner: Owner) -> None:
-    """Say whose place it is."""
+    """Write the owner of a place."""
     there.write(OWNER, msgspec.json.encode(owner) + b"\n")

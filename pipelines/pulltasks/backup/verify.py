@@ -1,7 +1,7 @@
-"""Whether a lake and its backup are whole.
+"""Verification of a lake and its backup.
 
-Lives here: comparing both; what is found damaged is noted for the next backup.
-Does not live here: fixing (backup compares and puts again, restore).
+Lives here: comparing both; damaged files are recorded for the next backup.
+Does not live here: repairs (backup, restore).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found about a backup.
+    """The result of verifying a backup.
 
     Attributes:
-        files: how many files were compared.
-        waiting: how many are newer than the last good backup, and are not compared.
-        made_at: when the last good one ended; None where there is none.
-        through: the newest published day that it holds.
-        troubles: what is missing there or differs, a line each.
+        files: number of files compared.
+        waiting: number of files that are newer than the last good backup, which are not compared.
+        made_at: end of the last good backup, or None.
+        through: the newest day with tables in that backup.
+        troubles: one line per file that is missing there or differs.
     """
 
     files: int
@@ -44,7 +44,7 @@ class Verified:
 
 
 def verify_lake(lake: Lake) -> list[str]:
-    """Return what is wrong with the lake's own files, a line each."""
+    """Return one line per trouble with the lake's own files."""
     found = list(damaged_files(lake).values())
     if lake.builds() and not lake.redaction_key.is_file():
         found.append(f"{lake.redaction_key}: is missing; restore it from the backup")
@@ -52,29 +52,30 @@ def verify_lake(lake: Lake) -> list[str]:
 
 
 def verify_backup(lake: Lake, settings: Settings, *, read_data: bool) -> Verified:
-    """Compare the place with the lake: by size and checksum, or by reading every file there.
+    """Compare the place with the lake, by size and checksum or by reading every file there.
 
     Args:
-        lake: the caller holds its lock.
-        settings: the backup.
-        read_data: whether all files are read there.
+        lake: the lake; the caller holds its lock.
+        settings: the configuration of the backup.
+        read_data: read all files there.
 
     Raises:
-        BackupError: when it cannot be read, or holds no backup.
+        BackupError: when the place cannot be read, or has no backup.
     """
     there = rclone_for(settings, settings.backup, "backup")
     owner = read_owner(there)
     if owner is None:
-        raise BackupError(f"{there.place}: holds no backup of a lake; `pulltasks lake backup` makes the first one")
+        raise BackupError(f"{there.place}: holds no backup of a lake; `pulltasks lake backup` creates the first one")
     state, files = read_state(lake.backup_state, there.place), files_of(lake)
     put = {name: files[name] for name in files if state.files.get(name) == files[name]}
     if read_data:
         wrong = there.differing(lake.root, FILES, put)
-        # a store may go on naming the checksum of what was put: the next backup puts these, whatever it says
+        # A store may still report the checksum of the original file. Without a record, the next backup copies these.
         left = {name: stat for name, stat in state.files.items() if name not in wrong}
         write_state(lake, lake.backup_state, msgspec.structs.replace(state, files=left))
     else:
         wrong = dict.fromkeys(differing(lake.root, put, there.files(FILES)), "is missing there or differs")
     waiting = [name for name in files if name not in put and not JOURNALS.fullmatch(name)]
-    troubles = [f"{name}: {text}; `pulltasks lake backup --full` puts it again" for name, text in sorted(wrong.items())]
+    advice = "`pulltasks lake backup --full` copies it again"
+    troubles = [f"{name}: {text}; {advice}" for name, text in sorted(wrong.items())]
     return Verified(len(put), len(waiting), owner.made_at, owner.through, tuple(troubles))

@@ -1,5 +1,5 @@
-"""Captures: every target listed on its day, each with a verdict and a raw file.
+"""Captures: every target is listed on its day and gets a verdict and a raw file.
 
-Lives here: which targets are listed now (targets), one attempt (attempt), the day that it counts for (day_gate).
-Does not live here: how a listing is proved (huawei), what becomes of the raw files (lake).
+Lives here: all targets of a day (day), one attempt (attempt), the confirmation of the day (day_gate).
+Does not live here: the proof of a listing (proof), requests (huawei), tables made of raw files (lake).
 """

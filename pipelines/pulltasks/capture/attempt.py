@@ -1,7 +1,7 @@
-"""One target's capture: listing it, asking for what is gone, keeping every answer, reaching a verdict.
+"""The capture of one target: list it, ask for missing tasks, store every answer, reach a verdict.
 
-Lives here: what happens between the first request for a target and its verdict.
-Does not live here: which targets there are and which capture of a day counts (targets), the proof itself (huawei).
+Lives here: everything between the first request for a target and its verdict.
+Does not live here: the choice of targets and the capture that counts (day, existing), the proof itself (proof).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings, Target
 
 
-# All answers of one target; a list that takes more is not believed.
+# The size of all answers of one target; a larger listing is given up (`too_large`).
 MAX_TARGET_BYTES = 512_000_000
 
 
 class CaptureCounts:
-    """What a capture has sent and received; writes every answer to the raw file."""
+    """Counts what a capture sends and receives, and writes every answer to the raw file."""
 
     def __init__(self, writer: RawWriter) -> None:
         self.requests = 0
@@ -47,7 +47,7 @@ class CaptureCounts:
         self._writer = writer
 
     def received(self, answer: Answer, request: PageRequest | str) -> None:
-        """Keep an answer for a page, or for the task whose id was asked for."""
+        """Store the answer to a request for a page, or for the task with the requested id."""
         body, body_base64 = body_fields(answer.content)
         page = None if isinstance(request, str) else request
         self._writer.answer(
@@ -72,7 +72,7 @@ class CaptureCounts:
         self.request_ids = [*self.request_ids[:1], answer.request_id]
 
     def showed(self, page: Page) -> None:
-        """Keep the first and the last total that a page said."""
+        """Record the total of a page; only the first and the last one are retained."""
         if page.total is not None:
             self.totals = [*self.totals[:1], page.total]
 
@@ -80,20 +80,20 @@ class CaptureCounts:
 class _Recorder:
     """Reports the requests for one page (or one task) to the capture."""
 
-    def __init__(self, tally: CaptureCounts, request: PageRequest | str) -> None:
-        self._tally = tally
+    def __init__(self, counts: CaptureCounts, request: PageRequest | str) -> None:
+        self._counts = counts
         self._request = request
 
     def sent(self, *, is_retry: bool) -> None:
-        self._tally.requests += 1
-        self._tally.retries += is_retry
+        self._counts.requests += 1
+        self._counts.retries += is_retry
 
     def received(self, answer: Answer) -> None:
-        self._tally.received(answer, self._request)
+        self._counts.received(answer, self._request)
 
 
 class Attempt:
-    """The listing of one target, with what is left to find out once it is complete."""
+    """The listing of one target, followed by requests for the tasks that it lacks."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Attempt:
         settings: Settings,
         target: Target,
         known: PreviousCapture,
-        tally: CaptureCounts,
+        counts: CaptureCounts,
         on_page: Callable[[int, int], None] = lambda _pages, _tasks: None,
     ) -> None:
         self.error: ApiError | None = None
@@ -109,7 +109,7 @@ class Attempt:
         self._settings = settings
         self._target = target
         self._known = known
-        self._tally = tally
+        self._counts = counts
         self._on_page = on_page
         self._pages = 0
         self._listing = Listing(self._rules(1))
@@ -129,16 +129,16 @@ class Attempt:
         )
 
     def _recorder_for(self, request: PageRequest | str) -> _Recorder:
-        return _Recorder(self._tally, request)
+        return _Recorder(self._counts, request)
 
     def _showed(self, listing: Listing, page: Page) -> None:
-        """Keep what a page said; give the listing up if its answers have grown beyond all measure."""
-        self._tally.showed(page)
+        """Record a page; give the listing up if its answers exceed `MAX_TARGET_BYTES`."""
+        self._counts.showed(page)
         self._pages += 1
         self._on_page(self._pages, max(len(listing.seen), len(page.ids)))
         if page.names_other_regions(self._known.regions):
             self._strange_regions |= {region_of(region) for region in page.regions if region}
-        if self._tally.answer_bytes > MAX_TARGET_BYTES and listing.outcome is None:
+        if self._counts.answer_bytes > MAX_TARGET_BYTES and listing.outcome is None:
             listing.give_up("too_large")
 
     async def _list(self, listing: Listing) -> Outcome:
@@ -153,9 +153,9 @@ class Attempt:
         return outcome
 
     async def list(self) -> None:
-        """List, then ask for what is gone; one that is there after all casts doubt on the listing: list once more.
+        """List the target, then ask for missing tasks; if one of them still exists, list once more.
 
-        What an answer of this capture showed and the listing lacks is asked for as well, after what was known before.
+        Missing are tasks of the previous capture, and those that an answer of this capture had and the listing lacks.
         """
         self._outcome = outcome = await self._list(self._listing)
         if outcome.verdict != "complete":
@@ -166,15 +166,21 @@ class Attempt:
         self._listing = Listing(self._rules(outcome.sweeps + 1))
         second = await self._list(self._listing)
         if second.verdict != "complete":
-            self._outcome = second  # then it cannot be said which of the two was right
-        elif not second.ids.isdisjoint(ends.unlisted):
+            self._outcome = second  # nobody can tell which of the two was right
+        elif not second.ids.isdisjoint(ends.unlisted):  # the first listing had missed tasks that the second one has
             self._outcome = second
             self._ends |= await self._find_ends(second.ids, ends.asked)
 
     async def _find_ends(self, listed: frozenset[str], asked: frozenset[str]) -> Ends:
-        """Ask for a sample of what a listing lacks, spread over all of it; what a person accepted is not asked for."""
+        """Ask for a sample of the tasks that a listing lacks; tasks whose absence a person accepted are left out.
+
+        Args:
+            listed: the ids that the listing has.
+            asked: the ids that this capture has asked for already.
+        """
         known, checks = self._known, self._settings.api.max_gone_checks
         lacking = sorted(known.task_ids - listed - known.accepted_ids - asked)
+        # The number of requests is limited, so the sample is spread over all ids.
         sample = spread(lacking, checks)
         shown = sorted(self._seen - listed - known.task_ids - asked)
         sample += shown[: checks - len(sample)]
@@ -182,7 +188,7 @@ class Attempt:
         return await find_ends(self._client, self._target, sample, control, self._recorder_for)
 
     def _message(self, outcome: Outcome | None) -> str | None:
-        """Return what to do about a target that is not complete; None where nothing has to be done."""
+        """Return the advice on a target that is not complete, or None."""
         if self.error:
             return str(self.error)
         if outcome is None or outcome.verdict == "complete":
@@ -190,10 +196,10 @@ class Attempt:
         return f"{self._target.label}: not proved complete ({outcome.reason}); {advice_on(outcome.reason)}"
 
     def verdict(self, finished_at: datetime) -> VerdictLine:
-        """How the capture ended: with an outcome of the listing, or with an error that cut it short."""
+        """Return the last line of the raw file: from the outcome of the listing, or from the error that ended it."""
         outcome = None if self.error else self._outcome
         reason = self.error.reason if self.error else outcome.reason if outcome else None
-        # only what was known before can have ended
+        # Only tasks of the previous capture can have ended. Without a proof, only those that were asked for count.
         is_proved = outcome is not None and outcome.verdict == "complete"
         lacking = self._known.task_ids - (outcome.ids if outcome else set())
         lacking = lacking if is_proved else lacking & self._ends.asked
@@ -212,13 +218,13 @@ class Attempt:
             counted_sweep=outcome.counted_sweep if outcome else None,
             task_count=len(outcome.ids) if outcome else len(self._listing.seen),
             task_ids_sha256=ids_sha256(sorted(outcome.ids)) if outcome and outcome.verdict == "complete" else None,
-            total_first=self._tally.totals[0] if self._tally.totals else None,
-            total_last=self._tally.totals[-1] if self._tally.totals else None,
+            total_first=self._counts.totals[0] if self._counts.totals else None,
+            total_last=self._counts.totals[-1] if self._counts.totals else None,
             sweeps=self._listing.sweep,
-            requests=self._tally.requests,
-            retries=self._tally.retries,
-            first_request_id=_fit(self._tally.request_ids[:1]),
-            last_request_id=_fit(self._tally.request_ids[-1:]),
+            requests=self._counts.requests,
+            retries=self._counts.retries,
+            first_request_id=_fit(self._counts.request_ids[:1]),
+            last_request_id=_fit(self._counts.request_ids[-1:]),
             clock_skew_seconds=self._client.clock_skew_seconds(self._target),
             gone=sorted(ends.gone),
             unlisted=sorted(ends.unlisted),
@@ -229,5 +235,5 @@ class Attempt:
 
 
 def _fit(request_ids: list[str | None]) -> str | None:
-    """The one of some request ids that there is, as it may be shown."""
+    """Return the first id that is not empty, cut to the length that tables allow, or None."""
     return next((fit(each) for each in request_ids if each), None)

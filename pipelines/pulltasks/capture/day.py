@@ -1,7 +1,7 @@
-"""Captures: every target listed on its day, each with a verdict and a raw file, none disturbing another.
+"""The captures of one day: every target is listed and gets a raw file, and no target disturbs another.
 
-Lives here: which targets are listed now, the guard on the date, what of an answer is kept.
-Does not live here: how a listing is proved (proof), one target's listing (attempt), raw files later (lake.normalise).
+Lives here: the choice of targets to list now, the guard on the date, errors of single targets.
+Does not live here: the proof of a listing (proof), one target's listing (attempt), tables (lake.normalise).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pulltasks.previous import PreviousCapture
     from pulltasks.settings import Settings, Target
 
-# Targets that are listed at a time, for each request that may be in flight: enough that none waits for the pace of one
-# project, few enough that memory does not grow with the number of targets.
+# Targets that are listed at once, per request that may be in flight: enough that a slow project does not hold up the
+# others, few enough that memory does not grow with the number of targets.
 TARGETS_PER_REQUEST_IN_FLIGHT = 4
 CLOCK_DISAGREES = "clock_disagrees"
 _MAKE_ROOM = "Make room, then run again"
@@ -51,14 +51,14 @@ GRACE_AFTER_MIDNIGHT = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class CaptureOptions:
-    """How a day is captured.
+    """The options of a day's capture.
 
     Attributes:
         refresh: list complete targets again as well.
-        only: list no other targets than these, by `(project_id, region)`; None for all.
-        accept_drop: targets whose listing counts today however much it lacks, by `(project_id, region)`.
+        only: list only these targets, by `(project_id, region)`; None for all.
+        accept_drop: targets whose listing counts today even if it lacks many tasks, by `(project_id, region)`.
         simulated: the day is the sandbox's, not today; any server that is not a sandbox is refused.
-        began_at: when the run began, if that was before now; it keeps its date past midnight.
+        began_at: the begin of the run, if that was earlier; a run that passes midnight keeps its date.
     """
 
     refresh: bool = False
@@ -68,13 +68,13 @@ class CaptureOptions:
     began_at: datetime | None = None
 
     def names(self, target: Target) -> bool:
-        """Tell whether a target is to be listed, unless it is complete already."""
+        """Tell whether a target belongs to this capture; complete ones may still be left out."""
         return self.only is None or target.key in self.only
 
 
 @dataclass(frozen=True)
 class CaptureResult:
-    """How the capture of one target ended; `is_new` is false when an earlier one of the day is kept."""
+    """The result of one target's capture; `is_new` is False if an earlier one of the day still counts."""
 
     target: Target
     verdict: str
@@ -87,10 +87,10 @@ class CaptureResult:
 
 
 def check_date(settings: Settings, day: date, now: datetime, *, began_at: datetime | None = None) -> None:
-    """Refuse every day but the one on which the run began, for as long as the API still shows it.
+    """Refuse every day but today, or the day on which the run began until half an hour after its midnight.
 
     Raises:
-        DateRefused: with what can be done instead.
+        DateRefused: for any other day; the message names the command for past days.
     """
     began_on = settings.today(began_at or now)
     if day == settings.today(now) or (day == began_on and settings.today(now - GRACE_AFTER_MIDNIGHT) == day):
@@ -105,19 +105,19 @@ def check_date(settings: Settings, day: date, now: datetime, *, began_at: dateti
 
 @dataclass
 class DayCapture:
-    """The captures of one day; `run` makes them.
+    """The captures of one day; `run` creates them.
 
     Attributes:
         settings: the configuration.
-        lake: where raw files go; the caller holds its lock.
+        lake: the lake for raw files; the caller holds its lock.
         day: the snapshot date.
         clock: time and identifiers.
-        options: which targets are listed, and how.
-        known: returns what the last complete capture of a target showed, by `(project_id, region)`.
-        report: receives an unexpected error and returns a sentence that says where it is reported; the error costs its
-            target the day and no other target anything.
+        options: the choice of targets, and the rules for them.
+        known: returns the last complete capture of a target, by `(project_id, region)`.
+        report: receives an unexpected error and returns a sentence with the place of its report; the error ends only
+            its own target.
         on_result: receives the result of each target as it ends.
-        on_page: receives the target of each page that came, and its pages and tasks so far.
+        on_page: receives the target of each received page, and its number of pages and tasks so far.
     """
 
     settings: Settings
@@ -133,10 +133,10 @@ class DayCapture:
     _deadline: Deadline = field(init=False)
 
     async def run(self) -> list[CaptureResult]:
-        """List every target of the configuration, concurrently; targets that are complete on the day are left alone.
+        """List every target of the configuration, concurrently; targets that are complete on the day are skipped.
 
         Returns:
-            One result per target that was asked for, in order of project and region.
+            One result per requested target, sorted by project and region.
 
         Raises:
             DateRefused: another date than today, before anything is written.
@@ -147,11 +147,13 @@ class DayCapture:
             check_date(self.settings, self.day, self.clock.now(), began_at=self.options.began_at)
         targets = sorted(self.settings.targets, key=lambda target: target.key)
         _check_endpoints(self.settings, targets)
+        # The target list names all targets, also those that this run leaves out: the day expects all of them.
         self._gate = DayGate(partial(self._write_targets, targets))
         asked = [target for target in targets if self.options.names(target)]
         complete = {} if self.options.refresh else self._complete_already(asked)
         if len(complete) < len(asked):
             return await self._capture_all(asked, complete)
+        # Nothing is sent, so no service can contradict the day: the gate opens.
         self._gate.end([])
         for result in complete.values():
             self.on_result(result)
@@ -165,7 +167,7 @@ class DayCapture:
     async def _capture_all(
         self, asked: Sequence[Target], complete: dict[tuple[str, str], CaptureResult]
     ) -> list[CaptureResult]:
-        # what sends and judges takes longer to import than the rest of a run with nothing to list
+        # The client takes longer to import than the rest of a run with nothing to list.
         from pulltasks.huawei.client import LiveClient
 
         begin = self._begin()
@@ -198,13 +200,14 @@ class DayCapture:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(in_turn(target)) for target in asked]
             finally:
-                self._gate.end(disagreements)  # a run that is stopped keeps the raw files that are whole
+                self._gate.end(disagreements)  # a run that is stopped keeps its finished raw files as well
         if not_written and len(not_written) == len(asked):
             reason = not_written[0].strerror or not_written[0]
             raise LakeError(f"the lake cannot be written ({reason}); what was published is unchanged. {_MAKE_ROOM}")
         return [task.result() for task in tasks]
 
     def _begin(self) -> RunBegin:
+        # The run may have begun before its captures: both clocks are set back by the time in between.
         now = self.clock.now()
         began_at = self.options.began_at or now
         elapsed_s = (now - began_at).total_seconds()
@@ -213,9 +216,9 @@ class DayCapture:
     async def _isolated(
         self, client: LiveClient, target: Target, on_not_written: Callable[[OSError], None]
     ) -> CaptureResult:
-        """Return the result of a capture; an error costs its target the day and no other target anything."""
+        """Return the result of a capture; an error ends only its own target."""
         try:
-            return await self._of(client, target)
+            return await self._result_of(client, target)
         except ClockDisagrees as error:
             return CaptureResult(target, "missing", CLOCK_DISAGREES, str(error), 0, 0, is_new=False)
         except LakeError as error:
@@ -228,18 +231,19 @@ class DayCapture:
             words = f"{target.label}: {self.report(error, f'capturing {target.label}')}"
             return CaptureResult(target, "failed", UNEXPECTED, words, 0, 0)
 
-    async def _of(self, client: LiveClient, target: Target) -> CaptureResult:
+    async def _result_of(self, client: LiveClient, target: Target) -> CaptureResult:
+        # Looked up again, because `_complete_already` suppresses errors, which are reported here.
         existing = None if self.options.refresh else self._complete_result(target)
         if existing is None and not self.options.simulated and not self._may_begin():
             return CaptureResult(target, "missing", "day_has_passed", None, 0, 0, is_new=False)
         return existing or await self._capture(client, target)
 
     def _may_begin(self) -> bool:
-        """Refuse to begin a capture more than half an hour into the next day; it would show that day."""
+        """Tell whether a capture may still begin; half an hour into the next day it would show that day."""
         return self.settings.today(self.clock.now() - GRACE_AFTER_MIDNIGHT) <= self.day
 
     def _complete_already(self, targets: Sequence[Target]) -> dict[tuple[str, str], CaptureResult]:
-        """Return the results of targets that are complete on the day; errors are reported in the target's turn."""
+        """Return the results of targets that are complete on the day, by key; errors are suppressed."""
         found = {}
         for target in targets:
             with suppress(Exception):
@@ -264,6 +268,7 @@ class DayCapture:
             software_version=version("pulltasks"),
             started_at=self.clock.now(),
         )
+        # Written under another name: a raw file is either complete or absent.
         path = self.lake.raw_file(self.day, *target.key)
         unfinished = self.lake.unfinished("--".join(path.parts[-3:]))
         writer = RawWriter(unfinished, line)
@@ -274,7 +279,7 @@ class DayCapture:
             verdict = attempt.verdict(self.clock.now())
             writer.close(verdict)
             await client.forget_connections(target)
-        except BaseException:  # an error or a signal that ends the capture leaves no half file
+        except BaseException:  # an error or a signal that ends the capture leaves no partial file
             writer.close()
             unfinished.unlink(missing_ok=True)
             raise
@@ -295,10 +300,10 @@ class DayCapture:
         )
 
     async def _list(self, attempt: Attempt, target: Target) -> None:
-        """List a target; what ends the listing becomes the error of its verdict, so that what came is kept.
+        """List a target; an error becomes part of its verdict, so that the answers before it are stored.
 
         Raises:
-            ClockDisagrees: when the service gives the run another day.
+            ClockDisagrees: when the service's clock gives another day.
             OSError: when the raw file cannot be written.
         """
         try:
@@ -307,6 +312,7 @@ class DayCapture:
         except ClockDisagrees:
             raise
         except TimeoutError:
+            # TimeoutError is also an error of the file system, which is not the end of the run's time.
             if not limit.expired():
                 raise
             minutes = f"api.max_run_minutes = {self.settings.api.max_run_minutes:g}"
@@ -316,16 +322,16 @@ class DayCapture:
             attempt.error = error
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - what came is kept, with a verdict that says so
+        except Exception as error:  # noqa: BLE001 - answers so far are stored, with a verdict that names the error
             attempt.error = ApiError(UNEXPECTED, f"{target.label}: {self.report(error, f'listing {target.label}')}")
 
 
 def _check_endpoints(settings: Settings, targets: Sequence[Target]) -> None:
-    """Refuse a run without targets, or with no endpoint that resolves; one that does not fails its target alone."""
+    """Refuse a run without targets or without any endpoint that resolves; a single bad one fails its target only."""
     if not targets:
-        raise ConfigError(["targets: there is none; add a [[targets]] table with project_id and region"])
+        raise ConfigError(["targets: there are none; add a [[targets]] table with project_id and region"])
     if getproxies():
-        return  # then names are the proxy's to resolve
+        return  # then the proxy resolves names
     hosts = {urlsplit(settings.endpoint(target)).hostname or "" for target in targets}
     unknown = sorted(host for host in hosts if not _resolves(host))
     if len(unknown) == len(hosts):

@@ -1,7 +1,7 @@
-"""Nothing is written under a date before a service confirms it, or none says anything of it.
+"""The gate that holds files back until a service confirms the date of the run, or no service has a date.
 
-Lives here: holding back the raw files of a run and its target list.
-Does not live here: whether a service confirms the day (huawei.service_clock), what a raw file holds (lake.raw).
+Lives here: the waiting raw files of a run and its target list.
+Does not live here: the comparison of dates (huawei.service_clock), the content of a raw file (lake.raw).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class DayGate:
     """Holds raw files back until the service confirms the run's day.
 
-    The first service that confirms the day opens it. If none says anything of the day it is opened at the end; if some
-    say that it is another one, and none that it is right, nothing of the run is kept.
+    The first service that confirms the day opens the gate. If no answer has a date, it opens at the end. If some
+    services have another day and none confirms this one, all files of the run are deleted.
     """
 
     def __init__(self, write_targets: Callable[[], None]) -> None:
@@ -28,9 +28,10 @@ class DayGate:
         self._waiting: list[tuple[Path, Callable[[], None]]] = []
 
     def open(self) -> None:
-        """Release the files that wait, and all later ones."""
+        """Move the waiting files to their places; later ones no longer wait."""
         if self._is_open:
             return
+        # The target list comes first: a crash after it leaves targets without a capture, never captures without a list.
         self._write_targets()
         self._is_open = True
         for unfinished, keep in self._waiting:
@@ -38,7 +39,12 @@ class DayGate:
             unfinished.unlink(missing_ok=True)
 
     def keep(self, unfinished: Path, keep: Callable[[], None]) -> None:
-        """Keep a finished raw file, now or once the day is confirmed; `keep` moves it to its place if it counts."""
+        """Store a finished raw file, now or when the day is confirmed.
+
+        Args:
+            unfinished: the file under its temporary name; it is deleted afterwards.
+            keep: moves the file to its place if it counts more than an existing one.
+        """
         if self._is_open:
             keep()
             unfinished.unlink(missing_ok=True)
@@ -46,13 +52,13 @@ class DayGate:
             self._waiting.append((unfinished, keep))
 
     def end(self, disagreements: Sequence[str]) -> None:
-        """Release at the end of the run, unless it works under a wrong day.
+        """Open the gate at the end of the run, unless its day is wrong.
 
         Args:
-            disagreements: what is said of each target whose service gives the run another day.
+            disagreements: one message per target whose service has another day.
 
         Raises:
-            ClockDisagrees: when there are some, and no service gave this day; nothing was written.
+            ClockDisagrees: when there are such targets and no service confirmed the day; nothing was written.
         """
         if self._is_open or not disagreements:
             self.open()

@@ -1,7 +1,7 @@
 """The capture of a target that the lake already holds for a day.
 
-Lives here: reading it, and whether a new one counts more.
-Does not live here: making captures (day), the form of raw files (lake.raw).
+Lives here: reading it, and comparing a new one with it.
+Does not live here: new captures (day), the format of raw files (lake.raw).
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 
 def read_existing(lake: Lake, day: date, target: Target) -> RawCapture | None:
-    """Return the capture of that day that the lake holds, without its answers.
+    """Return the lake's capture of a target for a day, without its answers; None if there is none that can be used.
 
-    A file that cannot be read or holds another capture is moved aside, so that it can be replaced.
+    A file that is damaged or holds another capture is renamed to `.damaged` or `.stray`, so that it can be replaced.
 
     Raises:
-        LakeError: when this user may not read the file; it is left as it is.
+        LakeError: when this user may not read the file; it is left unchanged.
     """
     path = lake.raw_file(day, *target.key)
     if not path.is_file():
         return None
     try:
+        # A file that only lacks permissions is good. It must not be renamed as if it were damaged.
         path.open("rb").close()
     except PermissionError:
         raise LakeError(
-            f"{path}: this user may not read it, and it is left as it is; give it back to the user who runs pulltasks "
+            f"{path}: this user may not read it, so it is left unchanged; give it back to the user who runs pulltasks "
             "(chown)"
         ) from None
     try:
@@ -45,6 +46,6 @@ def read_existing(lake: Lake, day: date, target: Target) -> RawCapture | None:
 
 
 def is_better(lake: Lake, day: date, target: Target, verdict: VerdictLine, line: CaptureLine) -> bool:
-    """Tell whether a new capture counts more than the existing one: a failure never replaces something good."""
+    """Tell whether a new capture counts more than the existing one; a failure never replaces a better capture."""
     existing = read_existing(lake, day, target)
     return existing is None or rank(verdict, line) > rank(existing.verdict, existing.capture)

@@ -1,7 +1,7 @@
-"""The day's target list: what was to be listed, and what a person accepted of it.
+"""The day's target list: the expected targets, and the drops that a person accepted.
 
-Lives here: a target as the archive keeps it, acceptances that last through the day, writing the list.
-Does not live here: listing the targets (targets), what follows from an acceptance (sql/staging/stg_captures.sql).
+Lives here: a target in the form of the archive, acceptances that last through the day, writing the list.
+Does not live here: listing the targets (day), the effect of an acceptance (sql/staging/stg_captures.sql).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def target_line(settings: Settings, target: Target) -> TargetLine:
-    """Return the target as the archive keeps it."""
+    """Return the target in the form of the archive."""
     return TargetLine(
         project_id=target.project_id,
         region=target.region,
@@ -45,15 +45,24 @@ def write_targets(
     accept_drop: Collection[tuple[str, str]],
     kept: Collection[tuple[str, str]],
 ) -> None:
-    """Keep what is to be listed, and what was accepted earlier on the day.
+    """Write the expected targets of a day, with acceptances from earlier runs of the day.
 
-    An acceptance is of the tasks that lacked: for a target that is listed again it is kept as their ids.
+    An acceptance is about the tasks that were missing then. For a target that is listed again it is stored as their
+    ids, so that it does not cover tasks that are missing only now.
+
+    Args:
+        settings: the configuration.
+        lake: the lake.
+        day: the snapshot date.
+        targets: all targets of the configuration.
+        accept_drop: targets whose drop is accepted by this run, by `(project_id, region)`.
+        kept: targets whose complete capture of the day stays, by `(project_id, region)`.
     """
     path = lake.targets_file(day)
     try:
         own = read_own_targets(lake, day)
     except LakeError:
-        own = None  # damaged, or that of another day: it is written anew
+        own = None  # damaged, or that of another day: it is replaced
     before = {line.key: line for line in own.targets} if own else {}
 
     def line_of(target: Target) -> TargetLine:
@@ -83,7 +92,7 @@ def write_targets(
 
 
 def _lacking(lake: Lake, path: Path) -> set[str]:
-    """Return the tasks known before that a complete capture lacks; none where there is no such capture."""
+    """Return the ids of known tasks that a complete capture lacks; empty if there is no complete capture."""
     try:
         verdict = read_own_capture(lake, path, with_answers=False).verdict
     except LakeError:

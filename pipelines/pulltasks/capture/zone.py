@@ -1,7 +1,7 @@
 """The guard on the configured time zone: a later capture never becomes an earlier day.
 
-Lives here: whether a capture may begin under the zone, and from when on.
-Does not live here: which zone a day was captured under (lake.zones), the guard on the date (targets).
+Lives here: the check whether a capture may begin under the zone, and the time from which it may.
+Does not live here: the zone under which a day was captured (lake.zones), the guard on the date (day).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def check_zone(settings: Settings, lake: Lake, now: datetime) -> None:
-    """Refuse to capture today where a later day was captured already, which has begun by its own zone.
+    """Refuse to capture today if a later day, which has begun by its own zone, was captured already.
 
-    A day that has not begun by its own zone comes from a wrong clock, and is no reason to lose today.
+    A day that has not begun by its own zone comes from a wrong clock, which is not a reason to lose today.
 
     Raises:
-        DateRefused: with both zones, the day, and when a capture is possible again.
+        DateRefused: with both zones, the day, and the time from which a capture is possible again.
     """
     today = settings.today(now)
     later = [day for day in {*days_with_raw(lake), *lake.tidy_dates()} if day > today]

@@ -1,7 +1,7 @@
-"""The page `warehouse/dashboard.html`: one file that shows what the warehouse says, from disk, without a network.
+"""The page `warehouse/dashboard.html`: one file that shows the warehouse, from disk, without a network.
 
-Lives here: writing the page beside the warehouse. What it holds is in contents, its form in render and page/.
-Does not live here: any number that the warehouse's own models do not give.
+Lives here: writing the page beside the warehouse. Its data is read in contents, its form is in render and page/.
+Does not live here: any number that does not come from the warehouse's own models.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ __all__ = ["NOT_WRITTEN", "write_dashboard", "write_dashboard_alone"]
 
 NOT_WRITTEN = "published, but the page could not be written"
 
+# Charts are tested with this version; a new vl-convert may bring others as well.
 VEGA_LITE_VERSION = "6.4"
 
 
 def write_dashboard(lake: Lake, settings: Settings) -> Path:
-    """Write the page of the warehouse that is published now; returns its path. Under the lake's lock.
+    """Write the page of the published warehouse, and return its path; the caller holds the lake's lock.
 
     Raises:
         NoWarehouse: when nothing has been published.
-        LakeError: when what is published shows secrets: the page is for everybody.
+        LakeError: when the published file shows secrets, as the page is for everybody.
     """
     if EXPOSED in lake.published.resolve().name:
         raise LakeError(
@@ -51,13 +52,14 @@ def write_dashboard(lake: Lake, settings: Settings) -> Path:
 
 
 def write_dashboard_alone(settings: Settings) -> Path:
-    """The same outside a run: holds the lake's lock meanwhile.
+    """Write the page outside a run, and return its path; it takes the lake's lock itself.
 
     Raises:
-        NoWarehouse: when nothing has been published; nothing is made then.
+        NoWarehouse: when nothing has been published; no folder is created then.
         LakeBusy: when another run is writing, which will write the page as well if the settings ask for one.
     """
     lake = Lake(settings.lake.root)
+    # Opened before anything is created: without a published file there is no reason to make a lake.
     open_published(lake).close()
     lake.prepare()
     with lake.lock():
@@ -66,7 +68,7 @@ def write_dashboard_alone(settings: Settings) -> Path:
 
 
 def _chart_library(lake: Lake) -> str:
-    """Vega-Lite with all it needs, as one script; put together once for each version, which takes seconds."""
+    """Return Vega-Lite with its dependencies as one script; it is bundled once per version, which takes seconds."""
     from importlib.metadata import version
 
     file = lake.chart_library(f"{version('vl-convert-python')}-{VEGA_LITE_VERSION}")

@@ -1,10 +1,10 @@
-"""What the page holds: rows of the warehouse's models, put together so that they are small.
+"""The data of the page: rows of the warehouse's models, in a compact form.
 
-Lives here: the queries of numbers and charts, the bounds, how rows are laid out for the page.
-Does not live here: which tables there are (tables), how anything looks (page/), what the numbers mean (sql/).
+Lives here: the queries of numbers and charts, the limits, the layout of rows for the page.
+Does not live here: the tables (tables), the look of anything (page/), the meaning of numbers (sql/).
 
-Days, targets and hours are named by their position in lists, times are seconds since 1970 (UTC). What is not known is
-null or missing, never zero: the page tells one from the other.
+Days, targets and hours are given by their position in lists, times as seconds since 1970 (UTC). Unknown values are
+null or missing, never zero: the page shows the two differently.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from pulltasks.dashboard.tables import Table
     from pulltasks.settings import Limits
 
-# So many days of history the charts go back, and so many rows of a table the page holds; it says where it was cut.
+# Days of history in the charts, and rows per table; the page says where a table was cut.
 DAYS = 92
 ROWS = 10_000
-# Of a table no more text of addresses than this, however long each is.
+# Bytes of addresses per table: the page is opened in a browser and sent by mail.
 TEXT = 2_000_000
 HOURS = 8 * 24
 TONIGHT_HOURS = 24
 
 
-# Every target that was ever expected, those of the last day first, in the order of their names.
+# Every target that was ever expected; those of the last day come first, sorted by name.
 _TARGETS = """
 with build as (select through_date from meta_build),
 complete_before as (
@@ -80,7 +80,7 @@ order by
     targets.project_id,
     targets.region
 """
-# A letter a day and target: how it ended, or a dot where the target was not expected.
+# One letter per day and target, the first one of its coverage; a dot if the target was not expected.
 _COVERAGE = """
 select
     targets.position,
@@ -95,7 +95,7 @@ left join rpt_snapshot_coverage as coverage
 group by targets.position
 order by targets.position
 """
-# Why days of a target are not complete.
+# The reasons of days that are not complete, per target.
 _REASONS = """
 select
     targets.position,
@@ -109,7 +109,7 @@ where coverage.coverage <> 'complete' and coverage.verdict_reason is not null
 group by targets.position
 order by targets.position
 """
-# Tasks that changed, a day and target; a day of a target that brings none is missing.
+# The number of tasks that changed, per day and target; days without changes are missing.
 _CHANGED = """
 select
     targets.position,
@@ -150,8 +150,9 @@ where epoch(load.hour_start) >= $begins_at and epoch(load.hour_start) < $begins_
 group by all
 order by all
 """
-# The numbers at a glance: (targets as project_id/region, how many), so that they are whole under any filter.
-_TALLIES = {
+# The numbers at a glance: (targets as project_id/region, count). Counted per set of targets, so that the page can add
+# them up under any filter.
+_COUNTS_BY_TARGETS = {
     "changes": "select [project_id || '/' || region], count(distinct task_id) from fct_pull_task_changes "
     "where snapshot_date = (select through_date from meta_build) group by all",
     "conflicts": "select target_keys, count(*) from rpt_stream_conflicts where timing <> 'over' group by all",
@@ -162,7 +163,7 @@ _TALLIES = {
     "no_backup": "select [project_id || '/' || region], count(*) from rpt_tasks_without_backup group by all",
 }
 
-# What some of these numbers were a day and a week before the last day, a target: from the states of that day.
+# Some of these numbers a day and a week before the last day, per target, from the states of that day.
 _BEFORE = """
 select
     days.position as day,
@@ -189,13 +190,17 @@ order by all
 def read_contents(
     connection: duckdb.DuckDBPyConnection, timezone: str, limits: Limits, display_timezone: str | None = None
 ) -> dict[str, Any]:
-    """All that the page shows, ready to be written as JSON.
+    """Return all data of the page, ready to be written as JSON.
+
+    The main keys: `targets` and `days` are the lists whose positions other values use; `coverage` has one text per
+    target, with one letter per day; `changed` and `counts` are rows `(target, …, days, task counts)`; `tallies` has
+    `[(targets, count)]` per number; `lives` is described in `read_lives`; `tables` has one entry per table of `TABLES`.
 
     Args:
         connection: a published warehouse; nothing is written to it.
-        timezone: IANA name of the calendar that snapshot dates are counted in.
-        display_timezone: IANA name of the zone that times are shown in; the other one unless it is given.
-        limits: where the lake or a target is older, the page warns.
+        timezone: IANA name of the zone in which snapshot dates are counted.
+        display_timezone: IANA name of the zone in which times are shown; `timezone` if it is None.
+        limits: the ages of the lake and of targets above which the page warns.
     """
     con = connection
     targets = _with_labels(_rows(con, _TARGETS))
@@ -236,7 +241,7 @@ def read_contents(
             "targets": con.execute(_LOAD, {"begins_at": begins_at, "hours": HOURS}).fetchall(),
         },
         "tonight": {"begins_at": tonight_at, "hours": TONIGHT_HOURS},
-        "tallies": {name: _tally(con, query, positions) for name, query in _TALLIES.items()},
+        "tallies": {name: _counts_by_targets(con, query, positions) for name, query in _COUNTS_BY_TARGETS.items()},
         "lives": read_lives(con),
         "before": con.execute(_BEFORE).fetchall(),
         "tables": {table.name: _table(con, table, positions) for table in TABLES},
@@ -244,8 +249,8 @@ def read_contents(
 
 
 def _moments(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int | None]:
-    """Return when the newest day begins, the hour of its newest capture, and when that ended; seconds since 1970."""
-    # in a zone with half hours, the first whole hour of the day: the one before it belongs to the day before
+    """Return the begin of the newest day, the hour of its newest capture, and the end of that; seconds since 1970."""
+    # In a zone with half hours, the first full hour of the day: the hour before it belongs to the day before.
     ((begins_at,),) = con.execute(
         "select epoch(date_trunc('hour', starts_at + interval 59 minute + interval 59 second))::bigint "
         "from dim_dates order by snapshot_date desc limit 1"
@@ -258,14 +263,14 @@ def _moments(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int | None]:
 
 
 def _with_labels(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The targets with what the page calls them, with their place where others have that name, and who has to act."""
+    """Return the targets with a `label`, which has their id if others have the same name, and `who` has to act."""
     names = Counter(target["target_name"] for target in targets)
 
     def label(target: dict[str, Any]) -> str:
-        name, place = target["target_name"], f"{target['project_id']}/{target['region']}"
+        name, target_id = target["target_name"], f"{target['project_id']}/{target['region']}"
         if not name:
-            return place
-        return name if names[name] == 1 else f"{name} ({place})"
+            return target_id
+        return name if names[name] == 1 else f"{name} ({target_id})"
 
     return [{**target, "label": label(target), "who": reason_of(target["verdict_reason"]).who} for target in targets]
 
@@ -275,16 +280,16 @@ def _newest_complete(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | 
     return {"day": found.day, "finished_at": round(found.finished_at.timestamp())} if found else None
 
 
-def _tally(
+def _counts_by_targets(
     connection: duckdb.DuckDBPyConnection, query: str, positions: Mapping[str, int]
 ) -> list[tuple[list[int], int]]:
-    """How many there are of each set of targets, which stand as their places in the page's list."""
+    """Return `(targets, count)` per set of targets; targets are positions in the page's list."""
     rows = connection.execute(f"select * from ({query}) order by all").fetchall()
     return [([positions[key] for key in keys if key in positions], count) for keys, count in rows]
 
 
 def _table(connection: duckdb.DuckDBPyConnection, table: Table, positions: Mapping[str, int]) -> dict[str, Any]:
-    """The first rows of a table, column by column, and how many there are in all."""
+    """Return the first rows of a table, one list per column, with the number of all rows as `total`."""
     joins, selected = "", []
     for name, kind in table.columns.items():
         if kind == "target":
@@ -330,7 +335,7 @@ def _table(connection: duckdb.DuckDBPyConnection, table: Table, positions: Mappi
 
 
 def _is_within(table: Table) -> str:
-    """Return the condition that keeps the addresses of a table's first rows within `TEXT`; the first row always is."""
+    """Return the SQL condition that keeps a table's addresses within `TEXT` bytes; the first row is always kept."""
     texts = [f"coalesce(strlen({name}::varchar), 0)" for name, kind in table.columns.items() if kind == "address"]
     if not texts:
         return ""

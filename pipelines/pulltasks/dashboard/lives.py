@@ -1,9 +1,9 @@
-"""The lives of tasks and targets: what each was on every day that is known, as the page tells it.
+"""The history of single tasks and targets, as the page shows it.
 
-Lives here: which tasks the page follows, their states, changes and relations, a target's days.
-Does not live here: the numbers of all tasks (contents), how a life looks (page/lives.js).
+Lives here: the choice of tasks that the page follows, their states, changes and relations, a target's days.
+Does not live here: the numbers of all tasks (contents), the look of a history (page/lives.js).
 
-Tasks are named by their position in the list that stands here; days are ISO dates, times seconds since 1970 (UTC).
+Tasks are given by their position in the list `tasks`; days are ISO dates, times seconds since 1970 (UTC).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-# Up to so many tasks all of them are followed; where there are more, those that changed lately or need somebody.
+# Up to this number all tasks are followed; above it, those that need somebody or changed recently, most urgent first.
 MOST_TASKS = 5_000
 MOST_CHANGES = 20_000
-# A page is opened in a browser and sent by mail: of either no more text than this.
+# Bytes of text, of tasks and of changes each: the page is opened in a browser and sent by mail.
 MOST_TEXT = 2_500_000
 
-# Needs `shown_targets` and `shown_days`. The most urgent stand first, so that a cut leaves out the quietest.
+# Needs `shown_targets` and `shown_days`. The most urgent tasks come first, so that a cut leaves out the quietest.
 _FOLLOWED = """
 create or replace temp table followed as
 with in_conflict as (
@@ -95,7 +95,7 @@ qualify coalesce(sum(coalesce(strlen(changes.value_before), 0) + coalesce(strlen
 order by changes.snapshot_date desc, followed.place, changes.field
 limit $most
 """
-# Listed tasks that name one source, or push to one stream.
+# Groups of listed tasks with the same source, or with the same stream as destination.
 _RELATED = """
 select '{kind}' as kind, list(distinct place order by place) as places
 from (select place, unnest({fingerprints}) as fingerprint from followed where is_current)
@@ -125,12 +125,12 @@ order by all
 
 
 def read_lives(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """What the page tells of single tasks and targets; `shown_targets` and `shown_days` must be there.
+    """Return the history of single tasks and targets; the tables `shown_targets` and `shown_days` must exist.
 
     Returns:
-        `tasks`: a list for each column, in the order of the places that the rest names tasks by; `spells`, `changes`
-        and `target_days`: rows; `related`: `(source or destination, places)`; `total`: all tasks that were ever
-        listed; `is_cut`: whether some of them are not followed; `changes_cut`: likewise of their changes.
+        `tasks`: one list per column; the index in them is the position by which the rest refers to a task. `spells`,
+        `changes` and `target_days`: rows. `related`: `(source or destination, positions)`. `total`: number of tasks
+        ever listed. `is_cut`: some of them are not followed. `changes_cut`: some of their changes are left out.
     """
     con = connection
     con.execute(_FOLLOWED, {"most": MOST_TASKS, "text": MOST_TEXT})

@@ -1,7 +1,7 @@
-"""The tables of the page: which model each shows, by which columns, in which order.
+"""The tables of the page: the model of each, its columns and its order.
 
-Lives here: one entry a table.
-Does not live here: how rows are read (contents), what the columns mean (the headers in sql/), their words (page/).
+Lives here: one entry per table.
+Does not live here: reading rows (contents), the meaning of columns (the headers in sql/), their words (words.toml).
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ class Table:
     """A table of the page.
 
     Attributes:
-        name: how the page calls it.
-        model: the model that it shows.
-        covers: what a reader must know of it: the `state` of targets as last known, `changes` since their complete
-            listing before, `all` targets whatever the filter, or a `record` whose rows say it themselves.
-        columns: its columns with the kind that tells how they are shown and sorted; `target` stands for project_id,
-            region and target_name together, `targets` for a list of
-            `project_id/region`.
-        query: gives these columns, in an order in which the most important rows come first.
+        name: its name in the page.
+        model: the model of its rows.
+        covers: the coverage of its rows: the `state` of targets as last known, `changes` since their complete listing
+            before, `all` targets whatever the filter, or a `record`, whose rows have their own dates.
+        columns: its columns with the kind by which they are shown and sorted; `target` means project_id, region and
+            target_name together, `targets` a list of `project_id/region`.
+        query: the SQL that returns these columns, the most important rows first.
     """
 
     name: str

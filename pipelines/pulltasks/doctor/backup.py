@@ -1,6 +1,6 @@
-"""`pulltasks doctor`, the part that looks at the backup: when the last good one was, whether rclone is installed.
+"""`pulltasks doctor`, the part about the backup: the age of the last good one, and whether rclone is installed.
 
-Lives here: what to look at, and one line of advice for each trouble; nothing is asked of the place.
+Lives here: the checks, and one line of advice per trouble; no request is sent to the backup's place.
 Does not live here: comparing the place (backup.verify), printing (cli.output).
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def examine_backup(settings: Settings, now: datetime) -> Report:
-    """Tell when the last good backup was, what it holds, and what to do where it is old."""
+    """Return the age and the last day of the last good backup, with advice if it is older than `alerts.max_age`."""
     state = read_state(Lake(settings.lake.root).backup_state, settings.backup.place)
     if state.good_at is None:
         found = Finding("last good backup", "none yet", "run `pulltasks lake backup`")
@@ -33,6 +33,7 @@ def examine_backup(settings: Settings, now: datetime) -> Report:
         is_old = age > settings.alerts.max_age
         found = Finding("last good backup", when, advice if is_old else None)
     findings = [Finding("place", settings.backup.place), found]
+    # The backup starts rclone with this search path.
     path = environment_for_rclone(with_own_configuration=False).get("PATH")
     if shutil.which("rclone", path=path) is None:
         findings.append(Finding("rclone", "is not installed", MISSING))

@@ -1,7 +1,7 @@
-"""`pulltasks doctor`, the part that looks at the lake: modes, space, strays, damage, days without raw, the key.
+"""`pulltasks doctor`, the part about the lake: modes, space, strays, damage, days without raw files, the key.
 
-Lives here: what to look at, and one line of advice for each trouble; nothing is changed.
-Does not live here: asking the API (targets), mending (lake.audit, lake.compaction), printing (cli.output).
+Lives here: the checks, and one line of advice per trouble; nothing is changed.
+Does not live here: requests to the API (targets), repairs (lake.audit, lake.compaction), printing (cli.output).
 """
 
 from __future__ import annotations
@@ -28,28 +28,29 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings
 
 MAX_NAMED = 10
-# A publish copies the published file, adds to the copy, and keeps the older one until the new one stands.
+# A publish copies the published file, adds to the copy, and keeps the older one until the new one is in place.
 COPIES_OF_A_PUBLISH = 2
+# The least free space of any lake: a small published file alone would ask for almost none.
 LEAST_FREE_BYTES = 256 * 2**20
 MEGABYTE = 10**6
 
 
 def examine_lake(settings: Settings, now: datetime) -> Report:
-    """Look at the lake as it lies there; no secret is in the report.
+    """Examine the lake on disk; the report has no secrets.
 
     Args:
-        settings: where it is, and how long raw files are kept.
-        now: the time; a day that has not begun by the zone of its capture came from a wrong clock.
+        settings: the configuration, with the lake's folder and the age to which raw files are kept.
+        now: the current time; a day that has not begun by the zone of its capture comes from a wrong clock.
     """
     lake = Lake(settings.lake.root)
     if not lake.root.is_dir():
-        return Report("lake", (Finding("folder", "not there yet; the first snapshot makes it"),))
+        return Report("lake", (Finding("folder", "not there yet; the first snapshot creates it"),))
     try:
         return Report("lake", tuple(_findings(lake, settings, now)))
     except RemovedForm as error:
         return Report("lake", (Finding("form", "is no longer read", str(error)),))
     except OSError as error:
-        advice = "let this user read and write all of the lake, and look again"
+        advice = "let this user read and write the whole lake, then run doctor again"
         return Report("lake", (Finding("folder", f"{error.filename}: {error.strerror}", advice),))
 
 
@@ -68,9 +69,9 @@ def _findings(lake: Lake, settings: Settings, now: datetime) -> Iterator[Finding
 
 
 def _modes(lake: Lake, days: Sequence[date]) -> Finding:
-    """Who may enter what holds secrets, and whether this user can read it; of files the newest days are looked at."""
+    """Check that secret files are private and that this user can read them; raw files of the newest days only."""
     if not os.access(lake.root, os.W_OK | os.X_OK):
-        return Finding("modes", "this user may not write to the lake", "run as the user whose lake it is")
+        return Finding("modes", "this user may not write to the lake", "run as the user who owns the lake")
     private = [
         path
         for path, mode in (
@@ -84,7 +85,7 @@ def _modes(lake: Lake, days: Sequence[date]) -> Finding:
     closed = [path for day in days for path in lake.raw_files(day) if not os.access(path, os.R_OK)]
     if closed:
         return Finding("modes", f"not readable: {_named(lake, closed)}", "give them to the user who runs pulltasks")
-    return Finding("modes", "what holds secrets is for its owner alone")
+    return Finding("modes", "secret files are private")
 
 
 def _free_space(lake: Lake) -> Finding:
@@ -98,7 +99,7 @@ def _free_space(lake: Lake) -> Finding:
 
 
 def _strays(lake: Lake) -> Finding:
-    """Name files with names of others, which are left alone, and those that say they are of another day or target."""
+    """List files with unknown names, which are ignored, and raw files whose header names another day or target."""
     foreign = lake.strays()
     looked_at = f"the headers of the newest {REPAIR_WINDOW_DAYS} days and of those without tables were read"
     names = f"not read, not removed: {_named(lake, foreign)}" if foreign else f"none in raw/; {looked_at}"
@@ -113,6 +114,7 @@ def _strays(lake: Lake) -> Finding:
 
 def _key(lake: Lake) -> Finding:
     if not lake.redaction_key.is_file():
+        # Publishing creates the key, so a published lake without one has lost it.
         lost = lake.published.is_symlink()
         advice = "restore redaction.key from a backup: without it every fingerprint changes" if lost else None
         return Finding("redaction key", "gone" if lost else "not there yet", advice)
@@ -132,7 +134,7 @@ def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
     if damaged:
         advice = "the next snapshot writes them again, from raw files or from the tables"
         return Finding("manifests", f"cannot be used: {_named(lake, damaged)}", advice)
-    return Finding("manifests", f"{len(tidy_dates)} days can be read")
+    return Finding("manifests", f"{len(tidy_dates)} days are readable")
 
 
 def _days_without_tables(raw_dates: Sequence[date], tidy_dates: Sequence[date]) -> Finding:
@@ -146,19 +148,19 @@ def _days_without_tables(raw_dates: Sequence[date], tidy_dates: Sequence[date]) 
 def _days_without_raw(
     raw_dates: Sequence[date], tidy_dates: Sequence[date], keep_raw_days: int | None, today: date
 ) -> Finding:
-    """Days that stand in `tidy/` alone: where the settings removed their raw files, that is as it should be."""
+    """Report days that only `tidy/` has; if the settings removed their raw files, that is not a trouble."""
     without = sorted({*tidy_dates} - {*raw_dates})
     if not without:
         return Finding("days without raw", "none")
     newest = max((day for day in (*raw_dates, *tidy_dates) if day <= today), default=today)
     unexpected = [day for day in without if keep_raw_days is None or day > newest - timedelta(days=keep_raw_days)]
     advice = f"their raw files are gone ({_days(unexpected)}): restore raw/ from a backup" if unexpected else None
-    return Finding("days without raw", f"{_days(without)}; they stand in tidy/ alone: back it up", advice)
+    return Finding("days without raw", f"{_days(without)}; only tidy/ has them: back it up", advice)
 
 
 def _days_ahead(ahead: Sequence[date]) -> Finding:
     if ahead:
-        advice = f"set this machine's clock; pulltasks forget --date {ahead[-1]} takes a wrong day out"
+        advice = f"set this machine's clock; pulltasks forget --date {ahead[-1]} removes a wrong day"
         return Finding("days after today", _days(ahead), advice)
     return Finding("days after today", "none")
 

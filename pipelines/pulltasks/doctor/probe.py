@@ -1,7 +1,7 @@
-"""`pulltasks doctor --probe`: asks each target at most six questions, and lets the lake keep what they showed.
+"""`pulltasks doctor --probe`: asks each target at most six questions, and stores the results in the lake.
 
-Lives here: sending within the limit, where a probe ends early, the report of a probe, keeping it in the lake.
-Does not live here: the questions and what an answer proves (manners), the file (lake.manners), printing (cli.output).
+Lives here: the limit of requests, the early end of a probe, its report, storing its results in the lake.
+Does not live here: the questions and the meaning of answers (manners), the file (lake.manners), printing (cli.output).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from pulltasks.doctor.manners import Query, Said
+    from pulltasks.doctor.manners import Query, Reply
     from pulltasks.huawei.refusals import Answer
     from pulltasks.settings import Settings, Target
 
@@ -32,12 +32,12 @@ MAX_REQUESTS = 6
 
 
 class _LimitReachedError(Exception):
-    """Another request would be one too many."""
+    """Raised instead of the seventh request."""
 
 
 @dataclass
 class _Limit:
-    """Counts the requests of a target, tries after a refused signature included, and refuses the seventh."""
+    """Counts the requests of a target, retries after a refused signature included, and refuses the seventh."""
 
     sent_requests: int = 0
 
@@ -48,18 +48,18 @@ class _Limit:
         self.sent_requests += 1
 
     def received(self, answer: Answer) -> None:
-        """Keep nothing."""
+        """Ignore the answer: `get_pull_tasks` returns it."""
 
 
 @dataclass(frozen=True)
 class ProbedTarget:
-    """A target and what was learnt of it.
+    """A target and the results of its probe.
 
     Attributes:
         target: the target.
-        probed: what was learnt.
-        requests: how many requests that cost.
-        advice: what to do where the first page is not a list; None otherwise.
+        probed: the results.
+        requests: number of requests that were sent.
+        advice: the advice if the first page is not a list; else None.
     """
 
     target: Target
@@ -69,40 +69,40 @@ class ProbedTarget:
 
     @property
     def key(self) -> str:
-        """Return the key of the target in the lake's file."""
+        """The key of the target in the lake's file, `project_id/region`."""
         return "/".join(self.target.key)
 
 
 @dataclass
 class _Probe:
-    """One target under way."""
+    """The probe of one target, with its answers so far."""
 
     client: LiveClient
     target: Target
     limit: _Limit = field(default_factory=_Limit)
-    answers: dict[Question, Said] = field(default_factory=dict)
+    answers: dict[Question, Reply] = field(default_factory=dict)
 
-    async def ask(self, question: Question, query: Query) -> Said | None:
-        """Send one question and keep its answer; None where the probe has to end."""
-        said: Said
+    async def ask(self, question: Question, query: Query) -> Reply | None:
+        """Send one question, record its answer and return it; None if the probe has to end."""
+        answer: Reply
         try:
-            said = (await self.client.get_pull_tasks(self.target, query, self.limit)).content
+            answer = (await self.client.get_pull_tasks(self.target, query, self.limit)).content
         except ApiError as error:
-            said = error
+            answer = error
         except _LimitReachedError:
             return None
-        self.answers[question] = said
-        # after a 401 nothing more is asked, whether it was of the credential or of this target
-        return None if isinstance(said, ApiError) and said.said.status == UNAUTHORISED else said
+        self.answers[question] = answer
+        # Each 401 response counts against the access key, whether the credential or only this target is refused.
+        return None if isinstance(answer, ApiError) and answer.said.status == UNAUTHORISED else answer
 
 
 async def probe_and_keep(
     settings: Settings, now: Callable[[], datetime], new_id: Callable[[], str]
 ) -> tuple[list[Report], Report]:
-    """Probe all targets and let the lake keep what was learnt; arguments as in `probe_targets`.
+    """Probe all targets and store the results in the lake; arguments as in `probe_targets`.
 
     Returns:
-        A report for each target, and one of the lake.
+        One report per target, and one about the lake.
     """
     found = await probe_targets(settings, now, new_id)
     return [report_of(target) for target in found], keep(Lake(settings.lake.root), found)
@@ -111,17 +111,17 @@ async def probe_and_keep(
 async def probe_targets(
     settings: Settings, now: Callable[[], datetime], new_id: Callable[[], str]
 ) -> list[ProbedTarget]:
-    """Ask each target at most six questions, each a GET of the list, and return what they showed.
+    """Ask each target at most six questions, each a GET of the list, and return the results.
 
-    Nothing is sent twice, but for one more try after a 401. A refused credential ends the probes of its targets.
+    No request is sent twice, except for one more try after a 401. A refused credential ends the probes of its targets.
 
     Args:
-        settings: the targets, and how they are asked.
-        now: the clock that signatures and records are dated by.
-        new_id: gives an id that no task has.
+        settings: the targets, their credentials and the limits of requests.
+        now: the clock that dates signatures and records.
+        new_id: returns an id that no task has.
 
     Raises:
-        ConfigError: when a credential is not to be found.
+        ConfigError: when a credential is not found.
     """
     once = settings.model_copy(update={"api": settings.api.model_copy(update={"max_attempts": 1})})
     async with LiveClient(once, now) as client:
@@ -140,15 +140,15 @@ async def _probe(client: LiveClient, target: Target, now: Callable[[], datetime]
     return ProbedTarget(target, probed, probe.limit.sent_requests, _advice(probe.answers[Question.FIRST_PAGE]))
 
 
-def _advice(first: Said) -> str | None:
-    """Return what to do about a first page that is not a list."""
+def _advice(first: Reply) -> str | None:
+    """Return the advice on a first page that is not a list, or None."""
     if isinstance(first, bytes):
         return None if read_page(first).flaw is None else advice_on("unexpected_status")
     return advice_on(first.reason)
 
 
 def report_of(found: ProbedTarget) -> Report:
-    """Return the manners of a target as findings; an unknown manner is no trouble, a target that refuses is one."""
+    """Return the manners of a target as findings; an unknown manner is not a trouble, a refusal is one."""
     manners = found.probed.manners
     findings = [Finding("requests", f"{found.requests} of at most {MAX_REQUESTS}")]
     if found.advice is not None:
@@ -162,12 +162,12 @@ def report_of(found: ProbedTarget) -> Report:
 
 
 def keep(lake: Lake, found: Sequence[ProbedTarget]) -> Report:
-    """Write what was learnt into the lake; report whether that could be done."""
+    """Write the results into the lake, and report whether that worked."""
     try:
         lake.prepare()
         lake.require_whole()
         with lake.lock():
             write_manners(lake, {probed.key: probed.probed for probed in found})
     except (LakeError, ConfigError, OSError) as error:
-        return Report("probe", (Finding(lake.manners.name, "what was learnt could not be kept", str(error)),))
-    return Report("probe", (Finding(lake.manners.name, "keeps what was learnt"),))
+        return Report("probe", (Finding(lake.manners.name, "the results could not be stored", str(error)),))
+    return Report("probe", (Finding(lake.manners.name, "has the results"),))

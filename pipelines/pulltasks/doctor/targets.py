@@ -1,7 +1,7 @@
-"""`pulltasks doctor` and `init`: asking the account what it allows and how its service behaves.
+"""`pulltasks doctor` and `init`: the permissions of the account, and the behaviour of its service.
 
-Lives here: the questions, what an answer means, one line of advice for each trouble, the first configuration.
-Does not live here: sending (huawei), printing (cli.main); nothing here writes to a lake.
+Lives here: the questions, the meaning of answers, one line of advice per trouble, the first configuration.
+Does not live here: requests (huawei), printing (cli.main); nothing here writes to a lake.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 MAX_LIMIT = 100
 # No task has this id.
 UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
-# What a report to the maintainers leaves out: it says something of the account, not of the service.
+# Questions about the account, not about the service: a report to the maintainers leaves them out.
 PRIVATE_QUESTIONS = frozenset({"credential"})
-# Beyond this the signature is refused; well before it a clock is worth a word.
+# Signatures allow 15 minutes; a clock that is off by a minute may soon be off by more.
 WORTH_SAYING_SECONDS = 60
 _PROJECT_ID = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(REGION_PATTERN)
@@ -52,56 +52,56 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found about one target; no secret is in it, and no address of a stream."""
+    """The findings about one target, or one part such as the lake; they have no secrets and no stream addresses."""
 
     target: str
     findings: tuple[Finding, ...]
 
     @property
     def is_healthy(self) -> bool:
-        """Whether nothing has to be done."""
+        """Tell whether no finding has advice."""
         return not any(finding.advice for finding in self.findings)
 
 
 @dataclass
-class _Heard:
-    """Keeps every answer, good or bad."""
+class _Received:
+    """Records every answer, good or bad."""
 
     answers: list[Answer] = field(default_factory=list)
 
     def sent(self, *, is_retry: bool) -> None:
-        """Count nothing."""
+        """Ignore the request."""
 
     def received(self, answer: Answer) -> None:
         self.answers.append(answer)
 
 
 async def examine(settings: Settings, now: Callable[[], datetime]) -> list[Report]:
-    """Ask each target a few questions, at most eight requests; nothing is changed anywhere.
+    """Ask each target a few questions, in at most eight requests, and return one report per target.
 
     Raises:
-        ConfigError: when a credential is not to be found.
+        ConfigError: when a credential is not found.
     """
     async with LiveClient(settings, now) as client:
         return list(await asyncio.gather(*(_examine(client, target) for target in settings.targets)))
 
 
 async def _examine(client: LiveClient, target: Target) -> Report:
-    heard = _Heard()
+    received = _Received()
     findings = [Finding("credential", client.credential_source(target))]
 
     async def ask(**query: str | int) -> Answer | ApiError:
         try:
-            return await client.get_pull_tasks(target, query, heard)
+            return await client.get_pull_tasks(target, query, received)
         except ApiError as error:
             return error
 
     region = target.query_region or target.region
     first = await ask(offset=0, limit=MAX_LIMIT, region=region)
-    findings += _clock(heard.answers[:1])
+    findings += _clock(received.answers[:1])
     if isinstance(first, ApiError):
         return Report(target.label, (*findings, *_refusal(first)))
-    findings += _permission(first, heard.answers)
+    findings += _permission(first, received.answers)
     page = read_page(first.content)
     findings.append(Finding(f"limit {MAX_LIMIT}", "accepted"))
     findings += _total(page.total, page.flaw, len(page.ids))
@@ -122,14 +122,14 @@ async def _examine(client: LiveClient, target: Target) -> Report:
 
 def _clock(answers: Sequence[Answer]) -> list[Finding]:
     for answer in answers:
-        said = read_time(answer.date)
-        if said is None:
+        service_time = read_time(answer.date)
+        if service_time is None:
             continue
-        skew = (said - answer.received_at).total_seconds()
+        skew = (service_time - answer.received_at).total_seconds()
         if abs(skew) < WORTH_SAYING_SECONDS:
             return [Finding("clock", "agrees with the service's")]
         return [Finding("clock", f"{skew:+.0f} s from the service's", "set this machine's clock (NTP)")]
-    return [Finding("clock", "the service said no time")]
+    return [Finding("clock", "not checked: no answer with a time")]
 
 
 def _refusal(error: ApiError) -> list[Finding]:
@@ -138,6 +138,7 @@ def _refusal(error: ApiError) -> list[Finding]:
     known = f"HTTP {error.said.status} {code}" if error.said.status else "no answer"
     if is_signature:
         return [Finding("signature", f"refused: {known}", advice_on(error.reason))]
+    # A wrong signature ends in HTTP 401, so before these refusals it was accepted.
     accepted = [Finding("signature", "accepted")] if error.said.status in {400, 403, 404} else []
     return [*accepted, Finding("listing", f"refused: {known} ({error.reason})", advice_on(error.reason))]
 
@@ -151,29 +152,33 @@ def _permission(first: Answer, answers: Sequence[Answer]) -> list[Finding]:
         Finding("latency", f"{milliseconds:.0f} ms"),
     ]
     if throttled:
-        found.append(Finding("throttling", f"{throttled} answers 429", advice_on("throttled")))
+        found.append(Finding("throttling", f"{throttled} responses with HTTP 429", advice_on("throttled")))
     return found
 
 
 def _total(total: int | None, flaw: str | None, rows: int) -> list[Finding]:
-    """What the first page says of itself; more is not asked where it is not understood."""
+    """Report the total of the first page and whether its rows fit it, or the flaw of the page."""
     if flaw is not None:
         return [Finding("first page", f"not understood ({flaw})", advice_on("unexpected_status"))]
     if total is None:
-        return [Finding("total", "not said: listings are proved without it, and silent caps cannot be seen then")]
+        return [
+            Finding(
+                "total", "not given: listings are proved without it, but a hidden limit of the list cannot be noticed"
+            )
+        ]
     return [Finding("total", str(total)), *_as_many_as("first page", rows, min(MAX_LIMIT, total))]
 
 
 def _as_many_as(question: str, rows: int, expected: int) -> list[Finding]:
-    """A page must have the rows that its total lets expect: else no listing can be proved."""
+    """Report a page that has more or fewer rows than its total implies, as no listing can be proved then."""
     if rows == expected:
         return []
-    answer = f"{rows} rows, where total lets expect {expected}"
-    return [Finding(question, answer, "listings will be called incomplete; ask the vendor about paging")]
+    answer = f"{rows} rows instead of {expected}, by its total"
+    return [Finding(question, answer, "listings will be incomplete; ask the vendor about paging")]
 
 
 async def _paging(ask: Callable[..., object], ids: tuple[str, ...], total: int | None, region: str) -> list[Finding]:
-    """What `offset` counts: only a list longer than a page can tell."""
+    """Report the unit of `offset`, which only a list longer than a page reveals."""
     if (len(ids) + 1 if total is None else total) <= MAX_LIMIT:
         return [Finding("offset counts", "unknown (the list fits on one page)")]
     answer = await ask(offset=1, limit=MAX_LIMIT, region=region)  # type: ignore[misc]  # a coroutine of ours
@@ -185,13 +190,19 @@ async def _paging(ask: Callable[..., object], ids: tuple[str, ...], total: int |
         return [Finding("offset counts", "rows"), *_as_many_as("page at offset 1", len(page.ids), expected)]
     if page.ids:
         return [Finding("offset counts", "pages: listings are then proved by two sweeps that agree")]
-    return [Finding("offset counts", "unknown (the second page is empty)", "tell the vendor: total says there is more")]
+    return [
+        Finding(
+            "offset counts",
+            "unknown (the second page is empty)",
+            "tell the vendor: total is larger than the rows received",
+        )
+    ]
 
 
 def _rows_or_refusal(question: str, answer: Answer | ApiError) -> Finding:
     if isinstance(answer, ApiError):
         return Finding(question, f"refused ({answer.said.status} {answer.said.error_code or 'no code'})")
-    return Finding(question, f"accepted, {len(read_page(answer.content).ids)} rows came")
+    return Finding(question, f"accepted, {len(read_page(answer.content).ids)} rows")
 
 
 def _without_region(answer: Answer | ApiError, total: int | None) -> Finding:
@@ -207,12 +218,14 @@ def _without_region(answer: Answer | ApiError, total: int | None) -> Finding:
 
 
 def _unknown_id(answer: Answer | ApiError) -> Finding:
-    """Only a 404 with the service's own code lets a task be called gone."""
+    """Report how the service answers for an unknown id; only a 404 with its own code proves that a task is gone."""
     question = "answer to an unknown id"
     if isinstance(answer, ApiError):
         code = answer.said.error_code or "no code"
-        tells = is_of_the_service(answer)
-        return Finding(question, f"{answer.said.status} {code}" + ("" if tells else "; ends of tasks read unchecked"))
+        is_proof = is_of_the_service(answer)
+        return Finding(
+            question, f"{answer.said.status} {code}" + ("" if is_proof else "; ends of tasks read unchecked")
+        )
     rows = len(read_page(answer.content).ids)
     return Finding(question, f"a list of {rows} rows; ends of tasks read unchecked")
 
@@ -222,16 +235,16 @@ def _known_id(task_id: str, answer: Answer | ApiError) -> Finding:
     if isinstance(answer, ApiError):
         return Finding(question, f"refused ({answer.said.status} {answer.said.error_code or 'no code'})")
     ids = read_page(answer.content).ids
-    return Finding(question, "that task" if ids == (task_id,) else f"{len(ids)} rows" + ", not that task alone")
+    return Finding(question, "that task" if ids == (task_id,) else f"{len(ids)} rows" + ", not just that task")
 
 
 def report_for_maintainers(reports: Sequence[Report], software_version: str, manners: Collection[Probed] = ()) -> bytes:
-    """What the account's service answers, without ids, names and addresses, as JSON to be sent to the maintainers.
+    """Return the service's answers as JSON for the maintainers, without ids, names and addresses.
 
     Args:
-        reports: what was found about each target.
-        software_version: of pulltasks.
-        manners: what the lake keeps of the service's manners; which target showed them is left out.
+        reports: one report per target.
+        software_version: the version of pulltasks.
+        manners: the service's manners as stored in the lake, without their targets.
     """
     targets = [
         {finding.question: finding.answer for finding in report.findings if finding.question not in PRIVATE_QUESTIONS}
@@ -247,7 +260,7 @@ def _order_and_words(content: bytes) -> list[Finding]:
     order = Order()
     page = read_page(content)
     order.add(page.ids, page.create_times)
-    # words only: what stands behind a separator may be anything
+    # Only the first word: text after a separator may be anything, a secret as well.
     statuses = Counter(re.split(r"\W", str(task.get("status")))[0] for task in tasks)
     shapes = Counter(
         _shape(task, name) for task in tasks for name in ("callback_events", "end_time", "destination_url")
@@ -262,14 +275,14 @@ def _order_and_words(content: bytes) -> list[Finding]:
 
 
 def _shape(task: Mapping[str, object], name: str) -> str:
-    """How a field that is not set was sent; empty when it is set."""
+    """Return the form in which an unset field was sent (`absent`, `null`, `""`, `[]`), or "" if it is set."""
     if name not in task:
         return "absent"
     return {"None": "null", "": '""', "[]": "[]"}.get(str(task[name]), "")
 
 
 def projects_of_regions(projects: Sequence[Mapping[str, object]]) -> list[tuple[str, str, str]]:
-    """`(project_id, region, name)` of the projects that belong to a region; pseudo-projects such as MOS are left out.
+    """Return `(project_id, region, name)` of the projects of regions, without pseudo-projects such as MOS.
 
     A region's own project is named after it; a sub-project is named `region_something`.
     """
@@ -284,18 +297,18 @@ def projects_of_regions(projects: Sequence[Mapping[str, object]]) -> list[tuple[
 
 
 def _toml_text(text: str) -> str:
-    """A basic string of TOML: that of JSON, which lets one control character pass that TOML does not."""
+    """Return a basic string of TOML: that of JSON, with an escape for U+007F, which only JSON allows unescaped."""
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
 def first_configuration(projects: Sequence[tuple[str, str, str]], zone: str = "UTC") -> str:
-    """A commented `pulltasks.toml` that names the projects, with times shown in `zone`."""
+    """Return the text of a commented `pulltasks.toml` for the projects, with times shown in `zone`."""
     targets = "\n".join(
         f'[[targets]]\nproject_id = "{project_id}"\nregion = "{region}"\nname = {_toml_text(name)}\n'
         for project_id, region, name in projects
     )
-    return f"""# Written by `pulltasks init`: the projects that the credential may see. Take out what is not wanted.
-# All keys: pulltasks.example.toml. Secrets never stand here: see .env.example.
+    return f"""# Written by `pulltasks init`: the projects that the credential may see. Remove those you do not want.
+# All keys: pulltasks.example.toml. Secrets do not belong here: see .env.example.
 
 timezone = "UTC"                  # the calendar that snapshot dates are counted in
 
@@ -306,7 +319,7 @@ root = "lake"                     # relative to this file
 method = "chain"                  # chain (HUAWEICLOUD_SDK_AK/_SK, profile, cloud metadata) | token | password
 
 [warehouse]
-display_timezone = "{zone}"  # of the columns that end in _local: this machine's zone
+display_timezone = "{zone}"  # for columns that end in _local: this machine's zone
 
 [dashboard]
 enabled = true                    # each publish also writes lake/warehouse/dashboard.html
@@ -315,6 +328,6 @@ enabled = true                    # each publish also writes lake/warehouse/dash
 tables = true                     # each publish also writes lake/published/: Parquet for Spark, Trino, Polars, pandas
 
 [alerts]
-resolved = true                   # also tell what is over; where to: PULLTASKS_ALERTS__URLS, see docs/alerts.md
+resolved = true                   # also send an alert when a trouble is over, to PULLTASKS_ALERTS__URLS: docs/alerts.md
 
 {targets}"""

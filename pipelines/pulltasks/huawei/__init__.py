@@ -1,5 +1,5 @@
-"""Huawei Cloud's side: proving who asks (auth), sending (client), listing and proving whole (pull_tasks, listing).
+"""The Huawei Cloud API: authentication (auth), requests (client), reading of answers (reading), listing (pull_tasks).
 
-Lives here: everything that knows HTTP, the only importer of httpx.
-Does not live here: files, tables, what is done with a listing.
+Lives here: everything that uses HTTP; the only importer of httpx.
+Does not live here: the proof of a listing (proof), files, tables.
 """

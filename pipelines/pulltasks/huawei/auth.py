@@ -1,7 +1,7 @@
-"""Proving who asks: signatures with the vendor's signer, tokens, and where the credentials come from.
+"""Authentication: signatures by the vendor's signer, tokens, and the search for credentials.
 
 Lives here: one `httpx.Auth` for all methods, the credential chain, the renewal of tokens.
-Does not live here: what a refusal means for the run (client), which target uses which credential (config).
+Does not live here: the effect of a refusal on the run (client), the choice of credential for a target (config).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from pulltasks.settings import CredentialSettings
 
 # https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html: a token is valid for 24 hours.
-# A token is renewed when this share of its life is left: one hour and a half of a day's token.
+# A token is renewed when this share of its life is left: an hour and a half for a token of 24 hours.
 RENEW_AT_LIFE_LEFT = 1 / 16
 LIFE_OF_A_TOKEN = timedelta(hours=24)
 
 
 class KeyPair(Protocol):
-    """What the vendor's signer needs; the objects of the vendor's credential chain have it."""
+    """An access key as the vendor's signer needs it; the objects of the vendor's credential chain have these fields."""
 
     ak: str
     sk: str
@@ -43,7 +43,7 @@ class KeyPair(Protocol):
 
 @dataclass
 class PlainKeyPair:
-    """A key pair that never changes."""
+    """An access key that never changes."""
 
     ak: str
     sk: str = field(repr=False)
@@ -54,8 +54,8 @@ class Credential(Protocol):
     """One way to authenticate.
 
     Attributes:
-        name: how the configuration calls it.
-        source: where it was found, in words; never the secret itself.
+        name: its name in the configuration.
+        source: the place where it was found, in words; never the secret itself.
         is_signed: whether requests are signed with an access key, which refused signatures can lock.
     """
 
@@ -64,17 +64,17 @@ class Credential(Protocol):
     is_signed: bool
 
     def secrets(self) -> list[str]:
-        """Values to redact from every message: keys, tokens, passwords."""
+        """Return the values to redact from every message: keys, tokens, passwords."""
 
     async def authorise(self, request: httpx.Request, project_id: str) -> None:
-        """Put the proof into the request's headers."""
+        """Add the signature or the token to the request's headers."""
 
     def refresh(self, project_id: str, answer: httpx.Response) -> bool:
-        """After a 401: change what can be changed, and say whether another try makes sense."""
+        """Renew the credential after a 401 response; tell whether another try makes sense."""
 
 
 class SignedCredential:
-    """An access key; every request is signed afresh, at the time of the corrected clock."""
+    """An access key; each try of a request has its own signature, dated by the corrected clock."""
 
     is_signed = True
 
@@ -86,13 +86,13 @@ class SignedCredential:
         self._now = now
 
     def secrets(self) -> list[str]:
-        """The key pair and its token."""
+        """Return the access key, its secret and its security token."""
         return [value for value in (self._keys.ak, self._keys.sk, self._keys.security_token) if value]
 
     async def authorise(self, request: httpx.Request, project_id: str) -> None:
-        """Sign `host`, `x-sdk-date`, `x-project-id` and `x-security-token`; what a proxy may change is not signed."""
+        """Sign `host`, `x-sdk-date`, `x-project-id`, `x-security-token`; not headers that a proxy may change."""
         if getattr(self._keys, "sts_accessor", None) is not None:
-            # The vendor's object renews itself when it is about to expire; it blocks while it does.
+            # The vendor's object renews itself shortly before it expires. It blocks meanwhile, so it runs in a thread.
             try:
                 await asyncio.to_thread(self._keys.process_sts, _vendor_http_client())  # type: ignore[attr-defined]
             except Exception as error:  # noqa: BLE001 - the vendor's code has no tree of errors
@@ -101,7 +101,7 @@ class SignedCredential:
         headers = {
             "X-Sdk-Date": f"{self._now() + self.clock_offset:%Y%m%dT%H%M%SZ}",
         }
-        if project_id:  # calls of the whole account name none
+        if project_id:  # a request about the whole account has no project
             headers["X-Project-Id"] = project_id
         if self._keys.security_token:
             headers["X-Security-Token"] = self._keys.security_token
@@ -119,9 +119,10 @@ class SignedCredential:
         request.headers.update(signed.header_params)
 
     def refresh(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002 - one key for all projects
-        """Correct the clock by the answer's `Date`, once, if it is off by more than the service tolerates."""
-        said = read_time(answer.headers.get("Date"))
-        if said is None or self.clock_offset or abs(skew := said - self._now()) < timedelta(minutes=5):
+        """Correct the clock once by the answer's `Date` if the two differ by 5 minutes or more; tell whether it was."""
+        # Signatures allow 15 minutes, so a smaller difference is not the cause of the refusal.
+        service_time = read_time(answer.headers.get("Date"))
+        if service_time is None or self.clock_offset or abs(skew := service_time - self._now()) < timedelta(minutes=5):
             return False
         self.clock_offset = skew
         return True
@@ -138,7 +139,7 @@ class FixedToken:
         self._token = token
 
     def secrets(self) -> list[str]:
-        """The token."""
+        """Return the token."""
         return [self._token]
 
     async def authorise(self, request: httpx.Request, project_id: str) -> None:  # noqa: ARG002
@@ -146,12 +147,12 @@ class FixedToken:
         request.headers["X-Auth-Token"] = self._token
 
     def refresh(self, project_id: str, answer: httpx.Response) -> bool:  # noqa: ARG002
-        """It cannot be refreshed."""
+        """Return False: only its owner can renew it."""
         return False
 
 
 class PasswordTokens:
-    """User and password, turned into one token per project, renewed before it expires and once for all waiters."""
+    """User and password, exchanged for one token per project, which is renewed before it expires."""
 
     is_signed = False
 
@@ -173,22 +174,24 @@ class PasswordTokens:
         self._http = http
         self._iam_endpoint = iam_endpoint
         self._now = now
-        self._tokens: dict[str, tuple[str, datetime]] = {}  # project -> token, when to renew it
+        self._tokens: dict[str, tuple[str, datetime]] = {}  # project -> token, time of its renewal
+        # One request for a token per project: all others wait for its result.
         self._locks: dict[str, asyncio.Lock] = {}
 
     def secrets(self) -> list[str]:
-        """The password and the tokens that it became."""
+        """Return the password and all tokens that were issued for it."""
         return [self._password, *(token for token, _ in self._tokens.values())]
 
     async def authorise(self, request: httpx.Request, project_id: str) -> None:
-        """Send the project's token, fetched first where there is none that lasts."""
+        """Send the project's token; fetch one first if there is none or it expires soon."""
         async with self._locks.setdefault(project_id, asyncio.Lock()):
             if project_id not in self._tokens or self._now() >= self._tokens[project_id][1]:
                 self._tokens[project_id] = await self._fetch(project_id)
         request.headers["X-Auth-Token"] = self._tokens[project_id][0]
 
     def refresh(self, project_id: str, answer: httpx.Response) -> bool:
-        """Throw an expired token away, so that the next try fetches another."""
+        """Delete an expired token, so that the next try fetches a new one; tell whether it was deleted."""
+        # Only .0307 means an expired token. After any other 401 a new token would be refused as well.
         code = read_error(answer.content)[0] or ""
         return code.endswith(".0307") and self._tokens.pop(project_id, None) is not None
 
@@ -226,7 +229,7 @@ class PasswordTokens:
 
 
 class HuaweiAuth(httpx.Auth):
-    """Proves each request, again for each try, with the credential it is made for."""
+    """Authenticates each try of a request with one credential."""
 
     requires_request_body = True
 
@@ -235,7 +238,7 @@ class HuaweiAuth(httpx.Auth):
         self.project_id = project_id
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncIterator[httpx.Request]:  # type: ignore[override]
-        """Sign, or add the token, just before sending."""
+        """Sign the request, or add the token, just before it is sent."""
         await self.credential.authorise(request, self.project_id)
         yield request
 
@@ -248,17 +251,17 @@ def credential_from(
     iam_endpoint: Callable[[str], str],
     now: Callable[[], datetime],
 ) -> Credential:
-    """Make the credential that the settings describe; no request is sent for it, but for cloud metadata.
+    """Return the credential that the settings describe; only a look at cloud metadata sends a request.
 
     Args:
-        name: how the configuration calls it.
-        settings: its method and what belongs to it.
-        http: the client that tokens are fetched with.
-        iam_endpoint: the IAM address for a project.
-        now: the clock that is signed with.
+        name: its name in the configuration.
+        settings: its method, and the keys that this method needs.
+        http: the client that fetches tokens.
+        iam_endpoint: returns the IAM address for a project.
+        now: the clock that dates signatures.
 
     Raises:
-        ConfigError: when nothing is found where the settings point.
+        ConfigError: when no credential is found where the settings point.
     """
     key = "auth" if name == "default" else f"auth.{name}"
     if settings.method == "token" and settings.token:
@@ -285,7 +288,7 @@ def credential_from(
 
 
 def vendor_chain() -> KeyPair | None:
-    """What the vendor's own chain finds beyond plain variables: OIDC, profile, cloud metadata, pod identity."""
+    """Return the access key that the vendor's chain finds (OIDC, profile, cloud metadata, pod identity), or None."""
     import requests
     from huaweicloudsdkcore.auth.provider import CredentialProviderChain
     from huaweicloudsdkcore.exceptions.exceptions import SdkException
@@ -298,7 +301,7 @@ def vendor_chain() -> KeyPair | None:
 
 
 def _vendor_http_client() -> Any:
-    """The vendor's own client, which its federated credentials renew themselves with."""
+    """Return the vendor's own HTTP client, which its federated credentials need for their renewal."""
     import logging
 
     from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
@@ -312,7 +315,7 @@ def _vendor_http_client() -> Any:
 
 
 def _expiry(content: bytes, issued_at: datetime) -> datetime:
-    """When a token expires; a body that does not say so is taken for the documented 24 hours."""
+    """Return the time when a token expires, in UTC; without one in the body, the documented 24 hours after issue."""
     token = (read_object(content) or {}).get("token")
     text = token.get("expires_at") if isinstance(token, dict) else None
     try:

@@ -1,7 +1,7 @@
-"""Sending: one request to the API, paced, retried and refused in a way that harms neither key nor service.
+"""Requests to the API: paced, retried and stopped in a way that harms neither the key nor the service.
 
-Lives here: the request itself, holding answers against the run's day.
-Does not live here: who may send (gates), when again (retries), proof (auth), what a refusal means (refusals), listings.
+Lives here: the request itself, the comparison of answers with the run's day.
+Does not live here: permission to send (gates), retries, authentication (auth), causes of refusals (refusals), listings.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from pulltasks.huawei.refusals import (
     Answer,
     api_error,
     no_answer,
-    said_by,
     seconds_to_wait,
+    service_error,
 )
 from pulltasks.huawei.retries import with_retries
 from pulltasks.huawei.simulation import DATE_HEADER
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pulltasks.huawei.service_clock import Judgement, RunBegin
     from pulltasks.settings import Settings, Target
 
-# What a cache kept says nothing of the present.
+# A cached answer would show the past under today's date.
 HEADERS = {
     "User-Agent": "pulltasks",
     "Accept": "application/json",
@@ -61,7 +61,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class _Call:
-    """One page that is asked for, however often it must be sent."""
+    """One page to request, with everything that all its tries have in common."""
 
     target: Target
     url: httpx.URL
@@ -69,7 +69,7 @@ class _Call:
     recorder: Recorder
 
 
-_JUDGEMENTS: list[Judgement] = ["disagrees", "agrees", "says_nothing"]  # the weightiest first
+_JUDGEMENTS: list[Judgement] = ["disagrees", "agrees", "says_nothing"]  # the decisive one first
 
 
 def _answer_of(response: httpx.Response, sent_at: datetime, received_at: datetime) -> Answer:
@@ -87,7 +87,7 @@ def _answer_of(response: httpx.Response, sent_at: datetime, received_at: datetim
 
 
 class LiveClient:
-    """Asks the Live API on behalf of targets; use as `async with`."""
+    """Sends requests to the Live API for targets; use as `async with`."""
 
     def __init__(
         self,
@@ -99,16 +99,15 @@ class LiveClient:
         deadline: Deadline | None = None,
         on_day_confirmed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Nothing is sent yet.
+        """Keep the settings; nothing is sent yet.
 
         Args:
-            settings: the targets, and how they are asked.
-            now: the clock that signatures are dated by.
-            simulated_date: what a sandbox is asked for; its `Date` says nothing of the day then.
-            begin: when the run began; without it no answer is held against a day.
-            deadline: when the run gives up, by the clock that `begin` was taken from; without it the client has the
-                time of a run from now on.
-            on_day_confirmed: is called for each answer whose service gives the run the day that it works under.
+            settings: the targets, their credentials and the limits of requests.
+            now: the clock that dates signatures.
+            simulated_date: the date requested from a sandbox; its `Date` header is not compared with a day then.
+            begin: the begin of the run; without it no answer is compared with a day.
+            deadline: the end of the run's time, by the clock of `begin`; without it, `max_run_minutes` from now.
+            on_day_confirmed: is called for each answer whose `Date` agrees with the day of the run.
         """
         self._settings = settings
         self._now = now
@@ -116,19 +115,20 @@ class LiveClient:
         self._begin = None if simulated_date else begin
         self._deadline = deadline or Deadline(time.monotonic() + 60 * settings.api.max_run_minutes)
         self._on_day_confirmed = on_day_confirmed
-        self._with_odd_dates: set[tuple[str, str]] = set()  # targets whose second answer did not bear the first one out
+        # Targets whose first answer had a wrong date that a second one did not confirm: their dates are ignored.
+        self._with_odd_dates: set[tuple[str, str]] = set()
         self._gates: dict[str, Gate] = {}
         self._pacers: dict[str, Pacer] = {}
         self._regions = {target.project_id: target.region for target in settings.targets}
 
     async def __aenter__(self) -> LiveClient:
-        """Open the connections and make every credential that a target asks for.
+        """Open the connections and create the credential of every target.
 
         Raises:
-            ConfigError: when a credential is not to be found.
+            ConfigError: when a credential is not found.
         """
         api = self._settings.api
-        # Pages go straight to the transport: what httpx's client does beside (cookies, redirects, hooks) is not wanted.
+        # Pages go straight to the transport: cookies, redirects and hooks of httpx's client are not wanted.
         self._transport = AiohttpTransport(api.timeout_seconds)
         self._http = httpx.AsyncClient(transport=self._transport, headers=HEADERS)
         try:
@@ -160,20 +160,20 @@ class LiveClient:
         return self._gates[self._settings.credential(target)[0]]
 
     def credential_source(self, target: Target) -> str:
-        """Where the target's credential was found, in words."""
+        """Return the name of the target's credential and the place where it was found, as `name: place`."""
         credential = self._gate(target).credential
         return f"{credential.name}: {credential.source}"
 
     def clock_skew_seconds(self, target: Target) -> int | None:
-        """By how much this machine's clock was found off when it was corrected for signing; None when it was not."""
+        """Return the correction of this machine's clock for signatures in seconds; None if there was none."""
         offset = getattr(self._gate(target).credential, "clock_offset", None)
         return round(offset.total_seconds()) or None if offset else None
 
     async def require_sandbox(self) -> None:
-        """Ask every endpoint, unsigned, whether it is a sandbox that knows the simulated date.
+        """Check that every endpoint is a sandbox that knows the simulated date; the requests are not signed.
 
         Raises:
-            DateRefused: when one is not, or does not answer.
+            DateRefused: when an endpoint is not such a sandbox, or does not answer.
         """
         day = str(self._simulated_date)
         for endpoint in sorted({self._settings.endpoint(target) for target in self._settings.targets}):
@@ -185,27 +185,27 @@ class LiveClient:
                 raise DateRefused(f"{endpoint}: {advice_on('not_a_sandbox')}")
 
     async def forget_connections(self, target: Target) -> None:
-        """Close the connections that were a target's, once it is listed."""
+        """Close the connections of a target that is listed."""
         await self._transport.close_pool(target.key)
 
     async def get_pull_tasks(
         self, target: Target, query: dict[str, str | int], recorder: Recorder, *, over_new_connection: bool = False
     ) -> Answer:
-        """Send one `GET /v1/{project_id}/pull/stream/task`, again while that makes sense; return the answer 200.
+        """Send one `GET /v1/{project_id}/pull/stream/task`, with retries, and return the 200 response.
 
         Four layers, each around the next:
 
-            with_retries             again after what may pass, within the run's time
-              _in_turn               at the project's pace
-                _with_refresh        after a 401: once more, or whose fault is it
-                  _send              one request, signed, recorded, held against the day
+            with_retries             again after temporary errors, within the run's time
+              _in_turn               at the project's rate
+                _with_refresh        after a 401: try once more, or find the cause
+                  _send              one request, signed, recorded, compared with the day
 
         Args:
-            target: what is listed.
+            target: the target to list.
             query: the parameters; they are sent in the order in which they are signed.
-            recorder: is told of every try.
-            over_new_connection: whether the answers of kept connections are in doubt. No connection is used for two
-                targets in any case.
+            recorder: receives every try and every answer.
+            over_new_connection: open a new connection, because answers over the open ones are doubtful. No connection
+                is used for two targets in any case.
 
         Raises:
             CredentialRefused: the credential is not accepted; nothing more is sent with it.
@@ -224,6 +224,7 @@ class LiveClient:
             raise self._gate(target).without_secrets(error) from None
 
     def _url(self, target: Target, query: dict[str, str | int]) -> httpx.URL:
+        # Sorted and escaped as the signer does it: what is signed must be what is sent, byte for byte.
         path = f"/v1/{target.project_id}/pull/stream/task"
         pairs = sorted((name, str(value)) for name, value in query.items())
         text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
@@ -253,11 +254,11 @@ class LiveClient:
     async def _after_refusal(
         self, gate: Gate, call: _Call, answer: Answer, response: httpx.Response, generation: int
     ) -> Answer:
-        """Send a refused request again where the credential was or can be refreshed; else find out what is refused.
+        """Send a refused request again if the credential was or can be refreshed; else find the cause and raise.
 
         Raises:
-            ApiError: the target alone is refused: the credential is accepted elsewhere.
-            CredentialRefused: the credential is not accepted, or nothing says that it is.
+            ApiError: only the target is refused; others accept the credential.
+            CredentialRefused: the credential is not accepted, or there is no evidence that it is.
         """
         is_sent_again = gate.generation != generation  # another request has refreshed the credential meanwhile
         if is_sent_again:
@@ -274,16 +275,16 @@ class LiveClient:
         raise gate.refuse(CredentialRefused(error.reason, str(error), error.said))
 
     async def _is_accepted_elsewhere(self, gate: Gate, target: Target, *, is_sent_again: bool) -> bool:
-        """Tell whether a credential that one target refuses is accepted by others.
+        """Tell whether other targets accept a credential that one target refuses.
 
-        One that got a good answer is in doubt only once several refusals come in a row; then a target that had been
-        good is asked, alone. One that has proven nothing is tried with one target of another project, unless that
-        second try was the same request again.
+        A credential with a good answer is in doubt only after several refusals in a row; then a target that accepted it
+        before is asked, alone. A credential without any good answer is tried with one target of another project, unless
+        the request was sent again already: each try may be a refused signature, and those are few.
         """
         await gate.all_are_answered()
         if gate.is_proven and gate.in_a_row < REFUSALS_IN_A_ROW:
             return True
-        others = [*reversed(gate.good.values())] if gate.is_proven else self._of_other_projects(target)
+        others = [*reversed(gate.good.values())] if gate.is_proven else self._targets_of_other_projects(target)
         if not others or (is_sent_again and not gate.is_proven):
             return False
         url = self._url(others[0], {"limit": 1, "offset": 0, "region": others[0].query_region or others[0].region})
@@ -291,10 +292,10 @@ class LiveClient:
         try:
             answer, _ = await self._exchange(gate, witness, is_inquiry=True, is_retry=False)
         except TransientApiError:
-            return gate.is_proven  # without an answer nothing has changed
+            return gate.is_proven  # no answer is no evidence: the credential counts as before
         return answer.status != UNAUTHORISED
 
-    def _of_other_projects(self, target: Target) -> list[Target]:
+    def _targets_of_other_projects(self, target: Target) -> list[Target]:
         """Return the targets of the same credential in other projects."""
         gate = self._gate(target)
         return [
@@ -313,9 +314,9 @@ class LiveClient:
     async def _exchange(
         self, gate: Gate, call: _Call, *, is_retry: bool, is_inquiry: bool
     ) -> tuple[Answer, httpx.Response]:
-        """Send one request, signed and recorded, and tell the gate what came."""
+        """Send one request, signed and recorded; report its answer to the gate, and return it."""
         simulated = {DATE_HEADER: self._simulated_date.isoformat()} if self._simulated_date else {}
-        # while a first request goes alone, the others wait for it: no longer than one timeout
+        # All others wait while the first request goes alone: no longer than one timeout.
         alone = {} if gate.is_proven else {"answer_seconds": self._settings.api.timeout_seconds}
         request = httpx.Request("GET", call.url, headers=HEADERS | simulated, extensions=call.extensions | alone)
         async with gate.on_the_wire(call.target, is_inquiry=is_inquiry):
@@ -340,20 +341,21 @@ class LiveClient:
         return answer, response
 
     async def _check_day(self, call: _Call, answer: Answer, response: httpx.Response) -> None:
-        """Refuse the target if the service gives the run another day, unless it agrees over another connection.
+        """Refuse the target if the service's date differs from the run's, unless a second answer agrees.
 
-        Every answer counts, a 401 as well, and each of two `Date` headers. It is asked again without a signature:
-        only the `Date` is wanted, and a key that is refused must not be refused once more.
+        Every answer counts, a 401 as well, and each of two `Date` headers. The second request has a new connection,
+        because the first answer may be a late one, and no signature: only the `Date` is wanted, and a refused key must
+        not be refused once more.
 
         Raises:
-            ClockDisagrees: when the second answer does not give the run's day.
+            ClockDisagrees: when the second answer does not give the run's day either.
         """
         if self._begin is None or call.target.key in self._with_odd_dates:
             return
-        judgement, said = self._judge(response, answer.received_at)
+        judgement, service_time = self._judge(response, answer.received_at)
         if judgement == "agrees":
             self._on_day_confirmed()
-        if judgement != "disagrees" or said is None:
+        if judgement != "disagrees" or service_time is None:
             return
         request = httpx.Request("GET", call.url, headers=HEADERS, extensions={NEW_CONNECTION: True})
         call.recorder.sent(is_retry=True)
@@ -362,19 +364,20 @@ class LiveClient:
         except httpx.RequestError as error:
             raise no_answer(call.target, call.url, error) from None
         if self._judge(again, self._now())[0] != "agrees":
-            raise ClockDisagrees(f"{call.target.label}: {self._begin.disagreement(said, self._deadline.monotonic())}")
+            text = self._begin.disagreement(service_time, self._deadline.monotonic())
+            raise ClockDisagrees(f"{call.target.label}: {text}")
         self._with_odd_dates.add(call.target.key)
 
     def _judge(self, response: httpx.Response, received_at: datetime) -> tuple[Judgement, datetime | None]:
-        """Return what an answer's dates say of the run's day, with the one that says so; one that disagrees decides."""
+        """Return the judgement of an answer's dates and the decisive date; one that disagrees decides."""
         if self._begin is None:
             return "says_nothing", None
         dates = [read_time(text) for text in response.headers.get_list("Date")]
-        judged = [(self._begin.judge(said, received_at, self._deadline.monotonic()), said) for said in dates]
-        return min(judged, key=lambda each: _JUDGEMENTS.index(each[0]), default=("says_nothing", None))
+        judged = [(self._begin.judge(each, received_at, self._deadline.monotonic()), each) for each in dates]
+        return min(judged, key=lambda pair: _JUDGEMENTS.index(pair[0]), default=("says_nothing", None))
 
     def _check(self, target: Target, answer: Answer) -> None:
         if self._simulated_date and answer.simulated_date != self._simulated_date.isoformat():
-            raise ApiError("not_a_sandbox", f"{target.label}: {advice_on('not_a_sandbox')}", said_by(answer))
+            raise ApiError("not_a_sandbox", f"{target.label}: {advice_on('not_a_sandbox')}", service_error(answer))
         if answer.status != OK or says_error(answer.content):
             raise api_error(target, answer)

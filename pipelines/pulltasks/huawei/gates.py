@@ -1,8 +1,7 @@
-"""Who may send now: one gate for each credential, one pace for each project.
+"""Permission to send: one gate per credential, one rate per project.
 
-Lives here: letting a first request go alone, counting refused signatures, closing after them, the rate and how it
-recovers.
-Does not live here: sending, and looking into a refusal (client); retries.
+Lives here: the first request alone, the count of refused signatures, the closed gate, the rate and its recovery.
+Does not live here: sending, the inquiry after a refusal (client); retries.
 """
 
 from __future__ import annotations
@@ -20,29 +19,29 @@ if TYPE_CHECKING:
     from pulltasks.settings import Target
 
 # More failures than this in a row lock an access key for five minutes
-# (API request signing guide, https://support.huaweicloud.com/devg-apisign). So many are risked in a whole run.
+# (API request signing guide, https://support.huaweicloud.com/devg-apisign). A whole run risks no more than these.
 MAX_FAILED_SIGNATURES = 5
-# So many refusals without a good answer between them put the credential itself in doubt.
+# After this number of refusals in a row the credential itself is in doubt, not only the target.
 REFUSALS_IN_A_ROW = 2
 
-# How a project's rate recovers: this share of it with each request that goes well; and how low it may fall.
+# The share of the full rate that a project regains with each successful request, and the lowest share it may fall to.
 SHARE_OF_RATE_REGAINED = 1 / 50
 LOWEST_SHARE_OF_RATE = 1 / 64
 
 
 class Gate:
-    """Lets the first request of a credential leave alone, then so many at a time, and none after it is refused.
+    """Sends the first request of a credential alone, then a limited number at a time, and none after a refusal.
 
-    Every request of an access key may be one that is refused. So there are never more of them on the wire than
-    refusals are left: however many are under way when a key is revoked, at most `MAX_FAILED_SIGNATURES` are refused.
+    Each request of an access key may be refused. So there are never more requests on the wire than refusals left:
+    even if a key is revoked while requests are under way, at most `MAX_FAILED_SIGNATURES` are refused.
 
     Attributes:
-        credential: what the requests are signed with.
-        is_proven: whether it got a good answer in this run.
-        generation: how often it was refreshed.
-        refusals: 401 responses in this run.
-        in_a_row: 401 responses since the last good answer.
-        good: targets that got a good answer and no refusal since, by key; the last one last.
+        credential: the credential of all requests of this gate.
+        is_proven: the credential got a good answer in this run.
+        generation: number of times that it was refreshed.
+        refusals: number of 401 responses in this run.
+        in_a_row: number of 401 responses since the last good answer.
+        good: targets that got a good answer and no refusal since, by key; the latest one is the last.
     """
 
     def __init__(self, credential: Credential, max_concurrency: int) -> None:
@@ -60,7 +59,8 @@ class Gate:
         self._changed = asyncio.Event()
 
     def without_secrets(self, error: ApiError) -> ApiError:
-        """Return the error without the credential's secrets; a service may echo what it was sent."""
+        """Return the error without the credential's secrets, as a service may echo them."""
+        # The longest first: a secret that is part of another one must not leave the rest of it behind.
         for secret in sorted(self.credential.secrets(), key=len, reverse=True):
             error.args = tuple(str(text).replace(secret, "***") for text in error.args)
             said = error.said
@@ -72,13 +72,14 @@ class Gate:
 
     @asynccontextmanager
     async def passing(self, target: Target) -> AsyncIterator[None]:
-        """Hold a place among the requests in flight.
+        """Hold one of the places for requests in flight.
 
         Raises:
             CredentialRefused: when the credential was refused before or meanwhile.
         """
         if not self.is_proven:
             async with self._alone:
+                # The request before this one may have proved the credential, or closed the gate, meanwhile.
                 if not self.is_proven:
                     self.raise_if_refused(target)
                     yield
@@ -89,7 +90,7 @@ class Gate:
 
     @asynccontextmanager
     async def inquiring(self, target: Target) -> AsyncIterator[None]:
-        """Look into a refusal; meanwhile nothing else leaves with the credential.
+        """Hold the right to find out the cause of a refusal; meanwhile no other request leaves with the credential.
 
         Raises:
             CredentialRefused: when the credential was refused meanwhile.
@@ -108,11 +109,11 @@ class Gate:
 
     @asynccontextmanager
     async def on_the_wire(self, target: Target, *, is_inquiry: bool) -> AsyncIterator[None]:
-        """Hold one request between its leaving and its answer, once it may leave.
+        """Wait until a request may leave, and count it as on the wire until its answer comes.
 
         Args:
-            target: who is asked.
-            is_inquiry: whether the request is part of looking into a refusal.
+            target: the target of the request.
+            is_inquiry: the request belongs to the inquiry after a refusal, so it does not wait for that inquiry.
 
         Raises:
             CredentialRefused: when the credential was refused before or meanwhile.
@@ -132,18 +133,20 @@ class Gate:
         return not self.credential.is_signed or self._on_the_wire + self.refusals < MAX_FAILED_SIGNATURES
 
     def _wake(self) -> None:
+        # Waiters hold the old event, so each change wakes all of them once.
         self._changed.set()
         self._changed = asyncio.Event()
 
     def accepted(self, target: Target) -> None:
-        """Take in an answer that is not a refusal of the credential."""
+        """Record an answer that is not a refusal of the credential."""
         self.is_proven = True
         self.in_a_row = 0
+        # Removed and added again, the target becomes the last one of the dict.
         self.good.pop(target.key, None)
         self.good[target.key] = target
 
     def unauthorised(self, target: Target, error: ApiError) -> None:
-        """Take in a 401 response; the last one that may be risked closes the gate for good."""
+        """Record a 401 response; the last one that a run may risk closes the gate."""
         self.refusals += 1
         self.in_a_row += 1
         self.good.pop(target.key, None)
@@ -151,20 +154,20 @@ class Gate:
             self.refuse(CredentialRefused(error.reason, str(error), error.said))
 
     def raise_if_refused(self, target: Target) -> None:
-        """Refuse a target at once, if the credential was refused before."""
+        """Raise `CredentialRefused` for a target if the credential was refused before."""
         if self._refusal is not None:
-            text = f"{target.label}: not asked, as the same credential had been refused. {self._refusal}"
+            text = f"{target.label}: not asked, because the same credential was refused before. {self._refusal}"
             raise CredentialRefused(self._refusal.reason, text, self._refusal.said)
 
     def refuse(self, error: CredentialRefused) -> CredentialRefused:
-        """Close the gate for good."""
+        """Close the gate for the rest of the run, and return the error."""
         self._refusal = self._refusal or error
         self._wake()
         return error
 
 
 class Pacer:
-    """Spreads the requests of a project: a token bucket that halves its rate when throttled and creeps back."""
+    """Limits the rate of a project's requests: a token bucket, halved by throttling, with a slow recovery."""
 
     def __init__(self, rate_per_second: float) -> None:
         self.full_rate = rate_per_second
@@ -172,7 +175,8 @@ class Pacer:
         self._next = 0.0
 
     async def turn(self) -> None:
-        """Wait until the next request may leave; at most one second's worth is saved up."""
+        """Wait until the next request may leave."""
+        # An idle project saves up one second of requests, so a pause is not followed by a burst.
         now = asyncio.get_running_loop().time()
         earliest = max(self._next, now - 1 + 1 / self.rate)
         self._next = earliest + 1 / self.rate
@@ -180,10 +184,10 @@ class Pacer:
             await asyncio.sleep(earliest - now)
 
     def slow_down(self, pause_seconds: float) -> None:
-        """The service throttles: halve the rate, and send nothing before the pause is over."""
+        """Halve the rate because the service throttles, and send nothing before the pause is over."""
         self.rate = max(self.rate / 2, self.full_rate * LOWEST_SHARE_OF_RATE)
         self._next = max(self._next, asyncio.get_running_loop().time() + pause_seconds)
 
     def speed_up(self) -> None:
-        """A request succeeded: raise the rate a little."""
+        """Raise the rate a little after a successful request."""
         self.rate = min(self.full_rate, self.rate + self.full_rate * SHARE_OF_RATE_REGAINED)

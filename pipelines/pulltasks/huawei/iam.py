@@ -1,7 +1,7 @@
-"""IAM: which projects a credential may see.
+"""IAM: the projects that a credential may see.
 
-Lives here: one call, `GET /v3/auth/projects`, and what its refusal means.
-Does not live here: tokens (auth), what is made of the projects (doctor.targets).
+Lives here: one request, `GET /v3/auth/projects`, and the meaning of its refusal.
+Does not live here: tokens (auth), the use of the projects (doctor.targets).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def list_auth_projects(settings: Settings, region: str, now: Callable[[], datetime]) -> list[dict[str, object]]:
-    """The projects that the default credential may see, as IAM describes them; needs no permission.
+    """Return the projects that the default credential may see, as IAM's JSON objects; it needs no permission.
 
     Raises:
         ConfigError: when no credential is found.
@@ -51,7 +51,8 @@ async def list_auth_projects(settings: Settings, region: str, now: Callable[[], 
         projects = (read_object(answer.content) or {}).get("projects")
         if isinstance(projects, list) and all(isinstance(project, dict) for project in projects):
             return projects
-        raise ApiError("unexpected_status", f"{endpoint}: no list of projects came; {advice_on('unexpected_status')}")
+        text = f"{endpoint}: the answer is not a list of projects; {advice_on('unexpected_status')}"
+        raise ApiError("unexpected_status", text)
     if answer.status_code == UNAUTHORISED:
         kind: type[ApiError] = CredentialRefused
         reason = "credential_refused"

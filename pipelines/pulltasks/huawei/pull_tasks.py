@@ -1,7 +1,7 @@
-"""ListPullTasks: reads the pages that a listing wants, says what each page showed, asks for what is missing.
+"""ListPullTasks: reads the pages that a listing requests, and asks for missing tasks by their id.
 
-Lives here: query parameters, keeping several requests under way.
-Does not live here: what an answer says (reading), when a listing is complete (listing), retries and refusals (client).
+Lives here: query parameters, several requests under way at once.
+Does not live here: parsing an answer (reading), the proof of a listing (proof), retries and refusals (client).
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 
 def read_page(content: bytes) -> Page:
-    """What an answer showed, as the proof takes it."""
+    """Return the content of an answer in the form that the proof reads."""
     shown = read_shown(content)
     return Page(shown.ids, shown.total, shown.flaw, shown.create_times, shown.regions, shown.more)
 
 
 @dataclass(frozen=True)
 class Ends:
-    """What became of tasks of the last complete capture that a complete one lacks.
+    """The fate of tasks that the last complete capture had and a new complete one lacks; each set has task ids.
 
     Attributes:
-        gone: the service says that it does not know them any more.
-        unlisted: it knows them, and still does not list them.
-        unclear: it was asked, and gave no clear answer.
+        gone: the service does not know them any more.
+        unlisted: the service knows them, but does not list them.
+        unclear: the service gave no clear answer.
     """
 
     gone: frozenset[str] = frozenset()
@@ -49,22 +49,23 @@ class Ends:
 
     @property
     def asked(self) -> frozenset[str]:
-        """All that were asked for."""
+        """All tasks that were asked for by id."""
         return self.gone | self.unlisted | self.unclear
 
     def __or__(self, other: Ends) -> Ends:
-        """Return what became of the tasks of both."""
+        """Return the union of both."""
         return Ends(self.gone | other.gone, self.unlisted | other.unlisted, self.unclear | other.unclear)
 
     def among(self, task_ids: AbstractSet[str]) -> Ends:
-        """Return what became of some of the tasks."""
+        """Return the part about some of the tasks."""
         return Ends(self.gone & task_ids, self.unlisted & task_ids, self.unclear & task_ids)
 
 
 NO_ENDS = Ends()
 _T = TypeVar("_T")
+# Codes of the service begin so; those of the gateway before it begin with APIGW.
 SERVICE_CODES = "LIVE."
-# A longer id is nobody's: no address could carry it.
+# A longer id cannot be asked for: the URL would be too long.
 MAX_ID_CHARACTERS = 1000
 RecorderFor = Callable[["PageRequest | str"], "Recorder"]
 
@@ -75,10 +76,10 @@ class PageReader:
 
     Attributes:
         client: sends the requests.
-        target: what is listed.
-        recorder_for: gives the recorder of a page's requests.
-        known_regions: what the tasks of earlier captures named. A page whose tasks all name another one may be the
-            answer to somebody else's request: it is read again over a new connection, and what comes then counts.
+        target: the target to list.
+        recorder_for: returns the recorder of a page's requests.
+        known_regions: the regions of tasks in earlier captures. A page whose tasks all name another region may be the
+            answer to another client's request: it is read again over a new connection, and the second answer counts.
     """
 
     client: LiveClient
@@ -87,7 +88,7 @@ class PageReader:
     known_regions: frozenset[str] = frozenset()
 
     async def read(self, request: PageRequest, *, may_be_refused: bool) -> Page | None:
-        """What a page showed; None where the service refuses it and may.
+        """Return the requested page; None if the service refuses it with HTTP 400 and `may_be_refused` is set.
 
         Raises:
             ApiError: when a request fails for good.
@@ -112,13 +113,13 @@ class PageReader:
 async def list_pull_tasks(
     reader: PageReader, listing: Listing, max_concurrency: int, on_page: Callable[[Page], None]
 ) -> Outcome:
-    """Read pages until the listing has its outcome.
+    """Read pages until the listing has its outcome, and return the outcome.
 
     Args:
-        reader: reads a page.
-        listing: says which pages are wanted and when it is done.
-        max_concurrency: pages under way at once; the next ones are chosen when answers have come.
-        on_page: is told what each page showed.
+        reader: reads one page.
+        listing: chooses the pages and tells when it is done.
+        max_concurrency: number of pages under way at once; the next ones are chosen when answers have come.
+        on_page: is called with each page.
 
     Raises:
         ApiError: when a request fails for good.
@@ -142,11 +143,12 @@ async def list_pull_tasks(
                 else:
                     on_page(page)
                     listing.receive(request, page)
-            if errors:  # all results are read before one error ends the listing: none is lost, none is unheard
+            if errors:  # only after all results were read, so that no page is lost and no exception is unretrieved
                 raise errors[0]
     finally:
         for task in under_way:
             task.cancel()
+        # Cancelled requests must have ended before the client closes its connections.
         await asyncio.gather(*under_way, return_exceptions=True)
     return outcome
 
@@ -154,18 +156,18 @@ async def list_pull_tasks(
 async def find_ends(
     client: LiveClient, target: Target, missing: Collection[str], control: str | None, recorder_for: RecorderFor
 ) -> Ends:
-    """Ask for tasks by their id.
+    """Ask for missing tasks by their id, and return what became of them.
 
     Args:
         client: sends the requests.
-        target: the target whose listing lacks them.
-        missing: the tasks.
-        control: a task that is listed. A 200 response without tasks says that a task is gone only if this one, asked
-            for in the same way, is found; without it such a response says nothing.
-        recorder_for: gives the recorder of a task's requests.
+        target: the target whose listing lacks the tasks.
+        missing: the ids of the tasks.
+        control: the id of a listed task. A 200 response without tasks means that a task is gone only if the same
+            request finds this one; without a control such a response means nothing.
+        recorder_for: returns the recorder of a task's requests.
 
     Raises:
-        CredentialRefused: when the credential dies on the way; any other refusal leaves a task unclear.
+        CredentialRefused: when the credential is refused meanwhile; after any other refusal a task is unclear.
     """
 
     async def ask(task_id: str) -> Literal["not_known", "no_rows", "found", "unclear"]:
@@ -185,17 +187,17 @@ async def find_ends(
         return "no_rows" if is_empty else "unclear"
 
     found = dict(zip(missing, await _all_of([ask(task_id) for task_id in missing]), strict=True))
-    is_borne_out = "no_rows" in found.values() and control is not None and await ask(control) == "found"
-    says_gone = {"not_known", "no_rows"} if is_borne_out else {"not_known"}
+    is_confirmed = "no_rows" in found.values() and control is not None and await ask(control) == "found"
+    means_gone = {"not_known", "no_rows"} if is_confirmed else {"not_known"}
     return Ends(
-        gone=frozenset(task_id for task_id, answer in found.items() if answer in says_gone),
+        gone=frozenset(task_id for task_id, answer in found.items() if answer in means_gone),
         unlisted=frozenset(task_id for task_id, answer in found.items() if answer == "found"),
-        unclear=frozenset(task_id for task_id, answer in found.items() if answer not in {*says_gone, "found"}),
+        unclear=frozenset(task_id for task_id, answer in found.items() if answer not in {*means_gone, "found"}),
     )
 
 
 def spread(items: Sequence[str], count: int) -> list[str]:
-    """Return at most `count` of some items, evenly spread over all of them."""
+    """Return at most `count` of the items, evenly spread over all of them."""
     few = min(count, len(items))
     return [items[number * len(items) // few] for number in range(few)]
 
@@ -208,7 +210,7 @@ async def _all_of(calls: Iterable[Coroutine[None, None, _T]]) -> list[_T]:
 
 
 def is_of_the_service(error: ApiError) -> bool:
-    """Whether the service itself says that it does not know a task: a gateway's 404 says nothing of tasks."""
+    """Tell whether the service itself does not know a task; a gateway's 404 response is not about tasks."""
     return error.reason == "not_found" and (error.said.error_code or "").startswith(SERVICE_CODES)
 
 

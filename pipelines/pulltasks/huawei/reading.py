@@ -1,7 +1,7 @@
-"""What an answer of the service says: the one reading that the proof, the tables and `doctor` rest on.
+"""The parser of the service's answers, which the proof, the tables and `doctor` share.
 
-Lives here: tasks, `total`, what is wrong with an answer as a whole, what is odd in it and is kept all the same.
-Does not live here: bytes as JSON (json_reading), what follows from a flaw (listing), columns (lake.rows).
+Lives here: tasks, `total`, flaws that make an answer useless, oddities that are stored with their rows.
+Does not live here: bytes as JSON (json_reading), the consequence of a flaw (listing), columns (lake.rows).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WIRE_TYPES: dict[str, Any] = {
     "integer": _INT64 | None,
     "texts": list[str | None] | None,
 }
-# A task that is all as documented. Its fields stand in the order of canonical JSON and absent ones stay absent, so it
-# is hashed as the object that came would be, at half the cost; a test holds the two to each other.
+# A task that is entirely as documented. Its fields are in the order of canonical JSON and absent ones stay absent, so
+# it has the same hash as the received object, at half the cost; a test compares the two.
 Task: Any = msgspec.defstruct(
     "Task",
     [
@@ -43,11 +43,12 @@ Task: Any = msgspec.defstruct(
 )
 
 
+# Far more tasks than any account has; the number fits into 64 bits.
 MAX_TOTAL = 10**18
 
 
 class _Named(msgspec.Struct, gc=False):
-    """Of a task what a listing is proved by; all else is passed over unread."""
+    """The fields of a task that the proof of a listing needs; all others are skipped unread."""
 
     task_id: Annotated[str, msgspec.Meta(min_length=1)]
     create_time: str | None = None
@@ -58,7 +59,7 @@ _Total = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)] | None
 
 
 class _Answer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An answer that is all as documented."""
+    """An answer that is entirely as documented."""
 
     request_id: str
     total: _Total = None
@@ -77,21 +78,21 @@ canonical_json = msgspec.json.Encoder(order="deterministic").encode
 _NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ENVELOPE = ("request_id", "total", "task_infos")
 _ERRORS = frozenset({"error_code", "errorCode", "error"})
-# A letter of a name of ours that is written as an escape: then names cannot be counted.
+# A letter of a field name that is written as an escape: then occurrences of names cannot be counted.
 _ESCAPED_LETTER = re.compile(rb"\\u00(?:5f|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
 _LIST_BEGINS = re.compile(rb'"task_infos"\s*:\s*\Z')
-# What is passed over may be nested deeper than `parse` allows, unless there are too few brackets for that.
+# Skipped values may be nested deeper than `parse` allows, unless there are too few brackets for that.
 MAX_BRACKETS = MAX_DEPTH - 10
-# `total` as a text: digits and nothing else, few enough for 64 bits.
+# `total` as a text: only digits, few enough for 64 bits.
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
-# Fields of data_quality for what is odd about an answer as a whole; no field of the API is called so.
+# The field name in data_quality for oddities of an answer as a whole; the API has no field of this name.
 ANSWER = "(answer)"
-# A 200 response with an error: it is not a list, whatever else it says.
+# A 200 response with an error: it is not a list, whatever else it contains.
 ERROR_IN_ANSWER, ERROR_BESIDE_ROWS = "error_in_answer", "error_code_beside_rows"
 # An empty list is not believed beside words of an error that has no code.
 EMPTY_BESIDE_ERROR = "empty_beside_error"
-# A name that an object has twice: of these three it decides which tasks there are.
+# A name that an object has twice. Twice `total`, `task_infos` or `task_id` leaves open which tasks there are.
 REPEATED_KEY, _DECIDING = "repeated_key", frozenset({"total", "task_infos"})
 # A field of the answer beside the documented ones.
 UNKNOWN_ANSWER_FIELD = "unknown_answer_field"
@@ -99,13 +100,13 @@ UNKNOWN_ANSWER_FIELD = "unknown_answer_field"
 
 @dataclass(frozen=True)
 class Oddity:
-    """One thing that was kept although it is not as documented.
+    """One value that is stored although it is not as documented.
 
     Attributes:
         field: the API's field, or `ANSWER`.
-        rule: what is not as documented.
-        raw_text: what stood there, as JSON; what is no text is escaped.
-        position: place in a list; None for the field as a whole.
+        rule: the broken rule, one snake_case word.
+        raw_text: the received value as JSON; characters that are not valid text are escaped.
+        position: index in a list, from 0; None for the field as a whole.
     """
 
     field: str
@@ -116,16 +117,16 @@ class Oddity:
 
 @dataclass(frozen=True)
 class Reading:
-    """What an answer says.
+    """The content of an answer.
 
     Attributes:
-        tasks: those that have an id, in order: all of them `Task`, or all dicts where one is not as documented.
-        total: how many tasks there are, if the answer says so.
-        flaw: why the answer cannot be believed, one snake_case word; None if it can.
-        oddities: what is odd about the answer as a whole.
-        more: what its other fields say of more tasks.
-        encoded: the tasks as canonical JSON, where they are all as documented; None where they are not encoded yet.
-        task_oddities: what is odd about single tasks, by their place in `tasks`.
+        tasks: the tasks with an id, in order: all of them `Task`, or all dicts if one is not as documented.
+        total: the number of tasks by this answer, or None.
+        flaw: the reason why the answer cannot be used, one snake_case word; None if it can.
+        oddities: the oddities of the answer as a whole.
+        more: hints at more tasks in its other fields.
+        encoded: the tasks as canonical JSON if all are as documented; None if they are not encoded yet.
+        task_oddities: the oddities of single tasks, by their index in `tasks`.
     """
 
     tasks: list[Any]
@@ -138,18 +139,18 @@ class Reading:
 
     @property
     def is_as_documented(self) -> bool:
-        """Whether all tasks are `Task`."""
+        """Tell whether all tasks are `Task`."""
         return bool(self.tasks) and type(self.tasks[0]) is Task
 
     @property
     def ids(self) -> list[str]:
-        """The tasks' ids, in order."""
+        """The ids of the tasks, in order."""
         if self.is_as_documented:
             return [task.task_id for task in self.tasks]
         return [task["task_id"] for task in self.tasks]
 
     def texts(self, name: str) -> list[str | None]:
-        """What the tasks have in a field of text, in order; None where that is no text."""
+        """Return a text field of all tasks, in order; None where the value is not a text."""
         if self.is_as_documented:
             return [None if (value := getattr(task, name)) is msgspec.UNSET else value for task in self.tasks]
         values = [task.get(name) for task in self.tasks]
@@ -157,10 +158,10 @@ class Reading:
 
 
 def read_answer(content: str | bytes) -> Reading:
-    """Return what an answer with status 200 says; any bytes give a reading, and equal bytes give equal ones.
+    """Return the content of a 200 response; any bytes give a reading, and equal bytes give equal readings.
 
-    An empty list is believed only from an object that has a `request_id` and says so (`task_infos: []` or `total: 0`),
-    and has no words of an error; anything else that is not a list of tasks is a flaw, never an empty list.
+    An empty list counts only in an object with a `request_id`, with `task_infos: []` or `total: 0`, and without words
+    of an error. Anything else that is not a list of tasks is a flaw, never an empty list.
     """
     found = _documented(content)
     if found is None:
@@ -175,7 +176,7 @@ def read_answer(content: str | bytes) -> Reading:
 
 @dataclass(frozen=True)
 class _Documented:
-    """An answer whose tasks are all as documented, and its other fields."""
+    """An answer whose tasks are all as documented; `fields` has its undocumented fields."""
 
     tasks: list[Any]
     request_id: str
@@ -184,9 +185,9 @@ class _Documented:
 
 
 def _documented(content: str | bytes) -> _Documented | None:
-    """Return the answer; None where it must be read the long way.
+    """Return the answer by the fast path; None if it needs the slow one (`_read_odd`).
 
-    An answer with other fields is cut into its fields first: that costs a second pass, and no more.
+    An answer with other fields is split into its fields first, which costs only a second pass.
     """
     if len(content) > MAX_BYTES:
         return None
@@ -214,10 +215,10 @@ _NO_FIELDS: dict[str, Any] = {}
 
 
 def _has_each_name_once(content: str | bytes, found: _Documented, encoded: list[bytes]) -> bool:
-    """Tell whether as many names were read as there are: of two equal names in an object the decoder keeps the last.
+    """Tell whether every name was read, as the decoder silently drops all but the last of equal names in an object.
 
-    Written again without blanks, an answer whose names occur once is as long as it was. One that is written in another
-    way has as many colons behind quotes. Where neither holds it is read the long way, which finds such names.
+    Encoded again without blanks, an answer without repeated names has its old length. If it was formatted differently,
+    it has the same number of colons after quotes. If neither is true, the slow path looks for repeated names.
     """
     again = {"request_id": found.request_id, "total": found.total, "task_infos": [], **found.fields}
     if found.total is None:
@@ -244,7 +245,7 @@ def _flaw_of_empty(tasks: list[Any], fields: dict[str, Any]) -> str | None:
 
 @dataclass(frozen=True)
 class Shown:
-    """What an answer shows: ids and times of creation in order, the regions named; the rest as in `Reading`."""
+    """The part of an answer that the proof needs; ids and creation times are in order, the rest as in `Reading`."""
 
     ids: tuple[str, ...]
     create_times: tuple[str | None, ...]
@@ -255,7 +256,7 @@ class Shown:
 
 
 def read_shown(content: bytes) -> Shown:
-    """Return what an answer shows; equal to `read_answer` for all bytes, at half its cost."""
+    """Return the part that the proof needs; equal to `read_answer` for all bytes, at half its cost."""
     shown = _shown(content)
     if shown is not None:
         return shown
@@ -271,10 +272,10 @@ def read_shown(content: bytes) -> Shown:
 
 
 def _shown(content: bytes) -> Shown | None:
-    """Return what an answer shows whose tasks are its only list; None where it must be read the long way.
+    """Return the part that the proof needs if the tasks are the only list; None if the slow path is needed.
 
-    From the first bracket to the last it must be one list of tasks. Then all else of the answer is small, and a name
-    that is there twice is found by counting.
+    The text from the first bracket to the last must be one list of tasks. Then the rest of the answer is small, and
+    repeated names are found by counting.
     """
     if len(content) > MAX_BYTES or content.count(b"[") + content.count(b"{") > MAX_BRACKETS:
         return None
@@ -309,7 +310,7 @@ def _shown(content: bytes) -> Shown | None:
 
 
 def read_object(content: str | bytes) -> dict[str, Any] | None:
-    """Any answer that is a JSON object, with null and U+FFFD for what cannot be read; else None."""
+    """Return an answer that is a JSON object, with null and U+FFFD for unreadable parts; None for any other answer."""
     try:
         json = parse(content)
     except NotReadable:
@@ -321,7 +322,7 @@ def read_object(content: str | bytes) -> dict[str, Any] | None:
 
 
 def read_error(content: str | bytes) -> tuple[str | None, str | None]:
-    """`(code, message)` of an error body in any of the service's forms; None where there is none."""
+    """Return `(code, message)` of an error body in any of the service's forms; each is None if it is missing."""
     body = read_object(content)
     if body is not None and body.get("error") and isinstance(body["error"], dict):
         body = body["error"]
@@ -333,19 +334,20 @@ def read_error(content: str | bytes) -> tuple[str | None, str | None]:
 
 
 def says_error(content: bytes) -> bool:
-    """Whether an answer 200 is a refusal: an error and no task. A bare `code` is none: gateways add it."""
+    """Tell whether a 200 response is a refusal: it has an error and no task."""
+    # A bare `code` is not an error, as gateways add one. The search for bytes spares a second parse of most answers.
     return b'"error' in content and read_answer(content).flaw == ERROR_IN_ANSWER
 
 
 def _has_error(body: dict[str, Any]) -> bool:
-    said = (body.get("error_code"), body.get("errorCode"))
-    return any(code not in {None, "", "0", 0} for code in said if not isinstance(code, dict | list)) or bool(
-        body.get("error") or any(code for code in said if isinstance(code, dict | list))
+    codes = (body.get("error_code"), body.get("errorCode"))
+    return any(code not in {None, "", "0", 0} for code in codes if not isinstance(code, dict | list)) or bool(
+        body.get("error") or any(code for code in codes if isinstance(code, dict | list))
     )
 
 
 def read_time(text: str | None) -> datetime | None:
-    """The moment that a header says (`Date`, `Retry-After`), UTC; None where it says none."""
+    """Return the time in a header (`Date`, `Retry-After`) as UTC; None if there is none that can be read."""
     try:
         return parsedate_to_datetime(text).astimezone(UTC) if text else None
     except (ValueError, TypeError, OverflowError):
@@ -391,7 +393,7 @@ def _read_body(json: Json, body: dict[str, Any], fields: dict[str, Any]) -> Read
 
 
 def _total(body: dict[str, Any], oddities: list[Oddity]) -> tuple[int | None, bool]:
-    """`total`, and whether what stands there can be believed; written as a text or a whole float it counts."""
+    """Return `total` and whether its value is usable; a text of digits or a float without a fraction counts as well."""
     value = body.get("total")
     if value is None:
         return None, "total" not in body or isinstance(body.get("task_infos"), list)
@@ -425,7 +427,7 @@ def _read_tasks(rows: list[dict[str, Any]], total: int | None, oddities: list[Od
 
 
 def _oddities_of_repeats(repeated: list[tuple[str, Any]]) -> list[Oddity]:
-    """Return one oddity for each name that occurs twice, with the values that a later one replaced."""
+    """Return one oddity per repeated name, with the values that a later one replaced."""
     names = dict.fromkeys(name for name, _ in repeated)
     return [
         Oddity(clean_name(name), REPEATED_KEY, original([value for other, value in repeated if other == name]))
@@ -434,14 +436,14 @@ def _oddities_of_repeats(repeated: list[tuple[str, Any]]) -> list[Oddity]:
 
 
 def _flaw_of_id(task_id: object) -> str | None:
-    """The flaw of an id that is missing or no valid text; cleaning could make two such ids equal."""
+    """Return the flaw of an id that is missing or not valid text, else None; cleaning could make two such ids equal."""
     if not isinstance(task_id, str) or not task_id:
         return "task_without_id"
     return "task_id_not_unicode" if rules_broken(task_id) else None
 
 
 def _oddities_of(task: dict[str, Any]) -> list[Oddity]:
-    """What must be cleaned of a task: for a list by its places, for anything else as a whole."""
+    """Return the oddities of a task's values: per item for a documented list, per field for anything else."""
     found = []
     for name, value in task.items():
         places = list(enumerate(value)) if isinstance(value, list) and name in KNOWN_FIELDS else [(None, value)]

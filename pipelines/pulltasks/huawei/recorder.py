@@ -1,7 +1,7 @@
-"""Who is told of each request and answer.
+"""The interface that receives each request and answer.
 
-Lives here: what a recorder is, and the one that keeps nothing.
-Does not live here: what a capture keeps (capture.attempt).
+Lives here: the protocol of a recorder, and one that records nothing.
+Does not live here: the recorder of a capture (capture.attempt).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ class Recorder(Protocol):
     """Records every request and answer of a target."""
 
     def sent(self, *, is_retry: bool) -> None:
-        """A request leaves."""
+        """Record that a request leaves."""
 
     def received(self, answer: Answer) -> None:
-        """An answer has come, good or bad."""
+        """Record an answer, good or bad."""
 
 
 class _NoRecorder:
-    """Records nothing: the request is part of no capture."""
+    """Records nothing; for requests that do not belong to a capture."""
 
     def sent(self, *, is_retry: bool) -> None:
         pass

@@ -1,7 +1,7 @@
-"""What a refusal means: from an answer or a broken connection to an error that says what to do.
+"""The causes of refusals: turns an answer or a broken connection into an error with advice.
 
-Lives here: answers as they came, the reasons by status and code, `Retry-After`.
-Does not live here: what to do about each (reasons.toml), whether and when to try again (client).
+Lives here: the received answer, reasons by status and code, `Retry-After`.
+Does not live here: the advice on each reason (reasons.toml), the decision to try again (client).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from pulltasks.settings import Target
 
-# HTTP 400 for the service's own passing troubles: in maintenance, in maintenance, database not reached.
+# HTTP 400 for the service's own temporary troubles: in maintenance, in maintenance, database not reached.
 # https://support.huaweicloud.com/intl/en-us/api-live/ErrorCode.html
 TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021"})
 
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
 
-# A longer message of the service is cut: the raw archive has the whole answer.
+# A longer message of the service is cut: the raw archive has the complete answer.
 MAX_MESSAGE_CHARACTERS = 4000
 
 # The ends of codes APIGW.* and their like: error codes of the API request signing guide,
@@ -66,7 +66,10 @@ _REASONS_BY_STATUS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one request, whatever its status; `old_encoding` is the name that its encoding came under."""
+    """The response to one request, of any status.
+
+    `old_encoding` is the outdated name of its `Content-Encoding`, or None; times are in UTC.
+    """
 
     status: int
     content: bytes
@@ -79,8 +82,8 @@ class Answer:
     old_encoding: str | None = None
 
 
-def said_by(answer: Answer) -> ServiceError:
-    """Return what the service said in an answer that is a refusal; its message is for the lake's owner alone."""
+def service_error(answer: Answer) -> ServiceError:
+    """Return the status, code, message and request id of a refusal; the message is for the lake's owner only."""
     code, message = read_error(answer.content)
     text = message and message[:MAX_MESSAGE_CHARACTERS]
     return ServiceError(answer.status, code_of(code), text, request_id_of(answer.request_id))
@@ -90,21 +93,22 @@ OWN_WORDS = "its own words: `pulltasks status --unredacted`"
 
 
 def words_of(said: ServiceError) -> str:
-    """Return a refusal in words that quote nothing but a code and a request id: `HTTP 403 APIGW.0302, request …`."""
+    """Return a refusal as text: `HTTP 403 APIGW.0302, request …`."""
+    # The service's own words may quote a stream key or a token, so only known phrases, a code and an id are quoted.
     phrases = known_phrases(said.error_message) or (said.error_message and OWN_WORDS)
     code = f"{said.error_code or 'without a code'}{f' ({phrases})' if phrases else ''}"
     return f"HTTP {said.status} {code}, request {said.request_id or 'without an id'}"
 
 
 def api_error(target: Target, answer: Answer, reason: str | None = None) -> ApiError:
-    """Return an answer that is not a list as an error: target, code, request id, and what to do.
+    """Return the error for an answer that is not a list; its text has target, code, request id and advice.
 
     Args:
-        target: who was asked.
-        answer: what came.
-        reason: what it means, where more is known than the answer says.
+        target: the target of the request.
+        answer: the answer.
+        reason: the reason, where the caller knows more than the answer tells.
     """
-    said = said_by(answer)
+    said = service_error(answer)
     reason = reason or _reason_of_answer(answer.status, said.error_code or "")
     text = f"{target.label}: {words_of(said)}; {advice_on(reason)}"
     if reason in {"throttled", "service_unavailable"}:
@@ -114,6 +118,7 @@ def api_error(target: Target, answer: Answer, reason: str | None = None) -> ApiE
 
 
 def _reason_of_answer(status: int, code: str) -> str:
+    # Such a code comes with HTTP 400, which without it means a mistake in the request.
     if code in TRANSIENT_CODES:
         return "service_unavailable"
     by_code = _REASONS_BY_CODE.get(f".{code.rpartition('.')[2]}") if code.startswith("API") else None
@@ -121,9 +126,9 @@ def _reason_of_answer(status: int, code: str) -> str:
 
 
 def no_answer(target: Target, url: httpx.URL, error: httpx.RequestError) -> TransientApiError:
-    """A request that got no whole answer as an error that is worth another try."""
+    """Return the error for a request without a complete answer; another try makes sense."""
     reason = _reason_of(error)
-    # The error's own text may quote headers: its kind says enough.
+    # The error's own text may quote headers, so only its class is named.
     return TransientApiError(
         reason, f"{target.label}: no whole answer from {url.host} ({type(error).__name__}); {advice_on(reason)}"
     )
@@ -148,7 +153,7 @@ def _reason_of(error: httpx.RequestError) -> str:
 
 
 def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
-    """What `Retry-After` asks to wait; it may be a number of seconds or a date."""
+    """Return the wait that `Retry-After` asks for, in seconds; None if it has neither a number nor a date."""
     if not retry_after:
         return None
     try:
@@ -156,4 +161,4 @@ def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
     except ValueError:
         moment = read_time(retry_after)
         return None if moment is None else max(0.0, (moment - now).total_seconds())
-    return max(0.0, seconds) if isfinite(seconds) else None
+    return max(0.0, seconds) if isfinite(seconds) else None  # `float` accepts "inf" and "nan"

@@ -1,7 +1,7 @@
-"""When a request is sent again: after what may pass, so many times, with waits that grow, within the run's time.
+"""Retries of a request: after temporary errors, a limited number of times, with growing waits, within the run's time.
 
 Lives here: the loop, the waits between tries.
-Does not live here: what may pass (refusals), the pace of a project and the first request of a credential (gates).
+Does not live here: which errors are temporary (refusals), a project's rate and a credential's first request (gates).
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class _Send(Protocol[_T_co]):
 
 
 async def with_retries(send: _Send[_T_co], *, attempts: int, deadline: Deadline) -> _T_co:
-    """Send a request until it is answered or given up; return what it gives.
+    """Send a request until it succeeds or is given up, and return the result of `send`.
 
     Args:
-        send: sends it; is told whether it was sent before.
-        attempts: how often it is sent at most.
-        deadline: when the run gives up.
+        send: sends the request once; `is_retry` tells it whether the request was sent before.
+        attempts: the largest number of tries.
+        deadline: the end of the run's time.
 
     Raises:
-        ApiError: what the last try raised.
+        ApiError: the error of the last try.
     """
     try:
         return await send(is_retry=False)
@@ -43,7 +43,7 @@ async def with_retries(send: _Send[_T_co], *, attempts: int, deadline: Deadline)
     stamina.instrumentation.set_on_retry_hooks([])
 
     def may_pass(error: Exception) -> bool | float:
-        """Whether to try again within the run's time; a number is what the service asked to wait, in seconds."""
+        """Tell whether to try again within the run's time; a number is the service's requested wait in seconds."""
         if not isinstance(error, TransientApiError):
             return False
         if (error.retry_after_seconds or 0.0) > deadline.remaining_s():
@@ -59,6 +59,7 @@ async def with_retries(send: _Send[_T_co], *, attempts: int, deadline: Deadline)
     ):
         with attempt:
             if attempt.num == 1:
-                raise first_error  # made above: the loop costs as much as signing, and few requests need it
+                # The loop costs as much as a signature and few requests need it, so the first try was made outside.
+                raise first_error
             return await send(is_retry=True)
     raise AssertionError("a retry loop ends with an answer or an error")  # pragma: no cover

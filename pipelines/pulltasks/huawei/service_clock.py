@@ -1,7 +1,7 @@
-"""Whose day it is: the date that a run works under, held against the clock of the service.
+"""The comparison of a run's date with the clock of the service.
 
-Lives here: what the `Date` of an answer says of the day on which the run began.
-Does not live here: asking a second time (client), what is written under a date (capture.day), signatures (auth).
+Lives here: the day on which the run began by the `Date` of an answer, and the judgement.
+Does not live here: the second request (client), files under a date (capture.day), signatures (auth).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-# Nearer to each other, two clocks are taken for one.
+# Two clocks that differ by less count as equal: an answer takes some time, and `Date` has whole seconds.
 TOLERANCE = timedelta(minutes=2)
+# The advice to move the schedule makes sense only for a run that begins this close to midnight.
 NEAR_MIDNIGHT = timedelta(hours=1)
 
 Judgement = Literal["agrees", "disagrees", "says_nothing"]
@@ -22,13 +23,13 @@ Judgement = Literal["agrees", "disagrees", "says_nothing"]
 
 @dataclass(frozen=True)
 class RunBegin:
-    """When a run began.
+    """The begin of a run.
 
     Attributes:
-        day: the snapshot date that it works under.
-        zone: the time zone that days are counted in.
-        at: by this machine's clock.
-        monotonic_s: by a clock that never steps, seconds from wherever it counts.
+        day: the snapshot date of the run.
+        zone: the time zone in which days are counted.
+        at: the time by this machine's clock.
+        monotonic_s: the time in seconds by a clock that never steps, counted from any point.
     """
 
     day: date
@@ -36,38 +37,44 @@ class RunBegin:
     at: datetime
     monotonic_s: float
 
-    def by_service(self, said: datetime, monotonic_s: float) -> datetime:
-        """When the run began by the service's clock."""
-        return (said - timedelta(seconds=monotonic_s - self.monotonic_s)).astimezone(self.zone)
-
-    def judge(self, said: datetime | None, received_at: datetime, monotonic_s: float) -> Judgement:
-        """Whether the service gives the run the day that it works under.
+    def by_service(self, service_time: datetime, monotonic_s: float) -> datetime:
+        """Return the begin of the run by the service's clock, in the run's zone.
 
         Args:
-            said: the `Date` of an answer; None where it had none that can be read.
-            received_at: when its headers came, by this machine's clock.
-            monotonic_s: the same by the clock that never steps.
+            service_time: the `Date` of an answer.
+            monotonic_s: the time of that answer by the clock that never steps.
         """
-        if said is None:
+        # The time since the begin comes from the monotonic clock: the wall clock may be set while the run works.
+        return (service_time - timedelta(seconds=monotonic_s - self.monotonic_s)).astimezone(self.zone)
+
+    def judge(self, service_time: datetime | None, received_at: datetime, monotonic_s: float) -> Judgement:
+        """Judge whether the run began on its own day by the service's clock as well.
+
+        Args:
+            service_time: the `Date` of an answer; None if it has none that can be read.
+            received_at: the time of its headers by this machine's clock.
+            monotonic_s: the same time by the clock that never steps.
+        """
+        if service_time is None:
             return "says_nothing"
         try:
-            began = self.by_service(said, monotonic_s)
+            began = self.by_service(service_time, monotonic_s)
         except OverflowError:
             return "says_nothing"
-        if abs(said - received_at) < TOLERANCE or began.date() == self.day:
+        if abs(service_time - received_at) < TOLERANCE or began.date() == self.day:
             return "agrees"
         return "disagrees"
 
-    def disagreement(self, said: datetime, monotonic_s: float) -> str:
-        """Both times at which the run began, and what to do."""
-        here, there = self.at.astimezone(self.zone), self.by_service(said, monotonic_s)
+    def disagreement(self, service_time: datetime, monotonic_s: float) -> str:
+        """Return a message with the begin of the run by both clocks, and advice."""
+        here, there = self.at.astimezone(self.zone), self.by_service(service_time, monotonic_s)
         text = (
-            f"this machine's clock and the service's give other days: the run began at {here:%Y-%m-%d %H:%M} by this "
-            f"machine's, at {there:%Y-%m-%d %H:%M} by the service's ({self.zone.key}). Nothing is written under either "
-            "date. Set this machine's clock (NTP), then run again"
+            "this machine's clock and the service's clock give different days: the run began at "
+            f"{here:%Y-%m-%d %H:%M} by this machine's, at {there:%Y-%m-%d %H:%M} by the service's ({self.zone.key}). "
+            "Nothing was written under either date. Set this machine's clock (NTP), then run again"
         )
         is_near = min(abs(here - _midnight(here)), abs(here - _midnight(here + timedelta(days=1)))) < NEAR_MIDNIGHT
-        return f"{text}; and let the schedule keep an hour's distance from midnight" if is_near else text
+        return f"{text}; and schedule runs at least an hour away from midnight" if is_near else text
 
 
 def _midnight(moment: datetime) -> datetime:

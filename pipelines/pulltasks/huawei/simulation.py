@@ -1,7 +1,7 @@
-"""The two headers by which a sandbox and this client know each other.
+"""The two headers by which a sandbox and this client recognise each other.
 
-Lives here: their names.
-Does not live here: the sandbox itself (sandbox), what a simulated date means to a run (capture.day).
+Lives here: the names of the headers.
+Does not live here: the sandbox itself (sandbox), the effect of a simulated date on a run (capture.day).
 """
 
 SANDBOX_HEADER = "X-Pulltasks-Sandbox"

@@ -1,7 +1,7 @@
-"""The engine under httpx: its requests and answers, carried by aiohttp at a third of the CPU time of its own.
+"""The transport under httpx: aiohttp carries its requests, at a third of the CPU time of httpx's own transport.
 
-Lives here: connection pools, bounds of an answer, certificates, proxies, aiohttp's errors in httpx's words.
-Does not live here: what is sent (client), how it is proved (auth), what an error means (refusals).
+Lives here: connection pools, limits of an answer, certificates, proxies, aiohttp's errors as httpx's.
+Does not live here: the content of requests (client), authentication (auth), causes of errors (refusals).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Hashable, Iterable
 
-THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})  # no proxy is asked for what runs here
-# The extension of an answer that says under which old name its encoding came.
+THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})  # no proxy is used for these
+# The extension of an answer with the outdated name of its encoding.
 OLD_ENCODING = "old_encoding"
-# Extensions of a request: which connections may carry it, and that only a new one may.
+# Extensions of a request: the pool of connections that may carry it; whether only a new one may.
 POOL, NEW_CONNECTION = "pool", "new_connection"
-# The first that fits. Of a connection that broke it is not known how much of the request arrived: that is a read error.
+# The first match counts. If a connection breaks, nobody knows how much of the request arrived: that is a read error.
 _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (TimeoutError, httpx.ReadTimeout),
@@ -47,22 +47,22 @@ _ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
 
 
 class AnswerTooLarge(httpx.TransportError):
-    """An answer is larger than any that this API gives, on the wire, decompressed, or in its headers."""
+    """Raised for an answer larger than any of this API, on the wire, decompressed, or in its headers."""
 
 
-# An answer below this size is read at once; of larger ones only so many at a time as memory is given for.
+# A smaller answer is read at once; larger ones share the memory of `Bounds.in_flight_bytes`, so some of them wait.
 ORDINARY_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one answer, and all that are being read, may take.
+    """The limits of one answer, and of all answers that are being read.
 
     Attributes:
-        answer_bytes: of a body, on the wire and decompressed.
-        in_flight_bytes: of all bodies that are being read.
-        header_bytes: of all headers of an answer.
-        answer_seconds: from the request to the last byte of the answer, however it drips.
+        answer_bytes: size of one body, on the wire and decompressed.
+        in_flight_bytes: size of all bodies that are being read.
+        header_bytes: size of all headers of one answer.
+        answer_seconds: time from the request to the last byte of the answer, however slowly it comes.
     """
 
     answer_bytes: int = 32_000_000
@@ -72,9 +72,10 @@ class Bounds:
 
 
 class _Protocol(ResponseHandler):
-    """A connection that closes when it receives unrequested bytes.
+    """A connection that closes when it receives bytes without a request.
 
-    A second or late answer that a proxy sends on a kept connection would else be taken for that to the next request.
+    A second or late answer that a proxy sends on an open connection would otherwise count as the answer to the next
+    request.
     """
 
     is_idle = False
@@ -87,10 +88,10 @@ class _Protocol(ResponseHandler):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Keeps connections that are watched while they are idle; aiohttp has no public place for that."""
+    """Opens connections that are watched while they are idle; aiohttp has no public hook for that."""
 
     def __init__(self) -> None:
-        super().__init__(limit=0)  # how many requests are in flight is the callers' to limit
+        super().__init__(limit=0)  # callers limit the number of requests in flight
         self._factory = lambda: _Protocol(loop=self._loop)  # type: ignore[assignment]
 
     async def _get(self, *arguments: Any) -> Any:
@@ -105,10 +106,10 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends whole requests and reads whole answers, within bounds; must be made and closed within one event loop.
+    """Sends requests and reads complete answers within limits; it must be created and closed in one event loop.
 
-    Answers are decompressed, redirects are not followed, cookies not kept. Connections are kept in pools: a request
-    with the extension `pool` goes over those of that pool alone, one with `new_connection` over one of its own.
+    Answers are decompressed, redirects are not followed, cookies are dropped. Connections stay open in pools: a request
+    with the extension `pool` uses only those of that pool, one with `new_connection` uses a connection of its own.
     """
 
     def __init__(self, timeout_seconds: float, bounds: Bounds = Bounds()) -> None:
@@ -127,19 +128,19 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout_seconds, sock_read=self._timeout_seconds),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
-        # Whether a request is sent again is the client's to decide and to count; aiohttp has no public switch for it.
+        # The client decides on retries and counts them; aiohttp has no public switch for its own.
         pool._retry_connection = False  # noqa: SLF001
         return pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to a request, its body read and decompressed.
+        """Return the answer to a request, with its body read and decompressed.
 
-        A request may have the extensions `answer_seconds`, which is its own bound, `pool` and `new_connection`.
+        A request may have the extensions `answer_seconds`, a limit of its own, `pool` and `new_connection`.
 
         Raises:
-            AnswerTooLarge: when the answer exceeds a bound.
+            AnswerTooLarge: when the answer exceeds a limit.
             httpx.DecodingError: when it cannot be decompressed.
-            httpx.TransportError: when no whole answer came; the cause is aiohttp's error.
+            httpx.TransportError: when no complete answer came; the cause is aiohttp's error.
         """
         if request.extensions.get(NEW_CONNECTION):
             async with self._make_pool() as pool:
@@ -150,7 +151,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return await self._answer(self._pools[name], request)
 
     async def close_pool(self, name: Hashable) -> None:
-        """Close the connections of a pool that is not needed any more."""
+        """Close the connections of a pool that is no longer needed."""
         if name in self._pools:
             await self._pools.pop(name).close()
 
@@ -163,7 +164,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 asyncio.timeout(seconds),
                 pool.request(
                     request.method,
-                    URL(str(request.url), encoded=True),  # what was signed is sent as it stands
+                    URL(str(request.url), encoded=True),  # what was signed is sent unchanged
                     headers=_headers(request),
                     data=await request.aread() or None,
                     allow_redirects=False,
@@ -178,11 +179,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 f"{type(error).__name__}: {error}", request=request
             ) from error
         encodings = [name.strip().lower() for name in answer.headers.get("Content-Encoding", "").split(",")]
-        for name in reversed(encodings):
+        for name in reversed(encodings):  # the last encoding was applied last
             body = _decompressed(body, name, self._bounds.answer_bytes, request)
         return httpx.Response(
             answer.status,
-            headers=[(name, value) for name, value in answer.raw_headers if name.lower() not in _OF_THE_WIRE],
+            headers=[(name, value) for name, value in answer.raw_headers if name.lower() not in _WIRE_HEADERS],
             content=body,
             request=request,
             extensions={OLD_ENCODING: "x-gzip"} if "x-gzip" in encodings else {},
@@ -194,7 +195,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise AnswerTooLarge(f"the headers of the answer exceed {kilobytes} kB", request=request)
 
     async def _read(self, stream: aiohttp.StreamReader, request: httpx.Request) -> bytes:
-        """The body as it came; a large answer waits until there is room for it."""
+        """Return the body as received; a large answer waits until there is room for it."""
         pieces: list[bytes] = []
         size = 0
         is_large = False
@@ -219,37 +220,40 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._pools.clear()
 
     def check_proxy(self, address: str) -> None:
-        """Make sure that an address can be asked for through the proxy that the environment names for it.
+        """Check that the proxy of the environment for an address is supported.
 
         Raises:
-            ConfigError: when it is of a kind that is not spoken here.
+            ConfigError: when it is another kind of proxy than HTTP.
         """
         proxy = self._proxy(httpx.URL(address))
         if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
             kind = urlsplit(proxy).scheme
-            raise ConfigError([f"{kind.upper()} proxy: only HTTP proxies are spoken; name one in HTTPS_PROXY, or none"])
+            raise ConfigError(
+                [f"{kind.upper()} proxy: only HTTP proxies are supported; set one in HTTPS_PROXY, or none"]
+            )
 
     def _proxy(self, url: httpx.URL) -> str | None:
-        """The proxy that the environment names for an address."""
+        """Return the proxy of the environment for an address, or None."""
         if not self._proxies or url.host in THIS_MACHINE or proxy_bypass(url.host):
             return None
         return self._proxies.get(url.scheme) or self._proxies.get("all")
 
     def _certificates(self) -> ssl.SSLContext:
-        """The TLS context, made at the first request that needs it: reading all certificates is slow."""
+        """Return the TLS context."""
+        # Created at the first request that needs it: reading all certificates is slow.
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
         return self._tls
 
 
 def _with_scheme(proxy: str) -> str:
-    """A proxy as curl takes it, `host:port`, is an HTTP proxy."""
+    """Return the address of a proxy with a scheme; `host:port`, as curl accepts it, is an HTTP proxy."""
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-# What is said of the body as it was on the wire, and is no longer so.
-_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length"})
-# `x-gzip` is an old name of gzip (RFC 9110, section 8.4.1.3); 32 lets zlib find out which of its headers there is.
+# Headers about the body as it was on the wire; they are wrong for a decompressed one.
+_WIRE_HEADERS = frozenset({b"content-encoding", b"content-length"})
+# `x-gzip` is an old name of gzip (RFC 9110, section 8.4.1.3); 16 makes zlib read gzip's header.
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
 
@@ -258,7 +262,7 @@ def _too_large(limit_bytes: int) -> str:
 
 
 def _decompressed(body: bytes, encoding: str, limit_bytes: int, request: httpx.Request) -> bytes:
-    """A body without one of its encodings; one that was not asked for stays, and the body is no JSON then."""
+    """Return a body without one of its encodings; an encoding that was not requested stays, so it is not JSON then."""
     if encoding not in _WINDOW_BITS or not body:
         return body
     try:
@@ -267,29 +271,30 @@ def _decompressed(body: bytes, encoding: str, limit_bytes: int, request: httpx.R
         if encoding != "deflate":
             raise httpx.DecodingError(str(error), request=request) from error
     try:
-        return _inflated(body, -zlib.MAX_WBITS, limit_bytes, request)  # some services leave the header out
+        return _inflated(body, -zlib.MAX_WBITS, limit_bytes, request)  # some services omit the header
     except zlib.error as error:
         raise httpx.DecodingError(str(error), request=request) from error
 
 
 def _inflated(body: bytes, window_bits: int, limit_bytes: int, request: httpx.Request) -> bytes:
-    """All members of a compressed body, never more than the limit at a time."""
+    """Return the content of all members of a compressed body; memory never exceeds the limit."""
     pieces: list[bytes] = []
     size = 0
     while body:
         inflater = zlib.decompressobj(window_bits)
+        # One byte more than the limit shows that the limit is exceeded, whatever the rest would decompress to.
         pieces.append(inflater.decompress(body, limit_bytes - size + 1))
         size += len(pieces[-1])
         if size > limit_bytes:
             raise AnswerTooLarge(f"{_too_large(limit_bytes)} when it is decompressed", request=request)
         if not inflater.eof:
-            raise zlib.error("the compressed answer is torn")
+            raise zlib.error("the compressed answer is truncated")
         body = inflater.unused_data
     return b"".join(pieces)
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
-    """The headers as httpx has them, without the length of the body."""
+    """Return httpx's headers without `Content-Length`, which aiohttp adds itself."""
     return [
         (name.decode("ascii"), value.decode("latin-1"))
         for name, value in request.headers.raw

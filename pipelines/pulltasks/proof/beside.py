@@ -1,10 +1,10 @@
-"""What an answer says beside `request_id`, `total` and `task_infos`: that there is more, or that something went wrong.
+"""Fields of an answer beside `request_id`, `total` and `task_infos` that announce more tasks or report an error.
 
-Lives here: which names and values say so; functions of the answer's other fields alone.
-Does not live here: reading the answer (reading), what follows for the listing (sweep), keeping it (lake.tasks).
+Lives here: the names and values that count as such; functions of the answer's other fields alone.
+Does not live here: parsing the answer (reading), the consequence for the listing (sweep), storage (lake.tasks).
 
-The API is expected to grow, so an unknown field says nothing by itself. Only words that mean the same in every API are
-believed: a flag that there is more, a marker of a next page, another list of tasks, another count of them.
+The API is expected to grow, so an unknown field means nothing by itself. Only words that mean the same in every API
+count: a flag that there is more, a marker of a next page, another list of tasks, another count of them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
-# The rows of this answer are a part of what they should be, wherever in the list they are.
+# The rows of this answer are only a part of what they should be. That is a flaw on every page of the list.
 _PART = frozenset({"partial", "ispartial", "incomplete", "isincomplete", "partialresult", "partialresults"})
-# More rows follow; on a page in the middle of the list that is as it should be.
+# More rows follow. That is a flaw only on the page that reaches the end of the list.
 _MORE = frozenset(
     {"more", "hasmore", "ismore", "moreresults", "hasmoreresults", "moreavailable", "hasnext", "hasnextpage"}
     | {"truncated", "istruncated"}
@@ -29,16 +29,18 @@ _NEXT, _NEXT_OF = (
     frozenset({"next", "marker", "cursor", "token", "page", "offset", "link", "url", "uri", "href"}),
 )
 _COUNTS = frozenset({"total", "totals", "count", "counts", "cnt", "totalcount", "totalnum", "taskcount", "rowcount"})
-# Counts of something else than tasks: bounds, also where the field around is one; places in the list; measures of the
-# request itself.
+# Counts of something other than tasks: limits, also where only the enclosing field is one (`quota.total`); positions in
+# the list; measures of the request itself.
 _BOUNDS = frozenset({"limit", "limits", "quota", "quotas", "max", "maximum"})
 _NOT_COUNTS = _BOUNDS | frozenset(
     {"size", "offset", "page", "pages", "request", "requests"}
     | {"retry", "retries", "call", "calls", "hit", "hits", "time", "elapsed", "took", "duration", "cost", "rate"}
     | {"ns", "us", "ms", "sec", "secs", "second", "seconds", "minutes", "bytes", "kb", "mb"}
 )
+# Services write "there is no next page" in many ways.
 _NOTHING_TEXTS = frozenset({"", "0", "-1", "false", "no", "none", "null"})
 _TRUE_TEXTS = frozenset({"1", "true", "yes", "y"})
+# A gateway may add a code and a message to every answer, so words of success must not count as an error.
 _SUCCESS = frozenset(
     {"", "0", "ok", "success", "succeed", "succeeded", "successful", "successfully", "true", "normal", "none", "null"}
     | {"request success", "operation succeeded", "成功", "操作成功", "请求成功"}
@@ -54,13 +56,13 @@ _SUCCESS_FLAGS = frozenset({"success", "succeeded", "issuccess", "ok"})
 
 @dataclass(frozen=True)
 class More:
-    """What an answer says of tasks beside its rows.
+    """The hints in an answer that there are tasks beside its rows.
 
     Attributes:
-        is_part: its rows are said to be a part of what they should be.
-        has_next: more rows are said to follow.
-        count: the largest other count of tasks; 0 where there is none.
-        ids: tasks of other lists in the answer.
+        is_part: the answer calls its rows a part of the result.
+        has_next: the answer announces more rows.
+        count: the largest other count of tasks; 0 without one.
+        ids: the ids of tasks in other lists of the answer.
     """
 
     is_part: bool = False
@@ -70,7 +72,7 @@ class More:
 
     @property
     def says_more(self) -> bool:
-        """Tell whether anything is said."""
+        """Tell whether there is any such hint."""
         return self.is_part or self.has_next or self.count > 0 or bool(self.ids)
 
 
@@ -78,7 +80,7 @@ NOTHING_MORE = More()
 
 
 def more_of(fields: Mapping[str, Any]) -> More:
-    """Return what an answer's other fields say of more tasks, also nested ones."""
+    """Return the hints at more tasks in an answer's other fields, nested objects included."""
     is_part = has_next = False
     count, ids = 0, set()
     for path, value in _entries(fields):
@@ -91,7 +93,7 @@ def more_of(fields: Mapping[str, Any]) -> More:
 
 
 def has_words_of_error(fields: Mapping[str, Any]) -> bool:
-    """Tell whether an answer's other fields speak of an error, as beside an empty list that is not to be believed."""
+    """Tell whether an answer's other fields report an error; an empty list beside one does not count."""
     return any(_is_word_of_error("".join(_tokens(name)), value) for name, value in fields.items())
 
 
@@ -113,12 +115,12 @@ def _is_success(value: Any) -> bool:
 
 
 def _tokens(name: str) -> tuple[str, ...]:
-    """Return the words of a name: `NextMarker`, `next_marker` and `next-marker` are the same two."""
+    """Return the lower-case words of a name; `NextMarker`, `next_marker` and `next-marker` give the same two."""
     return tuple(token.casefold() for token in _TOKEN.findall(name))
 
 
 def _entries(fields: Mapping[str, Any]) -> Iterator[tuple[tuple[tuple[str, ...], ...], Any]]:
-    """Give each field with the words of its name and of those around it; what is inside lists is not looked at."""
+    """Yield `(path, value)` of each field; a path has the words of each name, outermost first. Lists are not opened."""
     pending: list[tuple[tuple[tuple[str, ...], ...], Mapping[str, Any]]] = [((), fields)]
     while pending:
         around, holder = pending.pop()
@@ -146,18 +148,19 @@ def _has_value(value: Any) -> bool:
 
 
 def _count(path: tuple[tuple[str, ...], ...], value: Any) -> int:
-    """Return the value if it counts tasks, else 0."""
+    """Return the value as a number if it counts tasks, else 0."""
     is_of_something_else = not _NOT_COUNTS.isdisjoint(path[-1]) or any(not _BOUNDS.isdisjoint(words) for words in path)
     if _COUNTS.isdisjoint(path[-1]) or is_of_something_else:
         return 0
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip(), re.ASCII):
         return int(value)
+    # JSON has one kind of number: some services write a count as 12.0. A flag (`"total": true`) is not a count.
     is_number = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     return int(value) if is_number and not isinstance(value, bool) else 0
 
 
 def _ids_of_tasks(value: Any) -> set[str]:
-    """Return the ids of a list of tasks, or of an object of tasks by name; an id that is not a text is nobody's."""
+    """Return the ids in a list of tasks, or in an object of tasks by name; an id that is not a string becomes ""."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):

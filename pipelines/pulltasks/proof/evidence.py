@@ -1,7 +1,7 @@
-"""What a complete listing rests on, in a sentence for people.
+"""The evidence for a complete listing, as a sentence for people.
 
-Lives here: the words, made of what the listing counted.
-Does not live here: the proof itself (listing), where the sentence is kept (lake.raw, tables).
+Lives here: the wording, built from the numbers of the listing.
+Does not live here: the proof itself (listing), storage of the sentence (lake.raw, tables).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tested:
-    """The premises of the proof that the answers of a complete listing tested.
+    """The premises of the proof, as far as the answers of a complete listing tested them.
 
     Attributes:
-        pages: of the sweep that counts.
-        has_overlaps: whether neighbouring pages were joined by rows that both show.
-        sweeps_agree: whether two sweeps showed the same tasks.
-        totals: the different totals that its pages said; None for a page that said none.
-        is_past_ceiling: whether rows were shown that a total of 10,000 does not count.
-        order_witness: the field that all pages were found sorted by.
-        repairs: pages that were read again, or only to bridge gaps.
+        pages: number of pages of the sweep that counts.
+        has_overlaps: neighbouring pages were joined by rows that both have.
+        sweeps_agree: two sweeps had the same tasks.
+        totals: the distinct totals of its pages; None for a page without one.
+        is_past_ceiling: rows were listed after the 10,000th, which a total of 10,000 does not count.
+        order_witness: the field by which all pages were sorted, or `assumed`.
+        repairs: number of pages that were read again, or only to bridge gaps.
     """
 
     pages: int
@@ -39,18 +39,19 @@ class Tested:
 
 
 def sentence(tested: Tested, strange_regions: Collection[str] = ()) -> str:
-    """The premises that were tested, for people.
+    """Return the tested premises as one line of text, parts separated by `; `.
 
     Args:
-        tested: by the listing.
-        strange_regions: regions that the tasks of some page named, all of them, and no earlier capture showed.
+        tested: the result of the listing.
+        strange_regions: regions that all tasks of some page named and that no earlier capture had.
     """
     parts = [_pages(tested), _totals(tested)]
     if tested.pages > 1:
         known = tested.order_witness != ASSUMED
-        parts.append(f"sorted by {tested.order_witness} throughout" if known else "order not seen to move, by no field")
+        sorted_by = f"sorted by {tested.order_witness} throughout"
+        parts.append(sorted_by if known else "no change of order seen, sorted by no known field")
     if tested.repairs:
-        parts.append(f"{tested.repairs} {_plural('page', tested.repairs)} read again or between")
+        parts.append(f"{tested.repairs} {_plural('page', tested.repairs)} read again or to fill gaps")
     if strange_regions:
         parts.append(f"tasks of a region not seen before ({', '.join(sorted(strange_regions)[:3])}), read twice")
     return "; ".join(parts)
@@ -61,18 +62,18 @@ def _pages(tested: Tested) -> str:
         return f"two sweeps of {tested.pages} {_plural('page', tested.pages)} show the same tasks"
     if tested.pages == 1:
         return "one page holds all"
-    return f"{tested.pages} pages joined by shared rows" if tested.has_overlaps else f"{tested.pages} pages in a row"
+    return f"{tested.pages} pages joined by shared rows" if tested.has_overlaps else f"{tested.pages} consecutive pages"
 
 
 def _totals(tested: Tested) -> str:
-    said = sorted(total for total in tested.totals if total is not None)
-    if not said:
-        return "no total is said, nothing lay behind the last row"
-    if tested.is_past_ceiling and said[-1] == 10_000:  # noqa: PLR2004 - the documented maximum
-        return "total stays at 10,000, rows beyond were shown and nothing behind the last"
-    if len(said) == 1:
-        return f"every total is {said[0]:,}"
-    return f"totals from {said[0]:,} to {said[-1]:,}, none contradicts another"
+    numbers = sorted(total for total in tested.totals if total is not None)
+    if not numbers:
+        return "no total given, nothing after the last row"
+    if tested.is_past_ceiling and numbers[-1] == 10_000:  # noqa: PLR2004 - the documented maximum
+        return "total stays at 10,000; more rows were listed, and nothing after the last one"
+    if len(numbers) == 1:
+        return f"every total is {numbers[0]:,}"
+    return f"totals from {numbers[0]:,} to {numbers[-1]:,}, none contradicts another"
 
 
 def _plural(noun: str, count: int) -> str:

@@ -1,7 +1,7 @@
-"""The order of a list, as far as its pages give it away.
+"""The order of a list, as far as its pages reveal it.
 
-Lives here: whether the row orders of many pages can be parts of one order, and by which field they are sorted.
-Does not live here: which pages there are, what follows from an order that moves (listing).
+Lives here: the test whether the row orders of many pages fit one order, and the field they are sorted by.
+Does not live here: the choice of pages, the consequence of an order that changes (listing).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ WITNESSES = ("create_time", "task_id")
 
 
 class Order:
-    """Finds whether pages contradict each other, and which immutable field they are sorted by.
+    """Collects pages; tells whether their orders contradict each other, and which immutable field they are sorted by.
 
-    Rows of one page stand in the order of the list. If the list has one order, all pages are parts of it and the
-    arrows "stands before" of all pages together run in no circle. A circle, or a task twice in one page, proves that
-    there is no such order. The reverse cannot be proved from pages: an order may move without a trace.
+    Rows of one page are in the order of the list. If the list has one order, all pages are parts of it and the
+    arrows "comes before" of all pages together form no cycle. A cycle, or a task twice in one page, proves that
+    there is no such order. The reverse cannot be proved from pages: an order may change without a trace.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Order:
         self._has_neighbours = False
 
     def add(self, ids: Sequence[str], create_times: Sequence[str | None]) -> None:
-        """Take in the rows of one page, in their order."""
+        """Add the rows of one page: task ids and creation times, both in the order of the page."""
         self._pages.append((ids, create_times))
         self._has_double |= len(set(ids)) < len(ids)
         for field, values in zip(WITNESSES, (create_times, ids), strict=True):
@@ -47,28 +47,28 @@ class Order:
             self._sorted_by[field] = set()
             return
         known = [value for value in values if value is not None]
-        kept = self._sorted_by[field]
-        self._sorted_by[field] = {holds for holds in kept if all(map(holds, known, known[1:]))}
+        comparisons = self._sorted_by[field]
+        self._sorted_by[field] = {holds for holds in comparisons if all(map(holds, known, known[1:]))}
 
     @property
     def witness(self) -> str:
-        """`create_time` or `task_id` when all pages are sorted by it in one direction, else `assumed`."""
+        """The field by which all pages are sorted in one direction, `create_time` or `task_id`; else `assumed`."""
         if not self._has_neighbours:
             return ASSUMED
         return next((field for field in WITNESSES if self._sorted_by[field]), ASSUMED)
 
     def is_contradicted(self) -> bool:
-        """Whether the pages prove that there is no one order."""
+        """Tell whether the pages prove that the list has no single order."""
         if self._has_double:
             return True
         if self._sorted_by["task_id"] & {lt, gt}:
             return False  # parts of the order of that field
         if self._sorted_by["create_time"] and self._times_are_fixed():
-            return _runs_in_a_circle(self._neighbours_of_one_time())
-        return _runs_in_a_circle(pair for ids, _ in self._pages for pair in pairwise(ids))
+            return _has_cycle(self._neighbours_of_one_time())
+        return _has_cycle(pair for ids, _ in self._pages for pair in pairwise(ids))
 
     def _times_are_fixed(self) -> bool:
-        """Whether no task was shown with two times."""
+        """Tell whether each task has the same creation time on every page."""
         shown: dict[str, str | None] = {}
         return all(
             shown.setdefault(task_id, time) == time
@@ -77,14 +77,16 @@ class Order:
         )
 
     def _neighbours_of_one_time(self) -> Iterator[tuple[str, str]]:
-        """Where pages are sorted by a fixed time, no circle leads from one time to another and back."""
+        """Yield the neighbouring rows `(first, second)` with equal creation times."""
+        # Pages are sorted by a time that never changes, so no cycle leads from one time to another and back. Leaving
+        # those pairs out keeps the graph small.
         for ids, times in self._pages:
             for position in range(1, len(ids)):
                 if times[position] == times[position - 1]:
                     yield ids[position - 1], ids[position]
 
 
-def _runs_in_a_circle(neighbours: Iterable[tuple[str, str]]) -> bool:
+def _has_cycle(neighbours: Iterable[tuple[str, str]]) -> bool:
     before: dict[str, set[str]] = {}
     for first, second in neighbours:
         before.setdefault(second, set()).add(first)

@@ -1,7 +1,7 @@
-"""Pages of a list: what is asked for, what came, how a listing ends, which pages hang together.
+"""Pages of a list: requests, pages, the outcome of a listing, and groups of linked pages.
 
-Lives here: the words that the machine and whoever drives it share, and pages linked by the rows they share.
-Does not live here: which page is wanted next, when a listing is proved (listing).
+Lives here: the types that the state machine and its caller share, and pages linked by common rows.
+Does not live here: the choice of the next page, the proof of a listing (listing).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pulltasks.proof.evidence import Tested
 
 # The documented maximum of `total` (https://support.huaweicloud.com/intl/en-us/api-live/ListPullTasks.html).
-# Said so, it may stand for more; a larger one is an ordinary total.
+# A total of exactly 10,000 may mean "or more"; a larger one is an ordinary total.
 TOTAL_CEILING = 10_000
 OffsetUnit = Literal["rows", "pages", "unknown"]
 Proof = Literal["by_chain", "by_agreement"]
@@ -23,10 +23,10 @@ Proof = Literal["by_chain", "by_agreement"]
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A page to be read; `offset` in whatever unit the service counts.
+    """A page to read; `offset` is in the unit that the service counts.
 
-    One that `is_doubtful` was read before and was not what it should be: it is read over a new connection, as an answer
-    that belongs to another request looks just like that.
+    A page that `is_doubtful` was read before and was wrong. It is read over a new connection, because an answer to
+    another request, left over on the old connection, looks the same.
     """
 
     sweep: int
@@ -38,7 +38,16 @@ class PageRequest:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page showed: tasks in order, `total` if it said one, what is wrong with it, what it says of more tasks."""
+    """The content of a page.
+
+    Attributes:
+        ids: task ids, in the order of the page.
+        total: the number of tasks by this answer, or None.
+        flaw: the reason why the page cannot be used, or None.
+        create_times: when each task was created; empty, or as many as `ids`.
+        regions: the regions of its tasks; None for a task without one.
+        more: hints at tasks beside its rows.
+    """
 
     ids: tuple[str, ...]
     total: int | None
@@ -49,20 +58,21 @@ class Page:
 
     @property
     def times(self) -> tuple[str | None, ...]:
-        """When each of its tasks was created, as far as it says so."""
+        """The creation time of each task, None where it is not given; as many as `ids`."""
         return self.create_times or (None,) * len(self.ids)
 
     def names_other_regions(self, known: frozenset[str]) -> bool:
-        """Whether all its tasks name a region, and none of them a known one; where none is known, none is another."""
+        """Tell whether all its tasks name a region and none of those is known; False if no region is known."""
         return bool(known and self.ids) and None not in self.regions and self.regions.isdisjoint(known)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a listing ended; `counted_sweep` is the sweep that is the listing, `tested` what it rests on, if complete.
+    """The end of a listing.
 
-    `reason` says why it is incomplete; beside a complete one it says what is worth knowing (`total_missing`,
-    `total_at_ceiling`).
+    `counted_sweep` is the number of the sweep whose pages are the listing, and `tested` its evidence; both are None if
+    it is incomplete. `reason` is the cause then; for a complete listing it is a remark (`total_missing`,
+    `total_at_ceiling`) or None.
     """
 
     verdict: Literal["complete", "incomplete"]
@@ -79,15 +89,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Rules:
-    """How a listing is read.
+    """The limits of a listing.
 
     Attributes:
-        limit: rows a page, 1 to 100.
-        overlap: rows that neighbouring pages should share.
-        max_sweeps: sweeps until a listing is given up.
-        max_repairs: pages of one sweep that are read only to bridge gaps.
-        max_pages: pages of one sweep where `total` says nothing of the end.
-        hinted_unit: what `offset` counted when it was last found out; tested, never assumed.
+        limit: rows per page, 1 to 100.
+        overlap: number of rows that neighbouring pages should have in common.
+        max_sweeps: number of sweeps after which a listing is given up.
+        max_repairs: pages per sweep that are read only to bridge gaps.
+        max_pages: pages per sweep where `total` does not tell the end of the list.
+        hinted_unit: the unit of `offset` at the last capture; it is tested, never assumed.
         first_sweep: the number of the first sweep.
     """
 
@@ -101,13 +111,13 @@ class Rules:
 
 
 def contradicts_total(rows: int, total: int | None, rows_before: int, limit: int) -> bool:
-    """Whether a page has other rows than its own `total` lets expect; such a page counts neither here nor there.
+    """Tell whether a page has more or fewer rows than its own `total` implies; such a page does not count.
 
     Args:
-        rows: how many the page has.
-        total: what it says of the whole list.
-        rows_before: where in the list it begins.
-        limit: how many were asked for.
+        rows: number of rows of the page.
+        total: number of tasks in the list by this page, or None.
+        rows_before: number of rows of the list before this page.
+        limit: number of rows requested.
     """
     if total is None or (total == TOTAL_CEILING and rows_before + limit > TOTAL_CEILING):
         return rows > limit
@@ -115,7 +125,7 @@ def contradicts_total(rows: int, total: int | None, rows_before: int, limit: int
 
 
 class Groups:
-    """Pages, by number, linked by shared rows; knows whether a group reaches from the list's beginning to its end."""
+    """Pages, by number, linked by common rows (union-find); tells whether a group reaches from the head to the tail."""
 
     def __init__(self) -> None:
         self.ids: dict[str, int] = {}  # task -> the page that showed it first
@@ -124,7 +134,7 @@ class Groups:
         self._tails: list[int] = []
 
     def add(self, ids: tuple[str, ...], *, is_head: bool, is_tail: bool) -> int:
-        """Take in a page; returns its number."""
+        """Add a page, and return its number: 0, 1, 2 … in order of reading."""
         number = len(self._parent)
         self._parent.append(number)
         first_shown = self.ids.setdefault
@@ -137,18 +147,19 @@ class Groups:
         return number
 
     def end_at(self, number: int) -> None:
-        """A page turned out to reach the end of the list."""
+        """Mark a page as one that reaches the end of the list."""
         self._tails.append(number)
 
     def are_joined(self, one: int, other: int) -> bool:
-        """Whether shared rows lead from one page to the other."""
+        """Tell whether common rows lead from one page to the other."""
         return self._find(one) == self._find(other)
 
     def reach_from_head_to_tail(self) -> bool:
-        """Whether shared rows lead from a page at offset 0 to one that reached the end of the list."""
+        """Tell whether common rows lead from a page at offset 0 to a page that reaches the end of the list."""
         return not {self._find(head) for head in self._heads}.isdisjoint(self._find(tail) for tail in self._tails)
 
     def _find(self, number: int) -> int:
+        # Halving the path on the way keeps it short: a listing has up to a thousand pages.
         parent = self._parent
         while parent[number] != number:
             parent[number] = number = parent[parent[number]]

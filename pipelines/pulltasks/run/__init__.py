@@ -1,5 +1,5 @@
-"""Whole runs: the steps, their order, and what is said of them in the end.
+"""Whole runs: the steps, their order, and the report at the end.
 
-Lives here: the order (order), one method for each step (steps), the sentences (report).
-Does not live here: what a step does (capture, lake, warehouse, dashboard), who drives a run (cli, Dagster).
+Lives here: the order (order), one method per step (steps), the sentences (report).
+Does not live here: the work of a step (capture, lake, warehouse, dashboard), the callers (cli, Dagster).
 """

@@ -1,7 +1,7 @@
 """Whole runs: the order of their steps, which the command line and Dagster both drive.
 
 Lives here: the order of the steps, nothing else.
-Does not live here: the steps (steps), what is said of a run (report), printing and exit codes (cli.main), assets.
+Does not live here: the steps (steps), the report of a run (report), printing and exit codes (cli.main), assets.
 """
 
 from __future__ import annotations
@@ -40,25 +40,26 @@ if TYPE_CHECKING:
     from pulltasks.settings import Settings
 
 
-# What a run tells whoever drives it, step by step.
+# The results that a run yields to its caller, one per step.
 Step = Captured | Kept | Tidied | Built | CrossChecked | Skipped
 
 
 def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = EVERYTHING) -> Iterator[Step]:
-    """Capture a day that the service still shows, then bring tables, warehouse and page up to it."""
+    """Capture a day that the service still shows, then update tables, warehouse and page."""
     yield run.capture(day, options)
+    # Raw files cannot be made again, so they are backed up before anything else can fail.
     run.backup_raw()
     has_news = any(result.is_new for result in run.found.captures)
     run.settle()
     if parts.tidy:
         stale = run.stale_days()
-        # today comes first: it cannot be captured again, the others can be made at any time
+        # Today comes first: the others can be rebuilt at any time.
         yield run.normalise(day, [day, *(other for other in stale if other != day)] if has_news else stale)
     yield from _steps_from_tables(run, parts)
 
 
 def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> Iterator[Step]:
-    """Write the tidy files of days again from their raw files, then bring warehouse and page up to them."""
+    """Write the tidy files of days again from their raw files, then update warehouse and page."""
     run.settle()
     run.discard_damaged_months(days)  # then all their days are stale
     yield run.normalise(days[-1], sorted({*days, *run.stale_days()}))
@@ -66,7 +67,7 @@ def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> 
 
 
 def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
-    """What every run ends with."""
+    """Yield the last steps, which all runs have in common."""
     if parts.models or parts.publish:
         yield from run.build(parts)
     if parts.page:
@@ -80,7 +81,7 @@ def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
 
 
 def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) -> Iterator[Step]:
-    """The steps for a day: today is captured, a past day is rebuilt from its raw files."""
+    """Yield the steps for a day: today is captured, a past day is rebuilt from its raw files."""
     if parts.capture and (options.simulated or _is_present(run, day, options)):
         yield from snapshot_steps(run, day, options, parts)
     elif parts.capture or parts.tidy:
@@ -88,7 +89,7 @@ def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) 
         if raw.is_empty:
             yield Skipped(
                 f"{day}: there is no raw archive of this day in {run.lake.raw}, and the service shows only the "
-                "present; nothing was done, what is there stays"
+                "present; nothing was done, existing tables are unchanged"
             )
             return
         if parts.capture:
@@ -114,9 +115,9 @@ def _is_present(run: Run, day: date, options: CaptureOptions) -> bool:
 
 
 def may_try_again(captures: Sequence[CaptureResult]) -> bool:
-    """Whether another attempt, soon, could list what this one could not.
+    """Tell whether another attempt soon might list the targets that failed.
 
-    Never after a refused credential: a few more refusals would lock it.
+    It is False after a refused credential, because a few more refusals would lock the access key.
     """
     reasons = {capture.reason for capture in captures if capture.is_new and capture.verdict != "complete"}
     return CREDENTIAL_REFUSED not in reasons and any(reason_of(reason).may_pass for reason in reasons)
@@ -134,7 +135,7 @@ def snapshot(
     watcher: Watcher | None = None,
     tell: Callable[[Failure], None] = lambda _: None,
 ) -> RunResult:
-    """Capture `day` (today, unless it is a sandbox's), then build and publish whatever is not published yet.
+    """Capture `day` (today, unless it is a sandbox's), then build and publish all days that are not published yet.
 
     Raises:
         DateRefused: before anything is touched, when `day` is not today, or a later day was captured already under
@@ -173,7 +174,7 @@ def rebuild(
         reach = f"it reaches from {held[0]} to {held[-1]}" if held else "it is empty"
         raise LakeError(
             f"no raw archive from {first} to {last} in {lake.raw}; {reach}. Nothing was touched: without it a day's "
-            "tables cannot be made again, those that are there stay"
+            "tables cannot be rebuilt; existing ones are unchanged"
         )
     with opened(settings, clock, "rebuild", watcher, tell) as run:
         result = _finished(run, rebuild_steps(run, days), days[-1])
@@ -192,10 +193,10 @@ class Forgotten:
     """The result of forgetting a day.
 
     Attributes:
-        folder: where its files went.
-        published: what is published now; None where nothing is left.
-        newest: the newest day that is left.
-        troubles: what could not be done beside it, a line each.
+        folder: the folder that has its files now.
+        published: the published file; None if no day is left.
+        newest: the newest day that is left, or None.
+        troubles: failures beside it, one line each.
     """
 
     folder: Path
@@ -207,11 +208,11 @@ class Forgotten:
 def forget(
     settings: Settings, day: date, clock: Clock, *, for_good: bool = False, watcher: Watcher | None = None
 ) -> Forgotten:
-    """Take a wrong day out, as if it had never been: its raw and tidy files go into `lake/forgotten/`.
+    """Remove a wrong day from all tables: its raw and tidy files are moved to `lake/forgotten/`.
 
     Raises:
-        LakeError: when the lake has nothing of that day; or has no raw files of it, which makes it lost for good, and
-            `for_good` is not said. Nothing is touched then.
+        LakeError: when the lake has nothing of that day; or when it has no raw files of it, so that the day could never
+            be rebuilt, and `for_good` is not set. Nothing is touched then.
         LakeBusy: when another run is writing.
     """
     lake = Lake(settings.lake.root)
@@ -220,8 +221,8 @@ def forget(
         raise LakeError(f"{day}: {lake.root} has nothing of this day; nothing was touched")
     if not is_captured and not for_good:
         raise LakeError(
-            f"{day}: there is no raw archive of this day, so it could never be made again; say --for-good beside --yes "
-            "if it shall go all the same. Nothing was touched"
+            f"{day}: there is no raw archive of this day, so it could never be rebuilt; add --for-good to --yes "
+            "to remove it anyway. Nothing was touched"
         )
     with opened(settings, clock, "forget", watcher) as run:
         run.settle()
@@ -239,9 +240,9 @@ def forget(
 
 
 class Compaction(NamedTuple):
-    """What became of each closed month; the days whose raw files were removed; those that keep them.
+    """The result of compacting: the closed months, the days whose raw files were removed, and those that keep them.
 
-    A day keeps them where it is needed to mend a damaged table.
+    A day keeps its raw files if they are needed to rebuild a damaged table.
     """
 
     months: list[CompactedMonth]
@@ -252,16 +253,16 @@ class Compaction(NamedTuple):
 def compact(
     settings: Settings, today: date, *, through: date | None = None, watcher: Watcher | None = None
 ) -> Compaction:
-    """Write every closed month as one sorted file a table, and let go of what is older than the settings keep.
+    """Write every closed month as one sorted file per table, and delete raw files older than the settings allow.
 
     Args:
-        settings: what is kept.
-        today: the day that ages are counted to.
+        settings: the configuration, with the ages to keep.
+        today: the day from which ages are counted.
         through: the last month to compact; None for all that are closed.
-        watcher: is told how it gets on.
+        watcher: receives the progress.
 
     Raises:
-        LakeError: when a day's file is damaged; what was compacted before it stands.
+        LakeError: when a day's file is damaged; months that were compacted before it stay compacted.
         LakeBusy: when another run is writing.
     """
     lake = Lake(settings.lake.root)

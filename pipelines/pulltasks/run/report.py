@@ -1,6 +1,6 @@
-"""What is said of a run in the end, whoever drives it.
+"""The report at the end of a run, for the command line and Dagster alike.
 
-Lives here: sentences about targets, days and the page, from what the run found.
+Lives here: sentences about targets, days and the page, from the results of the run.
 Does not live here: printing (cli.output), Dagster's checks and failures (assets), alarms (alerts.rules).
 """
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from pulltasks.run.results import RunResult
     from pulltasks.warehouse.read.status import Status, TargetStatus
 
-# The identifier of a request is another one each time.
+# The id of a request differs each time, so it is removed before sentences are compared.
 _REQUEST = re.compile(r", request [^;]*;")
 
 
 @dataclass(frozen=True)
 class AttemptOutcome:
-    """How an attempt to list a target ended, and how it counts."""
+    """The end of an attempt to list a target, and the verdict as it counts."""
 
     capture: CaptureResult
     verdict: str
@@ -36,12 +36,12 @@ class AttemptOutcome:
 
     @property
     def label(self) -> str:
-        """As messages call the target everywhere."""
+        """The name of the target in messages."""
         return self.capture.target.label
 
 
 def judged(captures: Sequence[CaptureResult], status: Status) -> list[AttemptOutcome]:
-    """How each attempt counts; the published state is worse where a listing is held or its rows differ."""
+    """Return each attempt as it counts; a complete listing counts less if it is held or its rows differ."""
     worse = {target.key: target for target in status.targets if target.coverage not in {"complete", "missing"}}
     found = []
     for capture in captures:
@@ -54,18 +54,18 @@ def judged(captures: Sequence[CaptureResult], status: Status) -> list[AttemptOut
 
 
 def count_of_complete(day: date, attempts: Sequence[AttemptOutcome], status: Status, timezone: str) -> str:
-    """How many targets are complete: by this attempt, and by what stands where that differs."""
+    """Return one line with the number of complete targets, by this attempt and as published if they differ."""
     complete = sum(attempt.verdict == "complete" for attempt in attempts)
-    stands = f"{status.complete} of {len(status.targets)} targets complete"
+    published = f"{status.complete} of {len(status.targets)} targets complete"
     if not attempts or (complete, len(attempts)) == (status.complete, len(status.targets)):
-        return f"{day}: {stands}"
+        return f"{day}: {published}"
     newest = max((each.last_complete_at for each in status.targets if each.last_complete_at), default=None)
     when = f", {newest.astimezone(ZoneInfo(timezone)):%H:%M}" if status.complete and newest else ""
-    return f"{day}: this attempt: {complete} of {len(attempts)}; what stands: {stands}{when}"
+    return f"{day}: this attempt: {complete} of {len(attempts)}; published: {published}{when}"
 
 
 def words_about_clocks(captures: Sequence[CaptureResult]) -> list[str]:
-    """How far this machine's clock is from the service's, where that is too far."""
+    """Return one sentence per correction of this machine's clock that signatures needed."""
     found = []
     for skew in {capture.clock_skew_seconds for capture in captures if capture.clock_skew_seconds}:
         direction = "behind" if skew > 0 else "ahead of"
@@ -77,7 +77,7 @@ def words_about_clocks(captures: Sequence[CaptureResult]) -> list[str]:
 
 
 def once(messages: Sequence[tuple[str, str | None]]) -> list[str]:
-    """Messages of targets, each sentence once: one that holds for several says how many, and leaves out requests."""
+    """Return the messages of targets, each sentence once; one for several targets has their number, no request id."""
     return [
         messages_of[0] if len(labels) == 1 else f"{len(labels)} targets: {text}"
         for text, labels, messages_of in _grouped(messages)
@@ -85,7 +85,7 @@ def once(messages: Sequence[tuple[str, str | None]]) -> list[str]:
 
 
 def _named(messages: Sequence[tuple[str, str]]) -> list[str]:
-    """The same, with the targets' names instead of their number."""
+    """Return each sentence once, after the names of its targets."""
     return [
         f"{labels[0]}: {messages_of[0]}" if len(labels) == 1 else f"{', '.join(labels)}: {text}"
         for text, labels, messages_of in _grouped(messages)
@@ -93,7 +93,7 @@ def _named(messages: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _grouped(messages: Sequence[tuple[str, str | None]]) -> list[tuple[str, list[str], list[str]]]:
-    """Each sentence, without its request, with the labels of the targets that it holds for and their messages."""
+    """Return `(sentence, labels, messages)` per distinct sentence; labels and messages are those of its targets."""
     labels: dict[str, list[str]] = {}
     found: dict[str, list[str]] = {}
     for label, message in messages:
@@ -105,9 +105,9 @@ def _grouped(messages: Sequence[tuple[str, str | None]]) -> list[tuple[str, list
 
 
 def not_complete(status: Status, attempts: Sequence[AttemptOutcome] = ()) -> list[str]:
-    """Each target that is not complete with its reason and what to do; those with the same trouble in one line.
+    """Return a line per target that is not complete, with reason and advice; targets with the same trouble share one.
 
-    An attempt that failed is named even where an earlier capture of the day stands.
+    A failed attempt is named even if an earlier capture of the day counts.
     """
     found = {
         attempt.label: _trouble(attempt.label, attempt.verdict, attempt.reason, attempt.message)
@@ -126,14 +126,14 @@ def _trouble(label: str, verdict: str, reason: str | None, message: str | None) 
 
 
 def message_of(target: TargetStatus) -> str | None:
-    """Return what happened to a target on its day and what to do; None where nothing has to be done."""
+    """Return the message about a target's day and the advice, or None if nothing has to be done."""
     if target.message or target.is_complete:
         return target.message
     return f"{target.label}: {_trouble(target.label, target.coverage, target.reason, None)}"
 
 
 def failed_attempts(captures: Sequence[CaptureResult]) -> list[str]:
-    """Each target whose listing this run did not prove, likewise."""
+    """Return a line per target whose listing this run did not prove, in the form of `not_complete`."""
     found = [
         (capture.target.label, _trouble(capture.target.label, capture.verdict, capture.reason, capture.message))
         for capture in captures
@@ -143,16 +143,16 @@ def failed_attempts(captures: Sequence[CaptureResult]) -> list[str]:
 
 
 def words_of_needed_raw(days: Sequence[date]) -> str:
-    """Raw files that are kept longer than the settings ask, and what to do."""
+    """Return a sentence about raw files that are retained longer than the settings ask, with advice."""
     span = str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return (
-        f"kept the raw archive of {span}: tables of these days are damaged; mend them: "
+        f"retained the raw archive of {span}: tables of these days are damaged; rebuild them: "
         f"pulltasks rebuild --from {days[0]} --to {days[-1]}"
     )
 
 
 def what_is_wrong(result: RunResult, timezone: str) -> list[str]:
-    """Why a run that published is not complete, a line each: how many targets are, which are not, the rest."""
+    """Return why a run that published is not complete, in lines: the count of targets, each trouble, the rest."""
     attempts = judged(result.captures, result.status)
     lines = [
         count_of_complete(result.status.day, attempts, result.status, timezone),

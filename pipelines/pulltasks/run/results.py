@@ -1,7 +1,7 @@
-"""What a run is asked for, what its steps and the run itself return, and who receives its progress.
+"""The parts of a run to execute, the results of its steps and of the run, and the interface for progress.
 
 Lives here: records, and the protocol of progress.
-Does not live here: the steps (steps), their order (order), what is reported in the end (report).
+Does not live here: the steps (steps), their order (order), the report at the end (report).
 """
 
 from __future__ import annotations
@@ -23,44 +23,44 @@ class Watcher(Protocol):
     """Receives the progress of a run."""
 
     def started(self, run_id: str) -> None:
-        """The run has its id, which the log of runs names it by."""
+        """Receive the id of the run, which is its id in the log of runs as well."""
 
     def begin(self, step: str, total: int) -> None:
-        """A step of so many parts begins."""
+        """Note that a step begins, and its number of parts."""
 
     def advance(self, note: str, *, is_good: bool = True) -> None:
-        """One part is done, and how."""
+        """Note that a part is done, with a line about its result."""
 
     def under_way(self, note: str) -> None:
-        """A part gets on."""
+        """Note how far a part has come, as a line of text."""
 
 
 class Silent:
-    """Ignores the progress."""
+    """Ignores all progress; for runs without a watcher."""
 
     def started(self, run_id: str) -> None:
-        """Nothing to do."""
+        """Ignore the id."""
 
     def begin(self, step: str, total: int) -> None:
-        """Nothing to do."""
+        """Ignore the step."""
 
     def advance(self, note: str, *, is_good: bool = True) -> None:
-        """Nothing to do."""
+        """Ignore the result."""
 
     def under_way(self, note: str) -> None:
-        """Nothing to do."""
+        """Ignore the note."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Which parts of a run are wanted; the command line wants all but the previews of models.
+    """The parts of a run to execute; the command line executes all, without previews of models.
 
     Attributes:
         capture: ask the service.
         tidy: write the tidy files of the day, and those of other days whose raw files have changed.
-        models: models to show with their checks.
-        publish: build, and let readers see it.
-        page: write the page, where the settings ask for one.
+        models: names of models to preview, with their checks.
+        publish: build and publish.
+        page: write the page, if the settings ask for one.
     """
 
     capture: bool = True
@@ -75,7 +75,7 @@ EVERYTHING = Parts()
 
 @dataclass(frozen=True)
 class Captured:
-    """The service was asked for a day."""
+    """The result of asking the service for a day."""
 
     results: tuple[CaptureResult, ...]
     failures: tuple[Failure, ...]
@@ -83,14 +83,14 @@ class Captured:
 
 @dataclass(frozen=True)
 class Kept:
-    """A past day keeps the raw files that it has."""
+    """The result for a past day that is not captured again; `raw_files` is the number of its raw files."""
 
     raw_files: int
 
 
 @dataclass(frozen=True)
 class Tidied:
-    """The tidy files are up to date; `manifest` is None where those of the day could not be written."""
+    """The result of writing tidy files; `manifest` is None if those of the day could not be written."""
 
     day: date
     manifest: Manifest | None
@@ -98,27 +98,27 @@ class Tidied:
 
 @dataclass(frozen=True)
 class Skipped:
-    """There is nothing to do for a day, and why."""
+    """The result for a day without anything to do, with the reason as a sentence."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        captures: how each target that was asked for ended; empty for a rebuild.
+        captures: the result of each requested target; empty for a rebuild.
         built_days: the days whose tidy files were written.
-        days_without_raw: days that a rebuild was asked for and left as they are, as they have no raw files any more.
-        damaged_days: what is wrong with days that could not be written; the rest continues without them.
+        days_without_raw: days that a rebuild left unchanged, because their raw files were removed.
+        damaged_days: one line per day that could not be written; the run continues without it.
         published: the published file.
-        dashboard: the page, where the settings ask for one.
-        troubles: what went wrong beside the run (page, open tables, readers' bucket, backup); what was published is
-            unchanged by it.
-        status: the targets' state on the day that was asked for, or on the newest one after a rebuild.
-        surprises: what the answers of that day held that was not expected, and what was found damaged and fixed.
-        is_complete: whether every target is complete on the newest day, and no day is damaged.
+        dashboard: the page, or None if the settings ask for none.
+        troubles: failures beside the run (page, open tables, readers' bucket, backup); the published file is
+            unaffected.
+        status: the targets' state on the requested day, or on the newest one after a rebuild.
+        surprises: unexpected content in the answers of that day, and damage that was found and fixed.
+        is_complete: every target is complete on that day, no day is damaged, and there are no troubles.
     """
 
     captures: tuple[CaptureResult, ...]

@@ -1,7 +1,7 @@
-"""The steps of a run over a lake whose lock it holds, and what each of them finds.
+"""The steps of a run over a lake whose lock it holds, and their results.
 
-Lives here: one method for each step, what a run keeps for its end.
-Does not live here: their order (order), what they do (capture, lake, warehouse), what is said of it (report).
+Lives here: one method per step, and the results collected for the end of the run.
+Does not live here: their order (order), their work (capture, lake, warehouse), the report (report).
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ PAGE_FAILED = "page_not_written"
 
 @dataclass
 class Found:
-    """What the steps of a run have found so far.
+    """The results of a run's steps so far.
 
     Attributes:
-        captures: how each target that was asked for ended.
+        captures: the result of each requested target.
         built: days whose tidy files were written.
-        damaged: days that cannot be written or used, months that cannot be closed; a line each.
-        noticed: what was found damaged and fixed.
-        troubles: what went wrong beside the run.
-        page: the page, once it is written.
-        published: the published file, once there is a new one.
+        damaged: one line per day that cannot be written or used, or month that cannot be closed.
+        noticed: one line per damage that was found and fixed.
+        troubles: failures beside the run.
+        page: the page, or None before it is written.
+        published: the published file, or None before there is a new one.
     """
 
     captures: tuple[CaptureResult, ...] = ()
@@ -75,7 +75,7 @@ class Found:
 
 
 class Run:
-    """One run over a lake whose lock it holds: its steps, and what they found. `opened` makes one."""
+    """One run over a lake whose lock it holds: its steps and their results; `opened` creates it."""
 
     def __init__(
         self,
@@ -105,9 +105,9 @@ class Run:
         A run that fails later would not report it any more.
 
         Args:
-            kind: of the trouble, which stops what rests on it in this run.
-            words: what is not done now.
-            doing: what was being done, for the report of an unexpected error.
+            kind: the kind of the trouble; later steps that depend on it are skipped.
+            words: the consequence, the beginning of the message.
+            doing: the activity, for the report of an unexpected error.
         """
         try:
             yield
@@ -125,7 +125,7 @@ class Run:
         return any(trouble.reason in kinds for trouble in self.found.troubles)
 
     def capture(self, day: date, options: CaptureOptions) -> Captured:
-        """Ask the service for a day."""
+        """List all targets for a day."""
         if not options.simulated:
             check_zone(self.settings, self.lake, self.clock.now())
         self._watcher.begin("capturing", len(self.settings.targets))
@@ -150,24 +150,25 @@ class Run:
         return Captured(self.found.captures, failures)
 
     def settle(self) -> None:
-        """Complete what an earlier run left unfinished, before any table is written."""
+        """Complete the work that an earlier run left unfinished, before any table is written."""
         self.found.noticed += repair_manifests(self.lake)
         clear_compacted_days(self.lake)
+        # Noted before a day is written, which opens its month; `close_months` closes it again.
         self._compacted = self.lake.compacted_months()
 
     def discard_damaged_months(self, days: Sequence[date]) -> None:
-        """Let the days of damaged months be made again, of those months that some days lie in."""
+        """Discard the damaged months of some days, so that all their days are rebuilt."""
         for month in damaged_months(self.lake, sorted({month_of(day) for day in days})):
             discard_damaged_month(self.lake, month)
 
     def stale_days(self) -> list[date]:
-        """Return the days whose raw files are not those that their manifests name; strays are named as troubles."""
+        """Return the days whose raw files differ from their manifests; strays are recorded as damaged."""
         state = read_raw_state(self.lake)
         self.found.damaged += [str(stray) for stray in state.strays]
         return list(state.stale)
 
     def normalise(self, day: date, days: Sequence[date]) -> Tidied:
-        """Write the tidy files of days; one that is damaged does not keep the others from being written."""
+        """Write the tidy files of days; a damaged day does not prevent the others."""
         self._watcher.begin("normalising", len(days))
         for made in normalise_days(self.lake, days, self._report):
             self.found.built += [made.day] if made.manifest else []
@@ -176,7 +177,7 @@ class Run:
         return Tidied(day, read_if_valid(self.lake.manifest_file(day)))
 
     def build(self, parts: Parts) -> Iterator[Built | CrossChecked]:
-        """Look at the days that the build adds, which it will rest on unseen afterwards; build, and publish."""
+        """Check the tidy files of the days that the build adds, then build and publish."""
         if self.found.damaged and not self.lake.tidy_dates():
             raise LakeError("\n".join(self.found.damaged))
         self._watcher.begin("building", 1)
@@ -184,6 +185,7 @@ class Run:
         plan = plan_build(self.lake, models, settings)
         if not plan.published_opens:
             self.found.noticed.append(f"{self.lake.published} could not be opened; rebuilt from the tidy tables")
+        # Later builds do not read these days again, so this is the last moment to find damage in them.
         audit = audit_days(self.lake, plan.days, self._report)
         self.found.built += audit.rebuilt
         self.found.damaged += audit.troubles
@@ -201,7 +203,7 @@ class Run:
         )
 
     def write_page(self) -> None:
-        """Write the page, where the settings ask for one."""
+        """Write the page, if the settings ask for one."""
         if not self.settings.dashboard.enabled:
             return
         from pulltasks.dashboard import NOT_WRITTEN, write_dashboard
@@ -210,7 +212,7 @@ class Run:
             self.found.page = write_dashboard(self.lake, self.settings)
 
     def write_tables(self) -> None:
-        """Write the open tables, where the settings ask for them."""
+        """Write the open tables, if the settings ask for them."""
         if not self.settings.publish.tables:
             return
         from pulltasks.warehouse.build.open_tables import write_tables
@@ -226,7 +228,7 @@ class Run:
             write_tables(self.lake, load_models(), self.settings.timezone)
 
     def put_for_readers(self) -> None:
-        """Put open tables and page into the readers' bucket, where the settings name one and both are written."""
+        """Copy open tables and page to the readers' bucket, if the settings name one and both were written."""
         if not self.settings.publish.is_set or self._has_trouble(TABLES_FAILED, PAGE_FAILED):
             return
         from pulltasks.backup.readers import put_for_readers
@@ -239,15 +241,15 @@ class Run:
             put_for_readers(self.lake, self.settings)
 
     def backup_raw(self) -> None:
-        """Put the raw files that are new into the backup, before anything is made of them."""
+        """Copy new raw files to the backup, before tables are built from them."""
         self._in_backup(lambda backup: backup.put_raw())
 
     def backup_lake(self) -> None:
-        """Put all that is new into the backup."""
+        """Copy all new files to the backup."""
         self._in_backup(lambda backup: backup.put(seconds=60 * self.settings.backup.max_minutes))
 
     def _in_backup(self, put: Callable[[Backup], object]) -> None:
-        """Use the backup, where the settings name one and it did not fail in this run."""
+        """Run a backup step, if the settings name a backup and it did not fail in this run."""
         if not self.settings.backup.is_set or self._has_trouble(BACKUP_FAILED):
             return
         from pulltasks.backup.backup import Backup
@@ -257,9 +259,9 @@ class Run:
             put(self._backup)
 
     def close_months(self) -> None:
-        """Compact months that were opened for a day in them, unless a day of theirs could not be written.
+        """Compact again the months that this run opened, unless one of their days could not be written.
 
-        A month that cannot be closed takes nothing back: what was published stands, and the next run finds its days.
+        A month that cannot be closed does no harm: the published file is unchanged, and the next run finds its days.
         """
         stale = {month_of(day) for day in stale_dates(self.lake)}
         with_days = {month_of(day) for day in self.lake.tidy_dates()}
@@ -271,7 +273,7 @@ class Run:
 
     def log(self, verb: str, began_at: datetime, error: str | None) -> None:
         """Add the run to the lake's log; a log that cannot be written is a warning."""
-        asked = [capture for capture in self.found.captures if capture.is_new]
+        listed = [capture for capture in self.found.captures if capture.is_new]
         result = self._result
         coverage = [target.coverage for target in result.status.targets] if result else None
         line = RunLine(
@@ -285,8 +287,8 @@ class Run:
             snapshot_date=result.status.day if result else None,
             targets_complete=None if coverage is None else coverage.count("complete"),
             targets_expected=None if coverage is None else len(coverage),
-            targets_asked=len(asked),
-            requests=sum(capture.requests for capture in asked),
+            targets_asked=len(listed),
+            requests=sum(capture.requests for capture in listed),
         )
         try:
             add_run(self.lake, line)
@@ -294,14 +296,14 @@ class Run:
             warnings.warn(f"{self.lake.run_log}: cannot be written ({not_written.strerror})", stacklevel=2)
 
     def result(self, day: date) -> RunResult | None:
-        """Return what the run did; None where it neither published nor wrote the page."""
+        """Return the result of the run, or None if it neither published nor wrote the page."""
         found = self.found
         if found.damaged:
             self._tell(Failure("damaged_days", "; ".join(found.damaged)))
         published = found.published or (self.lake.published if found.page else None)
         if published is None:
             return None
-        # what a rebuild leaves is judged by the newest day
+        # A rebuild has no day of its own, so it is judged by the newest one.
         judged = day if found.captures else self.lake.tidy_dates()[-1]
         with open_published(self.lake) as connection:
             status, surprises = read_day(connection, judged), read_drift(connection, judged)
@@ -326,7 +328,7 @@ class Run:
 
 
 def _words_of(result: CaptureResult) -> str:
-    """How a target ended, in a line for the log."""
+    """Return one line for the log about a target's result."""
     counts = f"{result.task_count} tasks, {result.requests} requests"
     if not result.is_new:
         return f"{result.target.label}: complete since an earlier run of the day"
@@ -342,14 +344,14 @@ def opened(
     watcher: Watcher | None = None,
     tell: Callable[[Failure], None] = lambda _: None,
 ) -> Iterator[Run]:
-    """A run, for as long as it holds the lake's lock; the lake's log of runs says how it ended.
+    """Hold the lake's lock, yield a run, and write its end to the lake's log of runs.
 
     Args:
         settings: the configuration.
         clock: time and identifiers.
-        verb: what the log calls the run.
-        watcher: is told how the run gets on.
-        tell: is told what an alarm says beside how the targets stand, as soon as it is known.
+        verb: the name of the run in the log.
+        watcher: receives the progress.
+        tell: receives each failure that causes an alarm beside the targets' state, as soon as it is known.
 
     Raises:
         LakeBusy: when another run is writing.
@@ -372,9 +374,9 @@ def opened(
 
 
 def failures_of(captures: Sequence[CaptureResult]) -> tuple[Failure, ...]:
-    """Failures of an attempt that are told even if the day is complete: a refused credential, a wrong day.
+    """Return failures that cause an alarm even if the day is complete: a refused credential, a wrong clock.
 
-    A target that was complete before it keeps its coverage, so that nothing else would tell of it.
+    A target that was complete before keeps its coverage, so that no other alarm would report them.
     """
     found = {
         capture.reason: Failure(capture.reason, capture.message or capture.reason)

@@ -1,7 +1,7 @@
-"""Who may ask the sandbox: access keys, users, tokens, and keys that are locked after wrong signatures.
+"""The accounts of the sandbox: access keys, users, tokens, and keys that are locked after wrong signatures.
 
 Lives here: accepting and refusing requests by their key or token.
-Does not live here: how a signature is computed (verify), throttling and planned faults (server).
+Does not live here: computing a signature (verify), throttling and planned faults (server).
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from pulltasks.sandbox.verify import SignatureRefused, SignedRequest, check_sign
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+# As the API request signing guide says: https://support.huaweicloud.com/devg-apisign
 MAX_FAILED_SIGNATURES, LOCK = 5, timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class AccessKey:
-    """A key pair that the sandbox knows; with a security token it is a temporary one."""
+    """An access key of the sandbox; with a security token it is a temporary one."""
 
     ak: str = "SANDBOXACCESSKEY0001"
     sk: str = "sandbox-secret-key-for-demo-and-tests-01"
@@ -36,7 +37,7 @@ class AccessKey:
 
 @dataclass(frozen=True)
 class User:
-    """An IAM user who may ask for tokens."""
+    """An IAM user who may request tokens."""
 
     name: str = "sandbox-user"
     password: str = "sandbox-password"  # noqa: S105 - it opens nothing but the sandbox
@@ -45,21 +46,21 @@ class User:
 
 @dataclass
 class Accounts:
-    """The keys and users that the sandbox knows, the tokens that it issued, the keys that it locked."""
+    """The keys and users of the sandbox, the tokens that it issued, the keys that it locked."""
 
     access_keys: tuple[AccessKey, ...] = (AccessKey(),)
     users: tuple[User, ...] = (User(),)
     token_lifetime: timedelta = timedelta(hours=24)
 
     def __post_init__(self) -> None:
-        """Start with nothing issued and nothing locked."""
+        """Start without any token or locked key."""
         self.tokens: dict[str, tuple[str, datetime]] = {}  # token -> project, expiry
         self._failed: Counter[str] = Counter()
         self._locked_until: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     async def refusal_of(self, request: Request, project_id: str | None, now: datetime) -> Reply | None:
-        """Return why a request is refused; None where its token or signature is accepted."""
+        """Return the refusal of a request, or None if its token or signature is accepted."""
         token = request.headers.get("x-auth-token")
         if token is not None:
             scope, expires_at = self.tokens.get(token, ("", datetime.min.replace(tzinfo=UTC)))
@@ -107,7 +108,7 @@ class Accounts:
                 self._failed[access_key] = 0
 
     def create_token(self, body: bytes, now: datetime) -> Reply:
-        """Return a token for a user and a project, or why there is none."""
+        """Return a token for a user and a project, or a refusal."""
         try:
             auth = msgspec.json.decode(body)["auth"]
             user = auth["identity"]["password"]["user"]

@@ -1,6 +1,6 @@
-"""Made-up days straight into a raw archive, as if they had been captured: years of history without a request.
+"""Made-up days written straight into a raw archive, as if captured: years of history without a request.
 
-Lives here: which days and targets go wrong, the raw files.
+Lives here: the choice of days and targets that fail, the raw files.
 Does not live here: the tasks themselves (data), real captures (capture).
 """
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 100
 SOFTWARE = "sandbox"
-# Of 100 captures so many fail and so many stay incomplete; of 100 days so many have no run at all.
+# Percent of captures that fail and that are incomplete, and percent of days without any run.
 FAILED, INCOMPLETE, WITHOUT_RUN = 2, 2, 3
 
 
 def write_archive(lake: Lake, places: Sequence[Place], days: Iterable[date], seed: int = 1) -> list[date]:
-    """Write the raw files of all `places` on `days`, gaps and failures among them; returns the days with a run.
+    """Write the raw files of all `places` on `days`, with gaps and failures, and return the days with a run.
 
     Args:
-        lake: the caller holds its lock.
+        lake: the lake; the caller holds its lock.
         places: the targets.
         days: snapshot dates.
-        seed: other seeds make other data.
+        seed: the random seed; equal seeds give equal files.
     """
     with_run = []
     for day in days:

@@ -1,6 +1,6 @@
-"""`pulltasks sandbox`: the server in the foreground, with a word on how to use it.
+"""`pulltasks sandbox`: the server in the foreground, with a configuration for it printed first.
 
-Lives here: made-up project ids, reading faults from the command line, the greeting.
+Lives here: made-up project ids, parsing faults of the command line, the greeting.
 Does not live here: the server itself.
 """
 
@@ -18,12 +18,17 @@ _NAMES = ("event-beijing", "event-shanghai", "event-singapore")
 
 
 def project_id_of(number: int) -> str:
-    """The id of the n-th made-up project."""
+    """Return the id of the n-th made-up project, 32 hexadecimal characters."""
     return f"{number:04x}" * 8
 
 
 def places_of(projects: int, tasks: int) -> tuple[Place, ...]:
-    """So many projects, spread over some regions, with about so many tasks each."""
+    """Return made-up projects in turns over some regions.
+
+    Args:
+        projects: number of projects.
+        tasks: approximate number of tasks per project.
+    """
     return tuple(
         Place(project_id_of(n + 1), REGIONS[n % len(REGIONS)], tasks, name=REGIONS[n % len(REGIONS)])
         for n in range(projects)
@@ -31,7 +36,7 @@ def places_of(projects: int, tasks: int) -> tuple[Place, ...]:
 
 
 def targets_toml(places: tuple[Place, ...]) -> str:
-    """The `[[targets]]` tables for made-up projects."""
+    """Return the `[[targets]]` tables of a configuration for made-up projects."""
     return "\n".join(
         f'[[targets]]\nproject_id = "{place.project_id}"\nregion = "{place.region}"\n'
         f'name = "{_NAMES[n] if n < len(_NAMES) else f"project-{n + 1}"}"\n'
@@ -40,10 +45,10 @@ def targets_toml(places: tuple[Place, ...]) -> str:
 
 
 def read_fault(text: str) -> tuple[tuple[str, date | None], Fault]:
-    """`PROJECT_ID[@DATE]=FAULT` as an entry of the sandbox's faults.
+    """Parse `PROJECT_ID[@DATE]=FAULT` into an entry of `Sandbox.faults`.
 
     Raises:
-        UsageError: saying what is wrong with it.
+        UsageError: when it is not of that form.
     """
     where, _, fault = text.rpartition("=")
     project_id, at, day = where.partition("@")
@@ -52,11 +57,11 @@ def read_fault(text: str) -> tuple[tuple[str, date | None], Fault]:
     try:
         return (project_id, date.fromisoformat(day) if at else None), fault
     except ValueError:
-        raise UsageError(f"--fault {text}: {day!r} is no date") from None
+        raise UsageError(f"--fault {text}: {day!r} is not a valid date") from None
 
 
 def serve(port: int, seed: int, projects: int, tasks: int, faults: list[str], latency_ms: int = 0) -> None:
-    """Serve until interrupted.
+    """Print how to use the sandbox, then serve until interrupted.
 
     Raises:
         UsageError: when a fault or the port cannot be used.
@@ -65,7 +70,8 @@ def serve(port: int, seed: int, projects: int, tasks: int, faults: list[str], la
     found = dict(read_fault(text) for text in faults)
     served = {place.project_id for place in places}
     if strange := [project_id for project_id, _ in found if project_id not in served]:
-        raise UsageError(f"--fault {strange[0]}: no such project is served; there are {', '.join(sorted(served)[:20])}")
+        known = ", ".join(sorted(served)[:20])
+        raise UsageError(f"--fault {strange[0]}: the sandbox has no such project; it has {known}")
     sandbox = Sandbox(places, seed=seed, faults=found, latency_seconds=latency_ms / 1000)
     try:
         listener = loopback_socket(port)

@@ -1,6 +1,6 @@
 """Made-up pull tasks: a pure function of a seed, a place and a day.
 
-Lives here: how tasks are born, change, end and return, in every shape the API's document shows.
+Lives here: how tasks begin, change, end and return, in every form that the API's document shows.
 Does not live here: HTTP, faults, the real day.
 """
 
@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-# Stand in addresses and arguments of made-up tasks; whoever finds one in a warehouse or a log has found a leak.
+# These are in addresses and arguments of made-up tasks; if one appears in a warehouse or a log, that is a leak.
 PLANTED_STREAM_KEY = "planted-stream-key-7f3a9c"
-PLANTED_TOKEN = "planted-token-91bc44"  # noqa: S105 - it is there to be looked for
+PLANTED_TOKEN = "planted-token-91bc44"  # noqa: S105 - it is there to be searched for
 
 _NAMESPACE = uuid.UUID("5b7c3b7e-5d0c-4c55-9a51-0d1f5d6f2f10")
 _NAMES = ("news", "sport", "频道-一", "café", "教育直播", "канал", "match-⚽", "studio b")
@@ -36,9 +36,10 @@ _SHARED_BACKUP = f"https://backup.example.com/live/slate.m3u8?token={PLANTED_TOK
 
 @dataclass(frozen=True)
 class Place:
-    """One project in one region, and about how many tasks it has on any day.
+    """One project in one region.
 
-    `pace` is by how much slower than usual its tasks change: at 1 about 1 in 7 a day, at 30 about 1 in 200.
+    `task_count` is the approximate number of tasks on any day. `pace` slows their changes down: at 1 about 1 in 7 tasks
+    changes per day, at 30 about 1 in 200.
     """
 
     project_id: str
@@ -49,26 +50,27 @@ class Place:
 
 
 def tasks_on(seed: int, place: Place, day: date) -> list[dict[str, Any]]:
-    """The tasks that `place` lists on `day`, newest first, as the API's JSON objects."""
+    """Return the tasks that `place` lists on `day`, newest first, as the API's JSON objects."""
     listed = [task for slot in range(place.task_count) if (task := _task(seed, place, slot, day)) is not None]
     return sorted(listed, key=lambda task: (task["create_time"], task["task_id"]), reverse=True)
 
 
 def _task(seed: int, place: Place, slot: int, day: date) -> dict[str, Any] | None:
-    """What stands in a slot on a day: one task after another, each for some weeks, some away for a day."""
+    """Return the task in a slot on a day, or None; each exists for some weeks, and some are absent for one day."""
     root = f"{seed}|{place.project_id}|{place.region}|{slot}"
     life_days, shift_days = _fate(root, place.pace)
     generation, age_days = divmod(day.toordinal() + shift_days, life_days)
     born = day - timedelta(days=age_days)
+    # Most days change nothing, so that `_state` can be cached: the status may change every third day, files weekly.
     steps = age_days // (3 * place.pace), age_days // (7 * place.pace)
     goes_away, task, start, end = _state(root, generation, place.region, born, life_days, *steps)
     if goes_away and age_days == life_days // 2:
-        return None  # away for one day, back on the next
+        return None  # absent for one day, back on the next
     return task | {"status": _status(f"{root}|{generation}|{steps[0]}", day, start, end)}
 
 
 def _status(root: str, day: date, start: datetime, end: datetime | None) -> str:
-    """What a task is at noon by its times, unless somebody suspended it."""
+    """Return the status of a task at noon (UTC) by its times; some tasks are suspended."""
     noon = datetime.combine(day, time(12), UTC)
     if random.Random(root).random() < 0.08:  # noqa: PLR2004, S311
         return "suspend"
@@ -79,7 +81,7 @@ def _status(root: str, day: date, start: datetime, end: datetime | None) -> str:
 
 @lru_cache(maxsize=100_000)
 def _fate(root: str, pace: int) -> tuple[int, int]:
-    """How many days a task in the slot lives, and by how many days its lives are shifted."""
+    """Return the number of days that tasks in a slot exist, and the shift of their begin in days."""
     fate = random.Random(root)  # noqa: S311 - made-up data, reproducible by intent
     life_days = fate.randint(5, 90) * pace
     return life_days, fate.randrange(life_days)
@@ -89,7 +91,7 @@ def _fate(root: str, pace: int) -> tuple[int, int]:
 def _state(
     root: str, generation: int, region: str, born: date, life_days: int, _status_step: int, list_step: int
 ) -> tuple[bool, dict[str, Any], datetime, datetime | None]:
-    """Whether the task goes away for a day, its fields and its times; the same for as long as neither step moves on."""
+    """Return whether the task is absent for a day, its fields, its start and its end; constant between steps."""
     dice = random.Random(f"{root}|{generation}")  # noqa: S311
     slot = int(root.rpartition("|")[2])
     may_share = slot < _SHARING_SLOTS
@@ -100,7 +102,7 @@ def _state(
     weights = [_DAY_WEIGHTS[(born + timedelta(days=n)).weekday()] for n in days]
     first = born + timedelta(days=dice.choices(days, weights)[0] if life_days > len(days) else 1)
     start = datetime.combine(first, time(dice.choice(_START_HOURS), dice.choice((0, 0, 0, 30))), UTC)
-    # most tasks go when they end; some are left behind for a day or two
+    # Most tasks are deleted when they end; some stay for a day or two.
     last = max(first, born + timedelta(days=life_days - dice.choice((0, 0, 1, 2))))
     end = datetime.combine(last, time(dice.randrange(15, 24), dice.choice((0, 30))), UTC)
     is_live = dice.random() < 0.6  # noqa: PLR2004
@@ -145,7 +147,7 @@ _ABSENT = object()
 
 
 def _put_any_of(dice: random.Random, task: dict[str, Any], key: str, *choices: object) -> None:
-    """Give `key` one of the choices, or leave it out."""
+    """Set `key` to one of the choices; `_ABSENT` leaves it out."""
     value = dice.choice(choices)
     if value is not _ABSENT:
         task[key] = value
@@ -163,7 +165,7 @@ def _live_url(dice: random.Random, name: str) -> str:
 
 
 def _vod_urls(dice: random.Random, name: str, first: int) -> list[str]:
-    """Files to play; every week the list moves on by one."""
+    """Return the files to play; `first` grows by one every week."""
     count = dice.choice((0, 1, 2, 3, 5, 8, _MAX_URLS))
     return [f"https://vod.example.com/{name}/{first + position:03}.mp4" for position in range(count)]
 

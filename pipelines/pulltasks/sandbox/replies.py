@@ -1,7 +1,7 @@
-"""What the sandbox answers, before it is sent: the documented refusals.
+"""The sandbox's replies before they are sent: the documented refusals.
 
-Lives here: the forms of errors, and which one each planned fault gives.
-Does not live here: lists of tasks and when a fault is due (server), keys and tokens (accounts).
+Lives here: the forms of errors, and the reply for each planned fault.
+Does not live here: lists of tasks and the choice of a fault (server), keys and tokens (accounts).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 @dataclass(frozen=True)
 class Reply:
-    """An unsent answer; `%s` in the body stands for the request id."""
+    """A reply that is not sent yet; `%s` in the body is replaced by the request id."""
 
     status: int
     body: bytes

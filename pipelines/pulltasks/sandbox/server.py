@@ -1,7 +1,7 @@
 """The sandbox's HTTP server: ListPullTasks and two IAM calls, on loopback only.
 
 Lives here: routes, throttling, planned faults.
-Does not live here: what the tasks are (data), keys and tokens (accounts), the documented refusals (replies).
+Does not live here: the tasks (data), keys and tokens (accounts), the documented refusals (replies).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+# The documented ones: https://support.huaweicloud.com/intl/en-us/api-live/ListPullTasks.html
 DEFAULT_LIMIT, MAX_LIMIT = 10, 100
 
 Fault = Literal[
@@ -42,19 +43,19 @@ Fault = Literal[
     "project_unavailable",  # 403: the gateway does not serve the project
     "region_not_allowed",  # 403: the service is not offered to this user in the region
     "unavailable",  # 503
-    "maintenance",  # 400 with one of the service's passing codes
+    "maintenance",  # 400 with one of the service's temporary codes
     "throttled",  # 429
     "empty_object",  # 200 with {}
     "html",  # 200 with a page of a portal
     "torn_json",  # 200 with half an answer
     "null_tasks",  # 200 with task_infos: null beside a total
     "short_page",  # pages after the first lack a row
-    "capped",  # nothing past row 110, though total is honest
+    "capped",  # no rows after the 110th, although total counts them
     "page_index",  # offset counts pages
     "no_total",  # answers without total
     "churn",  # one task appears or ends before each answer
     "shuffled",  # another order in each answer
-    "lost",  # one task is left out of lists, though it can be asked for
+    "lost",  # one task is missing from lists, but found by its id
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 _CAP = 110
@@ -65,9 +66,9 @@ _Row = tuple[str, bytes]  # a task's id, and the task as JSON
 
 @dataclass
 class Sandbox:
-    """Everything that one server knows.
+    """The state of one server.
 
-    `faults` maps `(project_id, day)`, or `(project_id, None)` for every day, to what goes wrong there.
+    `faults` maps `(project_id, day)`, or `(project_id, None)` for every day, to a planned fault.
     """
 
     places: tuple[Place, ...]
@@ -80,7 +81,7 @@ class Sandbox:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        """Start with nothing asked."""
+        """Start without any requests."""
         self.log: list[tuple[str, str, str, int]] = []  # method, path, query, status
         self._window: tuple[int, int] = (0, 0)
         self._lock = threading.Lock()
@@ -89,7 +90,7 @@ class Sandbox:
         self._rows = lru_cache(maxsize=max(64, 2 * len(self.places)))(self._rendered_rows)  # of two days
 
     def app(self) -> Starlette:
-        """The ASGI application."""
+        """Return the ASGI application."""
         return Starlette(
             routes=[
                 Route("/v1/{project_id}/pull/stream/task", self._list_pull_tasks, methods=["GET"]),
@@ -136,7 +137,7 @@ class Sandbox:
         return _listing(page, rows, fault)
 
     def _disturbed(self, rows: list[_Row], fault: Fault | None, list_key: tuple[str, date]) -> list[_Row]:
-        """The list as it is shown now, where something moves it."""
+        """Return the rows of the list as this answer shows them, after a fault that changes lists."""
         if fault == "lost":
             return rows[:3] + rows[4:]
         if fault == "shuffled":
@@ -144,7 +145,7 @@ class Sandbox:
         if fault == "churn":
             rows = self._churned.setdefault(list_key, list(rows))
             at = self._dice.randrange(len(rows) + 1)
-            if self._dice.random() < 0.5 or at == len(rows):  # noqa: PLR2004 - as often one as the other
+            if self._dice.random() < 0.5 or at == len(rows):  # noqa: PLR2004 - both equally often
                 task = msgspec.json.decode(rows[at - 1][1]) | {
                     "task_id": str(uuid.UUID(int=self._dice.getrandbits(128)))
                 }
@@ -154,7 +155,7 @@ class Sandbox:
         return rows
 
     def render(self, day: date) -> None:
-        """Make up the tasks of `day` now, so that no answer waits for it."""
+        """Create the tasks of `day` now, so that no answer waits for them."""
         for place in self.places:
             self._rows(place, day)
 
@@ -162,7 +163,7 @@ class Sandbox:
         return [(task["task_id"], msgspec.json.encode(task)) for task in tasks_on(self.seed, place, day)]
 
     def _day(self, request: Request) -> date:
-        """The day that the client names, else today: the data of any day can be asked for, as it is made up."""
+        """Return the day that the client names, else today; made-up data exists for any day."""
         named = request.headers.get(DATE_HEADER)
         return date.fromisoformat(named) if named else self.now().date()
 
@@ -213,7 +214,7 @@ def _listing(page: list[_Row], rows: list[_Row], fault: Fault | None) -> Reply:
 
 
 def loopback_socket(port: int = 0) -> socket.socket:
-    """A listening socket on this machine only; port 0 takes a free one."""
+    """Return a listening socket on this machine only; port 0 takes a free one."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
@@ -222,14 +223,14 @@ def loopback_socket(port: int = 0) -> socket.socket:
 
 
 def server_for(sandbox: Sandbox, certificate: tuple[str, str] | None = None) -> uvicorn.Server:
-    """A uvicorn server without an access log; `certificate` names the files of a certificate and its key."""
+    """Return a uvicorn server without an access log; `certificate` has the paths of a certificate and its key."""
     cert, key = certificate or (None, None)
     config = uvicorn.Config(
         sandbox.app(),
         log_level="warning",
         access_log=False,
         lifespan="off",
-        date_header=False,  # the sandbox's own clock stands there
+        date_header=False,  # the sandbox sends its own clock
         ssl_certfile=cert,
         ssl_keyfile=key,
     )
@@ -238,7 +239,7 @@ def server_for(sandbox: Sandbox, certificate: tuple[str, str] | None = None) -> 
 
 @contextmanager
 def serving(sandbox: Sandbox, certificate: tuple[str, str] | None = None) -> Iterator[str]:
-    """Serve in a thread on a free port for as long as the context lasts; yields `http://127.0.0.1:PORT`."""
+    """Serve in a thread on a free port while the context lasts, and yield `http://127.0.0.1:PORT`."""
     listener = loopback_socket()
     server = server_for(sandbox, certificate)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

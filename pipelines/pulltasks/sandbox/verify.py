@@ -1,7 +1,7 @@
 """Checking of SDK-HMAC-SHA256 request signatures, written from the signing guide alone.
 
-Lives here: taking a signed request apart and computing its signature afresh.
-Does not live here: making signatures (huawei.auth), keeping keys, counting failures (server).
+Lives here: parsing a signed request and computing its signature again.
+Does not live here: signing (huawei.auth), keys and the count of failures (accounts).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _AUTHORIZATION = re.compile(rf"{ALGORITHM} Access=([^,\s]+), SignedHeaders=([a-z
 
 
 class SignatureRefused(Exception):
-    """The request is not signed as it must be; the text says what is wrong."""
+    """Raised for a request with a missing or wrong signature; the text names the mistake."""
 
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What a signature covers; `path` and `query` as they stood on the wire."""
+    """The parts of a request that a signature covers; `path` and `query` as received."""
 
     method: str
     path: str
@@ -39,7 +39,7 @@ class SignedRequest:
 
 @dataclass(frozen=True)
 class Claim:
-    """What the `Authorization` header says."""
+    """The content of the `Authorization` header."""
 
     access_key: str
     signed_headers: tuple[str, ...]
@@ -47,10 +47,10 @@ class Claim:
 
 
 def read_claim(headers: Mapping[str, str]) -> Claim:
-    """Take the `Authorization` header apart.
+    """Parse the `Authorization` header.
 
     Raises:
-        SignatureRefused: when it is missing or of another form.
+        SignatureRefused: when it is missing or has another form.
     """
     match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if match is None:
@@ -59,7 +59,7 @@ def read_claim(headers: Mapping[str, str]) -> Claim:
 
 
 def check_signature(request: SignedRequest, claim: Claim, secret_key: str, now: datetime) -> None:
-    """Compute the signature afresh and compare.
+    """Compute the signature again and compare it with the claimed one.
 
     Raises:
         SignatureRefused: when a header that must be signed is not, the clock is off, or the signature differs.
@@ -73,7 +73,7 @@ def check_signature(request: SignedRequest, claim: Claim, secret_key: str, now: 
     try:
         signed_at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise SignatureRefused("x-sdk-date is no date") from None
+        raise SignatureRefused("x-sdk-date is not a valid date") from None
     if abs(now - signed_at) > MAX_SKEW:
         raise SignatureRefused(f"signature expired, signed at {stamp}, server time {now:%Y%m%dT%H%M%SZ}")
     if not hmac.compare_digest(_signature(request, claim.signed_headers, stamp, secret_key), claim.signature):
