@@ -140,7 +140,7 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(
     (mistake,) = mistakes(tmp_path, TARGET.replace(PROJECT, "x"))
     assert mistake.startswith("targets.0.project_id")
     monkeypatch.chdir(tmp_path / "..")
-    with pytest.raises(ConfigError, match="no such file"):
+    with pytest.raises(ConfigError, match="not found; run"):
         config.require_some(None)
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "speed = 1\n" + TARGET)

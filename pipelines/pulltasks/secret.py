@@ -144,6 +144,7 @@ def _kind(check: Callable[[str], str]) -> BeforeValidator:
             raise PydanticKnownError("string_type")
         if not given.text.strip():
             return None
+        # Checked now, so that the mistake is reported with all others; the result is computed again by `read`.
         check(given.text)
         return Secret(name, check, text=given.text)
 

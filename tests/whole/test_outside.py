@@ -135,7 +135,7 @@ def test_a_raw_file_that_may_not_be_read_is_no_damaged_one(tmp_path: Path, monke
             patch.setattr(Path, "open", refused)
             result = snapshot(desk.settings, DAYS[0], desk.clock, simulated=True)
         (bad,) = [capture for capture in result.captures if capture.verdict != "complete"]
-        assert (bad.target.key, "may not be read by this user" in bad.message) == (
+        assert (bad.target.key, "this user may not read it" in bad.message) == (
             (BEIJING.project_id, BEIJING.region),
             True,
         )
