@@ -1,5 +1,5 @@
 """Dagster: the only place that imports it.
 
 Lives here: assets, partitions, checks, schedules, sensors; they drive the steps of pulltasks.run.
-Does not live here: anything about the data itself.
+Does not live here: any logic about the data itself.
 """

@@ -1,7 +1,7 @@
 """The raw captures of a day as an asset.
 
-Lives here: what Dagster is told of an attempt to list the targets.
-Does not live here: how a listing is made and proved (pulltasks.capture), when it is done (daily).
+Lives here: the events and metadata of an attempt to list the targets.
+Does not live here: listing and its proof (pulltasks.capture), the time of a capture (daily).
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,13 @@ from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.metadata import OPERATORS, freshness, verdict_table
 
 EVERY_TARGET_COMPLETE = "every_target_complete"
-# Metadata: what an alarm tells of the run beside how the targets stand.
-TOLD = "told"
+# The metadata key for failures that cause an alarm beside the targets' state. Its value must not change: sensors read
+# materialisations of earlier versions as well.
+FAILURES = "told"
 
 
 def capture_spec(keys: Keys, partitions: dg.PartitionsDefinition[str], limits: Limits) -> dg.AssetSpec:
-    """The asset `raw/captures`, which is stale once a target that was listed in no run since is beyond its limit."""
+    """Return the spec of `raw/captures`; it is stale when no run has listed targets within their age limit."""
     return dg.AssetSpec(
         keys.raw_captures,
         description="Every answer of ListPullTasks as it was received, one file per target, with its verdict.",
@@ -34,17 +35,17 @@ def capture_spec(keys: Keys, partitions: dg.PartitionsDefinition[str], limits: L
 
 
 def capture_check_spec(keys: Keys) -> dg.AssetCheckSpec:
-    """The check of an attempt."""
+    """Return the spec of the check of an attempt."""
     return dg.AssetCheckSpec(
         EVERY_TARGET_COMPLETE,
         asset=keys.raw_captures,
         description="This attempt proved the listing of every target, or found it proved earlier that day. One that is "
-        "held as it lost too many tasks is proved as well; `all_targets_complete` says whether it counts.",
+        "held because it lost too many tasks is proved as well; `all_targets_complete` shows whether it counts.",
     )
 
 
 def captured(keys: Keys, step: Captured) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """The attempt as a materialisation with its check."""
+    """Yield the materialisation of an attempt and its check."""
     complete = sum(result.verdict == "complete" for result in step.results)
     counts = {"targets_complete": complete, "targets_expected": len(step.results)}
     yield dg.MaterializeResult(
@@ -53,7 +54,7 @@ def captured(keys: Keys, step: Captured) -> Iterator[dg.MaterializeResult | dg.A
             "verdicts": verdict_table(step.results),
             "all_verdicts": dg.MetadataValue.asset(keys.of("rpt_snapshot_coverage")),
             "requests": sum(result.requests for result in step.results),
-            TOLD: told(step.failures),
+            FAILURES: failures_metadata(step.failures),
             **counts,
         },
     )
@@ -68,13 +69,13 @@ def captured(keys: Keys, step: Captured) -> Iterator[dg.MaterializeResult | dg.A
 
 
 def kept(keys: Keys, step: Kept) -> dg.MaterializeResult:
-    """The raw files of a past day, which stay as they are."""
+    """Return the materialisation of a past day's raw files, which are unchanged."""
     return dg.MaterializeResult(
         asset_key=keys.raw_captures,
-        metadata={"raw_files": step.raw_files, "asked": "nothing: the day has passed, its raw files stay as they are"},
+        metadata={"raw_files": step.raw_files, "asked": "nothing: the day has passed, its raw files are unchanged"},
     )
 
 
-def told(failures: tuple[Failure, ...]) -> dg.JsonMetadataValue:
-    """The events of a run that the sensors turn into alarms."""
+def failures_metadata(failures: tuple[Failure, ...]) -> dg.JsonMetadataValue:
+    """Return failures as metadata, from which the sensors make alarms."""
     return dg.MetadataValue.json([asdict(failure) for failure in failures])

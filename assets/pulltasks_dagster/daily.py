@@ -1,7 +1,7 @@
-"""A day's run as one step, of which any part can be asked for alone.
+"""A day's run as one step, any part of which can be selected alone.
 
-Lives here: what of a run Dagster's user asked for, its steps as events, how the step fails and is tried again.
-Does not live here: the order of the steps (pulltasks.run.order), what is told of each asset (its module).
+Lives here: the selected parts of a run, its steps as events, failures and retries of the step.
+Does not live here: the order of the steps (pulltasks.run.order), the metadata of each asset (its module).
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from pulltasks.tables import TABLES
 from pulltasks.warehouse.build.publish import Built, CrossChecked
 from pulltasks.warehouse.sql.models import Models
 from pulltasks_dagster.captures import capture_check_spec, capture_spec, captured, kept
-from pulltasks_dagster.failures import told_as_failure
+from pulltasks_dagster.failures import reported_as_failure
 from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.models import built, model_check_specs, model_specs
 from pulltasks_dagster.tidy import tidied, tidy_specs
@@ -31,15 +31,15 @@ from pulltasks_dagster.warehouse import cross_checked, published, warehouse_chec
 Event = dg.MaterializeResult | dg.AssetCheckResult
 
 SNAPSHOT = "snapshot"
-# The schedule asks again within the hour anyway: these are for what passes by itself in minutes.
+# The schedule tries again within the hour anyway: these retries are for troubles that pass within minutes.
 RETRY = dg.RetryPolicy(max_retries=2, delay=300)
 
 
 class CaptureConfig(dg.Config):
-    """How a day is captured."""
+    """The configuration of a run in Dagster's launchpad."""
 
     refresh: bool = False
-    # PROJECT_ID/REGION of targets whose listing counts today, however many tasks it lost
+    # PROJECT_ID/REGION of targets whose listing counts today even if it lost many tasks
     accept_drop: list[str] = []  # noqa: RUF012 - a field of pydantic, copied for each run
     simulated: bool = False
 
@@ -52,7 +52,7 @@ def daily_assets(
     clock: Clock,
     retry: dg.RetryPolicy,
 ) -> dg.AssetsDefinition:
-    """All assets of a day, made in one step; a step per asset costs more than most assets."""
+    """Return all assets of a day as one step, because a step per asset costs more than most assets."""
     limits = settings.alerts.limits
 
     @dg.multi_asset(
@@ -69,23 +69,23 @@ def daily_assets(
     )
     def snapshot(context: dg.AssetExecutionContext, config: CaptureConfig) -> Iterator[Event]:
         if not context.selected_asset_keys:
-            context.log.warning("a check is made while its asset is: materialise the asset, for a day")
+            context.log.warning("a check runs only with its asset: materialise the asset for a day")
             return
         day = date.fromisoformat(context.partition_key)
-        told: list[Failure] = []
+        failures: list[Failure] = []
         progress = _Progress(context.log)
         lake = Lake(settings.lake.root)
         may_retry = context.retry_number < retry.max_retries
         parts = _parts(keys, context.selected_asset_keys, models)
-        with told_as_failure(reporter(lake), lambda: progress.step, may_retry=may_retry) as fail:
-            with opened(settings, clock, "dagster", progress, told.append) as run:
+        with reported_as_failure(reporter(lake), lambda: progress.step, may_retry=may_retry) as fail:
+            with opened(settings, clock, "dagster", progress, failures.append) as run:
                 steps = partition_steps(run, day, _options(context, config), parts)
-                yield from _asked_for(context, _events(keys, steps, day, lake, context.log))
+                yield from _selected(context, _events(keys, steps, day, lake, context.log))
                 result = run.result(day)
             if result:
                 for text in (*result.damaged_days, *result.surprises):
                     context.log.warning(text)
-                yield from _asked_for(context, published(keys, result, tuple(told), clock.now(), limits))
+                yield from _selected(context, published(keys, result, tuple(failures), clock.now(), limits))
             if lines := _wrong(run, result, parts, settings.timezone):
                 fail("\n".join(lines), may_pass=may_try_again(run.found.captures))
 
@@ -93,6 +93,7 @@ def daily_assets(
 
 
 def _options(context: dg.AssetExecutionContext, config: CaptureConfig) -> CaptureOptions:
+    # The run began when Dagster launched it: one that waits past midnight keeps its date.
     record = context.instance.get_run_record_by_id(context.run.run_id)
     split = [name.partition("/") for name in config.accept_drop]
     return CaptureOptions(
@@ -114,7 +115,7 @@ def _parts(keys: Keys, selected: set[dg.AssetKey], models: Models) -> Parts:
 
 
 def _events(keys: Keys, steps: Iterator[Step], day: date, lake: Lake, log: dg.DagsterLogManager) -> Iterator[Event]:
-    """The Dagster events of each step; a model that does not hold the day gets none."""
+    """Yield the Dagster events of each step; a model without the day has none."""
     for step in steps:
         match step:
             case Captured():
@@ -131,11 +132,11 @@ def _events(keys: Keys, steps: Iterator[Step], day: date, lake: Lake, log: dg.Da
                 log.warning(step.reason)
 
 
-def _asked_for(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Iterator[Event]:
-    """The events of assets that were asked for.
+def _selected(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Iterator[Event]:
+    """Yield the events of selected assets, and log checks that the run did not plan.
 
-    A check that the run did not plan is logged: Dagster warns of one that is given back. What is logged reaches it with
-    the next event that is given back, so one materialisation is held back for what is logged after it.
+    Dagster warns about an unplanned check that a step yields, so those are logged. A logged event reaches Dagster with
+    the next yielded one, so each materialisation is held back until the checks after it are logged.
     """
     held: dg.MaterializeResult | None = None
     try:
@@ -154,6 +155,7 @@ def _asked_for(context: dg.AssetExecutionContext, events: Iterator[Event]) -> It
             else:
                 context.log_event(_evaluation(event))
     except Exception:
+        # The asset was materialised before the error, so its event must not be lost.
         if held:
             yield held
         raise
@@ -177,7 +179,7 @@ def _key(check: dg.AssetCheckResult) -> dg.AssetCheckKey:
 
 
 def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> list[str]:
-    """Why the step fails, if it does, by the rules of the command line's exit code."""
+    """Return the lines with which the step fails, if any, by the same rules as the command line's exit code."""
     if result and parts.publish:
         return [] if result.is_complete else what_is_wrong(result, timezone)
     found = run.found
@@ -185,7 +187,7 @@ def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> l
 
 
 class _Progress:
-    """Logs how a run gets on: a line for each tenth of a step, however many parts it has."""
+    """Logs the progress of a run: one line per tenth of a step, whatever its number of parts."""
 
     def __init__(self, log: dg.DagsterLogManager) -> None:
         self.step = "opening the lake"
@@ -197,12 +199,12 @@ class _Progress:
         self._log(f"run {run_id}")
 
     def under_way(self, note: str) -> None:
-        """Too much for a log."""
+        """Ignore single pages: they are too many for a log."""
 
     def begin(self, step: str, total: int) -> None:
         self.step, self._total, self._done = step, total, 0
 
-    def advance(self, note: str, *, is_good: bool = True) -> None:  # noqa: ARG002 - the end of the run tells
+    def advance(self, note: str, *, is_good: bool = True) -> None:  # noqa: ARG002 - the end of the run reports failures
         before, self._done = self._done, self._done + 1
         if self._total and self._done * 10 // self._total > before * 10 // self._total:
             self._log(f"{self.step}: {self._done} of {self._total}, {note}")

@@ -1,6 +1,6 @@
-"""All that Dagster is told, put together by one function.
+"""The definitions for Dagster, built by one function.
 
-Lives here: `build_defs` and the `defs` that `workspace.yaml` points at.
+Lives here: `build_defs`, and `defs`, which `workspace.yaml` loads.
 Does not live here: the assets themselves.
 """
 
@@ -22,6 +22,7 @@ from pulltasks_dagster.sensors import alert_sensors
 
 JOB = "daily_snapshot"
 MONTHLY_JOB = "monthly_compaction"
+# The longest value that Dagster allows.
 MAX_TAG = 63
 CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
 
@@ -29,26 +30,26 @@ CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
 def build_defs(
     config_file: Path | None = None, *, first: date | None = None, clock: Clock = CLOCK, retry: dg.RetryPolicy = RETRY
 ) -> dg.Definitions:
-    """Definitions for one configuration; without a file everything loads, and runs say what is missing.
+    """Return the definitions for one configuration; without a file everything loads, and runs report what is missing.
 
     Args:
-        config_file: default `pulltasks.toml`.
-        first: the day that partitions begin with, for simulated dates; default the lake's first one.
+        config_file: the configuration; by default `pulltasks.toml`.
+        first: the first partition, for simulated dates; by default the lake's first day.
         clock: time and identifiers.
-        retry: when a step that failed is tried again.
+        retry: the retries of a failed step.
 
     Raises:
-        ConfigError: when the configuration is there and cannot be used.
+        ConfigError: when there is a configuration and it cannot be used.
     """
     settings = config.load(config_file, need_targets=False)
     keys = Keys(settings.lake.name)
     first = first or first_day(settings, clock.now())
     partitions = daily_partitions(first, settings.timezone)
-    # an instance lets one run of a lake go at a time by this (deploy/dagster)
+    # By this tag an instance runs only one run per lake at a time (deploy/dagster).
     tags = {"pulltasks/lake": tag_of(settings.lake.root)}
     job = dg.define_asset_job(
         JOB,
-        # a check that a run does not come to is not shown as failed where the run did not plan it
+        # Without planned checks, Dagster does not show a check as failed that the run did not reach.
         selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(keys.closed_months)).without_checks(),
         executor_def=dg.in_process_executor,
         description="Capture today, normalise, build the models, check, publish.",
@@ -74,12 +75,13 @@ def build_defs(
 
 
 def tag_of(root: Path) -> str:
-    """The lake as a tag's value: its path, without what a tag may not have, and no longer than one may be."""
+    """Return the lake's path as the value of a tag: only allowed characters, and at most `MAX_TAG` of them."""
     text = re.sub(r"[^A-Za-z0-9._-]+", "-", str(root.absolute())).strip("-._")
+    # The end of a path distinguishes lakes better than its begin.
     return text[-MAX_TAG:].strip("-._") or "lake"
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `workspace.yaml` loads: the configuration of the working folder."""
+    """Return the definitions for the configuration in the working folder."""
     return build_defs()

@@ -24,7 +24,7 @@ DAYS = 7
 TASKS = 250
 PROJECTS = 3
 
-CONFIG = """# Written by `make demo`; the sandbox that it points at is gone when the demo has ended.
+CONFIG = """# Written by `make demo`; its sandbox stops at the end of the demo.
 [lake]
 root = "lake"
 
@@ -43,7 +43,7 @@ tables = true
 
 
 def main() -> int:
-    """Run the week; 0 when every day was published."""
+    """Run the week; return 0 if every day was published, else 1."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     places = places_of(PROJECTS, TASKS)
@@ -71,7 +71,11 @@ def main() -> int:
 
 
 def _run(job: dg.JobDefinition, day: date) -> bool:
-    """Run one day in process; a run that published and then failed for a target that is not complete is in order."""
+    """Run one day in this process, and tell whether it was published.
+
+    A run that published and then failed because of an incomplete target counts as well: the demo has such days.
+    """
+    # Errors are not raised: days with an incomplete target fail after they are published.
     result = job.execute_in_process(
         partition_key=str(day),
         run_config={
@@ -80,11 +84,11 @@ def _run(job: dg.JobDefinition, day: date) -> bool:
         },
         raise_on_error=False,
     )
-    made = {event.asset_key for event in result.get_asset_materialization_events()}
-    if Keys().warehouse not in made:
+    materialised = {event.asset_key for event in result.get_asset_materialization_events()}
+    if Keys().warehouse not in materialised:
         failures = [event.message or "" for event in result.all_events if event.is_failure]
         print(f"{day}: the run failed before it published\n" + "\n".join(failures), file=sys.stderr)
-    return Keys().warehouse in made
+    return Keys().warehouse in materialised
 
 
 def _print_day(lake: Lake, day: date) -> None:
@@ -120,14 +124,14 @@ def _print_report(lake: Lake) -> None:
         print(f"  {name:<18}{tasks:>6}{vod:>6}{without_backup:>11}   {known}")
     print(  # the SQL is for the reader
         f"""
-published {lake.published}; go on with
+published {lake.published}; continue with
 
   .venv/bin/pulltasks status --config {FOLDER}/pulltasks.toml
   .venv/bin/pulltasks query --config {FOLDER}/pulltasks.toml \\
       "select snapshot_date, sum(task_count) as tasks, min(targets_complete) as complete
        from fct_daily_task_counts group by all order by all"
   .venv/bin/pulltasks dashboard --open --config {FOLDER}/pulltasks.toml
-  .venv/bin/pulltasks sandbox          # a sandbox that stays, with the configuration for it
+  .venv/bin/pulltasks sandbox          # a sandbox that keeps running, with a configuration for it
 """
     )
 

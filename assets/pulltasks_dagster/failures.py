@@ -1,7 +1,7 @@
-"""Errors of the library as failures that Dagster shows without a stack trace of ours.
+"""Errors of the library as failures that Dagster shows without our stack trace.
 
-Lives here: one context manager around what an asset calls.
-Does not live here: what went wrong (pulltasks.errors), reports of unexpected errors (pulltasks.lake).
+Lives here: one context manager around the work of an asset.
+Does not live here: the errors (pulltasks.errors), reports of unexpected errors (pulltasks.lake).
 """
 
 from collections.abc import Callable, Iterator
@@ -17,25 +17,25 @@ from pulltasks.file_errors import words_of
 
 
 class Fail(Protocol):
-    """Lets the step fail with a text."""
+    """Ends the step with a text as its failure."""
 
     def __call__(self, text: str, *, may_pass: bool) -> NoReturn:
-        """`may_pass` says whether another attempt, soon, is worth it."""
+        """Raise the failure; `may_pass` means that another attempt soon makes sense."""
 
 
 @contextmanager
-def told_as_failure(report: Reporter, doing: Callable[[], str], *, may_retry: bool = False) -> Iterator[Fail]:
-    """Let a step fail with sentences that say what to do.
+def reported_as_failure(report: Reporter, doing: Callable[[], str], *, may_retry: bool = False) -> Iterator[Fail]:
+    """Turn errors into failures of the step, whose text is a message with advice.
 
     Args:
-        report: is told of an unexpected error.
-        doing: what was being done when it happened.
-        may_retry: whether the step has an attempt left.
+        report: receives an unexpected error.
+        doing: returns the activity at that moment.
+        may_retry: the step has an attempt left.
     """
 
     def fail(text: str, *, may_pass: bool) -> NoReturn:
         if may_pass and may_retry:
-            raise dg.Failure(text)  # the step's policy says when it is tried again
+            raise dg.Failure(text)  # by the step's policy it is tried again
         raise _without_stack(text) from None
 
     try:
@@ -51,9 +51,9 @@ def told_as_failure(report: Reporter, doing: Callable[[], str], *, may_retry: bo
 
 
 def _without_stack(text: str) -> Exception:
-    """A failure of which Dagster shows the text alone.
+    """Return a failure of which Dagster shows only the text.
 
-    It takes over the error that another process gave to this exception; any other would come with our frames.
+    Dagster shows the error info inside this exception unchanged; any other exception would show our stack frames.
     """
     shown = SerializableErrorInfo(message=text, stack=[], cls_name=dg.Failure.__name__)
     return DagsterUserCodeProcessError(text, user_code_process_error_infos=[shown])  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""Tables and columns in the words of Dagster's UI.
+"""Metadata for Dagster's UI.
 
 Lives here: column schemas, column lineage, the table of verdicts, previews, owners, freshness.
-Does not live here: the truth about columns (pulltasks.tables, the headers in sql/).
+Does not live here: the definition of columns (pulltasks.tables, the headers in sql/).
 """
 
 from collections.abc import Sequence
@@ -17,24 +17,25 @@ from pulltasks.warehouse.sql.lineage import Lineage
 from pulltasks.warehouse.sql.models import BEFORE
 from pulltasks_dagster.keys import Keys
 
+# A longer table would make Dagster's event too large.
 MAX_VERDICT_ROWS = 100
-SHORTEST_AGE = timedelta(minutes=1)  # Dagster takes none below
-# Who an asset is for: the lake is the operators', what the models make is the analysts'.
+SHORTEST_AGE = timedelta(minutes=1)  # the shortest window that Dagster accepts
+# The owners of assets: operators own the lake, analysts own the models.
 OPERATORS, ANALYSTS = "team:operators", "team:analysts"
 
 
 def tidy_schema(table: Table) -> dg.TableSchema:
-    """The columns of a tidy table."""
+    """Return the columns of a tidy table."""
     return dg.TableSchema(columns=[dg.TableColumn(c.name, str(c.type), description=c.meaning) for c in table.columns])
 
 
 def model_schema(model: Model) -> dg.TableSchema:
-    """The columns of a model."""
+    """Return the columns of a model."""
     return dg.TableSchema(columns=[dg.TableColumn(c.name, c.type, description=c.description) for c in model.columns])
 
 
 def model_lineage(keys: Keys, lineage: Lineage) -> dg.TableColumnLineage:
-    """Say which columns of which assets each column of a model is made of."""
+    """Return the source columns of each column of a model, as asset keys and names."""
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(keys.of(table), name) for table, name in pairs if is_asset(table)]
@@ -44,17 +45,17 @@ def model_lineage(keys: Keys, lineage: Lineage) -> dg.TableColumnLineage:
 
 
 def is_asset(table: str) -> bool:
-    """Whether a table that a model reads is an asset of the same day (not what stood before it, not the day itself)."""
+    """Tell whether a table that a model reads is an asset of the same day: not `before.…`, not `tidy.build`."""
     return table != "tidy.build" and not table.startswith(BEFORE)
 
 
 def freshness(age: timedelta) -> dg.FreshnessPolicy:
-    """A freshness policy: stale once the last materialisation is older."""
+    """Return a policy by which an asset is stale if its last materialisation is older than `age`."""
     return dg.FreshnessPolicy.time_window(fail_window=max(age, SHORTEST_AGE))
 
 
 def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:
-    """One row per target, those that are not complete first; cut where it would grow too long for an event."""
+    """Return one row per target, incomplete ones first; at most `MAX_VERDICT_ROWS`."""
     in_order = sorted(results, key=lambda result: (result.verdict == "complete", result.target.key))
     return _table(
         ("target", "verdict", "reason", "tasks", "requests", "message"),
@@ -73,7 +74,7 @@ def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:
 
 
 def not_complete_table(status: Status) -> dg.TableMetadataValue:
-    """One row per target that is not complete, why, and from which day its tasks are known; cut likewise."""
+    """Return one row per incomplete target, with its reason and the day of its tasks; at most `MAX_VERDICT_ROWS`."""
     missing = [target for target in status.targets if target.coverage != "complete"]
     return _table(
         ("target", "coverage", "reason", "known_from", "message"),
@@ -91,7 +92,7 @@ def not_complete_table(status: Status) -> dg.TableMetadataValue:
 
 
 def preview_table(preview: Preview) -> dg.TableMetadataValue:
-    """A few rows of a model, masked as the model is, each cell a short text."""
+    """Return a few rows of a model, masked like the model, with each cell as a short text."""
     return _table(preview.columns, preview.rows)
 
 

@@ -1,7 +1,7 @@
-"""SQL models as assets, made from sql/.
+"""SQL models as assets, created from sql/.
 
-Lives here: what Dagster is told of each model and its checks.
-Does not live here: SQL, building, checks (sql/, pulltasks.warehouse), when it is done (daily).
+Lives here: the specs and events of each model and its checks.
+Does not live here: SQL, building, checks (sql/, pulltasks.warehouse), the time of a build (daily).
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from pulltasks_dagster.metadata import ANALYSTS, is_asset, model_lineage, model_
 
 
 def model_specs(keys: Keys, models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
-    """One asset per SQL model."""
+    """Return one asset spec per SQL model."""
     lineage = column_lineage(models)
     return [_spec(keys, model, lineage[model.name], partitions) for model in models.in_order]
 
 
 def _spec(keys: Keys, model: Model, lineage: Lineage, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
-    # the day itself is known once its tidy tables are written
+    # A model that reads only the day itself still needs the day's tidy tables to exist.
     upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
     return dg.AssetSpec(
         keys.of(model.name),
@@ -41,7 +41,7 @@ def _spec(keys: Keys, model: Model, lineage: Lineage, partitions: dg.PartitionsD
 
 
 def model_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]:
-    """Two checks for each model that has rows of its own: its key and its conditions."""
+    """Return two check specs for each model with rows of its own: its key and its conditions."""
     return [
         dg.AssetCheckSpec(name, asset=keys.of(model.name), description=description)
         for model in models.in_order
@@ -54,20 +54,20 @@ def model_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]:
 
 
 def built(keys: Keys, step: Built) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """A model with its checks as a materialisation: after the build's last day, or as it was published earlier."""
+    """Yield the materialisation of a model and its checks, after the last day of the build or as published earlier."""
     result = step.result
     key = keys.of(result.model.name)
-    told: dict[str, dg.MetadataValue] = {}
+    known: dict[str, dg.MetadataValue] = {}
     if result.model.is_checked:
         counts = {"dagster/row_count": result.rows, "rows_of_the_last_day": result.day_rows}
-        told = {name: dg.MetadataValue.int(rows) for name, rows in counts.items() if rows is not None}
-        told["built_through"] = dg.MetadataValue.text(str(max(step.days)))
+        known = {name: dg.MetadataValue.int(rows) for name, rows in counts.items() if rows is not None}
+        known["built_through"] = dg.MetadataValue.text(str(max(step.days)))
     if result.day_rows is None:
-        told["built"] = dg.MetadataValue.text("by an earlier run, whose checks passed; nothing is new since")
+        known["built"] = dg.MetadataValue.text("by an earlier run, whose checks passed; nothing is new since then")
     yield dg.MaterializeResult(
         asset_key=key,
         metadata={
-            **told,
+            **known,
             "published": "by the asset `warehouse` only",
             "preview": preview_table(step.preview),
         },

@@ -1,8 +1,8 @@
-"""When the jobs run.
+"""The schedules of the jobs.
 
-Lives here: the daily schedule, hourly from the configured hour on, whose ticks skip when all is complete;
-and the monthly one.
-Does not live here: what the jobs do.
+Lives here: the daily schedule, hourly from the configured hour on, whose ticks skip if every target is complete; the
+monthly one.
+Does not live here: the work of the jobs (daily, compaction).
 """
 
 from datetime import timedelta
@@ -14,17 +14,18 @@ from pulltasks.settings import Settings
 from pulltasks.warehouse.read.status import is_day_complete
 
 LAST_HOUR = 23
-# Months are compacted on their second day, between two ticks of the daily schedule: one run at a time writes.
+# Months are compacted on their second day, between two ticks of the daily schedule: only one run at a time may
+# write.
 MONTHLY_DAY, MONTHLY_MINUTE = 2, 30
 
 
 def _status(settings: Settings) -> dg.DefaultScheduleStatus:
-    """Running by default where there is a target: a missed day cannot be captured later."""
+    """Return the default status: running if there is a target, because a missed day cannot be captured later."""
     return dg.DefaultScheduleStatus.RUNNING if settings.targets else dg.DefaultScheduleStatus.STOPPED
 
 
 def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
-    """The schedule of a daily job; later ticks of a day fetch only what is still missing."""
+    """Return the schedule of the daily job; later ticks of a day only list targets that are still missing."""
     zone = ZoneInfo(settings.timezone)
 
     @dg.schedule(
@@ -39,13 +40,14 @@ def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
         tick = context.scheduled_execution_time.astimezone(zone)
         if is_day_complete(Lake(settings.lake.root), tick.date(), {target.key for target in settings.targets}):
             return dg.SkipReason(f"{tick.date()}: every target is complete")
+        # One key per hour: a daemon that restarts does not start the run of this hour twice.
         return dg.RunRequest(run_key=f"{tick:%Y-%m-%dT%H}", partition_key=str(tick.date()))
 
     return daily_snapshot
 
 
 def monthly_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
-    """The schedule of the job that compacts the month before."""
+    """Return the schedule of the job that compacts the previous month."""
 
     @dg.schedule(
         name="monthly_compaction",

@@ -1,7 +1,7 @@
-"""Alarms after runs, and without one.
+"""Alarms after runs, and hourly without one.
 
-Lives here: when Dagster calls the function that the command line calls too; what it knows of how a run ended.
-Does not live here: what an alarm is, and how it is sent (pulltasks.alerts).
+Lives here: the sensors that call the same function as the command line; the failures of a run as Dagster stored them.
+Does not live here: the rules for alarms, and sending them (pulltasks.alerts).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from pulltasks.alerts.notify import announce
 from pulltasks.alerts.rules import RUN_ENDED, Failure
 from pulltasks.clock import Clock
 from pulltasks.settings import Settings
-from pulltasks_dagster.captures import TOLD
+from pulltasks_dagster.captures import FAILURES
 from pulltasks_dagster.keys import Keys
 
 HOUR_SECONDS = 3600
@@ -21,20 +21,21 @@ HOUR_SECONDS = 3600
 def alert_sensors(
     settings: Settings, keys: Keys, clock: Clock, daily_job: Any, monthly_job: Any
 ) -> list[dg.SensorDefinition]:
-    """The sensors that send alarms; they run by themselves once a webhook is set.
+    """Return the sensors that send alarms; they are running by default if a receiver is set.
 
     Args:
-        settings: the webhook, the lake.
-        keys: what assets are called.
+        settings: the receivers, the lake.
+        keys: the asset keys.
         clock: the time.
-        daily_job: what `define_asset_job` gave, which Dagster has no public name for.
+        daily_job: the result of `define_asset_job`, whose type Dagster does not export.
         monthly_job: likewise.
     """
 
-    def tell(failures: Sequence[Failure] = (), *, has_run: bool = True) -> dg.SkipReason:
-        """No sensor asks for a run; its tick says whether all could be told."""
-        told = announce(settings, clock.now(), list(dict.fromkeys(failures)), has_run=has_run)
-        return dg.SkipReason(told or "nothing is left to be told")
+    def send(failures: Sequence[Failure] = (), *, has_run: bool = True) -> dg.SkipReason:
+        """Send the alarms that are due; the tick shows whether that worked, as no sensor requests a run."""
+        # Two assets of a run store the same failures.
+        trouble = announce(settings, clock.now(), list(dict.fromkeys(failures)), has_run=has_run)
+        return dg.SkipReason(trouble or "nothing is left to report")
 
     status = dg.DefaultSensorStatus.RUNNING if settings.alerts.are_sent else dg.DefaultSensorStatus.STOPPED
 
@@ -45,17 +46,17 @@ def alert_sensors(
         description="A run failed: sends which targets are not complete, or why nothing was published.",
     )
     def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return tell([*_told(keys, context), *_failures_of(keys, context)])
+        return send([*_failures_beside(keys, context), *_failures_of(keys, context)])
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         name="alert_on_success",
         monitored_jobs=[daily_job],
         default_status=status,
-        description="A run succeeded: sends what in the answers was not expected.",
+        description="A run succeeded: sends unexpected content of the answers.",
     )
     def alert_on_success(context: dg.RunStatusSensorContext) -> dg.SkipReason:
-        return tell(list(_told(keys, context)))
+        return send(list(_failures_beside(keys, context)))
 
     @dg.sensor(
         name="alert_on_age",
@@ -64,45 +65,45 @@ def alert_sensors(
         description="Hourly, without any run: sends what is older than alerts.max_age and alerts.max_target_age allow.",
     )
     def alert_on_age(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return tell(has_run=False)
+        return send(has_run=False)
 
     return [alert_on_failure, alert_on_success, alert_on_age]
 
 
-def _made(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMaterialization | None:
-    """The materialisation of an asset in a run, if it went as far."""
+def _materialisation(context: dg.RunStatusSensorContext, key: dg.AssetKey) -> dg.AssetMaterialization | None:
+    """Return the materialisation of an asset in a run, or None if the run did not reach it."""
     records = context.instance.get_records_for_run(
         context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     ).records
-    made = [record.event_log_entry.asset_materialization for record in records]
-    return next((each for each in made if each is not None and each.asset_key == key), None)
+    found = [record.event_log_entry.asset_materialization for record in records]
+    return next((each for each in found if each is not None and each.asset_key == key), None)
 
 
-def _told(keys: Keys, context: dg.RunStatusSensorContext) -> Iterator[Failure]:
-    """The failures of a run beside its targets, as far as it went."""
+def _failures_beside(keys: Keys, context: dg.RunStatusSensorContext) -> Iterator[Failure]:
+    """Yield the failures of a run beside its targets, from the metadata of its assets."""
     for key in (keys.raw_captures, keys.warehouse):
-        made = _made(context, key)
-        told = made.metadata.get(TOLD) if made else None
-        value: Any = told.value if isinstance(told, dg.JsonMetadataValue) else None
+        event = _materialisation(context, key)
+        stored = event.metadata.get(FAILURES) if event else None
+        value: Any = stored.value if isinstance(stored, dg.JsonMetadataValue) else None
         for failure in value or []:
             yield Failure(failure["reason"], failure["text"])
 
 
 def _failures_of(keys: Keys, context: dg.RunFailureSensorContext) -> list[Failure]:
-    """Our own message, where one of ours ended the run; the text of any other error may hold anything.
+    """Return a failed run as a failure, with our own message if one ended it; other texts may have secrets.
 
-    A run that published has no failure beside what it tells itself.
+    A run that published stores its failures itself, so nothing is returned for it.
     """
     run = context.dagster_run
-    if _made(context, keys.warehouse):
+    if _materialisation(context, keys.warehouse):
         return []
     for message in _messages(context):
         return [Failure(run.job_name, RUN_ENDED.format(text=message))]
-    return [Failure(run.job_name, f"run {run.run_id} of {run.job_name} failed; its log in Dagster says why")]
+    return [Failure(run.job_name, f"run {run.run_id} of {run.job_name} failed; its log in Dagster has the cause")]
 
 
 def _messages(context: dg.RunFailureSensorContext) -> Iterator[str]:
-    """The texts that `told_as_failure` let a step fail with."""
+    """Yield the texts of failures that `reported_as_failure` raised."""
     events = [*context.get_step_failure_events(), context.failure_event]
     for event in events:
         error = event.step_failure_data.error if event.is_step_failure else event.job_failure_data.error

@@ -1,7 +1,7 @@
 """The tidy tables of a day as assets.
 
-Lives here: what Dagster is told of each tidy table.
-Does not live here: how raw answers become rows (pulltasks.lake.normalise), when it is done (daily).
+Lives here: the specs and events of each tidy table.
+Does not live here: raw answers as rows (pulltasks.lake.normalise), the time of it (daily).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pulltasks_dagster.metadata import OPERATORS, tidy_schema
 
 
 def tidy_specs(keys: Keys, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
-    """The assets `tidy/…`."""
+    """Return the specs of the assets `tidy/…`, one per table."""
     return [
         dg.AssetSpec(
             keys.of(f"tidy.{table.name}"),
@@ -33,7 +33,7 @@ def tidy_specs(keys: Keys, partitions: dg.PartitionsDefinition[str]) -> list[dg.
 
 
 def tidied(keys: Keys, step: Tidied, lake: Lake) -> Iterator[dg.MaterializeResult]:
-    """Each table of the day as a materialisation; none where they could not be written."""
+    """Yield one materialisation per table of the day; none if they could not be written."""
     if step.manifest is None:
         return
     for table in TABLES:

@@ -1,7 +1,7 @@
 """The published warehouse and the page as assets.
 
-Lives here: what Dagster is told of a run that published.
-Does not live here: publishing, the page (pulltasks.warehouse, pulltasks.dashboard), when it is done (daily).
+Lives here: the specs and events of a run that published.
+Does not live here: publishing, the page (pulltasks.warehouse, pulltasks.dashboard), the time of it (daily).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pulltasks.settings import Limits
 from pulltasks.warehouse.build.publish import CrossChecked
 from pulltasks.warehouse.read.status import judge
 from pulltasks.warehouse.sql.models import Models
-from pulltasks_dagster.captures import TOLD, told
+from pulltasks_dagster.captures import FAILURES, failures_metadata
 from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.metadata import OPERATORS, freshness, not_complete_table
 
@@ -25,19 +25,19 @@ ALL_TARGETS_COMPLETE = "all_targets_complete"
 def warehouse_specs(
     keys: Keys, models: Models, partitions: dg.PartitionsDefinition[str], limits: Limits, *, page: bool
 ) -> list[dg.AssetSpec]:
-    """The assets `warehouse` and, where the settings ask for a page, `dashboard`.
+    """Return the specs of `warehouse` and, if the settings ask for a page, `dashboard`.
 
     Args:
-        keys: what assets are called.
-        models: what is published.
-        partitions: by snapshot date.
-        limits: without anything published for longer, the warehouse is stale.
-        page: whether the page is an asset as well.
+        keys: the asset keys.
+        models: the published models.
+        partitions: the daily partitions.
+        limits: the age above which the warehouse is stale.
+        page: the page is an asset as well.
     """
     warehouse = dg.AssetSpec(
         keys.warehouse,
         deps=[keys.of(model.name) for model in models.in_order if model.is_published],
-        description="The published DuckDB file that analysts and dashboards open; all checks stand before it.",
+        description="The published DuckDB file that analysts and dashboards open; it appears only if all checks pass.",
         group_name="publish",
         owners=[OPERATORS],
         kinds={"duckdb"},
@@ -47,7 +47,7 @@ def warehouse_specs(
     dashboard = dg.AssetSpec(
         keys.dashboard,
         deps=[keys.warehouse],
-        description="The page: one file that shows what the warehouse says, and how much of it is known.",
+        description="The page: one file that shows the warehouse, and how much of it is known.",
         group_name="publish",
         owners=[OPERATORS],
         kinds={"html"},
@@ -57,7 +57,7 @@ def warehouse_specs(
 
 
 def warehouse_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]:
-    """The checks over several models, and the one of the targets."""
+    """Return the specs of the checks over several models, and of the check of the targets."""
     return [
         *(
             dg.AssetCheckSpec(check.name, asset=keys.warehouse, description=check.description)
@@ -67,14 +67,14 @@ def warehouse_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]
             ALL_TARGETS_COMPLETE,
             asset=keys.warehouse,
             description="Every target counts as complete on the day, after a rebuild on the newest one; one that is "
-            "held does not. A warning while each target that is not was complete within alerts.max_target_age, else "
-            "an error. Where it fails the run fails as well, after publishing.",
+            "held does not. A warning as long as each of the others was complete within alerts.max_target_age, else "
+            "an error. If it fails, the run fails as well, after publishing.",
         ),
     ]
 
 
 def cross_checked(keys: Keys, step: CrossChecked) -> Iterator[dg.AssetCheckResult]:
-    """The checks over several models."""
+    """Yield the results of the checks over several models."""
     for check in step.checks:
         yield dg.AssetCheckResult(
             asset_key=keys.warehouse,
@@ -87,9 +87,10 @@ def cross_checked(keys: Keys, step: CrossChecked) -> Iterator[dg.AssetCheckResul
 def published(
     keys: Keys, result: RunResult, failures: tuple[Failure, ...], now: datetime, limits: Limits
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """What a run published, and the page where it was written."""
+    """Yield the materialisation of the published file with its check, and of the page if it was written."""
     status = result.status
     counts = {"targets_complete": status.complete, "targets_expected": len(status.targets)}
+    # Dagster shows an old target as an error, a recent one as a warning: the same ages cause alarms.
     is_beyond = bool(judge(status, now, limits).beyond)
     yield dg.MaterializeResult(
         asset_key=keys.warehouse,
@@ -99,7 +100,7 @@ def published(
             "judged_on": str(status.day),
             "surprises": "\n".join(result.surprises) or "none",
             "troubles": "\n".join(result.damaged_days) or "none",
-            TOLD: told(failures),
+            FAILURES: failures_metadata(failures),
             **counts,
         },
     )

@@ -41,6 +41,7 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
     file = named or DEFAULT_FILE
     source = str(file)
     if not file.is_file():
+        # A named file must exist; without one, defaults are enough for verbs that need no targets.
         if named or need_targets:
             raise ConfigError(
                 [f"{file}: not found; run `pulltasks init` to write one, or name one with --config"], source
@@ -123,6 +124,7 @@ def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settin
     mistakes += _cross_checks(settings, need_targets=need_targets)
     if mistakes:
         raise ConfigError(mistakes, source)
+    # Filled in here, because the default of one section cannot depend on another one.
     zone = settings.warehouse.display_timezone or settings.timezone
     return settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"display_timezone": zone})})
 
@@ -200,6 +202,7 @@ def _place_for(key: tuple[str, ...]) -> str:
 
 def _our_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the names of variables that set a key, or are meant to, sorted."""
+    # PULLTASKS_CONFIG names the file itself.
     ours = (name for name in environ if name.startswith(PREFIX) and name != "PULLTASKS_CONFIG")
     return sorted(name for name in ours if not is_service_link(name, environ[name]))
 
@@ -229,7 +232,9 @@ _REMOVED_FROM_API = frozenset(
 
 
 def _texts(error: ValidationError) -> Iterator[str]:
+    # Without the input, which may be a secret.
     for item in error.errors(include_url=False, include_input=False):
+        # `named` is a field of ours, which the file does not have.
         location = [str(part) for part in item["loc"] if part != "named"]
         key = ".".join(location) or "configuration"
         if location[:2] == ["lake", "mirror"]:
@@ -318,6 +323,7 @@ def _checks_of_readers(settings: Settings) -> Iterator[str]:
 
 
 def _cross_checks(settings: Settings, *, need_targets: bool) -> Iterator[str]:
+    # Pages of one row cannot overlap.
     if settings.api.page_size > 1 and settings.api.page_overlap >= settings.api.page_size:
         yield (
             f"api.page_overlap: {settings.api.page_overlap} is not below api.page_size ({settings.api.page_size}); "

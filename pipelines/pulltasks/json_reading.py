@@ -214,6 +214,7 @@ def _float(text: str) -> float | OddNumber:
 
 
 def _is_shallow(value: Any) -> bool:
+    # Level by level: recursion has a limit that depends on the caller.
     level = [value] if isinstance(value, list | dict) else []
     for _ in range(MAX_DEPTH):
         level = [

@@ -41,6 +41,7 @@ PREFIX = "PULLTASKS_"
 class _Section(BaseModel):
     """A table of the file; a secret field `x` may be given as `x` or as `x_file`."""
 
+    # Errors must not quote values, as one may be a secret.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
 
     @model_validator(mode="before")
@@ -166,6 +167,7 @@ class AuthSettings(CredentialSettings):
     def _tables_are_named_credentials(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
+        # In TOML [auth.NAME] is a table inside [auth]; the model has one field for all of them.
         return {
             **{key: value for key, value in data.items() if not isinstance(value, dict)},
             "named": {key: value for key, value in data.items() if isinstance(value, dict)},

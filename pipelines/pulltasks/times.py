@@ -57,6 +57,7 @@ def _time(text: str | None) -> tuple[datetime | None, str | None]:
         return None, None
     if not _FORM.match(text):
         return None, "unreadable_time"
+    # Arrow first, as in `read_times`, so that a column has the same times either way; it refuses texts without a zone.
     try:
         return pa.scalar(text).cast(_zoned()).as_py(), None
     except (pa.ArrowInvalid, ValueError, OverflowError):

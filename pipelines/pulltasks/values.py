@@ -38,6 +38,7 @@ def _timezone_or_none(name: str | None) -> str | None:
 def _endpoint(template: str) -> str:
     try:
         parts = urlsplit(template.format(region="region"))
+        # `port` is parsed only when it is read, and raises then.
         port_is_valid = parts.port is None or parts.port > 0
     except (ValueError, KeyError, IndexError):
         parts, port_is_valid = urlsplit(""), False
@@ -45,6 +46,7 @@ def _endpoint(template: str) -> str:
         raise ValueError(
             f"{template!r} is not a valid address; write it like 'https://live.{{region}}.myhuaweicloud.com'"
         )
+    # The endpoint is written into raw files, so it must not have secrets.
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("an endpoint has a host and at most a path: no user, password, query or fragment")
     if parts.scheme == "http" and parts.hostname not in THIS_MACHINE:

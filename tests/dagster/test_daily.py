@@ -236,7 +236,7 @@ def test_a_check_asked_for_without_its_asset_does_nothing_and_says_what_to_do(de
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("check").execute_in_process(instance=instance)
         assert any(
-            "materialise the asset, for a day" in entry.user_message for entry in instance.all_logs(result.run_id)
+            "materialise the asset for a day" in entry.user_message for entry in instance.all_logs(result.run_id)
         )
     assert (result.success, checks(result), desk.sandbox.log) == (True, {}, [])
 

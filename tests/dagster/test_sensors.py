@@ -86,7 +86,7 @@ def test_a_run_that_published_tells_which_targets_are_not_complete(desk: Desk, i
     for _ in range(2):
         result = execute(desk, instance)
         assert not result.success
-        assert sense(desk, instance, result.run_id) == "nothing is left to be told"
+        assert sense(desk, instance, result.run_id) == "nothing is left to report"
     assert len(webhook.bodies) == 1
     assert webhook.kinds() == ["failed"]
     assert webhook.messages[0]["alerts"][0]["target"]["name"] == "singapore"
@@ -100,7 +100,7 @@ def test_a_credential_that_is_refused_later_in_the_day_is_told_though_all_is_com
     result = execute(desk, instance, refresh=True)
     assert not result.success  # as the command line ends with 3, though what stands is complete
     assert checks(result)["warehouse", "all_targets_complete"].passed
-    assert sense(desk, instance, result.run_id) == "nothing is left to be told"
+    assert sense(desk, instance, result.run_id) == "nothing is left to report"
     assert webhook.kinds() == ["credential_refused"]
 
 
@@ -168,7 +168,7 @@ def test_ticks_of_the_daemon_tell_a_success_and_a_failure_once(desk: Desk, insta
     assert not execute(desk, instance, day=str(DAY + timedelta(days=1))).success
     for name, cursor in cursors.items():
         first = tick(desk, instance, name, cursor)
-        assert first.skip_message == "nothing is left to be told"
+        assert first.skip_message == "nothing is left to report"
         assert first.run_requests == []
         tick(desk, instance, name, first.cursor)
     assert [webhook.kinds(n) for n in range(len(webhook.bodies))] == [["failed"]]
@@ -176,7 +176,7 @@ def test_ticks_of_the_daemon_tell_a_success_and_a_failure_once(desk: Desk, insta
 
 def test_an_age_is_told_without_any_run(desk: Desk, instance, webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.run(DAY)
-    assert tick(desk, instance, "alert_on_age").skip_message == "nothing is left to be told"
+    assert tick(desk, instance, "alert_on_age").skip_message == "nothing is left to report"
     assert webhook.bodies == []
     monkeypatch.setenv("PULLTASKS_ALERTS__MAX_AGE", "0m")
     for _ in range(2):

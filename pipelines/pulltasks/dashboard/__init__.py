@@ -36,6 +36,7 @@ def write_dashboard(lake: Lake, settings: Settings) -> Path:
         NoWarehouse: when nothing has been published.
         LakeError: when the published file shows secrets, as the page is for everybody.
     """
+    # The name of a build shows that it was made with expose_secrets, whatever the settings are now.
     if EXPOSED in lake.published.resolve().name:
         raise LakeError(
             f"{lake.published}: shows secrets in clear (warehouse.expose_secrets), and the page is for everybody; "

@@ -205,6 +205,7 @@ def read_contents(
     con = connection
     targets = _with_labels(_rows(con, _TARGETS))
     positions = {f"{row['project_id']}/{row['region']}": place for place, row in enumerate(targets)}
+    # Temporary tables, so that all queries number targets and days in the same way.
     con.execute(
         "create or replace temp table shown_targets as "
         "select unnest($1::varchar[]) as project_id, unnest($2::varchar[]) as region, "
@@ -305,6 +306,7 @@ def _table(connection: duckdb.DuckDBPyConnection, table: Table, positions: Mappi
             selected.append(f"shown_rows.{name}::varchar as {name}")
         else:
             selected.append(f"shown_rows.{name}")
+    # Rows are numbered before the joins, which do not keep their order.
     lists = ", ".join(f"list({name} order by place) as {name}" for name in table.columns)
     found = _rows(
         connection,

@@ -36,6 +36,7 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
     content = msgspec.json.encode({**contents, "words": read_words()})
     # Level 9 takes three times as long for 4 % less; without a time, equal contents give equal pages.
     packed = gzip.compress(content, 6, mtime=0)
+    # StrictUndefined: a misspelt name in the template must be an error, not an empty place.
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

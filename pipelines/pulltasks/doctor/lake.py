@@ -72,6 +72,7 @@ def _modes(lake: Lake, days: Sequence[date]) -> Finding:
     """Check that secret files are private and that this user can read them; raw files of the newest days only."""
     if not os.access(lake.root, os.W_OK | os.X_OK):
         return Finding("modes", "this user may not write to the lake", "run as the user who owns the lake")
+    # Stricter modes are fine: only additional permissions count.
     private = [
         path
         for path, mode in (
@@ -152,6 +153,7 @@ def _days_without_raw(
     without = sorted({*tidy_dates} - {*raw_dates})
     if not without:
         return Finding("days without raw", "none")
+    # A day after today comes from a wrong clock, and must not move the age limit.
     newest = max((day for day in (*raw_dates, *tidy_dates) if day <= today), default=today)
     unexpected = [day for day in without if keep_raw_days is None or day > newest - timedelta(days=keep_raw_days)]
     advice = f"their raw files are gone ({_days(unexpected)}): restore raw/ from a backup" if unexpected else None

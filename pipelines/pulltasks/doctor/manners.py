@@ -189,6 +189,7 @@ def _offset_unit(first: Page, answers: Mapping[Question, Reply]) -> str | Unlear
         return page
     if page.total != first.total:
         return Unlearnt("the list changed meanwhile")
+    # The limit was half of the first page: where offsets count pages, this page begins in the middle of the first one.
     half, rows = len(first.ids) // 2, len(page.ids)
     if rows >= FEWEST_ROWS_OF_OFFSET:
         for unit, begin in (("rows", 1), ("pages", half)):

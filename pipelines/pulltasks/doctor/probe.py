@@ -123,6 +123,7 @@ async def probe_targets(
     Raises:
         ConfigError: when a credential is not found.
     """
+    # Retries would use up the few requests, so each is sent once.
     once = settings.model_copy(update={"api": settings.api.model_copy(update={"max_attempts": 1})})
     async with LiveClient(once, now) as client:
         return list(await asyncio.gather(*(_probe(client, target, now, new_id()) for target in once.targets)))

@@ -109,6 +109,7 @@ async def _examine(client: LiveClient, target: Target) -> Report:
         return Report(target.label, tuple(findings))
     findings += await _paging(ask, page.ids, page.total, region)
     findings.append(_rows_or_refusal(f"limit {MAX_LIMIT + 1}", await ask(offset=0, limit=MAX_LIMIT + 1, region=region)))
+    # A whole page after the end, so that tasks that appear meanwhile do not reach it.
     beyond = (page.total or 0) + MAX_LIMIT
     findings.append(_rows_or_refusal("offset past the end", await ask(offset=beyond, limit=MAX_LIMIT, region=region)))
     findings.append(_without_region(await ask(offset=0, limit=MAX_LIMIT), page.total))
@@ -186,6 +187,7 @@ async def _paging(ask: Callable[..., object], ids: tuple[str, ...], total: int |
         return [Finding("offset counts", f"unknown ({answer.reason})")]
     page = read_page(answer.content)
     if set(page.ids) & set(ids):
+        # The page begins at the second row, so it may have one row less.
         expected = len(page.ids) if page.total is None else min(MAX_LIMIT, page.total - 1)
         return [Finding("offset counts", "rows"), *_as_many_as("page at offset 1", len(page.ids), expected)]
     if page.ids:

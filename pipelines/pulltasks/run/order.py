@@ -62,6 +62,7 @@ def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> 
     """Write the tidy files of days again from their raw files, then update warehouse and page."""
     run.settle()
     run.discard_damaged_months(days)  # then all their days are stale
+    # Other stale days are written as well, because the build reads them too.
     yield run.normalise(days[-1], sorted({*days, *run.stale_days()}))
     yield from _steps_from_tables(run, parts)
 
@@ -75,6 +76,7 @@ def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
     if parts.publish:
         run.write_tables()
     run.close_months()
+    # Last, so that the backup has the closed months as well.
     if parts.publish:
         run.put_for_readers()
         run.backup_lake()
@@ -144,6 +146,7 @@ def snapshot(
         ConfigError: when no credential is found, or no endpoint resolves.
     """
     began_at = clock.now()
+    # Before the lake is opened, so that a refused date touches nothing.
     if not simulated:
         check_date(settings, day, began_at)
         check_zone(settings, Lake(settings.lake.root), began_at)
@@ -229,6 +232,7 @@ def forget(
         folder = forget_day(lake, day)
         days = lake.tidy_dates()
         if not days:
+            # There is nothing left to build from, so nothing may stay published.
             remove_all_builds(lake)
             remove_tables(lake)
             run.put_for_readers()
@@ -272,6 +276,7 @@ def compact(
     lake.prepare()
     with lake.lock():
         lake.require_whole()
+        # An interrupted run may have left a month's file beside the files of its days.
         repair_manifests(lake)
         clear_compacted_days(lake)
         months = [month for month in months_to_compact(lake, settings.lake) if through is None or month <= through]

@@ -57,6 +57,7 @@ def count_of_complete(day: date, attempts: Sequence[AttemptOutcome], status: Sta
     """Return one line with the number of complete targets, by this attempt and as published if they differ."""
     complete = sum(attempt.verdict == "complete" for attempt in attempts)
     published = f"{status.complete} of {len(status.targets)} targets complete"
+    # One count is enough if both agree.
     if not attempts or (complete, len(attempts)) == (status.complete, len(status.targets)):
         return f"{day}: {published}"
     newest = max((each.last_complete_at for each in status.targets if each.last_complete_at), default=None)
@@ -67,6 +68,7 @@ def count_of_complete(day: date, attempts: Sequence[AttemptOutcome], status: Sta
 def words_about_clocks(captures: Sequence[CaptureResult]) -> list[str]:
     """Return one sentence per correction of this machine's clock that signatures needed."""
     found = []
+    # A set, because all targets of one credential share its correction.
     for skew in {capture.clock_skew_seconds for capture in captures if capture.clock_skew_seconds}:
         direction = "behind" if skew > 0 else "ahead of"
         found.append(

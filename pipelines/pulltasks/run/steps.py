@@ -126,6 +126,7 @@ class Run:
 
     def capture(self, day: date, options: CaptureOptions) -> Captured:
         """List all targets for a day."""
+        # Also here, under the lock: Dagster does not come through `snapshot`, which checks the zone first.
         if not options.simulated:
             check_zone(self.settings, self.lake, self.clock.now())
         self._watcher.begin("capturing", len(self.settings.targets))
@@ -178,6 +179,7 @@ class Run:
 
     def build(self, parts: Parts) -> Iterator[Built | CrossChecked]:
         """Check the tidy files of the days that the build adds, then build and publish."""
+        # Without any tables there is nothing to publish, so the damage is the error.
         if self.found.damaged and not self.lake.tidy_dates():
             raise LakeError("\n".join(self.found.damaged))
         self._watcher.begin("building", 1)
@@ -229,6 +231,7 @@ class Run:
 
     def put_for_readers(self) -> None:
         """Copy open tables and page to the readers' bucket, if the settings name one and both were written."""
+        # New and old files must not be mixed there.
         if not self.settings.publish.is_set or self._has_trouble(TABLES_FAILED, PAGE_FAILED):
             return
         from pulltasks.backup.readers import put_for_readers
@@ -292,6 +295,7 @@ class Run:
         )
         try:
             add_run(self.lake, line)
+        # The run itself is over and published: its log is not worth failing it.
         except OSError as not_written:
             warnings.warn(f"{self.lake.run_log}: cannot be written ({not_written.strerror})", stacklevel=2)
 
@@ -300,6 +304,7 @@ class Run:
         found = self.found
         if found.damaged:
             self._tell(Failure("damaged_days", "; ".join(found.damaged)))
+        # A page alone is a result as well: it shows the file that an earlier run published.
         published = found.published or (self.lake.published if found.page else None)
         if published is None:
             return None
@@ -378,6 +383,7 @@ def failures_of(captures: Sequence[CaptureResult]) -> tuple[Failure, ...]:
 
     A target that was complete before keeps its coverage, so that no other alarm would report them.
     """
+    # Reversed, so that of equal reasons the message of the first target is kept.
     found = {
         capture.reason: Failure(capture.reason, capture.message or capture.reason)
         for capture in reversed(captures)
