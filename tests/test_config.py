@@ -286,3 +286,55 @@ def test_times_are_shown_in_the_zone_that_dates_are_counted_in_unless_another_is
         assert config.load(file, need_targets=False).warehouse.display_timezone == zone
     file.write_text('timezone = "Asia/Shanghai"\n[warehouse]\ndisplay_timezone = "Europe/Paris"\n', encoding="utf-8")
     assert config.load(file, need_targets=False).warehouse.display_timezone == "Europe/Paris"
+
+
+def load_without_targets(tmp_path: Path, text: str):
+    (tmp_path / "conf").mkdir(exist_ok=True)
+    file = tmp_path / "conf" / "pulltasks.toml"
+    file.write_text(text, encoding="utf-8")
+    return config.load(file, need_targets=False)
+
+
+def test_a_home_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    settings = load_without_targets(
+        tmp_path, '[lake]\nroot = "~/lake"\n[auth]\nmethod = "token"\ntoken_file = "~/token"\n'
+    )
+    assert settings.lake.root == tmp_path / "home" / "lake"
+    assert settings.auth.token.file == tmp_path / "home" / "token"
+
+
+def test_relative_paths_are_relative_to_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the same name in the working folder is looked at."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("lake", "token", "webhook", "password", "key", "copy"):
+        (tmp_path / name).write_text("x")
+    settings = load_without_targets(
+        tmp_path,
+        '[lake]\nroot = "lake"\n[auth]\nmethod = "token"\ntoken_file = "token"\n[auth.other]\nmethod = "password"\nuser = "u"\n'
+        'domain = "d"\npassword_file = "password"\n[alerts]\nwebhook_file = "webhook"\n'
+        '[backup]\nurl = "copy"\naccess_key_file = "key"\nsecret_key_file = "../key"\n',
+    )
+    folder = tmp_path / "conf"
+    assert settings.lake.root == folder / "lake"
+    assert settings.auth.token.file == folder / "token"
+    assert settings.auth.named["other"].password.file == folder / "password"
+    assert settings.alerts.webhook.file == folder / "webhook"
+    assert (settings.backup.access_key.file, settings.backup.secret_key.file) == (folder / "key", folder / "../key")
+    assert settings.backup.url == str(folder / "copy")
+
+
+@pytest.mark.parametrize("text", ['[lake]\nroot = ""\n', '[lake]\nroot = "  "\n', '[alerts]\nwebhook_file = ""\n'])
+def test_an_empty_path_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="is empty; name a file or a folder"):
+        load_without_targets(tmp_path, text)
+
+
+def test_an_empty_variable_is_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULLTASKS_LAKE__ROOT", "")
+    with pytest.raises(ConfigError, match=r"lake\.root: is empty"):
+        load_without_targets(tmp_path, "")
+
+
+def test_a_mark_before_the_configuration_is_passed_over(tmp_path: Path) -> None:
+    assert load_without_targets(tmp_path, '\ufefftimezone = "Asia/Shanghai"\n').timezone == "Asia/Shanghai"

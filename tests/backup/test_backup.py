@@ -198,12 +198,12 @@ def test_a_damaged_lake_is_never_compared_and_what_is_new_is_put_all_the_same(
 
 
 def test_another_lakes_place_is_refused_and_left_alone(
-    kept: Desk, two_days: Desk, rclone: None, tmp_path: Path
+    kept: Desk, first_two: Desk, rclone: None, tmp_path: Path
 ) -> None:
     backed_up(kept)
     before = {name: (tmp_path / "place" / name).read_bytes() for name in names_in(tmp_path / "place")}
     (tmp_path / "other").mkdir()
-    other = replace(copied(two_days, tmp_path / "other"), extra=kept.extra)
+    other = replace(copied(first_two, tmp_path / "other"), extra=kept.extra)
     for full in (False, True):
         with pytest.raises(BackupError, match="holds the backup of another lake"):
             backed_up(other, full=full, accept_removals=True)

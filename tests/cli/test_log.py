@@ -26,19 +26,13 @@ PULLTASKS = Path(sys.executable).parent / "pulltasks"
 DAY = SMALL_DAYS[1]
 
 
-@pytest.fixture(scope="module")
-def made(made_once) -> Iterator[Desk]:
-    with made_once(SMALL_DAYS[0]) as desk:
-        yield desk
-
-
 def call(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [PULLTASKS, *arguments, "--config", desk.config_file]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_off_a_terminal_a_run_is_a_line_for_each_step_and_target(made: Desk, tmp_path: Path) -> None:
-    desk = copied(made, tmp_path)
+def test_off_a_terminal_a_run_is_a_line_for_each_step_and_target(one_day: Desk, tmp_path: Path) -> None:
+    desk = copied(one_day, tmp_path)
     desk.sandbox.faults[SINGAPORE.project_id, DAY] = "forbidden"
     answer = call(desk, "snapshot", "--simulated-date", str(DAY))
     assert answer.returncode == 3
@@ -52,8 +46,8 @@ def test_off_a_terminal_a_run_is_a_line_for_each_step_and_target(made: Desk, tmp
     assert run_ids == {read_runs(desk.lake)[-1].run_id[:8]}
 
 
-def test_as_json_each_line_is_an_object(made: Desk, tmp_path: Path) -> None:
-    desk = copied(made, tmp_path)
+def test_as_json_each_line_is_an_object(one_day: Desk, tmp_path: Path) -> None:
+    desk = copied(one_day, tmp_path)
     desk.sandbox.faults.clear()
     answer = call(desk, "snapshot", "--simulated-date", str(DAY), "--log-format", "json")
     assert answer.returncode == 0
@@ -78,8 +72,8 @@ def test_a_log_that_nobody_reads_takes_nothing_from_the_run() -> None:
         log.line("on it goes")
 
 
-def test_a_real_client_reads_the_metrics(made: Desk, tmp_path: Path) -> None:
-    desk = copied(made, tmp_path)
+def test_a_real_client_reads_the_metrics(one_day: Desk, tmp_path: Path) -> None:
+    desk = copied(one_day, tmp_path)
     desk.sandbox.faults[SINGAPORE.project_id, DAY] = "forbidden"
     assert call(desk, "snapshot", "--simulated-date", str(DAY)).returncode == 3
     answer = call(desk, "status", "--format", "prometheus")
@@ -100,10 +94,10 @@ def test_a_real_client_reads_the_metrics(made: Desk, tmp_path: Path) -> None:
             "pulltasks_targets_complete", "pulltasks_targets_expected"} <= families.keys()  # fmt: skip
 
 
-def test_samples_of_two_lakes_differ_and_a_lake_goes_by_its_name(made: Desk, tmp_path: Path) -> None:
+def test_samples_of_two_lakes_differ_and_a_lake_goes_by_its_name(one_day: Desk, tmp_path: Path) -> None:
     found = []
     for folder in ("one", "two", "named"):
-        desk = copied(made, tmp_path / folder)
+        desk = copied(one_day, tmp_path / folder)
         desk.extra = '[lake]\nname = "live"' if folder == "named" else ""
         answer = call(desk, "status", "--format", "prometheus").stdout
         families = text_string_to_metric_families(answer)

@@ -29,12 +29,6 @@ WIDE = (
 )
 
 
-@pytest.fixture(scope="module")
-def made(made_once) -> Iterator[Desk]:
-    with made_once(*SMALL_DAYS[:3]) as desk:
-        yield desk
-
-
 def ask(desk: Desk, *arguments: object, said: str = "") -> subprocess.CompletedProcess[str]:
     command = [str(PULLTASKS), "query", *map(str, arguments), "--config", str(desk.config_file)]
     return subprocess.run(command, input=said, capture_output=True, text=True, check=False)
@@ -46,8 +40,8 @@ def on_terminal(desk: Desk, columns: int, *arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", sampled([60, 120, 200], 0))
-def test_on_a_terminal_it_fits(made: Desk, columns: int) -> None:
-    lines = on_terminal(made, columns, WIDE)
+def test_on_a_terminal_it_fits(three_days: Desk, columns: int) -> None:
+    lines = on_terminal(three_days, columns, WIDE)
     assert len(lines) <= 60
     assert max(map(cell_len, lines)) <= columns
     assert "21,000 rows (40 shown), 50 columns" in lines[-1] + lines[-2]
@@ -56,37 +50,37 @@ def test_on_a_terminal_it_fits(made: Desk, columns: int) -> None:
     assert "c48" in lines[0]
 
 
-def test_a_small_answer_is_shown_whole_and_a_number_stands_to_the_right(made: Desk) -> None:
-    lines = on_terminal(made, 80, "select 'a' as word, 5 as number union all select 'bcd', 12345")
+def test_a_small_answer_is_shown_whole_and_a_number_stands_to_the_right(three_days: Desk) -> None:
+    lines = on_terminal(three_days, 80, "select 'a' as word, 5 as number union all select 'bcd', 12345")
     assert lines[2:4] == ["a          5", "bcd    12345"]
     assert lines[-1] == "2 rows, 2 columns"
 
 
-def test_all_shows_everything_on_a_terminal(made: Desk) -> None:
-    lines = on_terminal(made, 60, "--all", "select range as n, repeat('x', 200) as x from range(100)")
+def test_all_shows_everything_on_a_terminal(three_days: Desk) -> None:
+    lines = on_terminal(three_days, 60, "--all", "select range as n, repeat('x', 200) as x from range(100)")
     assert len(lines) == 102
     assert "x" * 200 in lines[2]
 
 
-def test_off_a_terminal_all_rows_are_there(made: Desk) -> None:
-    assert len(ask(made, "select range as n from range(5000)").stdout.splitlines()) == 5002
+def test_off_a_terminal_all_rows_are_there(three_days: Desk) -> None:
+    assert len(ask(three_days, "select range as n from range(5000)").stdout.splitlines()) == 5002
 
 
-def test_the_text_comes_from_a_file_or_from_standard_input(made: Desk, tmp_path: Path) -> None:
+def test_the_text_comes_from_a_file_or_from_standard_input(three_days: Desk, tmp_path: Path) -> None:
     file = tmp_path / "question.sql"
     file.write_text("\ufeff-- how many\nselect 41 + 1 as n;\n", encoding="utf-8")
-    for answer in (ask(made, "-f", file), ask(made, "-", said=file.read_text(encoding="utf-8-sig"))):
+    for answer in (ask(three_days, "-f", file), ask(three_days, "-", said=file.read_text(encoding="utf-8-sig"))):
         assert (answer.returncode, answer.stdout.split()[-1]) == (0, "42")
     for arguments in (("select 1", "-f", file), (), ("-f", tmp_path / "none.sql")):
-        answer = ask(made, *arguments)
+        answer = ask(three_days, *arguments)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert answer.stderr.startswith("pulltasks: ")
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.parquet", "rows.txt"])
-def test_the_rows_go_to_a_file_whose_name_says_how(made: Desk, tmp_path: Path, name: str) -> None:
+def test_the_rows_go_to_a_file_whose_name_says_how(three_days: Desk, tmp_path: Path, name: str) -> None:
     output = tmp_path / name
-    answer = ask(made, "from dim_targets", "-o", output)
+    answer = ask(three_days, "from dim_targets", "-o", output)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     kind = {"rows.csv": b"project_id,", "rows.json": b"[", "rows.parquet": b"PAR1", "rows.txt": b"project_id "}[name]
     assert output.read_bytes().startswith(kind)
@@ -97,32 +91,32 @@ def test_the_rows_go_to_a_file_whose_name_says_how(made: Desk, tmp_path: Path, n
     sampled(product(["rows.csv", "rows.json", "rows.parquet", "rows.txt"], [None, 0o644, 0o600]), 0, 1, 2, 4, 7, 10),
 )
 def test_a_file_that_shows_secrets_is_for_its_owner_alone(
-    made: Desk, tmp_path: Path, name: str, before: int | None
+    three_days: Desk, tmp_path: Path, name: str, before: int | None
 ) -> None:
     output = tmp_path / name
     if before is not None:
         output.touch()
         output.chmod(before)
-    assert ask(made, "from pull_tasks", "--unredacted", "-o", output).returncode == 0
+    assert ask(three_days, "from pull_tasks", "--unredacted", "-o", output).returncode == 0
     assert output.stat().st_mode & 0o777 == 0o600
-    assert ask(made, "from dim_targets", "-o", output).returncode == 0
+    assert ask(three_days, "from dim_targets", "-o", output).returncode == 0
     umask = os.umask(0)
     os.umask(umask)
     assert output.stat().st_mode & 0o777 == 0o666 & ~umask
 
 
-def test_a_query_that_fails_leaves_the_file_as_it_was(made: Desk, tmp_path: Path) -> None:
+def test_a_query_that_fails_leaves_the_file_as_it_was(three_days: Desk, tmp_path: Path) -> None:
     output = tmp_path / "rows.csv"
     output.write_text("before")
-    assert ask(made, "select * from nothing", "-o", output).returncode == 2
+    assert ask(three_days, "select * from nothing", "-o", output).returncode == 2
     assert output.read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
-def test_a_spreadsheet_gets_every_character_and_runs_no_cell(made: Desk) -> None:
+def test_a_spreadsheet_gets_every_character_and_runs_no_cell(three_days: Desk) -> None:
     sql = "select '频道' as a, '=1+1' as b, '-2' as c, -2 as d, ['x', '@y'] as e, null as f, '@z' as g, date '2026-11-17' as h"
     answer = subprocess.run(
-        [PULLTASKS, "query", sql, "--excel", "--config", made.config_file], capture_output=True, check=True
+        [PULLTASKS, "query", sql, "--excel", "--config", three_days.config_file], capture_output=True, check=True
     )
     header, row = answer.stdout.decode("utf-8-sig").splitlines()
     assert answer.stdout.startswith(b"\xef\xbb\xbf")
@@ -130,8 +124,8 @@ def test_a_spreadsheet_gets_every_character_and_runs_no_cell(made: Desk) -> None
     assert row == '频道,\'=1+1,\'-2,-2,"[""x"", ""@y""]",,\'@z,2026-11-17'
 
 
-def test_plain_csv_is_what_the_database_writes(made: Desk) -> None:
-    assert ask(made, "select '=1+1' as a, ['x'] as b", "--format", "csv").stdout == "a,b\n=1+1,[x]\n"
+def test_plain_csv_is_what_the_database_writes(three_days: Desk) -> None:
+    assert ask(three_days, "select '=1+1' as a, ['x'] as b", "--format", "csv").stdout == "a,b\n=1+1,[x]\n"
 
 
 @pytest.mark.parametrize(
@@ -167,14 +161,14 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("unredacted", [False, True])
-def test_a_query_reads_the_lake_and_nothing_else(made: Desk, tmp_path: Path, unredacted: bool) -> None:
+def test_a_query_reads_the_lake_and_nothing_else(three_days: Desk, tmp_path: Path, unredacted: bool) -> None:
     import duckdb
 
     file = tmp_path / "secret.csv"
     file.write_text("a\nsecret\n")
     spill = tmp_path / "spill"
     spill.mkdir()
-    with open_confined(made.lake, spill, unredacted=unredacted) as connection:
+    with open_confined(three_days.lake, spill, unredacted=unredacted) as connection:
         for sql in REFUSED:
             with pytest.raises((QueryRefused, duckdb.Error)):
                 connection.execute(one_select(sql.format(file=file))).fetchall()
@@ -183,18 +177,18 @@ def test_a_query_reads_the_lake_and_nothing_else(made: Desk, tmp_path: Path, unr
     assert {path.name for path in tmp_path.iterdir()} == {"secret.csv", "spill"}
 
 
-def test_what_reads_is_let_through(made: Desk, tmp_path: Path) -> None:
-    with open_confined(made.lake, tmp_path) as connection:
+def test_what_reads_is_let_through(three_days: Desk, tmp_path: Path) -> None:
+    with open_confined(three_days.lake, tmp_path) as connection:
         for sql in READS:
             assert connection.execute(one_select(sql)).fetchall()
 
 
-def test_the_tidy_tables_cannot_be_written_where_they_may_be_read(made: Desk, tmp_path: Path) -> None:
-    file = next(made.lake.tidy.rglob("*.parquet"))
+def test_the_tidy_tables_cannot_be_written_where_they_may_be_read(three_days: Desk, tmp_path: Path) -> None:
+    file = next(three_days.lake.tidy.rglob("*.parquet"))
     before = file.read_bytes()
-    answer = ask(made, f"copy (select 1) to '{file}'", "--unredacted")
+    answer = ask(three_days, f"copy (select 1) to '{file}'", "--unredacted")
     assert (answer.returncode, file.read_bytes()) == (2, before)
-    assert json.loads(ask(made, "select count(*) as n from pull_tasks", "--unredacted", "--format", "json").stdout)[0][
+    assert json.loads(ask(three_days, "select count(*) as n from pull_tasks", "--unredacted", "--format", "json").stdout)[0][
         "n"
     ]
 
@@ -210,14 +204,14 @@ def test_every_width_is_kept_whatever_the_cells_hold() -> None:
         assert max(map(cell_len, lines)) <= width
 
 
-def test_the_shell_opens_the_published_file_or_says_what_is_missing(made: Desk, monkeypatch, tmp_path: Path) -> None:
+def test_the_shell_opens_the_published_file_or_says_what_is_missing(three_days: Desk, monkeypatch, tmp_path: Path) -> None:
     program = tmp_path / "duckdb"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(0o755)
-    command = [str(PULLTASKS), "shell", "--config", str(made.config_file)]
+    command = [str(PULLTASKS), "shell", "--config", str(three_days.config_file)]
     found = subprocess.run(
         command, env=os.environ | {"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
     )
-    assert f"attach '{made.lake.published.resolve()}' as pulltasks (read_only)" in found.stdout
+    assert f"attach '{three_days.lake.published.resolve()}' as pulltasks (read_only)" in found.stdout
     missing = subprocess.run(command, env=os.environ | {"PATH": "/none"}, capture_output=True, text=True, check=False)
     assert (missing.returncode, "pulltasks[shell]" in missing.stderr) == (2, True)

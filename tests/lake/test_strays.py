@@ -13,7 +13,6 @@ from desk import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from history import contents
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
-from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import compact_month, discard_damaged_month
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_if_valid, stale_dates
@@ -32,20 +31,9 @@ ABOUT_BUILDS = {"meta_inputs", "meta_build", "stg_build"}
 EMPTY = date(2026, 10, 15)  # a day without any file of its own
 
 
-@pytest.fixture(scope="module")
-def prepared(made_once):
-    with made_once(*DAYS) as desk:
-        yield desk
-
-
 @pytest.fixture
-def desk(prepared: Desk, tmp_path: Path) -> Desk:
-    return copied(prepared, tmp_path)
-
-
-@pytest.fixture
-def lake(desk: Desk) -> Lake:
-    return desk.lake
+def desk(three_days: Desk, tmp_path: Path) -> Desk:
+    return copied(three_days, tmp_path)
 
 
 def copy(source: Path, to: Path) -> Path:
@@ -246,18 +234,6 @@ def test_a_months_manifest_is_held_against_its_path_as_well(lake: Lake, change) 
     assert read_month_if_valid(path)
     path.write_text(json.dumps(change(json.loads(path.read_bytes()))))
     assert read_month_if_valid(path) is None
-
-
-def test_tables_of_another_day_are_not_taken_for_those_of_a_day_whose_manifest_is_gone(desk: Desk, lake: Lake) -> None:
-    """A restore that brings a day's tables and manifest to the place of another one brings no day."""
-    for table in read_manifest(lake.manifest_file(DAYS[0])).tables:
-        copy(lake.tidy_file(table, DAYS[0]), lake.tidy_file(table, EMPTY))
-    copy(lake.manifest_file(DAYS[0]), lake.manifest_file(EMPTY))
-    with lake.lock():
-        assert repair_manifests(lake) == []
-    result = snapshot(desk.settings, DAYS[2], desk.clock, simulated=True)
-    assert any(str(EMPTY) in text and "another day or month" in text for text in result.damaged_days)
-    assert coverage(lake, EMPTY) == {}
 
 
 def test_of_days_that_have_manifests_only_the_newest_are_opened(

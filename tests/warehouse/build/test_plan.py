@@ -19,15 +19,9 @@ from sampling import sampled
 DAYS = SMALL_DAYS[:3]
 
 
-@pytest.fixture(scope="module")
-def prepared(made_once):
-    with made_once(*DAYS) as desk:
-        yield desk
-
-
 @pytest.fixture
-def desk(prepared: Desk, tmp_path: Path) -> Desk:
-    return copied(prepared, tmp_path)
+def desk(three_days: Desk, tmp_path: Path) -> Desk:
+    return copied(three_days, tmp_path)
 
 
 @pytest.fixture
