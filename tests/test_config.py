@@ -338,3 +338,29 @@ def test_an_empty_variable_is_one_too(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_mark_before_the_configuration_is_passed_over(tmp_path: Path) -> None:
     assert load_without_targets(tmp_path, '\ufefftimezone = "Asia/Shanghai"\n').timezone == "Asia/Shanghai"
+
+
+ZONES = [
+    "UTC",
+    "Asia/Shanghai",
+    "Europe/Berlin",
+    "America/New_York",
+    "Pacific/Kiritimati",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+]
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posix/Asia/Shanghai", "right/UTC", "posixrules", "Nowhere/Land"])
+def test_a_zone_that_only_one_of_them_knows_is_refused(tmp_path: Path, zone: str) -> None:
+    file = tmp_path / "pulltasks.toml"
+    file.write_text(f'timezone = "{zone}"\n')
+    with pytest.raises(ConfigError, match="is no time zone"):
+        config.load(file, need_targets=False)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_zone_that_both_know_is_taken(tmp_path: Path, zone: str) -> None:
+    file = tmp_path / "pulltasks.toml"
+    file.write_text(f'timezone = "{zone}"\n')
+    assert config.load(file, need_targets=False).timezone == zone
