@@ -19,7 +19,6 @@ import pytest
 from desk import BEIJING, SINGAPORE, Desk
 from plain_service import PlainService, listing, serving_plainly
 from pulltasks import tidy_files
-from pulltasks.alerts.webhook import post
 from pulltasks.errors import ConfigError
 from pulltasks.huawei.transport import AiohttpTransport
 from pulltasks.lake.compaction import compact_month
@@ -69,13 +68,6 @@ def test_a_proxy_of_another_kind_is_named_before_anything_is_asked(monkeypatch: 
     with pytest.raises(ConfigError, match="only HTTP proxies are spoken"):
         proxy_for(monkeypatch, value, "https://live.example.com")
     assert proxy_for(monkeypatch, value, "https://127.0.0.1:9") is None
-
-
-def test_a_webhook_on_this_machine_is_sent_past_any_proxy(monkeypatch: pytest.MonkeyPatch, webhook) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    post(webhook.address, b"{}", "json")
-    assert webhook.bodies == [b"{}"]
 
 
 @pytest.mark.parametrize(("number", "code"), sampled([(signal.SIGINT, 130), (signal.SIGTERM, 143)], 0))
