@@ -21,7 +21,7 @@ from desk import BEIJING, Desk, write_config
 from live_client import ask
 from plain_service import PlainService, serving_plainly
 from pulltasks import config
-from pulltasks.errors import TransientApiError
+from pulltasks.errors import ConfigError, TransientApiError
 from pulltasks.huawei.client import HEADERS
 from pulltasks.huawei.simulation import DATE_HEADER, SANDBOX_HEADER
 from pulltasks.huawei.transport import NEW_CONNECTION, POOL, AiohttpTransport, AnswerTooLarge, Bounds, _decompressed
@@ -264,3 +264,41 @@ def test_large_answers_are_read_a_few_at_a_time(tmp_path: Path) -> None:
     with serving_plainly(large) as url:
         asyncio.run(go(url))
     assert most[0] == 2
+
+
+def proxy_for(monkeypatch: pytest.MonkeyPatch, value: str, address: str) -> str | None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+
+    async def go() -> str | None:
+        transport = AiohttpTransport(1)
+        try:
+            transport.check_proxy(address)
+            import httpx
+
+            return transport._proxy(httpx.URL(address))
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("value", "proxy"),
+    [
+        ("http://h:1", "http://h:1"),
+        ("h:1", "http://h:1"),
+        ("localhost:1", "http://localhost:1"),
+        ("https://u:p@h", "https://u:p@h"),
+        ("", None),
+    ],
+)
+def test_a_proxy_is_taken_as_curl_takes_it(monkeypatch: pytest.MonkeyPatch, value: str, proxy: str | None) -> None:
+    assert proxy_for(monkeypatch, value, "https://live.example.com") == proxy
+    assert proxy_for(monkeypatch, value, "https://127.0.0.1:9") is None
+
+
+@pytest.mark.parametrize("value", ["socks5://h", "socks5h://h:1", "SOCKS4://h", "ftp://h"])
+def test_a_proxy_of_another_kind_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    with pytest.raises(ConfigError, match="only HTTP proxies are spoken"):
+        proxy_for(monkeypatch, value, "https://live.example.com")
+    assert proxy_for(monkeypatch, value, "https://127.0.0.1:9") is None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from desk import Desk
 from pulltasks.errors import LakeError
+from pulltasks.lake import redaction_key
 from pulltasks.lake.files import PRIVATE_FILE
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.redaction_key import read_key, read_or_make_key
+from pulltasks.run.order import snapshot
 
 
 @pytest.fixture
@@ -30,3 +34,21 @@ def test_a_key_gets_its_checksum_once_and_another_key_is_refused(lake: Lake) -> 
         read_or_make_key(lake)
     lake.redaction_key_checksum.unlink()
     assert read_or_make_key(lake) == read_key(lake) == bytes(32)
+
+
+DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
+
+
+def run(desk: Desk, day: date, **options: object):
+    return snapshot(desk.settings, day, desk.clock, simulated=True, **options)
+
+
+def test_a_lost_key_is_not_replaced_in_silence(desk: Desk) -> None:
+    run(desk, DAYS[0])
+    desk.lake.redaction_key.unlink()
+    with pytest.raises(LakeError, match="the redaction key is gone"):
+        run(desk, DAYS[1])
+    for path in desk.lake.warehouse.iterdir():
+        path.unlink()
+    assert run(desk, DAYS[1]).is_complete
+    assert len(redaction_key.read_or_make_key(desk.lake)) == redaction_key.KEY_BYTES

@@ -16,7 +16,6 @@ from pulltasks.run.steps import opened
 from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DAYS = SMALL_DAYS[:2]

@@ -17,7 +17,6 @@ from pulltasks.lake.compaction import compact_month, discard_damaged_month
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_if_valid, stale_dates
 from pulltasks.lake.normalise import normalise_day
-from pulltasks.lake.raw import read_capture
 from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.run.order import forget, rebuild, snapshot
 from pulltasks.warehouse.read.published import open_published
@@ -162,27 +161,6 @@ def test_rows_that_an_earlier_version_made_of_a_stray_are_taken_back(
     snapshot(desk.settings, DAYS[2], desk.clock, simulated=True)
     assert coverage(lake, day) == {ONE: "missing", TWO: "complete"}
     assert stale_dates(lake) == []
-
-
-def test_in_the_place_of_todays_capture_it_is_moved_aside_and_replaced(desk: Desk, lake: Lake) -> None:
-    today = DAYS[2]
-    stray = copy(lake.raw_file(DAYS[1], *ONE), lake.raw_file(today, *ONE))
-    held = stray.read_bytes()
-    one, two = desk.capture(today)
-    assert (one.target.key, one.is_new, one.verdict) == (ONE, True, "complete")
-    assert (two.target.key, two.is_new) == (TWO, False)
-    assert read_capture(stray).capture.snapshot_date == today
-    assert stray.with_name(f"{stray.name}.stray").read_bytes() == held
-
-
-def test_a_target_list_of_another_day_accepts_no_loss_and_is_replaced(desk: Desk, lake: Lake) -> None:
-    content = json.loads(lake.targets_file(DAYS[1]).read_bytes())
-    content["targets"][0]["drop_accepted"] = True
-    lake.targets_file(DAYS[2]).write_text(json.dumps(content))
-    desk.capture(DAYS[2])
-    written = json.loads(lake.targets_file(DAYS[2]).read_bytes())
-    assert written["snapshot_date"] == str(DAYS[2])
-    assert [target["drop_accepted"] for target in written["targets"]] == [False, False]
 
 
 def test_a_target_list_of_another_day_expects_nothing(desk: Desk, lake: Lake) -> None:
