@@ -203,3 +203,10 @@ def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
         return (code if isinstance(code, int) else 0), out, err
 
     return go
+
+
+@pytest.fixture
+def published(desk: Desk, command, once) -> Desk:
+    """Today is published by the command line, and all was complete."""
+    once("cli", desk, lambda: command("snapshot", "--config", desk.config_file))
+    return desk

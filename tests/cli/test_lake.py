@@ -14,3 +14,10 @@ def test_forget_says_what_it_would_do_and_does_it_when_told(three_days: Desk, tm
     code, out, err = command("forget", "--date", day, "--yes", "--config", desk.config_file)
     assert (code, f"{day} is forgotten; its files lie in" in out + err) == (0, True)
     assert day not in desk.lake.raw_dates()
+
+
+def test_without_the_setting_the_verbs_say_what_to_write(desk: Desk, command) -> None:
+    for verb in ("backup", "restore"):
+        code, _, err = command("lake", verb, "--config", desk.config_file)
+        assert code == 2
+        assert '[backup] url = "s3://bucket/prefix"' in err

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from desk import SMALL_DAYS, Desk
+from desk import Desk
 from pulltasks.cli.query import columns_that_fit, table_lines
 from pulltasks.errors import QueryRefused
 from pulltasks.warehouse.read.confined import one_select, open_confined
@@ -20,7 +22,7 @@ from sampling import sampled
 from terminals import PULLTASKS, on_a_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 WIDE = (
     "select range as number, "
@@ -188,9 +190,9 @@ def test_the_tidy_tables_cannot_be_written_where_they_may_be_read(three_days: De
     before = file.read_bytes()
     answer = ask(three_days, f"copy (select 1) to '{file}'", "--unredacted")
     assert (answer.returncode, file.read_bytes()) == (2, before)
-    assert json.loads(ask(three_days, "select count(*) as n from pull_tasks", "--unredacted", "--format", "json").stdout)[0][
-        "n"
-    ]
+    assert json.loads(
+        ask(three_days, "select count(*) as n from pull_tasks", "--unredacted", "--format", "json").stdout
+    )[0]["n"]
 
 
 def test_every_width_is_kept_whatever_the_cells_hold() -> None:
@@ -204,7 +206,9 @@ def test_every_width_is_kept_whatever_the_cells_hold() -> None:
         assert max(map(cell_len, lines)) <= width
 
 
-def test_the_shell_opens_the_published_file_or_says_what_is_missing(three_days: Desk, monkeypatch, tmp_path: Path) -> None:
+def test_the_shell_opens_the_published_file_or_says_what_is_missing(
+    three_days: Desk, monkeypatch, tmp_path: Path
+) -> None:
     program = tmp_path / "duckdb"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(0o755)
@@ -215,3 +219,57 @@ def test_the_shell_opens_the_published_file_or_says_what_is_missing(three_days: 
     assert f"attach '{three_days.lake.published.resolve()}' as pulltasks (read_only)" in found.stdout
     missing = subprocess.run(command, env=os.environ | {"PATH": "/none"}, capture_output=True, text=True, check=False)
     assert (missing.returncode, "pulltasks[shell]" in missing.stderr) == (2, True)
+
+
+QUERY = "select region, count(*) as tasks from dim_pull_tasks group by all order by all"
+
+
+def test_query_shows_rows_in_four_formats(published: Desk, command, tmp_path: Path) -> None:
+    (_, singapore), (_, beijing) = expected = [("ap-southeast-3", 120), ("cn-north-4", 250)]
+    assert singapore
+    assert beijing
+    _, out, _ = command("query", QUERY, "--config", published.config_file, "--format", "csv")
+    header, *lines = out.splitlines()
+    assert header == "region,tasks"
+    counts = {line.split(",")[0]: int(line.split(",")[1]) for line in lines}
+    assert counts.keys() == dict(expected).keys()
+    _, out, _ = command("query", QUERY + ";", "--config", published.config_file, "--format", "json")
+    assert {row["region"]: row["tasks"] for row in json.loads(out)} == counts
+    _, out, _ = command("query", QUERY, "--config", published.config_file)
+    assert all(str(count) in out for count in counts.values())
+    answer = subprocess.run(
+        [PULLTASKS, "query", QUERY, "--config", published.config_file, "--format", "parquet"],
+        capture_output=True,
+        check=True,
+    )
+    (tmp_path / "rows.parquet").write_bytes(answer.stdout)
+    import duckdb
+
+    assert dict(duckdb.sql(f"from '{tmp_path}/rows.parquet'").fetchall()) == counts
+
+
+HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); c.sql('from dim_targets').fetchall(); print('held', flush=True); sys.stdin.readline()"
+
+
+def test_query_works_while_others_hold_and_publish_the_warehouse(desk: Desk, begin, command) -> None:
+    day = datetime.now(UTC).date()
+    begin(desk, day - timedelta(days=1))
+    file = desk.config_file  # written once: the processes below read it at any time
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, desk.lake.published], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        publisher = subprocess.Popen(
+            [PULLTASKS, "snapshot", "--config", file], stdout=subprocess.DEVNULL, env=os.environ | {}
+        )
+        answers = set()
+        while publisher.poll() is None:
+            code, out, _ = command("query", "select through_date from meta_build", "--config", file, "--format", "csv")
+            answers.add((code, out.split()[-1]))
+        assert publisher.returncode == 0
+        code, out, _ = command("query", "select through_date from meta_build", "--config", file, "--format", "csv")
+        holder.communicate("\n")
+    assert (code, out.split()[-1]) == (0, str(day))
+    assert answers <= {(0, str(day - timedelta(days=1))), (0, str(day))}
+    assert answers
