@@ -48,3 +48,11 @@ def test_so_is_one_behind_a_link(desk: Desk) -> None:
 
 def test_a_lake_that_is_only_read_is_never_judged_by_its_name(tmp_path: Path) -> None:
     assert Lake(tmp_path / "a*b").raw_dates() == []
+
+
+def test_modes_keep_the_private_private(three_days: Desk) -> None:
+    lake = three_days.lake
+    for path in lake.root.rglob("*"):
+        is_public = path.is_relative_to(lake.warehouse)
+        expected = (0o755 if is_public else 0o700) if path.is_dir() else (0o644 if is_public else 0o600)
+        assert path.is_symlink() or path.stat().st_mode & 0o777 == expected, path

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from desk import Desk
+from history import contents
 from pulltasks.errors import LakeError
 from pulltasks.lake import redaction_key
 from pulltasks.lake.files import PRIVATE_FILE
@@ -52,3 +53,10 @@ def test_a_lost_key_is_not_replaced_in_silence(desk: Desk) -> None:
         path.unlink()
     assert run(desk, DAYS[1]).is_complete
     assert len(redaction_key.read_or_make_key(desk.lake)) == redaction_key.KEY_BYTES
+
+
+def test_it_is_nowhere_in_what_readers_get(three_days: Desk) -> None:
+    key = three_days.lake.redaction_key.read_text().strip()
+    for path in three_days.lake.warehouse.glob("*.duckdb"):
+        assert bytes.fromhex(key) not in path.read_bytes()
+    assert key not in str(contents(three_days.lake.published.resolve()))

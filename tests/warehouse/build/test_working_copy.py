@@ -9,15 +9,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from desk import Desk
+from desk import BEIJING, DAYS, Desk
 from pulltasks.capture.target_list import target_line
 from pulltasks.errors import ModelError
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.raw import AnswerLine, CaptureLine, RawWriter, TargetList, VerdictLine
-from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.data import Place, tasks_on
 from pulltasks.settings import WarehouseSettings
+from pulltasks.warehouse.build.plan import plan_build
 from pulltasks.warehouse.build.publish import build_and_publish
-from pulltasks.warehouse.build.working_copy import room_of
+from pulltasks.warehouse.build.working_copy import room_of, working_copy
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 
@@ -119,3 +120,32 @@ def test_24_000_tasks_of_30_addresses_publish_every_time(tmp_path: Path, threads
     desk = many_addresses(tmp_path, 24_000)
     for _ in range(20):
         publish_with(desk, f"threads = {threads}")
+
+
+def test_a_working_copy_that_is_not_published_leaves_nothing(desk: Desk, begin) -> None:
+    begin(desk, DAYS[0])
+    desk.capture(DAYS[1])
+    normalise_day(desk.lake, DAYS[1])
+    plan = plan_build(desk.lake, load_models(), desk.settings.warehouse)
+    with desk.lake.lock(), working_copy(desk.lake, load_models(), desk.settings.warehouse, plan) as work:
+        assert work.run("dim_targets").rows == 2
+    assert list((desk.lake.root / ".unfinished").iterdir()) == []
+
+
+def test_of_an_incomplete_capture_the_build_reads_only_tasks_known_before(desk: Desk, begin, once) -> None:
+    begin(desk, DAYS[0])
+    desk.sandbox.faults[BEIJING.project_id, DAYS[1]] = "short_page"
+    desk.capture(DAYS[1])
+    with desk.lake.lock():
+        normalise_day(desk.lake, DAYS[1])
+        plan = plan_build(desk.lake, load_models(), desk.settings.warehouse)
+        known = {task["task_id"] for task in tasks_on(1, BEIJING, DAYS[0])}
+        with working_copy(desk.lake, load_models(), desk.settings.warehouse, plan) as work:
+            work.run("stg_listed_tasks")
+            query = f"from {{}} where project_id = '{BEIJING.project_id}'"
+            read, shown = (
+                {task_id for (task_id,) in work._connection.execute(f"select task_id {query.format(name)}").fetchall()}
+                for name in ("stg_listed_tasks", "tidy.pull_tasks")
+            )
+    assert shown - known
+    assert read == shown & known
