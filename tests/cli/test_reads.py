@@ -54,12 +54,6 @@ def test_a_target_that_missed_a_day_is_amber_and_named(desk: Desk, begin, comman
     assert code == 3
 
 
-@pytest.mark.parametrize("text", ["26", "h", "-1h", "1w", "1.5h"])
-def test_an_age_that_is_none_is_refused(desk: Desk, command, text: str) -> None:
-    code, _, err = command("status", "--config", desk.config_file, "--max-age", text)
-    assert (code, f"{text!r} is no duration" in err) == (2, True)
-
-
 @pytest.mark.parametrize("verb", ["status", "query"])
 def test_nothing_published_is_exit_code_1(desk: Desk, command, verb: str) -> None:
     code, _, err = command(verb, *(("select 1",) if verb == "query" else ()), "--config", desk.config_file)
