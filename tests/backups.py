@@ -67,15 +67,15 @@ def rclone(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def two_days(made_once) -> Iterator[Desk]:
+def first_two(made_once) -> Iterator[Desk]:
     with made_once(*DAYS[:2]) as desk:
         yield desk
 
 
 @pytest.fixture
-def kept(two_days: Desk, tmp_path: Path) -> Desk:
+def kept(first_two: Desk, tmp_path: Path) -> Desk:
     """A lake of two days whose backup is a folder beside it, empty so far."""
-    return with_backup(copied(two_days, tmp_path), tmp_path / "place")
+    return with_backup(copied(first_two, tmp_path), tmp_path / "place")
 
 
 def with_backup(desk: Desk, place: Path) -> Desk:

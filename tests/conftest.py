@@ -12,7 +12,7 @@ import pytest
 import stamina
 from hypothesis import settings
 
-from desk import BEIJING, DAYS, RUNS_WITH_GAPS, SINGAPORE, Desk, from_shelf
+from desk import BEIJING, DAYS, RUNS_WITH_GAPS, SINGAPORE, SMALL_DAYS, Desk, from_shelf
 from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.server import Sandbox, serving
 from shelf import Shelf
@@ -21,6 +21,8 @@ from webhook_server import Webhook, listening
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
+
+    from pulltasks.lake.lake import Lake
 
 
 pytest_plugins = ("days_built", "pages", "backups")  # the fixtures of some rooms, whose helpers their modules import
@@ -97,6 +99,27 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
         yield go
 
 
+@pytest.fixture(scope="module")
+def one_day(made_once) -> Iterator[Desk]:
+    """A small lake of one day, which a test copies before it changes it."""
+    with made_once(*SMALL_DAYS[:1]) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def two_days(made_once) -> Iterator[Desk]:
+    """The same with a second day, the last of the month."""
+    with made_once(*SMALL_DAYS[:2]) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def three_days(made_once) -> Iterator[Desk]:
+    """The same with a third day, so that the month before it is closed."""
+    with made_once(*SMALL_DAYS[:3]) as desk:
+        yield desk
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Hashable, Desk, Callable[[], object]], None]:
     """Give a desk the lake that something makes of it: what is called alike is made once, and copied from then on."""
@@ -153,6 +176,11 @@ def desk(sandbox: Sandbox, tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
+def lake(desk: Desk) -> Lake:
+    return desk.lake
+
+
+@pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     """A receiver of alarms on loopback, whose address is in the environment."""
     with listening() as receiver:
@@ -175,3 +203,10 @@ def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
         return (code if isinstance(code, int) else 0), out, err
 
     return go
+
+
+@pytest.fixture
+def published(desk: Desk, command, once) -> Desk:
+    """Today is published by the command line, and all was complete."""
+    once("cli", desk, lambda: command("snapshot", "--config", desk.config_file))
+    return desk

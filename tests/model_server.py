@@ -144,3 +144,14 @@ def read(
         assert len(pages) < 50_000, "the machine does not end"
     assert listing.outcome is not None
     return Reading(listing.outcome, len(pages), pages)
+
+
+def contradict(totals: list[int]) -> bool:
+    """Tell whether totals contradict each other, by the rule of the design, word by word."""
+    return any(
+        sign * (totals[i] - totals[j]) > 10 + 2 * (j - i) and sign * (totals[k] - totals[j]) > 10 + 2 * (k - j)
+        for j in range(len(totals))
+        for sign in (1, -1)
+        for i in range(j)
+        for k in range(j + 1, len(totals))
+    )

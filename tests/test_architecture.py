@@ -34,6 +34,25 @@ FLOORS = {
 DOORS = (9, "the package")
 
 
+# Modules without a test of their own: records, constants, and what nothing but its users could prove.
+WITHOUT_LOGIC = {
+    "dashboard/tables",  # which table shows what: dashboard/test_contents holds it against the models
+    "errors",  # messages with an exit code; test_messages holds them against the documentation
+    "huawei/recorder",  # a protocol
+    "huawei/simulation",  # two names of headers
+    "lazily",  # which imports wait; whole/test_costs says what each verb may import
+    "previous",  # a record
+    "run/results",  # records
+    "sandbox/replies",  # planned answers; the fault matrix has every one
+    "sql_files",  # where sql/ lies; test_wheel runs an installation
+    "warehouse/sql/meta",  # the columns of three tables
+}
+TESTS = ROOT / "tests"
+# What crosses rooms, and what has no module in the library.
+OF_NO_ROOM = {"whole", "sql", "dagster", "browser", "engines"}
+OF_SEVERAL_MODULES = {"proof/listing_simulated"}  # the machine as a whole, against a model of a list
+
+
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -211,3 +230,19 @@ def test_a_long_function_and_a_large_class_are_seen() -> None:
     assert too_large("def f():\n" + "    f()\n" * 60)
     assert too_large("class A:\n    def f(self):\n" + "".join(f"        self.a{n} = 1\n" for n in range(15)))
     assert not too_large("@dataclass(frozen=True)\nclass A:\n" + "".join(f"    a{n}: int\n" for n in range(15)))
+
+
+def place(path: Path, root: Path) -> str:
+    """Return where a module lies in its tree, as `room/module`; a test lies where its module does."""
+    return str(path.relative_to(root).with_name(path.stem.removeprefix("test_")))
+
+
+def test_every_module_has_a_test_at_its_place_or_a_reason_to_have_none() -> None:
+    modules = {place(path, LIBRARY) for path in LIBRARY.rglob("*.py") if path.name != "__init__.py"}
+    assert modules - {place(path, TESTS) for path in TESTS.rglob("test_*.py")} == WITHOUT_LOGIC
+
+
+def test_every_test_in_a_room_is_named_after_a_module_of_that_room() -> None:
+    tests = {place(path, TESTS) for path in TESTS.glob("*/**/test_*.py")}
+    of_rooms = {each for each in tests if each.split("/")[0] not in OF_NO_ROOM}
+    assert of_rooms - {place(path, LIBRARY) for path in LIBRARY.rglob("*.py")} == OF_SEVERAL_MODULES

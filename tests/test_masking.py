@@ -17,6 +17,7 @@ from pulltasks import masking
 from pulltasks.errors import LakeError
 from pulltasks.lake import redaction_key
 from pulltasks.lake.lake import Lake
+from pulltasks.masking import mask_words
 
 SECRET = "s3cr3t"
 
@@ -384,3 +385,10 @@ def test_a_host_shows_nothing_that_the_masked_address_hides(connection, value: s
         masked = apply(connection, macro, value)
         host = apply(connection, "host_of", masked)
         assert host is None or (host in masked.lower() and "*" not in host)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000, "a=" * 100_000, "key:" * 50_000, '"' * 200_000, "@" * 200_000, "http://" * 30_000]
+)
+def test_masking_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
+    assert len(mask_words(text)) <= 2 * len(text)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tomllib
 from datetime import date
 from pathlib import Path
 
@@ -14,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import Desk
 from plain_service import PlainService, serving_plainly
 from pulltasks.cli import main as cli
-from pulltasks.doctor.targets import first_configuration, projects_of_regions
 from pulltasks.lake.raw import read_capture
 from pulltasks.masking import mask_words
 from pulltasks.outside_text import MAX_CHARACTERS, fit, visible
@@ -135,33 +133,3 @@ def test_what_an_output_cannot_show_is_escaped(published: Desk, encoding: str) -
         )
         assert ended.returncode in {0, 3}, ended.stderr
         assert b"Traceback" not in ended.stderr
-
-
-@pytest.mark.parametrize("output", [">&-", "> /dev/full", "| true", "2>&-"])
-def test_an_output_that_nobody_reads_changes_no_exit_code_after_publishing(tmp_path: Path, output: str) -> None:
-    service = PlainService()
-    body = json.dumps({"request_id": "r", "total": 1, "task_infos": [{"task_id": "a"}]}).encode()
-    service.answers[ONE.project_id] = lambda _: (200, {}, body)
-    with serving_plainly(service) as url:
-        desk = Desk(None, url, tmp_path, (ONE,))
-        command = f"set -o pipefail; {PULLTASKS} snapshot --config {desk.config_file} {output}"
-        ended = subprocess.run(["bash", "-c", command], capture_output=True, check=False, env=dict(os.environ))
-    assert ended.returncode == 0, ended.stderr
-    assert desk.lake.published.exists()
-
-
-NAMES = ["cn-north-4", "cn-north-4_a\x7fb", 'cn-north-4_"\n[api]', "cn-north-4_\\u0022", "cn-north-4_频道\x1b[2J"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_a_text_of_the_configuration_and_nothing_else(name: str) -> None:
-    text = first_configuration(projects_of_regions([{"id": BEIJING.project_id, "name": name}]))
-    (target,) = tomllib.loads(text)["targets"]
-    assert target == {"project_id": BEIJING.project_id, "region": "cn-north-4", "name": name}
-
-
-@pytest.mark.parametrize(
-    "project_id", ['0"\nregion = "x', "../../etc", "", BEIJING.project_id.upper(), SINGAPORE.project_id + "\n"]
-)
-def test_what_is_no_project_id_is_no_target(project_id: str) -> None:
-    assert projects_of_regions([{"id": project_id, "name": "cn-north-4"}]) == []

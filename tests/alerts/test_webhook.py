@@ -176,3 +176,10 @@ def test_a_test_server_is_silent_about_broken_pipes_only(capfd, error: type[Exce
         with socket.create_connection(server.server_address):
             server.handle_request()
     assert (capfd.readouterr().err == "") is is_silent
+
+
+def test_a_webhook_on_this_machine_is_sent_past_any_proxy(monkeypatch: pytest.MonkeyPatch, webhook) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    post(webhook.address, b"{}", "json")
+    assert webhook.bodies == [b"{}"]

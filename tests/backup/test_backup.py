@@ -14,7 +14,7 @@ import pytest
 from backups import StandIn, backed_up, brought_back, contents_of, names_in, with_backup
 from desk import DAYS, Desk, copied
 from pulltasks.backup import backup as module
-from pulltasks.backup.state import Owner, State, read_state
+from pulltasks.backup.state import State, read_state
 from pulltasks.backup.verify import verify_backup
 from pulltasks.errors import BackupError
 from pulltasks.lake.compaction import clear_compacted_days, compact_month
@@ -29,29 +29,6 @@ def state_of(desk: Desk) -> State:
 def troubles(desk: Desk, *, read_data: bool = False) -> tuple[str, ...]:
     with desk.lake.lock():
         return verify_backup(desk.lake, desk.settings, read_data=read_data).troubles
-
-
-def test_all_of_a_lake_is_put_but_locks_caches_open_tables_and_older_builds(
-    kept: Desk, rclone: None, tmp_path: Path
-) -> None:
-    lake = kept.lake
-    for name in (
-        "bases/x.duckdb",
-        "published/latest.json",
-        "dashboard/charts-1.js",
-        "alerts/.lock",
-        "alerts/sent.json",
-    ):
-        (lake.root / name).parent.mkdir(exist_ok=True)
-        (lake.root / name).write_text("{}")
-    assert len(lake.builds()) == 2
-    backed_up(kept)
-    put = names_in(tmp_path / "place" / "lake")
-    assert {name.split("/")[0] for name in put} == {
-        *("raw", "tidy", "warehouse", "alerts", "lake.id", "redaction.key", "redaction.key.sha256", "runs.ndjson"),
-    }
-    assert {name for name in put if name.startswith("warehouse/")} == {f"warehouse/{lake.published.resolve().name}"}
-    assert "alerts/.lock" not in put
 
 
 def test_a_lake_comes_back_equal_to_the_byte(kept: Desk, rclone: None, tmp_path: Path) -> None:
@@ -198,12 +175,12 @@ def test_a_damaged_lake_is_never_compared_and_what_is_new_is_put_all_the_same(
 
 
 def test_another_lakes_place_is_refused_and_left_alone(
-    kept: Desk, two_days: Desk, rclone: None, tmp_path: Path
+    kept: Desk, first_two: Desk, rclone: None, tmp_path: Path
 ) -> None:
     backed_up(kept)
     before = {name: (tmp_path / "place" / name).read_bytes() for name in names_in(tmp_path / "place")}
     (tmp_path / "other").mkdir()
-    other = replace(copied(two_days, tmp_path / "other"), extra=kept.extra)
+    other = replace(copied(first_two, tmp_path / "other"), extra=kept.extra)
     for full in (False, True):
         with pytest.raises(BackupError, match="holds the backup of another lake"):
             backed_up(other, full=full, accept_removals=True)
@@ -319,12 +296,6 @@ def test_raw_files_go_only_after_a_good_backup_that_holds_them(kept: Desk, stand
     backed_up(desk)
     assert compact(desk.settings, DAYS[6]).days_without_raw == [DAYS[0]]
     assert backed_up(desk).moved == 3
-
-
-def test_the_owners_record_says_whose_place_it_is_and_what_it_holds(kept: Desk, rclone: None, tmp_path: Path) -> None:
-    backed_up(kept)
-    owner = msgspec.json.decode((tmp_path / "place" / "backup.json").read_bytes(), type=Owner)
-    assert (owner.lake_id, owner.through) == (kept.lake.id.read_text().strip(), DAYS[1])
 
 
 def test_the_place_may_not_lie_in_the_lake(kept: Desk, standin: StandIn) -> None:

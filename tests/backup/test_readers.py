@@ -16,11 +16,11 @@ from pulltasks.run.order import forget, snapshot
 
 
 @pytest.fixture
-def shown(two_days: Desk, tmp_path: Path) -> Desk:
+def shown(first_two: Desk, tmp_path: Path) -> Desk:
     """A lake of two days that publishes open tables and page into a folder."""
     (tmp_path / "readers").mkdir()
     extra = f'[publish]\ntables = true\nurl = "{tmp_path / "readers"}"\n[dashboard]\nenabled = true\n'
-    return replace(copied(two_days, tmp_path), extra=extra)
+    return replace(copied(first_two, tmp_path), extra=extra)
 
 
 def run(desk: Desk, day=DAYS[2]):
@@ -79,12 +79,12 @@ def test_what_an_earlier_mask_or_a_forgotten_day_showed_is_removed_at_once(
 
 
 def test_a_second_lake_is_refused_and_nothing_of_the_first_is_touched(
-    shown: Desk, two_days: Desk, rclone: None, tmp_path: Path
+    shown: Desk, first_two: Desk, rclone: None, tmp_path: Path
 ) -> None:
     run(shown)
     before = there(tmp_path)
     (tmp_path / "other").mkdir()
-    other = replace(copied(two_days, tmp_path / "other"), extra=shown.extra)
+    other = replace(copied(first_two, tmp_path / "other"), extra=shown.extra)
     other.lake.id.unlink(missing_ok=True)
     result = run(other)
     assert "has the published files of another lake" in result.troubles[0].text

@@ -71,24 +71,3 @@ def test_what_cannot_be_rebuilt_is_named_and_the_rest_can_be_used(kept: Desk, rc
 def test_a_place_without_a_backup_is_refused(kept: Desk, rclone: None, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="holds no backup of a lake"):
         brought_back(kept, tmp_path / "there")
-
-
-def test_without_the_setting_the_verbs_say_what_to_write(desk: Desk, command) -> None:
-    for verb in ("backup", "restore"):
-        code, _, err = command("lake", verb, "--config", desk.config_file)
-        assert code == 2
-        assert '[backup] url = "s3://bucket/prefix"' in err
-
-
-def test_verify_tells_age_newest_day_and_what_is_wrong(kept: Desk, rclone: None, tmp_path: Path, command) -> None:
-    code, _, err = command("lake", "verify", "--config", kept.config_file)
-    assert code == 1
-    assert "`pulltasks lake backup` creates the first one" in err
-    assert command("lake", "backup", "--config", kept.config_file)[0] == 0
-    code, out, err = command("lake", "verify", "--read-data", "--config", kept.config_file)
-    assert (code, err) == (0, "")
-    assert f"(0 h ago), through {DAYS[1]}" in out
-    (tmp_path / "place" / "lake" / "redaction.key").unlink()
-    code, _, err = command("lake", "verify", "--config", kept.config_file)
-    assert code == 3
-    assert "redaction.key: is missing there or differs; `pulltasks lake backup --full` copies it again" in err

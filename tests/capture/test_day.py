@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
@@ -10,8 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from desk import BEIJING, SINGAPORE, Desk
-from pulltasks.capture.day import check_date
-from pulltasks.errors import DateRefused
+from pulltasks.capture.day import CaptureOptions, DayCapture, check_date
+from pulltasks.clock import Clock
+from pulltasks.errors import ConfigError, DateRefused
 from pulltasks.lake.raw import read_capture
 from pulltasks.sandbox.data import Place, tasks_on
 from pulltasks.sandbox.server import Sandbox, serving
@@ -100,15 +102,6 @@ def test_refresh_asks_again_and_the_later_complete_capture_counts(desk: Desk) ->
     assert read_capture(desk.lake.raw_file(DAY, BEIJING.project_id, BEIJING.region)).capture.capture_id != before
 
 
-def test_a_worse_capture_never_replaces_a_better_one(desk: Desk) -> None:
-    desk.capture(DAY)
-    path = desk.lake.raw_file(DAY, BEIJING.project_id, BEIJING.region)
-    before = path.read_bytes()
-    desk.sandbox.faults[BEIJING.project_id, None] = "forbidden"
-    assert desk.capture(DAY, refresh=True)[0].verdict == "failed"
-    assert path.read_bytes() == before
-
-
 def test_a_simulated_date_is_refused_by_what_is_no_sandbox(tmp_path) -> None:
     class Earnest(Sandbox):
         def _answer(self, request, reply):
@@ -147,3 +140,37 @@ def test_only_the_day_on_which_the_run_began_is_accepted(desk: Desk, now, day: d
     else:
         with pytest.raises(DateRefused, match="pulltasks rebuild --from"):
             check_date(settings, day, now, began_at=began_at)
+
+
+DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
+
+
+def test_a_run_that_began_before_midnight_begins_no_capture_half_an_hour_after_it(desk: Desk) -> None:
+    began_at = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    day = began_at.date()
+
+    def capture(now: datetime):
+        desk.sandbox.now = lambda: now
+        desk.lake.prepare()
+        settings = desk.settings
+        clock = Clock(lambda: now, desk.clock.new_id)
+        return asyncio.run(DayCapture(settings, desk.lake, day, clock, CaptureOptions(began_at=began_at)).run())
+
+    late = capture(began_at + timedelta(minutes=20))
+    assert [result.verdict for result in late] == ["complete", "complete"]
+    for path in desk.lake.raw_files(day):
+        path.unlink()
+    from pulltasks.capture import day as module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "check_date", lambda *_, **__: None)  # the run has begun; its captures begin too late
+        too_late = capture(began_at + timedelta(minutes=40))
+    assert {(result.verdict, result.reason) for result in too_late} == {("missing", "day_has_passed")}
+    assert desk.lake.raw_files(day) == []
+
+
+def test_without_targets_nothing_is_begun(desk: Desk) -> None:
+    settings = desk.settings.model_copy(update={"targets": []})
+    with pytest.raises(ConfigError, match=r"add a \[\[targets\]\] table"):
+        asyncio.run(DayCapture(settings, desk.lake, DAYS[0], desk.clock, CaptureOptions(simulated=True)).run())
+    assert not desk.lake.root.exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -147,20 +146,6 @@ def test_a_day_that_has_not_begun_by_its_own_zone_lies_ahead_and_keeps_no_captur
     check_zone(desk.settings, desk.lake, before)
     with pytest.raises(DateRefused):
         check_zone(desk.settings, desk.lake, before + timedelta(seconds=1))
-
-
-@pytest.mark.parametrize("lost", ["the list", "all raw files", "a damaged list", "the list and all tables"])
-def test_the_zone_of_a_day_is_found_in_what_is_left_of_it(desk: Desk, lost: str) -> None:
-    if lost.startswith("the list"):
-        desk.lake.targets_file(DAY).unlink()
-        if lost != "the list":
-            shutil.rmtree(desk.lake.tidy)
-    elif lost == "a damaged list":
-        desk.lake.targets_file(DAY).write_bytes(b"oops")
-    else:
-        shutil.rmtree(desk.lake.targets_file(DAY).parent)
-    with pytest.raises(DateRefused, match=EAST):
-        run(desk)
 
 
 def test_on_the_command_line_it_ends_with_2_and_status_advises_nothing_wrong(

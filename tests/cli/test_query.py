@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,27 +14,19 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from desk import SMALL_DAYS, Desk
+from desk import Desk
 from pulltasks.cli.query import columns_that_fit, table_lines
-from pulltasks.errors import QueryRefused
-from pulltasks.warehouse.read.confined import one_select, open_confined
 from sampling import sampled
 from terminals import PULLTASKS, on_a_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 WIDE = (
     "select range as number, "
     + ", ".join(f"'a text 频道 {n}' || range as c{n}" for n in range(49))
     + " from range(21000)"
 )
-
-
-@pytest.fixture(scope="module")
-def made(made_once) -> Iterator[Desk]:
-    with made_once(*SMALL_DAYS[:3]) as desk:
-        yield desk
 
 
 def ask(desk: Desk, *arguments: object, said: str = "") -> subprocess.CompletedProcess[str]:
@@ -46,8 +40,8 @@ def on_terminal(desk: Desk, columns: int, *arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", sampled([60, 120, 200], 0))
-def test_on_a_terminal_it_fits(made: Desk, columns: int) -> None:
-    lines = on_terminal(made, columns, WIDE)
+def test_on_a_terminal_it_fits(three_days: Desk, columns: int) -> None:
+    lines = on_terminal(three_days, columns, WIDE)
     assert len(lines) <= 60
     assert max(map(cell_len, lines)) <= columns
     assert "21,000 rows (40 shown), 50 columns" in lines[-1] + lines[-2]
@@ -56,37 +50,37 @@ def test_on_a_terminal_it_fits(made: Desk, columns: int) -> None:
     assert "c48" in lines[0]
 
 
-def test_a_small_answer_is_shown_whole_and_a_number_stands_to_the_right(made: Desk) -> None:
-    lines = on_terminal(made, 80, "select 'a' as word, 5 as number union all select 'bcd', 12345")
+def test_a_small_answer_is_shown_whole_and_a_number_stands_to_the_right(three_days: Desk) -> None:
+    lines = on_terminal(three_days, 80, "select 'a' as word, 5 as number union all select 'bcd', 12345")
     assert lines[2:4] == ["a          5", "bcd    12345"]
     assert lines[-1] == "2 rows, 2 columns"
 
 
-def test_all_shows_everything_on_a_terminal(made: Desk) -> None:
-    lines = on_terminal(made, 60, "--all", "select range as n, repeat('x', 200) as x from range(100)")
+def test_all_shows_everything_on_a_terminal(three_days: Desk) -> None:
+    lines = on_terminal(three_days, 60, "--all", "select range as n, repeat('x', 200) as x from range(100)")
     assert len(lines) == 102
     assert "x" * 200 in lines[2]
 
 
-def test_off_a_terminal_all_rows_are_there(made: Desk) -> None:
-    assert len(ask(made, "select range as n from range(5000)").stdout.splitlines()) == 5002
+def test_off_a_terminal_all_rows_are_there(three_days: Desk) -> None:
+    assert len(ask(three_days, "select range as n from range(5000)").stdout.splitlines()) == 5002
 
 
-def test_the_text_comes_from_a_file_or_from_standard_input(made: Desk, tmp_path: Path) -> None:
+def test_the_text_comes_from_a_file_or_from_standard_input(three_days: Desk, tmp_path: Path) -> None:
     file = tmp_path / "question.sql"
     file.write_text("\ufeff-- how many\nselect 41 + 1 as n;\n", encoding="utf-8")
-    for answer in (ask(made, "-f", file), ask(made, "-", said=file.read_text(encoding="utf-8-sig"))):
+    for answer in (ask(three_days, "-f", file), ask(three_days, "-", said=file.read_text(encoding="utf-8-sig"))):
         assert (answer.returncode, answer.stdout.split()[-1]) == (0, "42")
     for arguments in (("select 1", "-f", file), (), ("-f", tmp_path / "none.sql")):
-        answer = ask(made, *arguments)
+        answer = ask(three_days, *arguments)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert answer.stderr.startswith("pulltasks: ")
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.parquet", "rows.txt"])
-def test_the_rows_go_to_a_file_whose_name_says_how(made: Desk, tmp_path: Path, name: str) -> None:
+def test_the_rows_go_to_a_file_whose_name_says_how(three_days: Desk, tmp_path: Path, name: str) -> None:
     output = tmp_path / name
-    answer = ask(made, "from dim_targets", "-o", output)
+    answer = ask(three_days, "from dim_targets", "-o", output)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     kind = {"rows.csv": b"project_id,", "rows.json": b"[", "rows.parquet": b"PAR1", "rows.txt": b"project_id "}[name]
     assert output.read_bytes().startswith(kind)
@@ -97,32 +91,32 @@ def test_the_rows_go_to_a_file_whose_name_says_how(made: Desk, tmp_path: Path, n
     sampled(product(["rows.csv", "rows.json", "rows.parquet", "rows.txt"], [None, 0o644, 0o600]), 0, 1, 2, 4, 7, 10),
 )
 def test_a_file_that_shows_secrets_is_for_its_owner_alone(
-    made: Desk, tmp_path: Path, name: str, before: int | None
+    three_days: Desk, tmp_path: Path, name: str, before: int | None
 ) -> None:
     output = tmp_path / name
     if before is not None:
         output.touch()
         output.chmod(before)
-    assert ask(made, "from pull_tasks", "--unredacted", "-o", output).returncode == 0
+    assert ask(three_days, "from pull_tasks", "--unredacted", "-o", output).returncode == 0
     assert output.stat().st_mode & 0o777 == 0o600
-    assert ask(made, "from dim_targets", "-o", output).returncode == 0
+    assert ask(three_days, "from dim_targets", "-o", output).returncode == 0
     umask = os.umask(0)
     os.umask(umask)
     assert output.stat().st_mode & 0o777 == 0o666 & ~umask
 
 
-def test_a_query_that_fails_leaves_the_file_as_it_was(made: Desk, tmp_path: Path) -> None:
+def test_a_query_that_fails_leaves_the_file_as_it_was(three_days: Desk, tmp_path: Path) -> None:
     output = tmp_path / "rows.csv"
     output.write_text("before")
-    assert ask(made, "select * from nothing", "-o", output).returncode == 2
+    assert ask(three_days, "select * from nothing", "-o", output).returncode == 2
     assert output.read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
-def test_a_spreadsheet_gets_every_character_and_runs_no_cell(made: Desk) -> None:
+def test_a_spreadsheet_gets_every_character_and_runs_no_cell(three_days: Desk) -> None:
     sql = "select '频道' as a, '=1+1' as b, '-2' as c, -2 as d, ['x', '@y'] as e, null as f, '@z' as g, date '2026-11-17' as h"
     answer = subprocess.run(
-        [PULLTASKS, "query", sql, "--excel", "--config", made.config_file], capture_output=True, check=True
+        [PULLTASKS, "query", sql, "--excel", "--config", three_days.config_file], capture_output=True, check=True
     )
     header, row = answer.stdout.decode("utf-8-sig").splitlines()
     assert answer.stdout.startswith(b"\xef\xbb\xbf")
@@ -130,73 +124,18 @@ def test_a_spreadsheet_gets_every_character_and_runs_no_cell(made: Desk) -> None
     assert row == '频道,\'=1+1,\'-2,-2,"[""x"", ""@y""]",,\'@z,2026-11-17'
 
 
-def test_plain_csv_is_what_the_database_writes(made: Desk) -> None:
-    assert ask(made, "select '=1+1' as a, ['x'] as b", "--format", "csv").stdout == "a,b\n=1+1,[x]\n"
+def test_plain_csv_is_what_the_database_writes(three_days: Desk) -> None:
+    assert ask(three_days, "select '=1+1' as a, ['x'] as b", "--format", "csv").stdout == "a,b\n=1+1,[x]\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "there is no query"),
-        ("  -- only a comment\n", "there is no query"),
-        ("select 1; select 2", "there are 2 statements"),
-        ("selekt 1", "cannot be read"),
-    ],
-)
-def test_what_is_no_single_statement_is_said_to_be_so(text: str, words: str) -> None:
-    with pytest.raises(QueryRefused, match=words):
-        one_select(text)
-
-
-READS = ("select 1", "from dim_targets", "show tables", "describe dim_targets", "summarize dim_targets",
-         "explain select 1", "explain analyze select 1", "with a as (select 1) select * from a", "values (1)")  # fmt: skip
-# What would write, read other files, reach the network, or change a setting.
-REFUSED = (
-    "create table x as select 1", "create view x as select 1", "create macro x() as 1", "drop table dim_targets",
-    "insert into dim_targets select * from dim_targets", "update dim_targets set region = 'x'", "delete from dim_targets",
-    "alter table dim_targets add column x int", "truncate dim_targets", "comment on table dim_targets is 'x'",
-    "copy (select 1) to '{file}'", "copy dim_targets from '{file}'", "export database '{file}'", "import database '{file}'",
-    "explain analyze copy (select 1) to '{file}'", "attach '{file}' as x", "detach pulltasks", "use memory",
-    "set enable_external_access = true", "set memory_limit = '1GB'", "reset lock_configuration", "pragma database_list",
-    "install httpfs", "load httpfs", "call pragma_version()", "prepare p as select 1", "execute p", "checkpoint", "vacuum",
-    "begin", "create secret (type s3)",
-    "select * from read_csv('{file}')", "select * from read_text('{file}')", "select * from read_blob('/etc/*')",
-    "select * from read_parquet('{file}')", "from '{file}'", "from 'https://127.0.0.1/x.parquet'",
-    "select * from glob('/etc/*')", "select * from read_json('{file}')", "select * from query('copy (select 1) to ''{file}''')",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("unredacted", [False, True])
-def test_a_query_reads_the_lake_and_nothing_else(made: Desk, tmp_path: Path, unredacted: bool) -> None:
-    import duckdb
-
-    file = tmp_path / "secret.csv"
-    file.write_text("a\nsecret\n")
-    spill = tmp_path / "spill"
-    spill.mkdir()
-    with open_confined(made.lake, spill, unredacted=unredacted) as connection:
-        for sql in REFUSED:
-            with pytest.raises((QueryRefused, duckdb.Error)):
-                connection.execute(one_select(sql.format(file=file))).fetchall()
-        assert connection.execute("select current_database()").fetchall() == [("pulltasks",)]
-    assert file.read_text() == "a\nsecret\n"
-    assert {path.name for path in tmp_path.iterdir()} == {"secret.csv", "spill"}
-
-
-def test_what_reads_is_let_through(made: Desk, tmp_path: Path) -> None:
-    with open_confined(made.lake, tmp_path) as connection:
-        for sql in READS:
-            assert connection.execute(one_select(sql)).fetchall()
-
-
-def test_the_tidy_tables_cannot_be_written_where_they_may_be_read(made: Desk, tmp_path: Path) -> None:
-    file = next(made.lake.tidy.rglob("*.parquet"))
+def test_the_tidy_tables_cannot_be_written_where_they_may_be_read(three_days: Desk, tmp_path: Path) -> None:
+    file = next(three_days.lake.tidy.rglob("*.parquet"))
     before = file.read_bytes()
-    answer = ask(made, f"copy (select 1) to '{file}'", "--unredacted")
+    answer = ask(three_days, f"copy (select 1) to '{file}'", "--unredacted")
     assert (answer.returncode, file.read_bytes()) == (2, before)
-    assert json.loads(ask(made, "select count(*) as n from pull_tasks", "--unredacted", "--format", "json").stdout)[0][
-        "n"
-    ]
+    assert json.loads(
+        ask(three_days, "select count(*) as n from pull_tasks", "--unredacted", "--format", "json").stdout
+    )[0]["n"]
 
 
 def test_every_width_is_kept_whatever_the_cells_hold() -> None:
@@ -210,14 +149,70 @@ def test_every_width_is_kept_whatever_the_cells_hold() -> None:
         assert max(map(cell_len, lines)) <= width
 
 
-def test_the_shell_opens_the_published_file_or_says_what_is_missing(made: Desk, monkeypatch, tmp_path: Path) -> None:
+def test_the_shell_opens_the_published_file_or_says_what_is_missing(
+    three_days: Desk, monkeypatch, tmp_path: Path
+) -> None:
     program = tmp_path / "duckdb"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     program.chmod(0o755)
-    command = [str(PULLTASKS), "shell", "--config", str(made.config_file)]
+    command = [str(PULLTASKS), "shell", "--config", str(three_days.config_file)]
     found = subprocess.run(
         command, env=os.environ | {"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
     )
-    assert f"attach '{made.lake.published.resolve()}' as pulltasks (read_only)" in found.stdout
+    assert f"attach '{three_days.lake.published.resolve()}' as pulltasks (read_only)" in found.stdout
     missing = subprocess.run(command, env=os.environ | {"PATH": "/none"}, capture_output=True, text=True, check=False)
     assert (missing.returncode, "pulltasks[shell]" in missing.stderr) == (2, True)
+
+
+QUERY = "select region, count(*) as tasks from dim_pull_tasks group by all order by all"
+
+
+def test_query_shows_rows_in_four_formats(published: Desk, command, tmp_path: Path) -> None:
+    (_, singapore), (_, beijing) = expected = [("ap-southeast-3", 120), ("cn-north-4", 250)]
+    assert singapore
+    assert beijing
+    _, out, _ = command("query", QUERY, "--config", published.config_file, "--format", "csv")
+    header, *lines = out.splitlines()
+    assert header == "region,tasks"
+    counts = {line.split(",")[0]: int(line.split(",")[1]) for line in lines}
+    assert counts.keys() == dict(expected).keys()
+    _, out, _ = command("query", QUERY + ";", "--config", published.config_file, "--format", "json")
+    assert {row["region"]: row["tasks"] for row in json.loads(out)} == counts
+    _, out, _ = command("query", QUERY, "--config", published.config_file)
+    assert all(str(count) in out for count in counts.values())
+    answer = subprocess.run(
+        [PULLTASKS, "query", QUERY, "--config", published.config_file, "--format", "parquet"],
+        capture_output=True,
+        check=True,
+    )
+    (tmp_path / "rows.parquet").write_bytes(answer.stdout)
+    import duckdb
+
+    assert dict(duckdb.sql(f"from '{tmp_path}/rows.parquet'").fetchall()) == counts
+
+
+HOLDER = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); c.sql('from dim_targets').fetchall(); print('held', flush=True); sys.stdin.readline()"
+
+
+def test_query_works_while_others_hold_and_publish_the_warehouse(desk: Desk, begin, command) -> None:
+    day = datetime.now(UTC).date()
+    begin(desk, day - timedelta(days=1))
+    file = desk.config_file  # written once: the processes below read it at any time
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, desk.lake.published], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        publisher = subprocess.Popen(
+            [PULLTASKS, "snapshot", "--config", file], stdout=subprocess.DEVNULL, env=os.environ | {}
+        )
+        answers = set()
+        while publisher.poll() is None:
+            code, out, _ = command("query", "select through_date from meta_build", "--config", file, "--format", "csv")
+            answers.add((code, out.split()[-1]))
+        assert publisher.returncode == 0
+        code, out, _ = command("query", "select through_date from meta_build", "--config", file, "--format", "csv")
+        holder.communicate("\n")
+    assert (code, out.split()[-1]) == (0, str(day))
+    assert answers <= {(0, str(day - timedelta(days=1))), (0, str(day))}
+    assert answers

@@ -14,27 +14,18 @@ import pytest
 
 from desk import SMALL_DAYS, Desk, copied
 from pulltasks.doctor.lake import examine_lake
-from pulltasks.errors import LakeError
-from pulltasks.lake.files import PRIVATE_FILE
-from pulltasks.lake.redaction_key import read_key, read_or_make_key
 from raw_files import day_moved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 DAYS = SMALL_DAYS[:2]
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def whole(made_once) -> Iterator[Desk]:
-    with made_once(*DAYS) as desk:
-        yield desk
-
-
 @pytest.fixture
-def desk(whole: Desk, tmp_path: Path) -> Desk:
-    return copied(whole, tmp_path)
+def desk(two_days: Desk, tmp_path: Path) -> Desk:
+    return copied(two_days, tmp_path)
 
 
 def findings(desk: Desk) -> dict[str, tuple[str, str | None]]:
@@ -77,6 +68,10 @@ def no_key(desk: Desk) -> None:
     desk.lake.redaction_key.unlink()
 
 
+def no_checksum(desk: Desk) -> None:
+    desk.lake.redaction_key_checksum.unlink()
+
+
 def torn_manifest(desk: Desk) -> None:
     desk.lake.manifest_file(DAYS[0]).write_bytes(b'{"snapshot_date":')
 
@@ -99,6 +94,7 @@ def a_day_ahead(desk: Desk) -> None:
         (open_to_others, "modes", "open to others: raw", "chmod -R go="),
         (open_key, "modes", "open to others: redaction.key", "chmod -R go="),
         (another_key, "redaction key", "damaged, or another one", "restore it from a backup"),
+        (no_checksum, "redaction key", "has no checksum yet", ""),
         (no_key, "redaction key", "gone", "restore redaction.key"),
         (
             torn_manifest,
@@ -150,20 +146,6 @@ def test_strays_are_named_ten_of_them_and_the_rest_counted(desk: Desk) -> None:
 def test_without_a_lake_there_is_nothing_to_look_at(desk: Desk) -> None:
     shutil.rmtree(desk.lake.root)
     assert findings(desk) == {"folder": ("not there yet; the first snapshot creates it", None)}
-
-
-def test_a_key_gets_its_checksum_once_and_another_key_is_refused(desk: Desk) -> None:
-    lake = desk.lake
-    lake.redaction_key_checksum.unlink()
-    assert findings(desk)["redaction key"] == ("has no checksum yet", None)
-    key = read_or_make_key(lake)
-    assert lake.redaction_key_checksum.stat().st_mode & 0o777 == PRIVATE_FILE
-    assert key.hex() not in lake.redaction_key_checksum.read_text()
-    another_key(desk)
-    with pytest.raises(LakeError, match=r"not the key that redaction\.key\.sha256 was made of"):
-        read_or_make_key(lake)
-    lake.redaction_key_checksum.unlink()
-    assert read_or_make_key(lake) == read_key(lake) == bytes(32)
 
 
 def doctor(desk: Desk, *options: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from pulltasks.doctor.manners import HIDDEN, MAX_NAMES, Question, judge, later_q
 from pulltasks.doctor.probe import ProbedTarget, report_of
 from pulltasks.doctor.targets import report_for_maintainers
 from pulltasks.huawei.pull_tasks import MAX_ID_CHARACTERS
-from pulltasks.lake.manners import MANNERS, NOT_PROBED, Probed, words_of_unknown
+from pulltasks.lake.manners import MANNERS, Probed
 
 SECRET = "S3CR3T"
 TRANSIENT = refused(400, "LIVE.100011006")
@@ -179,17 +179,3 @@ def test_any_mixture_of_answers_gives_manners_and_no_secret_leaves_it(mixture) -
     report = report_of(ProbedTarget(TARGET, probed, 6))
     said_of_it = written + str(report).encode() + report_for_maintainers([report], "0", [probed])
     assert SECRET.encode() not in said_of_it
-
-
-def test_the_sentence_of_status_names_what_is_unknown_and_where() -> None:
-    moment = datetime(2026, 11, 22, tzinfo=UTC)
-    whole, part = (Probed(probed_at=moment, manners=asked(service)) for service in (Service(), Service(5)))
-    assert words_of_unknown({}, ["a", "b"]) == "not probed: how the service answers; run `pulltasks doctor --probe`"
-    assert words_of_unknown({"gone": whole}, ["a"]) == words_of_unknown({}, ["a"])
-    assert words_of_unknown({"a": whole, "b": whole}, ["a", "b"]) is None
-    assert words_of_unknown({"a": whole, "b": part}, ["a", "b"]) == (
-        "unknown about the service: offset_unit at 1 of 2 targets; `pulltasks doctor --probe` gives the reasons"
-    )
-    one_of_two = words_of_unknown({"a": whole}, ["a", "b"]) or ""
-    assert [name for name in MANNERS if f"{name} at 1 of 2 targets" in one_of_two] == [*MANNERS]
-    assert NOT_PROBED.has_learnt_nothing

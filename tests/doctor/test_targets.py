@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config
 from pulltasks.cli import main as cli
-from pulltasks.doctor.targets import projects_of_regions
+from pulltasks.doctor.targets import first_configuration, projects_of_regions
 from pulltasks.sandbox.accounts import AccessKey, User
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
 from pulltasks.sandbox.server import Sandbox, serving
@@ -198,3 +199,20 @@ def test_pseudo_projects_and_disabled_ones_are_left_out() -> None:
         ("b" * 32, "cn-north-4", "cn-north-4"),
         ("c" * 32, "cn-north-4", "cn-north-4_x_y"),
     ]
+
+
+NAMES = ["cn-north-4", "cn-north-4_a\x7fb", 'cn-north-4_"\n[api]', "cn-north-4_\\u0022", "cn-north-4_频道\x1b[2J"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_a_text_of_the_configuration_and_nothing_else(name: str) -> None:
+    text = first_configuration(projects_of_regions([{"id": BEIJING.project_id, "name": name}]))
+    (target,) = tomllib.loads(text)["targets"]
+    assert target == {"project_id": BEIJING.project_id, "region": "cn-north-4", "name": name}
+
+
+@pytest.mark.parametrize(
+    "project_id", ['0"\nregion = "x', "../../etc", "", BEIJING.project_id.upper(), SINGAPORE.project_id + "\n"]
+)
+def test_what_is_no_project_id_is_no_target(project_id: str) -> None:
+    assert projects_of_regions([{"id": project_id, "name": "cn-north-4"}]) == []

@@ -246,13 +246,6 @@ def test_a_folder_that_the_database_reads_as_a_pattern_is_refused(lake: Lake, tm
         open_fleet([f"east={tmp_path}/{folder}/lake"])
 
 
-def test_an_open_fleet_shows_the_version_that_it_was_opened_on(lake: Lake) -> None:
-    with open_fleet(lake.root) as fleet:
-        before = fleet.df("from rpt_snapshot_coverage order by all")
-        archived(lake.root, EAST, [DAYS[-1] + timedelta(days=1)])
-        assert fleet.df("from rpt_snapshot_coverage order by all").equals(before)
-
-
 @pytest.mark.parametrize("given", ["", "east=", "s3://"])
 def test_a_lake_without_a_place_is_refused(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from desk import Desk, write_config
+from desk import BEIJING, Desk, write_config
+from live_client import ask, service
 from plain_service import PlainService, serving_plainly
 from pulltasks import config
 from pulltasks.errors import ApiError, CredentialRefused
 from pulltasks.huawei.client import LiveClient
-from pulltasks.huawei.gates import MAX_FAILED_SIGNATURES
+from pulltasks.huawei.gates import MAX_FAILED_SIGNATURES, Pacer
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
+from pulltasks.sandbox.server import Sandbox
 
 UNAUTHORISED = (401, {}, b'{"error_code":"APIGW.0301","error_msg":"Incorrect IAM authentication information: x"}')
 
@@ -68,7 +70,9 @@ class Keyed(PlainService):
         return f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def ask(tmp_path: Path, service: Keyed, count: int, *, times: int = 1, extra: str = "max_concurrency = 5\n") -> list:
+def ask_all(
+    tmp_path: Path, service: Keyed, count: int, *, times: int = 1, extra: str = "max_concurrency = 5\n"
+) -> list:
     """Ask for the first page of so many projects, so many times each, all at once."""
     places = [Place(project(n), "cn-north-4", 1) for n in range(1, count + 1)]
 
@@ -91,7 +95,7 @@ def test_a_key_that_is_revoked_is_refused_five_times_at_most_whatever_is_in_flig
     tmp_path: Path, revoked_after: int, extra: str
 ) -> None:
     service = Keyed(revoked_after=revoked_after, seed=revoked_after)
-    results = ask(tmp_path, service, 6, times=10, extra=extra)
+    results = ask_all(tmp_path, service, 6, times=10, extra=extra)
     assert service.refused <= (2 if revoked_after == 0 else MAX_FAILED_SIGNATURES)
     refused = [result for result in results if isinstance(result, Exception)]
     assert len(refused) >= 60 - revoked_after
@@ -101,7 +105,7 @@ def test_a_key_that_is_revoked_is_refused_five_times_at_most_whatever_is_in_flig
 @pytest.mark.parametrize("place", [1, 2, 4, 6])
 def test_a_401_of_one_target_fails_that_target_alone(tmp_path: Path, place: int) -> None:
     service = Keyed({project(place)})
-    results = ask(tmp_path, service, 6)
+    results = ask_all(tmp_path, service, 6)
     (bad,) = [result for result in results if isinstance(result, Exception)]
     assert (bad.reason, project(place) in str(bad), isinstance(bad, CredentialRefused)) == (
         "target_unauthorised",
@@ -113,7 +117,7 @@ def test_a_401_of_one_target_fails_that_target_alone(tmp_path: Path, place: int)
 
 def test_several_refused_targets_cost_the_others_nothing(tmp_path: Path) -> None:
     service = Keyed({project(2), project(3), project(5)})
-    results = ask(tmp_path, service, 8)
+    results = ask_all(tmp_path, service, 8)
     assert [result.reason for result in results if isinstance(result, ApiError)] == ["target_unauthorised"] * 3
     assert len([result for result in results if not isinstance(result, Exception)]) == 5
     assert service.refused == 3
@@ -122,21 +126,21 @@ def test_several_refused_targets_cost_the_others_nothing(tmp_path: Path) -> None
 def test_a_key_that_has_proven_nothing_is_tried_once_more_for_another_project(tmp_path: Path) -> None:
     everybody = {project(n) for n in range(1, 7)}
     service = Keyed(everybody)
-    results = ask(tmp_path, service, 6)
+    results = ask_all(tmp_path, service, 6)
     assert all(isinstance(result, CredentialRefused) for result in results)
     assert len(service.asked) == len(set(service.asked)) == 2
 
 
 def test_where_there_is_no_other_project_one_refusal_is_enough(tmp_path: Path) -> None:
     service = Keyed({project(1)})
-    (result,) = ask(tmp_path, service, 1)
+    (result,) = ask_all(tmp_path, service, 1)
     assert (isinstance(result, CredentialRefused), service.refused) == (True, 1)
 
 
 def test_after_two_refusals_in_a_row_a_target_that_had_been_good_is_asked(tmp_path: Path) -> None:
     """The good one is asked alone; as it is accepted, two refused targets are what is refused."""
     service = Keyed({project(2), project(3)})
-    ask(tmp_path, service, 3, extra="max_concurrency = 1\n")
+    ask_all(tmp_path, service, 3, extra="max_concurrency = 1\n")
     assert service.asked == [project(n) for n in (1, 2, 3, 1)]
 
 
@@ -168,3 +172,79 @@ def test_all_results_are_read_before_one_error_ends_a_listing(tmp_path: Path, ca
         result = snapshot(desk.settings, datetime(2026, 11, 22, tzinfo=UTC).date(), desk.clock, simulated=True)
     assert {target.reason for target in result.status.targets} == {"forbidden"}
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_no_more_than_the_allowed_number_is_in_flight(tmp_path) -> None:
+    sandbox, depth, deepest = Sandbox((BEIJING,), latency_seconds=0.01), 0, 0
+
+    async def counted(request):
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+        response = await original(request)
+        depth -= 1
+        return response
+
+    original, sandbox._list_pull_tasks = sandbox._list_pull_tasks, counted
+    with service(sandbox, tmp_path, extra="max_concurrency = 3\n") as settings:
+        ask(settings, times=30)
+    assert deepest == 3
+
+
+def test_requests_of_a_project_are_spread_over_time() -> None:
+    async def go() -> list[float]:
+        loop = asyncio.get_running_loop()
+        moment = [100.0]
+        starts = []
+
+        async def sleep(seconds: float) -> None:
+            moment[0] += seconds
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "time", lambda: moment[0])
+            patch.setattr(asyncio, "sleep", sleep)
+            pacer = Pacer(4)
+            for _ in range(12):
+                await pacer.turn()
+                starts.append(moment[0] - 100)
+        return starts
+
+    starts = asyncio.run(go())
+    assert starts[:4] == [0, 0, 0, 0]  # what was saved up
+    assert starts[4:] == pytest.approx([0.25 * n for n in range(1, 9)])
+
+
+def test_throttling_halves_the_rate_and_good_answers_bring_it_back_slowly() -> None:
+    async def go() -> list[float]:
+        pacer = Pacer(10)
+        rates = [pacer.rate]
+        for _ in range(9):
+            pacer.slow_down(0)
+            rates.append(pacer.rate)
+        for _ in range(200):
+            pacer.speed_up()
+        return [*rates, pacer.rate]
+
+    rates = asyncio.run(go())
+    assert rates[:4] == [10, 5, 2.5, 1.25]
+    assert rates[-2] == pytest.approx(10 / 64)
+    assert rates[-1] == 10
+
+
+def test_while_the_service_wants_a_pause_nothing_of_the_project_leaves() -> None:
+    async def go() -> float:
+        moment, loop = [50.0], asyncio.get_running_loop()
+
+        async def sleep(seconds: float) -> None:
+            moment[0] += seconds
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "time", lambda: moment[0])
+            patch.setattr(asyncio, "sleep", sleep)
+            pacer = Pacer(1000)
+            await pacer.turn()
+            pacer.slow_down(30)
+            await pacer.turn()
+        return moment[0]
+
+    assert asyncio.run(go()) == pytest.approx(80)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import mutations
 from pulltasks.huawei import reading
-from pulltasks.huawei.reading import read_answer, read_error, read_object, read_shown, read_time
+from pulltasks.huawei.reading import read_answer, read_error, read_object, read_shown, read_time, says_error
 
 PROJECT = "0" * 32
 PIECES = [
@@ -193,3 +193,49 @@ def test_any_object_is_read_and_nothing_else() -> None:
 )
 def test_a_header_that_says_no_time_says_none(text: str | None) -> None:
     assert read_time(text) is None
+
+
+EMPTY = {"request_id": "r", "total": 0, "task_infos": []}
+
+FULL = {"request_id": "r", "total": 2, "task_infos": [{"task_id": "a"}, {"task_id": "b"}]}
+
+ERRORS = (
+    {"error_code": "LIVE.1", "error_msg": "boom"},
+    {"errorCode": "LIVE.1"},
+    {"error_code": 17},
+    {"error": {"code": "LIVE.1", "message": "boom"}},
+    {"error_code": ["LIVE.1"]},
+    {"error_code": True},
+)
+
+NO_ERRORS = (
+    {"error_code": None},
+    {"error_code": ""},
+    {"error_code": "0"},
+    {"error_code": 0},
+    {"errorCode": "0"},
+    {"error": None},
+    {"error": {}},
+    {"code": 200, "message": "ok"},
+    {"error_msg": "ok"},
+)
+
+
+def of(body: dict, more: dict) -> bytes:
+    return json.dumps(body | more).encode()
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_answer_that_says_an_error_is_a_refusal_and_beside_rows_a_flaw(error: dict) -> None:
+    for body in (EMPTY, {"request_id": "r"}, {}):
+        assert says_error(of(body, error))
+        assert read_answer(of(body, error)).flaw == "error_in_answer"
+    assert not says_error(of(FULL, error))
+    assert read_answer(of(FULL, error)).flaw == "error_code_beside_rows"
+
+
+@pytest.mark.parametrize("error", NO_ERRORS)
+def test_what_gateways_add_is_none(error: dict) -> None:
+    for body in (EMPTY, FULL):
+        assert not says_error(of(body, error))
+        assert read_answer(of(body, error)).flaw is None

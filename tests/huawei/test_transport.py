@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import random
+import tracemalloc
+import zlib
 from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from desk import Desk
+from desk import BEIJING, Desk, write_config
+from live_client import ask
 from plain_service import PlainService, serving_plainly
+from pulltasks import config
+from pulltasks.errors import ConfigError, TransientApiError
 from pulltasks.huawei.client import HEADERS
 from pulltasks.huawei.simulation import DATE_HEADER, SANDBOX_HEADER
-from pulltasks.huawei.transport import NEW_CONNECTION, POOL, AiohttpTransport
+from pulltasks.huawei.transport import NEW_CONNECTION, POOL, AiohttpTransport, AnswerTooLarge, Bounds, _decompressed
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.raw import read_capture
 from pulltasks.lake.tidy import open_tidy
@@ -165,3 +173,132 @@ def test_a_page_whose_tasks_name_another_region_is_read_again_and_what_repeats_i
     assert (verdict, requests) == ("complete", 2)
     assert evidence is not None
     assert evidence.endswith("tasks of a region not seen before (cn-east-3), read twice")
+
+
+def test_nobody_at_the_address_is_said_so(tmp_path) -> None:
+    settings = config.load(write_config(tmp_path, "http://127.0.0.1:9", BEIJING))
+    (result,), heard = ask(settings)
+    assert isinstance(result, TransientApiError)
+    assert result.reason == "unreachable"
+    assert len(heard.tries) == settings.api.max_attempts
+
+
+GOOD, BAD = (Place(f"{n}" * 32, "cn-north-4", 3, name=name) for n, name in ((2, "good"), (1, "bad")))
+
+REQUEST = httpx.Request("GET", "http://h/")
+
+LIMIT = 100_000
+
+
+def deflated(data: bytes, bits: int) -> bytes:
+    packer = zlib.compressobj(wbits=bits)
+    return packer.compress(data) + packer.flush()
+
+
+@given(st.binary(max_size=2000), st.sampled_from(["gzip", "x-gzip", "deflate", "raw deflate", "identity", "br"]))
+def test_a_body_comes_back_to_the_byte(data: bytes, encoding: str) -> None:
+    packed = {"deflate": deflated(data, 15), "raw deflate": deflated(data, -15)}.get(encoding)
+    if packed is None:
+        packed = gzip.compress(data) if "gzip" in encoding else data
+    assert _decompressed(packed, encoding.rpartition(" ")[2], LIMIT, REQUEST) == data
+
+
+def test_several_members_are_one_body() -> None:
+    assert _decompressed(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", LIMIT, REQUEST) == b"ab"
+
+
+@pytest.mark.parametrize("size", [LIMIT - 1, LIMIT, LIMIT + 1, 100 * LIMIT])
+def test_a_bomb_is_not_unpacked_beyond_the_bound(size: int) -> None:
+    bomb = gzip.compress(b"a" * size)
+    if size <= LIMIT:
+        assert len(_decompressed(bomb, "gzip", LIMIT, REQUEST)) == size
+        return
+    tracemalloc.start()
+    with pytest.raises(AnswerTooLarge):
+        _decompressed(bomb, "gzip", LIMIT, REQUEST)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * LIMIT
+    with pytest.raises(AnswerTooLarge):
+        _decompressed(gzip.compress(b"a" * (LIMIT - 10)) * 3, "gzip", LIMIT, REQUEST)
+
+
+@pytest.mark.parametrize(
+    "body", [b"not gzip", gzip.compress(b"a" * 500, mtime=0)[:-9], gzip.compress(b"a", mtime=0) + b"tail"]
+)
+def test_a_body_that_cannot_be_decompressed_is_damaged(body: bytes) -> None:
+    with pytest.raises(httpx.DecodingError):
+        _decompressed(body, "gzip", LIMIT, REQUEST)
+
+
+def test_large_answers_are_read_a_few_at_a_time(tmp_path: Path) -> None:
+    """Of ten answers of 3 MB no more than two are held at once where there is room for two beside the ordinary ones."""
+    held, most = [0], [0]
+
+    class Counting(asyncio.Semaphore):
+        async def acquire(self) -> bool:
+            await super().acquire()
+            held[0] += 1
+            most[0] = max(most[0], held[0])
+            return True
+
+        def release(self) -> None:
+            held[0] -= 1
+            super().release()
+
+    async def go(url: str) -> None:
+        transport = AiohttpTransport(5, Bounds(answer_bytes=4_000_000, in_flight_bytes=12_000_000))
+        assert transport._large_answers._value == 2
+        transport._large_answers = Counting(2)
+        try:
+            requests = [
+                transport.handle_async_request(httpx.Request("GET", f"{url}/v1/{BAD.project_id}/x")) for _ in range(10)
+            ]
+            answers = await asyncio.gather(*requests)
+        finally:
+            await transport.aclose()
+        assert {len(answer.content) for answer in answers} == {3_000_000}
+
+    large = PlainService()
+    large.answers[BAD.project_id] = lambda _: (200, {}, b"x" * 3_000_000)
+    with serving_plainly(large) as url:
+        asyncio.run(go(url))
+    assert most[0] == 2
+
+
+def proxy_for(monkeypatch: pytest.MonkeyPatch, value: str, address: str) -> str | None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+
+    async def go() -> str | None:
+        transport = AiohttpTransport(1)
+        try:
+            transport.check_proxy(address)
+            import httpx
+
+            return transport._proxy(httpx.URL(address))
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("value", "proxy"),
+    [
+        ("http://h:1", "http://h:1"),
+        ("h:1", "http://h:1"),
+        ("localhost:1", "http://localhost:1"),
+        ("https://u:p@h", "https://u:p@h"),
+        ("", None),
+    ],
+)
+def test_a_proxy_is_taken_as_curl_takes_it(monkeypatch: pytest.MonkeyPatch, value: str, proxy: str | None) -> None:
+    assert proxy_for(monkeypatch, value, "https://live.example.com") == proxy
+    assert proxy_for(monkeypatch, value, "https://127.0.0.1:9") is None
+
+
+@pytest.mark.parametrize("value", ["socks5://h", "socks5h://h:1", "SOCKS4://h", "ftp://h"])
+def test_a_proxy_of_another_kind_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    with pytest.raises(ConfigError, match="only HTTP proxies are supported"):
+        proxy_for(monkeypatch, value, "https://live.example.com")
+    assert proxy_for(monkeypatch, value, "https://127.0.0.1:9") is None

@@ -201,34 +201,9 @@ def test_a_damaged_manifest_of_a_month_stops_nothing_and_is_mended_by_a_rebuild(
     assert [row for row in rows(desk.lake)["pull_tasks"] if row[0] <= DAYS[4]] == before["pull_tasks"]
 
 
-def test_raw_files_that_a_damaged_table_needs_are_kept(cleared: Desk) -> None:
-    cleared.extra = "[lake]\nkeep_raw_days = 1"
-    cleared.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
-    _, gone, needed = compact(cleared.settings, date.max)
-    assert (gone, needed) == (DAYS[:1], DAYS[1:4])
-    rebuild(cleared.settings, DAYS[1], DAYS[3], cleared.clock)
-    assert compact(cleared.settings, date.max)[1:] == (DAYS[1:4], [])
-    cleared.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
-    with pytest.raises(LakeError, match="no raw archive"):
-        rebuild(cleared.settings, DAYS[1], DAYS[3], cleared.clock)
-
-
 def test_the_newest_months_stay_daily_when_asked_for(desk: Desk) -> None:
     desk.extra = "[lake]\nkeep_daily_months = 1"
     assert [month.month for month in compact(desk.settings, date.max)[0]] == [SEPTEMBER]
-
-
-def test_old_raw_files_go_when_asked_for_and_their_days_stay(desk: Desk) -> None:
-    desk.extra = "[lake]\nkeep_raw_days = 30"
-    before = rows(desk.lake)
-    _, gone, needed = compact(desk.settings, date.max)
-    assert (gone, needed) == (DAYS[:3], [])
-    assert desk.lake.raw_dates() == DAYS[3:]
-    with pytest.raises(LakeError, match="those that are there stay"):
-        rebuild(desk.settings, DAYS[0], DAYS[2], desk.clock)
-    result = rebuild(desk.settings, DAYS[0], DAYS[3], desk.clock)
-    assert (result.built_days, result.days_without_raw) == ((DAYS[3],), tuple(DAYS[:3]))
-    assert rows(desk.lake) == before
 
 
 def test_a_snapshot_after_compaction_goes_on(compacted: Desk) -> None:

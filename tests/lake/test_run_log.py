@@ -16,16 +16,9 @@ from pulltasks.run.steps import opened
 from pulltasks.warehouse.read.published import open_published
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DAYS = SMALL_DAYS[:2]
-
-
-@pytest.fixture(scope="module")
-def made(made_once) -> Iterator[Desk]:
-    with made_once(DAYS[0]) as desk:
-        yield desk
 
 
 def line(ended_at: datetime, **fields) -> RunLine:
@@ -40,8 +33,8 @@ def line(ended_at: datetime, **fields) -> RunLine:
     )
 
 
-def test_every_run_is_logged_and_the_next_build_shows_it(made: Desk, tmp_path: Path) -> None:
-    desk = copied(made, tmp_path)
+def test_every_run_is_logged_and_the_next_build_shows_it(one_day: Desk, tmp_path: Path) -> None:
+    desk = copied(one_day, tmp_path)
     desk.sandbox.faults[desk.places[1].project_id, DAYS[1]] = "forbidden"
     snapshot(desk.settings, DAYS[1], desk.clock, simulated=True)
     rebuild(desk.settings, DAYS[0], DAYS[0], desk.clock)
@@ -61,15 +54,15 @@ def test_every_run_is_logged_and_the_next_build_shows_it(made: Desk, tmp_path: P
     assert shown[0][3] <= shown[0][4]
 
 
-def test_a_run_that_ends_in_an_error_is_logged_as_failed(made: Desk, tmp_path: Path) -> None:
-    desk = copied(made, tmp_path)
+def test_a_run_that_ends_in_an_error_is_logged_as_failed(one_day: Desk, tmp_path: Path) -> None:
+    desk = copied(one_day, tmp_path)
     with pytest.raises(OSError, match="broken"), opened(desk.settings, desk.clock, "snapshot"):
         raise OSError("broken")
     assert [(run.outcome, run.error) for run in read_runs(desk.lake)] == [("complete", None), ("failed", "OSError")]
 
 
-def test_a_run_that_is_kept_out_by_another_writes_nothing(made: Desk, tmp_path: Path) -> None:
-    desk = copied(made, tmp_path)
+def test_a_run_that_is_kept_out_by_another_writes_nothing(one_day: Desk, tmp_path: Path) -> None:
+    desk = copied(one_day, tmp_path)
     with desk.lake.lock(), pytest.raises(LakeBusy), opened(desk.settings, desk.clock, "snapshot"):
         pass
     assert len(read_runs(desk.lake)) == 1
@@ -94,8 +87,8 @@ def test_a_damaged_line_takes_no_other_with_it(tmp_path: Path) -> None:
     assert [run.ended_at for run in read_runs(lake)] == [now, now + timedelta(hours=1)]
 
 
-def test_a_log_that_cannot_be_written_is_a_warning(made: Desk, tmp_path: Path) -> None:
-    desk = copied(made, tmp_path)
+def test_a_log_that_cannot_be_written_is_a_warning(one_day: Desk, tmp_path: Path) -> None:
+    desk = copied(one_day, tmp_path)
     desk.lake.run_log.unlink()
     desk.lake.run_log.mkdir()
     with pytest.warns(UserWarning, match="runs.ndjson: cannot be written"):

@@ -13,12 +13,10 @@ from desk import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
 from history import contents
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
-from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import compact_month, discard_damaged_month
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_if_valid, stale_dates
 from pulltasks.lake.normalise import normalise_day
-from pulltasks.lake.raw import read_capture
 from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.run.order import forget, rebuild, snapshot
 from pulltasks.warehouse.read.published import open_published
@@ -32,20 +30,9 @@ ABOUT_BUILDS = {"meta_inputs", "meta_build", "stg_build"}
 EMPTY = date(2026, 10, 15)  # a day without any file of its own
 
 
-@pytest.fixture(scope="module")
-def prepared(made_once):
-    with made_once(*DAYS) as desk:
-        yield desk
-
-
 @pytest.fixture
-def desk(prepared: Desk, tmp_path: Path) -> Desk:
-    return copied(prepared, tmp_path)
-
-
-@pytest.fixture
-def lake(desk: Desk) -> Lake:
-    return desk.lake
+def desk(three_days: Desk, tmp_path: Path) -> Desk:
+    return copied(three_days, tmp_path)
 
 
 def copy(source: Path, to: Path) -> Path:
@@ -162,27 +149,6 @@ def test_what_a_stray_replaced_is_not_lost_and_counts_again_when_it_is_restored(
     assert of_tasks(lake) == before
 
 
-def test_in_the_place_of_todays_capture_it_is_moved_aside_and_replaced(desk: Desk, lake: Lake) -> None:
-    today = DAYS[2]
-    stray = copy(lake.raw_file(DAYS[1], *ONE), lake.raw_file(today, *ONE))
-    held = stray.read_bytes()
-    one, two = desk.capture(today)
-    assert (one.target.key, one.is_new, one.verdict) == (ONE, True, "complete")
-    assert (two.target.key, two.is_new) == (TWO, False)
-    assert read_capture(stray).capture.snapshot_date == today
-    assert stray.with_name(f"{stray.name}.stray").read_bytes() == held
-
-
-def test_a_target_list_of_another_day_accepts_no_loss_and_is_replaced(desk: Desk, lake: Lake) -> None:
-    content = json.loads(lake.targets_file(DAYS[1]).read_bytes())
-    content["targets"][0]["drop_accepted"] = True
-    lake.targets_file(DAYS[2]).write_text(json.dumps(content))
-    desk.capture(DAYS[2])
-    written = json.loads(lake.targets_file(DAYS[2]).read_bytes())
-    assert written["snapshot_date"] == str(DAYS[2])
-    assert [target["drop_accepted"] for target in written["targets"]] == [False, False]
-
-
 def test_a_target_list_of_another_day_expects_nothing(desk: Desk, lake: Lake) -> None:
     content = json.loads(lake.targets_file(DAYS[0]).read_bytes())
     content["targets"].append(content["targets"][0] | {"project_id": FOREIGN[0], "region": FOREIGN[1]})
@@ -232,18 +198,6 @@ def test_a_months_manifest_is_held_against_its_path_as_well(lake: Lake, change) 
     assert read_month_if_valid(path)
     path.write_text(json.dumps(change(json.loads(path.read_bytes()))))
     assert read_month_if_valid(path) is None
-
-
-def test_tables_of_another_day_are_not_taken_for_those_of_a_day_whose_manifest_is_gone(desk: Desk, lake: Lake) -> None:
-    """A restore that brings a day's tables and manifest to the place of another one brings no day."""
-    for table in read_manifest(lake.manifest_file(DAYS[0])).tables:
-        copy(lake.tidy_file(table, DAYS[0]), lake.tidy_file(table, EMPTY))
-    copy(lake.manifest_file(DAYS[0]), lake.manifest_file(EMPTY))
-    with lake.lock():
-        assert repair_manifests(lake) == []
-    result = snapshot(desk.settings, DAYS[2], desk.clock, simulated=True)
-    assert any(str(EMPTY) in text and "another day or month" in text for text in result.damaged_days)
-    assert coverage(lake, EMPTY) == {}
 
 
 def test_of_days_that_have_manifests_only_the_newest_are_opened(

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_server import LAG, MOVING_MANNERS, OLD_MANNERS, PLACES, STABLE_MANNERS, ModelServer, Reading, read
+from model_server import (
+    LAG,
+    MOVING_MANNERS,
+    OLD_MANNERS,
+    PLACES,
+    STABLE_MANNERS,
+    ModelServer,
+    Reading,
+    contradict,
+    read,
+)
 from pulltasks.proof import totals as totals_of_a_sweep
 from pulltasks.proof.listing import Listing
 from pulltasks.proof.order import Order
@@ -168,22 +178,6 @@ def test_how_often_an_order_that_moves_ends_wrongly_complete(manner: str) -> Non
     ends = moving(manner, MOVING_MANY)
     print(f"{manner}: {dict(ends)}")
     assert ends["wrongly complete"] <= MOVING_MANY * 0.2
-
-
-def contradict(totals: list[int]) -> bool:
-    """The rule of the design, word by word."""
-    return any(
-        sign * (totals[i] - totals[j]) > 10 + 2 * (j - i) and sign * (totals[k] - totals[j]) > 10 + 2 * (k - j)
-        for j in range(len(totals))
-        for sign in (1, -1)
-        for i in range(j)
-        for k in range(j + 1, len(totals))
-    )
-
-
-@given(totals=st.lists(st.integers(0, 80) | st.integers(0, 400), max_size=12))
-def test_totals_contradict_each_other_as_the_design_says(totals: list[int]) -> None:
-    assert totals_of_a_sweep.contradict(totals) == contradict(totals)
 
 
 def old_server(seed: int, manner: str, changes_before: int, births: float = 0.5) -> ModelServer:

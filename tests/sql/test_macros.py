@@ -19,14 +19,8 @@ OF_A_DATE = ("pull_tasks_as_of", "pull_task_source_urls_as_of", "pull_task_callb
 
 
 @pytest.fixture(scope="module")
-def made(made_once) -> Iterator[Desk]:
-    with made_once(*DAYS) as desk:
-        yield desk
-
-
-@pytest.fixture(scope="module")
-def published(made: Desk) -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_published(made.lake) as connection:
+def published(three_days: Desk) -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_published(three_days.lake) as connection:
         yield connection
 
 

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
-import tracemalloc
-import zlib
-from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
-import httpx
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from desk import Desk
 from plain_service import PlainService, listing, serving_plainly
 from pulltasks.alerts.webhook import post
-from pulltasks.capture.target_list import target_line
-from pulltasks.errors import AlertNotSent, ModelError
-from pulltasks.huawei.transport import AiohttpTransport, AnswerTooLarge, Bounds, _decompressed
-from pulltasks.lake.normalise import normalise_day
-from pulltasks.lake.raw import AnswerLine, CaptureLine, RawWriter, TargetList, VerdictLine
-from pulltasks.masking import mask_words
+from pulltasks.errors import AlertNotSent
+from pulltasks.huawei.transport import AiohttpTransport, Bounds
 from pulltasks.proof.pages import Rules
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
-from pulltasks.settings import WarehouseSettings
-from pulltasks.warehouse.build.publish import build_and_publish
-from pulltasks.warehouse.build.working_copy import room_of
-from pulltasks.warehouse.read.published import open_published
-from pulltasks.warehouse.sql.models import load_models
 
 GOOD, BAD = (Place(f"{n}" * 32, "cn-north-4", 3, name=name) for n, name in ((2, "good"), (1, "bad")))
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -201,193 +184,9 @@ def test_a_target_whose_answers_grow_beyond_all_measure_is_given_up(service, tmp
     assert bad.requests <= 12
 
 
-REQUEST = httpx.Request("GET", "http://h/")
-LIMIT = 100_000
-
-
-def deflated(data: bytes, bits: int) -> bytes:
-    packer = zlib.compressobj(wbits=bits)
-    return packer.compress(data) + packer.flush()
-
-
-@given(st.binary(max_size=2000), st.sampled_from(["gzip", "x-gzip", "deflate", "raw deflate", "identity", "br"]))
-def test_a_body_comes_back_to_the_byte(data: bytes, encoding: str) -> None:
-    packed = {"deflate": deflated(data, 15), "raw deflate": deflated(data, -15)}.get(encoding)
-    if packed is None:
-        packed = gzip.compress(data) if "gzip" in encoding else data
-    assert _decompressed(packed, encoding.rpartition(" ")[2], LIMIT, REQUEST) == data
-
-
-def test_several_members_are_one_body() -> None:
-    assert _decompressed(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", LIMIT, REQUEST) == b"ab"
-
-
-@pytest.mark.parametrize("size", [LIMIT - 1, LIMIT, LIMIT + 1, 100 * LIMIT])
-def test_a_bomb_is_not_unpacked_beyond_the_bound(size: int) -> None:
-    bomb = gzip.compress(b"a" * size)
-    if size <= LIMIT:
-        assert len(_decompressed(bomb, "gzip", LIMIT, REQUEST)) == size
-        return
-    tracemalloc.start()
-    with pytest.raises(AnswerTooLarge):
-        _decompressed(bomb, "gzip", LIMIT, REQUEST)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 10 * LIMIT
-    with pytest.raises(AnswerTooLarge):
-        _decompressed(gzip.compress(b"a" * (LIMIT - 10)) * 3, "gzip", LIMIT, REQUEST)
-
-
-@pytest.mark.parametrize(
-    "body", [b"not gzip", gzip.compress(b"a" * 500, mtime=0)[:-9], gzip.compress(b"a", mtime=0) + b"tail"]
-)
-def test_a_body_that_cannot_be_decompressed_is_damaged(body: bytes) -> None:
-    with pytest.raises(httpx.DecodingError):
-        _decompressed(body, "gzip", LIMIT, REQUEST)
-
-
-def test_large_answers_are_read_a_few_at_a_time(tmp_path: Path) -> None:
-    """Of ten answers of 3 MB no more than two are held at once where there is room for two beside the ordinary ones."""
-    held, most = [0], [0]
-
-    class Counting(asyncio.Semaphore):
-        async def acquire(self) -> bool:
-            await super().acquire()
-            held[0] += 1
-            most[0] = max(most[0], held[0])
-            return True
-
-        def release(self) -> None:
-            held[0] -= 1
-            super().release()
-
-    async def go(url: str) -> None:
-        transport = AiohttpTransport(5, Bounds(answer_bytes=4_000_000, in_flight_bytes=12_000_000))
-        assert transport._large_answers._value == 2
-        transport._large_answers = Counting(2)
-        try:
-            requests = [
-                transport.handle_async_request(httpx.Request("GET", f"{url}/v1/{BAD.project_id}/x")) for _ in range(10)
-            ]
-            answers = await asyncio.gather(*requests)
-        finally:
-            await transport.aclose()
-        assert {len(answer.content) for answer in answers} == {3_000_000}
-
-    service = PlainService()
-    service.answers[BAD.project_id] = lambda _: (200, {}, b"x" * 3_000_000)
-    with serving_plainly(service) as url:
-        asyncio.run(go(url))
-    assert most[0] == 2
-
-
 @pytest.mark.real_time
 def test_a_webhook_that_drips_has_one_deadline() -> None:
     service = PlainService()
     service.streams["x"] = drip_headers
     with serving_plainly(service) as url, pytest.raises(AlertNotSent, match="did not answer within 1 s"):
         post(f"{url}/v1/x/y", b"{}", "json", timeout_seconds=30, deadline_seconds=1)
-
-
-@pytest.mark.parametrize(
-    "text", ["a" * 200_000, "a=" * 100_000, "key:" * 50_000, '"' * 200_000, "@" * 200_000, "http://" * 30_000]
-)
-def test_masking_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
-    assert len(mask_words(text)) <= 2 * len(text)
-
-
-@pytest.mark.parametrize(
-    ("cores", "settings", "threads", "memory"),
-    [
-        (1, {}, 1, "400MB"),
-        (2, {}, 2, "400MB"),
-        (96, {}, 8, "400MB"),
-        (2, {"threads": 96}, 96, "3840MB"),
-        (96, {"threads": 4, "memory": "2GB"}, 4, "2GB"),
-    ],
-)
-def test_threads_and_memory_are_set_together(cores: int, settings: dict, threads: int, memory: str) -> None:
-    assert room_of(WarehouseSettings(**settings), cores, 100_001) == (threads, memory)
-
-
-@pytest.mark.parametrize(("tasks", "memory"), [(500_000, "400MB"), (500_010, "400MB"), (1_000_000, "700MB")])
-def test_many_tasks_get_more_memory(tasks: int, memory: str) -> None:
-    assert room_of(WarehouseSettings(), 2, tasks) == (2, memory)
-
-
-def test_few_tasks_are_built_by_one_thread_unless_the_settings_say_otherwise() -> None:
-    assert room_of(WarehouseSettings(), 8, 20_000)[0] == 1
-    assert room_of(WarehouseSettings(threads=4), 8, 10)[0] == 4
-
-
-def many_addresses(folder: Path, tasks: int) -> Desk:
-    """A day of tasks with 30 addresses each, without a request."""
-    desk = Desk(None, "http://127.0.0.1:1", folder, (GOOD,))
-    desk.lake.prepare()
-    target = target_line(desk.settings, desk.settings.targets[0])
-    day = date(2026, 11, 20)
-    with desk.lake.lock():
-        listed = TargetList(snapshot_date=day, timezone="UTC", software_version="0", targets=[target])
-        with desk.lake.writing(desk.lake.targets_file(day)) as unfinished:
-            unfinished.write_bytes(msgspec.json.encode(listed))
-        noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
-        raw = desk.lake.raw_file(day, *target.key)
-        raw.parent.mkdir(parents=True)
-        head = CaptureLine(
-            target=target, snapshot_date=day, timezone="UTC", capture_id="c", software_version="0", started_at=noon
-        )
-        writer = RawWriter(raw, head)
-        for offset in range(0, tasks, 100):
-            rows = [
-                {"task_id": f"{n:06}", "source_urls": [f"rtmp://h{a}.example.com/live/{n}-{a}?k=v" for a in range(30)]}
-                for n in range(offset, min(offset + 100, tasks))
-            ]
-            body = json.dumps({"request_id": "r", "total": tasks, "task_infos": rows})
-            writer.answer(
-                AnswerLine(
-                    sequence=offset,
-                    sweep=1,
-                    offset=offset,
-                    limit=100,
-                    sent_at=noon,
-                    received_at=noon,
-                    status=200,
-                    body=body,
-                )
-            )
-        end = VerdictLine(verdict="complete", proof="by_chain", counted_sweep=1, task_count=tasks, finished_at=noon)
-        writer.close(end)
-        normalise_day(desk.lake, day)
-    return desk
-
-
-def publish_with(desk: Desk, settings: str) -> None:
-    desk.extra = f"[warehouse]\n{settings}\n"
-    for build in desk.lake.builds():
-        build.unlink()
-    with desk.lake.lock():
-        build_and_publish(desk.lake, load_models(), desk.settings.warehouse, datetime.now(UTC))
-
-
-@pytest.mark.parametrize("threads", [64, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 96))])
-def test_many_threads_build_what_one_does(tmp_path: Path, threads: int) -> None:
-    desk = many_addresses(tmp_path, 1000)
-    publish_with(desk, f"threads = {threads}")
-    with open_published(desk.lake) as connection:
-        assert connection.sql("select count(*), sum(len(source_urls)) from dim_pull_tasks").fetchall() == [
-            (1000, 30_000)
-        ]
-
-
-def test_a_build_that_runs_out_of_memory_names_the_setting(tmp_path: Path) -> None:
-    desk = many_addresses(tmp_path, 1000)
-    with pytest.raises(ModelError, match=r"raise warehouse.memory, or lower warehouse.threads"):
-        publish_with(desk, 'threads = 2\nmemory = "6MB"')
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("threads", [64, 96])
-def test_24_000_tasks_of_30_addresses_publish_every_time(tmp_path: Path, threads: int) -> None:
-    desk = many_addresses(tmp_path, 24_000)
-    for _ in range(20):
-        publish_with(desk, f"threads = {threads}")

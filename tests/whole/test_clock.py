@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from desk import BEIJING, SMALL_DAYS, Desk, copied
-from history import contents
 from plain_service import PlainService, date_header, listing, serving_plainly
-from pulltasks import config
 from pulltasks.alerts.notify import announce
 from pulltasks.alerts.rules import LakeState, find_alerts
 from pulltasks.cli import main as cli
 from pulltasks.cli.output import print_age
 from pulltasks.clock import Clock
-from pulltasks.errors import ClockDisagrees, ConfigError, LakeError
-from pulltasks.huawei.service_clock import RunBegin
-from pulltasks.lake.compaction import compact_month
-from pulltasks.lake.lake import Lake
+from pulltasks.errors import ClockDisagrees
 from pulltasks.lake.manifests import stale_dates
-from pulltasks.run.order import compact, forget, snapshot
+from pulltasks.run.order import compact, snapshot
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.settings import Limits
@@ -193,67 +184,6 @@ def command(desk: Desk, monkeypatch) -> int:
     return int(ended.value.code or 0)
 
 
-MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))
-SECONDS = st.integers(-119, 119)
-
-
-def begin(at: datetime, zone: str) -> RunBegin:
-    local = at.astimezone(ZoneInfo(zone))
-    return RunBegin(local.date(), local.tzinfo, at, 1000.0)
-
-
-@given(at=MOMENTS, zone=st.sampled_from(ZONES), skew=SECONDS, elapsed=st.floats(0, 7200))
-def test_no_honest_run_is_refused(at: datetime, zone: str, skew: int, elapsed: float) -> None:
-    received = at + timedelta(seconds=elapsed)
-    said = (received + timedelta(seconds=skew)).replace(microsecond=0)
-    if abs(said - received) < timedelta(minutes=2):
-        assert begin(at, zone).judge(said, received, 1000.0 + elapsed) == "agrees"
-
-
-@pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("minutes", [-31, -30, -29, -2, -1, 0, 1, 2, 29, 30, 31])
-def test_around_midnight_and_at_the_change_of_the_clocks_no_honest_run_is_refused(zone: str, minutes: int) -> None:
-    days = [
-        date(2026, 3, 29),
-        date(2026, 10, 25),
-        date(2026, 11, 1),
-        date(2026, 3, 8),
-        date(2026, 4, 5),
-        date(2026, 11, 25),
-    ]
-    for day in days:
-        midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
-        at = midnight.astimezone(UTC) + timedelta(minutes=minutes)
-        for elapsed in (0, 60, 1800, 3600):
-            received = at + timedelta(seconds=elapsed)
-            assert begin(at, zone).judge(received, received, 1000.0 + elapsed) == "agrees"
-
-
-@given(
-    at=MOMENTS,
-    zone=st.sampled_from(ZONES),
-    skew=st.integers(120, 10**9) | st.integers(-(10**9), -120),
-    elapsed=st.floats(0, 7200),
-)
-def test_a_wrong_clock_is_refused_if_and_only_if_it_changes_the_day(
-    at: datetime, zone: str, skew: int, elapsed: float
-) -> None:
-    received = at + timedelta(seconds=elapsed)
-    said = received + timedelta(seconds=skew)
-    other_day = (at + timedelta(seconds=skew)).astimezone(ZoneInfo(zone)).date() != at.astimezone(ZoneInfo(zone)).date()
-    expected = "disagrees" if other_day else "agrees"
-    assert begin(at, zone).judge(said, received, 1000.0 + elapsed) == expected
-
-
-@pytest.mark.parametrize(("hour", "is_near"), [(0, True), (23, True), (1, False), (12, False)])
-def test_a_message_names_both_times_and_near_midnight_another_hour(hour: int, is_near: bool) -> None:
-    at = datetime(2026, 11, 25, hour, 30, tzinfo=UTC)
-    text = begin(at, "UTC").disagreement(at - timedelta(days=1), 1000.0)
-    assert f"2026-11-25 {hour:02}:30" in text
-    assert f"2026-11-24 {hour:02}:30" in text
-    assert ("an hour away from midnight" in text) == is_near
-
-
 SANDBOX_DAYS = SMALL_DAYS[:3]
 AHEAD = date(2027, 1, 5)
 
@@ -262,7 +192,6 @@ AHEAD = date(2027, 1, 5)
 def prepared(made_once):
     """A lake of an earlier version, in which one run wrote a day that has not come."""
     with made_once(*SANDBOX_DAYS) as desk:
-        shutil.copytree(desk.lake.root, desk.folder / "without", symlinks=True)
         snapshot(desk.settings, AHEAD, desk.clock, simulated=True)
         yield desk
 
@@ -315,82 +244,3 @@ def test_the_days_before_a_day_ahead_are_repaired_all_the_same(wronged: Desk) ->
     raw = wronged.lake.raw_file(SANDBOX_DAYS[0], BEIJING.project_id, BEIJING.region)
     rewritten(raw, raw, capture_id="another")
     assert stale_dates(wronged.lake) == [SANDBOX_DAYS[0]]
-
-
-@pytest.mark.parametrize("is_closed", [False, True])
-def test_a_forgotten_day_has_never_been(wronged: Desk, prepared: Desk, is_closed: bool) -> None:
-    if is_closed:
-        with wronged.lake.lock():
-            compact_month(wronged.lake, AHEAD.replace(day=1))
-    files = {
-        path.relative_to(wronged.lake.root) for path in wronged.lake.root.rglob(f"*{AHEAD}*/**/*") if path.is_file()
-    }
-    found = forget(wronged.settings, AHEAD, wronged.clock)
-    assert (found.newest, found.folder) == (SANDBOX_DAYS[-1], wronged.lake.forgotten / f"{AHEAD}-1")
-    assert {path for path in files if path.parts[0] == "raw"} <= {
-        path.relative_to(found.folder) for path in found.folder.rglob("*")
-    }
-    assert found.folder.stat().st_mode & 0o777 == 0o700
-    assert wronged.lake.raw_dates() == wronged.lake.tidy_dates() == SANDBOX_DAYS
-    before = Lake(prepared.folder / "without").published.resolve()
-    assert contents(wronged.lake.published.resolve()) == contents(before)
-    assert snapshot(wronged.settings, date(2026, 11, 2), wronged.clock, simulated=True).is_complete
-
-
-def test_a_day_in_between_is_missing_once_it_is_forgotten(wronged: Desk) -> None:
-    forget(wronged.settings, SANDBOX_DAYS[1], wronged.clock)
-    with open_published(wronged.lake) as connection:
-        found = connection.sql(
-            f"select distinct coverage, verdict_reason from rpt_snapshot_coverage where snapshot_date = '{SANDBOX_DAYS[1]}'"
-        ).fetchall()
-    assert found == [("missing", "no_run")]
-
-
-def test_the_last_day_can_be_forgotten_as_well(wronged: Desk) -> None:
-    for day in (*SANDBOX_DAYS, AHEAD):
-        found = forget(wronged.settings, day, wronged.clock)
-    assert (found.published, list(wronged.lake.builds()), wronged.lake.published.exists()) == (None, [], False)
-
-
-def test_a_day_without_raw_files_is_forgotten_only_for_good(wronged: Desk) -> None:
-    shutil.rmtree(wronged.lake.targets_file(AHEAD).parent)
-    with pytest.raises(LakeError, match="could never be rebuilt; add --for-good"):
-        forget(wronged.settings, AHEAD, wronged.clock)
-    assert AHEAD in wronged.lake.tidy_dates()
-    assert forget(wronged.settings, AHEAD, wronged.clock, for_good=True).newest == SANDBOX_DAYS[-1]
-    with pytest.raises(LakeError, match="has nothing of this day"):
-        forget(wronged.settings, AHEAD, wronged.clock)
-
-
-def test_forget_says_what_it_would_do_and_does_it_when_told(wronged: Desk, monkeypatch, capfd) -> None:
-    def go(*more: str) -> tuple[int, str]:
-        monkeypatch.setattr(
-            sys, "argv", ["pulltasks", "forget", "--date", str(AHEAD), *more, "--config", str(wronged.config_file)]
-        )
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), "".join(capfd.readouterr())
-
-    code, text = go()
-    assert (code, "Add --yes to do it" in text, AHEAD in wronged.lake.raw_dates()) == (2, True, True)
-    code, text = go("--yes")
-    assert (code, f"{AHEAD} is forgotten; its files are in" in text, AHEAD in wronged.lake.raw_dates()) == (
-        0,
-        True,
-        False,
-    )
-
-
-@pytest.mark.parametrize("zone", ["localtime", "posix/Asia/Shanghai", "right/UTC", "posixrules", "Nowhere/Land"])
-def test_a_zone_that_only_one_of_them_knows_is_refused(tmp_path: Path, zone: str) -> None:
-    file = tmp_path / "pulltasks.toml"
-    file.write_text(f'timezone = "{zone}"\n')
-    with pytest.raises(ConfigError, match="is not a (valid time zone|time zone that the database knows)"):
-        config.load(file, need_targets=False)
-
-
-@pytest.mark.parametrize("zone", ZONES)
-def test_a_zone_that_both_know_is_taken(tmp_path: Path, zone: str) -> None:
-    file = tmp_path / "pulltasks.toml"
-    file.write_text(f'timezone = "{zone}"\n')
-    assert config.load(file, need_targets=False).timezone == zone

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import sys
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,8 +17,7 @@ from pulltasks.capture import attempt
 from pulltasks.capture import day as capture
 from pulltasks.cli import main as cli
 from pulltasks.cli import output as terminal
-from pulltasks.lake import error_reports, normalise
-from pulltasks.lake.error_reports import KEPT_REPORTS, reporter
+from pulltasks.lake import normalise
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
@@ -211,34 +209,6 @@ def test_where_there_is_no_lake_the_report_stands_on_standard_error(tmp_path: Pa
     assert "raise_strange" in err
     assert "the report is printed above" in err.splitlines()[-1]
     assert f"live/{SECRET}" not in err
-
-
-def test_reports_are_private_and_the_newest_are_kept(tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "lake")
-    lake.prepare()
-    for n in range(KEPT_REPORTS + 5):
-        try:
-            raise Strange(n)
-        except Strange as error:
-            reporter(lake)(error, f"step {n}")
-    names = sorted(path.name for path in lake.errors.iterdir())
-    assert names == [f"{n:06d}.txt" for n in range(6, KEPT_REPORTS + 6)]
-    assert stat.S_IMODE(lake.errors.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in lake.errors.iterdir()} == {0o600}
-    assert "at step 24" in (lake.errors / names[-1]).read_text()
-
-
-def test_a_report_tells_causes_and_groups_and_ends_whatever_refers_to_itself(tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "lake")
-    lake.prepare()
-    cause, inner = ValueError("one"), KeyError("two")
-    error = ExceptionGroup("three", [inner])
-    error.__cause__, cause.__cause__ = cause, error
-    line = reporter(lake)(error, "it")
-    text = (lake.errors / "000001.txt").read_text()
-    assert "unexpected ExceptionGroup" in line
-    assert all(word in text for word in ("ValueError: one", "KeyError", "ExceptionGroup: three"))
-    assert len(error_reports.masked_message(ValueError("x " * 10_000))) < 400
 
 
 def test_in_dagster_one_target_suffers_and_the_run_publishes(desk: Desk, monkeypatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -110,12 +111,18 @@ def test_a_day_masks_what_changed(desk: Desk) -> None:
     assert all(0 < rows < 30 for rows in masked[1:])  # of sixty
 
 
-def test_in_parts_it_holds_the_same(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bound", "most"), [("TASKS_PER_PART", 30), ("TEXT_PER_PART", 5_000)])
+def test_in_parts_it_holds_the_same(desk: Desk, monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
     for n in range(3):
         desk.capture(FIRST + timedelta(days=n))
     whole = made(desk, takes_over=True)
-    monkeypatch.setattr(day_builder, "TASKS_PER_PART", 30)
+    shown: list[object] = []
+    for name in ("_show", "_show_part"):
+        show = getattr(DayBuilder, name)
+        monkeypatch.setattr(DayBuilder, name, lambda self, *given, show=show: (shown.extend(given), show(self, *given)))
+    monkeypatch.setattr(day_builder, bound, most)
     assert made(desk, takes_over=True) == whole
+    assert len({*shown} - {"true"}) > 1
 
 
 def test_nothing_is_taken_over_from_a_day_of_another_schema(desk: Desk) -> None:

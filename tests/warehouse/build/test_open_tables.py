@@ -26,16 +26,10 @@ DAYS = [SMALL_DAYS[0] + timedelta(days=n) for n in range(6)]
 ON = "[publish]\ntables = true\n"
 
 
-@pytest.fixture(scope="module")
-def begun(made_once):
-    with made_once(DAYS[0]) as desk:
-        yield desk
-
-
 @pytest.fixture
-def before(begun: Desk, tmp_path: Path) -> Desk:
+def before(one_day: Desk, tmp_path: Path) -> Desk:
     """A day is published, and from now on open tables are asked for."""
-    return replace(copied(begun, tmp_path), extra=ON)
+    return replace(copied(one_day, tmp_path), extra=ON)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from desk import SMALL_DAYS, Desk, copied
 from pulltasks import masking, tables
-from pulltasks.sql_literals import without_comments
+from pulltasks.errors import LakeError
 from pulltasks.warehouse.build.plan import plan_build
 from pulltasks.warehouse.build.publish import build_and_publish
 from pulltasks.warehouse.sql.models import SQL_FOLDER, load_models
@@ -19,15 +19,9 @@ from sampling import sampled
 DAYS = SMALL_DAYS[:3]
 
 
-@pytest.fixture(scope="module")
-def prepared(made_once):
-    with made_once(*DAYS) as desk:
-        yield desk
-
-
 @pytest.fixture
-def desk(prepared: Desk, tmp_path: Path) -> Desk:
-    return copied(prepared, tmp_path)
+def desk(three_days: Desk, tmp_path: Path) -> Desk:
+    return copied(three_days, tmp_path)
 
 
 @pytest.fixture
@@ -141,13 +135,18 @@ def test_builds_count_on_from_those_of_versions_that_did_not_count(desk: Desk) -
     assert desk.lake.builds()[-1] == desk.lake.published.resolve()
 
 
-@pytest.mark.parametrize(
-    ("sql", "bare"),
-    [
-        ("select 1 -- one\n,  2", "select 1 , 2"),
-        ("select '--  no', \"/* no */\" /* yes\n */ from a", "select '--  no', \"/* no */\" from a"),
-        ("select 'it''s -- no' -- it's", "select 'it''s -- no'"),
-    ],
-)
-def test_comments_are_no_part_of_sql_and_texts_are(sql: str, bare: str) -> None:
-    assert without_comments(sql) == bare
+def test_a_day_adds_to_the_build_before_it(desk: Desk) -> None:
+    published = desk.lake.published.resolve()
+    assert desk.build() == published  # nothing is new
+    desk.tidy(SMALL_DAYS[3])
+    plan = plan_build(desk.lake, load_models(), desk.settings.warehouse)
+    assert (plan.base, plan.days) == (published, (SMALL_DAYS[3],))
+
+
+def test_tidy_files_that_are_not_what_the_manifest_names_are_refused(desk: Desk) -> None:
+    path = desk.lake.tidy_file("captures", DAYS[0])
+    path.write_bytes(path.read_bytes() + b"x")
+    for file in desk.lake.warehouse.iterdir():
+        file.unlink()
+    with pytest.raises(LakeError, match=f"pulltasks rebuild --from {DAYS[0]} --to {DAYS[0]}"):
+        desk.build()

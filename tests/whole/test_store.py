@@ -97,9 +97,9 @@ def section(front: Front, tmp_path: Path, more: str = "") -> str:
 
 
 @pytest.fixture
-def desk(two_days: Desk, front: Front, tmp_path: Path) -> Desk:
+def desk(first_two: Desk, front: Front, tmp_path: Path) -> Desk:
     """A lake of two days with an empty prefix in the store."""
-    return replace(copied(two_days, tmp_path), extra=section(front, tmp_path))
+    return replace(copied(first_two, tmp_path), extra=section(front, tmp_path))
 
 
 def run(desk: Desk, day: date = DAYS[2]):
@@ -314,9 +314,9 @@ def test_a_store_without_end_ends_the_run_in_its_time_and_the_day_is_published(
     assert troubles(desk) == ()
 
 
-def test_two_lakes_in_one_prefix_at_once_never_mix(desk: Desk, two_days: Desk, tmp_path: Path) -> None:
+def test_two_lakes_in_one_prefix_at_once_never_mix(desk: Desk, first_two: Desk, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    other = replace(copied(two_days, tmp_path / "other"), extra=desk.extra)
+    other = replace(copied(first_two, tmp_path / "other"), extra=desk.extra)
     backed_up(desk)
     with pytest.raises(BackupError, match="another lake"):
         backed_up(other)

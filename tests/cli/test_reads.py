@@ -1,0 +1,92 @@
+"""`status`, `dashboard`: what is published, how old it is, and what an exit code tells a monitor."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from desk import SINGAPORE, Desk
+from terminals import PULLTASKS
+
+
+@pytest.fixture
+def without_singapore(desk: Desk, command, once) -> Desk:
+    """Today is published, and Singapore refuses."""
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    once("cli without Singapore", desk, lambda: command("snapshot", "--config", desk.config_file))
+    return desk
+
+
+def test_status_tells_monitors_and_cron_how_old_the_newest_complete_day_is(published: Desk, command) -> None:
+    code, out, _ = command("status", "--config", published.config_file, "--max-age", "26h")
+    assert (code, out.count("\n")) == (0, 1)
+    assert out == "green: the newest published capture ended 0.0 h ago; 2 of 2 targets complete within 50.0 h\n"
+    published.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    command("snapshot", "--config", published.config_file, "--refresh")
+    code, out, _ = command("status", "--config", published.config_file, "--max-age", "0m")
+    assert (code, out.count("\n"), "longer than 0.0 h" in out) == (3, 1, True)
+    code, out, _ = command("status", "--config", published.config_file, "--max-age", "0m", "--format", "json")
+    report = json.loads(out)
+    assert (code, report["is_good"], report["targets_expected"]) == (3, False, 2)
+    assert report["newest_complete_age_seconds"] < 600
+    assert {target["name"] for target in report["targets"]} == {"beijing", "singapore"}
+
+
+def test_status_without_a_complete_day_says_so(without_singapore: Desk, command) -> None:
+    code, out, _ = command("status", "--config", without_singapore.config_file, "--max-age", "2d")
+    assert (code, out.startswith("red: "), "singapore" in out, "was never complete" in out) == (3, True, True, True)
+
+
+def test_a_target_that_missed_a_day_is_amber_and_named(desk: Desk, begin, command) -> None:
+    begin(desk, (datetime.now(UTC) - timedelta(days=1)).date())
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    command("snapshot", "--config", desk.config_file)
+    code, out, _ = command("status", "--config", desk.config_file, "--max-age", "26h")
+    assert (code, out.split(":")[0]) == (0, "amber")
+    assert "2 of 2 targets complete within 50.0 h, 1 of them not on" in out
+    assert "not complete on" in out.splitlines()[1]
+    assert "singapore" in out.splitlines()[1]
+    code, _, _ = command("status", "--config", desk.config_file)
+    assert code == 3
+
+
+@pytest.mark.parametrize("verb", ["status", "query"])
+def test_nothing_published_is_exit_code_1(desk: Desk, command, verb: str) -> None:
+    code, _, err = command(verb, *(("select 1",) if verb == "query" else ()), "--config", desk.config_file)
+    assert (code, "run `pulltasks snapshot` first" in err) == (1, True)
+
+
+def test_dashboard_writes_the_page_of_what_is_published_and_prints_where(desk: Desk, command) -> None:
+    code, out, err = command("dashboard", "--config", desk.config_file)
+    assert (code, out, "run `pulltasks snapshot` first" in err) == (1, "", True)
+    assert not desk.lake.root.exists()
+    command("snapshot", "--config", desk.config_file)
+    code, out, _ = command("dashboard", "--config", desk.config_file)
+    assert (code, out.strip()) == (0, str(desk.lake.dashboard))
+    with desk.lake.lock():
+        code, _, err = command("dashboard", "--config", desk.config_file)
+    assert (code, "another run is writing" in err) == (1, True)
+
+
+@pytest.mark.parametrize(("ending", "is_open"), [("exit 0", True), ("exit 1", False)])
+def test_dashboard_opens_the_page_or_says_that_it_cannot(
+    published: Desk, command, once, tmp_path, ending: str, is_open: bool
+) -> None:
+    once("cli page", published, lambda: command("dashboard", "--config", published.config_file))
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n{ending}\n')
+    browser.chmod(0o755)
+    done = subprocess.run(
+        [PULLTASKS, "dashboard", "--open", "--config", published.config_file],
+        env=os.environ | {"BROWSER": f"{browser} %s", "PATH": "/bin", "DISPLAY": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, str(published.lake.dashboard))
+    assert (tmp_path / "opened").read_text().strip() == published.lake.dashboard.as_uri()
+    assert ("no browser could be started" in done.stderr) == (not is_open)
