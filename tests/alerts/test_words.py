@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pulltasks.alerts.rules import KINDS, Alert
-from pulltasks.alerts.words import SEVERITIES, kind_in, link_of, said_in
+from pulltasks.alerts.words import SEVERITIES, kind_in, line_of, link_of
 from pulltasks.words import read_words
 
 ROOT = Path(__file__).parents[2]
@@ -22,4 +22,4 @@ def test_every_kind_has_words_a_severity_and_a_heading_that_explains_it() -> Non
 def test_a_reason_that_has_no_words_keeps_the_text_in_both_languages() -> None:
     alert = Alert("failed", "it failed", None, reason="no_such_reason")
     for language in ("en", "zh"):
-        assert said_in(language, alert) == f"{kind_in(language, 'failed')}: it failed"
+        assert line_of(language, alert) == f"{kind_in(language, 'failed')}: it failed"

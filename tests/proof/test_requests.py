@@ -6,14 +6,14 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pulltasks.proof.asked import Asked
 
 from pulltasks.proof.pages import PageRequest
+from pulltasks.proof.requests import Requests
 
 
 @given(st.lists(st.integers(0, 12), min_size=1))
 def test_requests_are_taken_in_turn_and_neighbours_are_side_by_side(offsets: list[int]) -> None:
-    asked = Asked()
+    asked = Requests()
     for offset in offsets:
         asked.add(PageRequest(1, offset, 100))
     assert [request.offset for request in iter(asked.take, None)] == offsets
@@ -25,7 +25,7 @@ def test_requests_are_taken_in_turn_and_neighbours_are_side_by_side(offsets: lis
 
 
 def test_a_probe_is_no_frontier_and_what_lies_behind_a_step_back_is_dropped() -> None:
-    asked = Asked()
+    asked = Requests()
     for request in (PageRequest(1, 0, 100), PageRequest(1, 95, 100), PageRequest(1, 500, 100, is_probe=True)):
         asked.add(request)
     assert (asked.frontier, asked.offsets) == (95, [0, 95, 500])
