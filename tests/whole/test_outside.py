@@ -106,9 +106,7 @@ def test_a_run_that_is_stopped_says_so_in_a_line_and_keeps_what_was_whole(
         _, err = process.communicate(timeout=30)
         assert process.returncode == code
         *_, line = err.splitlines()  # what stands before it are the lines of the log
-        assert line.startswith(
-            f"pulltasks: interrupted ({signal.Signals(number).name}). Finished raw files are kept"
-        )
+        assert line.startswith(f"pulltasks: interrupted ({signal.Signals(number).name}). Finished raw files are kept")
         assert [path.parent.name for path in desk.lake.raw.rglob("*.zst")] == [GOOD.project_id]
         del service.streams[SLOW.project_id]
         service.answers[SLOW.project_id] = lambda _: (200, {}, listing(SLOW.project_id))
