@@ -1,6 +1,6 @@
-"""The Dagster job `daily_snapshot` of today, in process with an instance of its own; prints how many events it left.
+"""Run the Dagster job `daily_snapshot` for today, in this process with its own instance; print the number of events.
 
-With --empty a job of so many assets that does nothing.
+With --empty N, run a job of N assets that does nothing.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def daily_job(config: Path) -> JobDefinition:
-    """The job of the project."""
+    """Return the daily job of the project."""
     from pulltasks_dagster.definitions import JOB, build_defs
 
     return build_defs(config).resolve_job_def(JOB)
 
 
 def empty_job(assets: int) -> JobDefinition:
-    """A job of so many assets, made by one step as well."""
+    """Return a job with this number of empty assets, which is one step like the real job."""
     import dagster as dg
 
     days = dg.DailyPartitionsDefinition("2026-01-01", end_offset=1)

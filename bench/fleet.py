@@ -1,8 +1,8 @@
-"""What many lakes cost as one: publishing their open tables, and each report over all of them, in DuckDB and in Spark.
+"""Measure many lakes as one: publishing their open tables, and each report over all of them, in DuckDB and in Spark.
 
-Makes lakes of made-up days in a folder of its own (20 lakes of 2 targets with 10,000 tasks each, unless asked
-otherwise), reads them as a fleet, and prints a table; raw figures go to bench/results/fleet.json. Spark runs where
-`make test-engines` installed it.
+It creates lakes with simulated days in a temporary folder (by default 20 lakes of 2 targets with 10,000 tasks each),
+reads them as a fleet, and prints a table; raw figures go to bench/results/fleet.json. Spark runs if `make test-engines`
+has installed it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ COUNTED = {
 
 
 def make_lake(folder: Path, number: int, targets: int, tasks: int, days: int) -> dict[str, float]:
-    """One lake over so many days; returns what its last publish of open tables took."""
+    """Create one lake, and return the CPU seconds, bytes and rows of its last open tables."""
     lake = Lake(folder / f"account_{number:02}" / "lake")
     lake.prepare()
     lake.redaction_key.write_text("7e" * KEY_BYTES)
@@ -71,7 +71,7 @@ def make_lake(folder: Path, number: int, targets: int, tasks: int, days: int) ->
 
 
 def of_status(lakes: list[Path]) -> dict[str, float]:
-    """What `pulltasks fleet status` takes as a process."""
+    """Return the wall and CPU seconds of `pulltasks fleet status` as a process."""
     command = [Path(sys.executable).with_name("pulltasks"), "fleet", "status"]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     options = [word for lake in lakes for word in ("--lake", str(lake))]
@@ -84,7 +84,7 @@ def of_status(lakes: list[Path]) -> dict[str, float]:
 
 
 def in_duckdb(lakes: list[Path], answers: Path) -> dict[str, float]:
-    """Wall seconds of opening the fleet, and of each report written as Parquet."""
+    """Return the wall seconds of opening the fleet, and of each report written as Parquet."""
     began = time.monotonic()
     with open_fleet(lakes) as fleet:
         seconds = {"open": time.monotonic() - began}
@@ -96,7 +96,7 @@ def in_duckdb(lakes: list[Path], answers: Path) -> dict[str, float]:
 
 
 def in_spark(lakes: list[Path], folder: Path, python: Path, cores: int) -> dict[str, float]:
-    """The same in Spark, in one session."""
+    """Return the wall seconds of starting a Spark session, and of each report in it written as Parquet."""
     fleet = read_lakes([str(lake) for lake in lakes], lambda _: sys.exit("no bucket here"))
     plan = {
         "master": f"local[{cores}]",
@@ -114,16 +114,16 @@ def in_spark(lakes: list[Path], folder: Path, python: Path, cores: int) -> dict[
     (folder / "plan.json").write_text(json.dumps(plan))
     began = time.monotonic()
     subprocess.run([python, IN_SPARK, folder / "plan.json", folder], check=True, stderr=subprocess.DEVNULL, cwd=folder)
-    said = json.loads((folder / "said.json").read_text())
-    if said["errors"]:
-        sys.exit(f"Spark could not answer: {said['errors']}")
+    report = json.loads((folder / "said.json").read_text())
+    if report["errors"]:
+        sys.exit(f"Spark could not answer: {report['errors']}")
     return {"session": time.monotonic() - began} | {
-        name.partition(": ")[2]: seconds for name, seconds in said["seconds"].items()
+        name.partition(": ")[2]: seconds for name, seconds in report["seconds"].items()
     }
 
 
 def main() -> None:
-    """Make the lakes, ask them, print."""
+    """Create the lakes, measure the queries, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lakes", type=int, default=20)
     parser.add_argument("--targets", type=int, default=2)

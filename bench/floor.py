@@ -1,6 +1,6 @@
-"""The floor: bare asyncio sockets and DuckDB's `read_json` to Parquet. Nothing is proved, kept, checked or retried.
+"""Measure the floor: plain asyncio sockets, and DuckDB's `read_json` to Parquet. Nothing is proved, stored or retried.
 
-Requests are signed by hand, as the sandbox refuses all others; answers must come with a length.
+Requests are signed by hand, because the sandbox refuses unsigned ones; answers must have a Content-Length.
 """
 
 from __future__ import annotations

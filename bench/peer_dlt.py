@@ -1,6 +1,6 @@
-"""dlt's `rest_api` source to Parquet files, as its documentation shows it; run by an environment of its own.
+"""Measure dlt's `rest_api` source to Parquet files, as in its documentation; it runs in its own environment.
 
-Requests are signed by the vendor's signer in an auth of requests; nothing is proved, no warehouse is built.
+The vendor's signer signs the requests, as an auth class of dlt; nothing is proved, and no warehouse is built.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Keys:
-    """What the signer needs."""
+    """The access key, in the form that the signer needs."""
 
     ak, sk = "SANDBOXACCESSKEY0001", "sandbox-secret-key-for-demo-and-tests-01"
 
@@ -38,7 +38,7 @@ class Signed(AuthConfigBase):
     """Signs each request."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the signature into the headers."""
+        """Add the signature to the headers, and return the request."""
         url = urlsplit(request.url)
         signed = Signer(Keys()).sign(
             SdkRequest(

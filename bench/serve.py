@@ -1,6 +1,6 @@
-"""The sandbox in a process of its own, its pages of today and yesterday rendered before it serves.
+"""Run the sandbox in its own process, with the pages of today and yesterday rendered before it serves.
 
-Prints its address once it answers, and serves until its standard input is closed.
+It prints its address when it is ready, and serves until its standard input is closed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pulltasks.sandbox.cli import places_of
 from pulltasks.sandbox.server import Sandbox, serving
 
-PACE = 15  # so slow that about 1 task in 100 changes a day
+PACE = 15  # at this pace about 1 task in 100 changes per day
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
     places = tuple(replace(place, pace=PACE) for place in places_of(options.targets, options.tasks))
     sandbox = Sandbox(places, latency_seconds=options.latency_ms / 1000)
     today = datetime.now(UTC).date()
+    # rendered before the measurement, so that the sandbox's own work does not slow down the answers
     for day in (today - timedelta(days=1), today):
         sandbox.render(day)
     with serving(sandbox) as url:

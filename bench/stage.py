@@ -1,9 +1,9 @@
-"""One stage of a snapshot in a process of its own; prints what it did and its CPU seconds without imports.
+"""Run one stage of a snapshot in its own process; print its result and its CPU seconds without imports.
 
-`fetch` asks for every page once, signed, and reads the ids out of it; `capture` proves and archives as well; `decode`
-makes the day's tidy Parquet of the archive; `build` makes the warehouse of that; `page` the page of it, once the script
-of the charts is there, which is put together once a version. Each goes on from the lake of the one before.
-`yesterday` is a whole snapshot of the day before, so that the next one is that of a later day.
+`fetch` requests every page once, signed, and reads the ids in it; `capture` also proves and archives; `decode` writes
+the day's tidy Parquet from the archive; `build` builds the warehouse from that; `page` writes the page, after the
+script of the charts was built, which happens once per version. Each stage continues with the lake of the one before.
+`yesterday` is a complete snapshot of the day before, so that the next one is that of a later day.
 """
 
 from __future__ import annotations
@@ -34,18 +34,22 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Deaf:
-    """A recorder that keeps nothing."""
+class NoRecorder:
+    """A recorder that stores nothing."""
 
     def sent(self, *, is_retry: bool) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def received(self, answer: object) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 async def fetch(settings: config.Settings, tasks: int) -> dict[str, float]:
-    """Every page of every target, as many in flight as the settings allow."""
+    """Request every page of every target, with as many requests in flight as the settings allow.
+
+    Returns the number of pages, the number of distinct tasks, and the CPU seconds.
+    """
+    # 95, not 100: a capture overlaps pages by 5 rows, so it needs the same number of them
     pages = [(target, offset) for offset in range(0, max(1, tasks), 95) for target in settings.targets]
     waiting = iter(pages)
     found: set[tuple[str, str]] = set()
@@ -54,7 +58,7 @@ async def fetch(settings: config.Settings, tasks: int) -> dict[str, float]:
         async def worker() -> None:
             for target, offset in waiting:
                 query = {"offset": offset, "limit": 100, "region": target.region}
-                answer = await client.get_pull_tasks(target, query, Deaf())
+                answer = await client.get_pull_tasks(target, query, NoRecorder())
                 found.update((target.project_id, task_id) for task_id in read_page(answer.content).ids)
 
         began = time.process_time()
@@ -97,7 +101,7 @@ def build(settings: config.Settings, lake: Lake) -> dict[str, float]:
 
 
 def page(settings: config.Settings, lake: Lake) -> dict[str, float]:
-    write_dashboard(lake, settings)
+    write_dashboard(lake, settings)  # the first call builds the script of the charts, once per version
     began = time.process_time()
     file = write_dashboard(lake, settings)
     return {"bytes": file.stat().st_size, "cpu_s": time.process_time() - began}

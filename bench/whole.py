@@ -1,9 +1,9 @@
-"""What a snapshot costs, first day and later ones, beside the least that it could cost and what a peer costs.
+"""Measure a snapshot of a first and of a later day, and compare it with a floor and with a peer (dlt).
 
-A sandbox in a process of its own serves made-up tasks, rendered before it serves; it verifies every signature. Of a
-later day 1 task in 100 differs from the day before. Every measure is a new process, byte-compiled; CPU seconds are user
-and system time of that process. The measures of one size are taken in turn, round after round, so that a noisy moment
-falls on all of them; the tables show medians and, in brackets, the whole range. Raw figures go to bench/results/.
+A sandbox in its own process serves simulated tasks, rendered before it serves; it verifies every signature. On the
+later day 1 task in 100 differs from the day before. Every measure is a new process with byte-compiled modules; CPU
+seconds are user and system time of that process. The measures of one size are taken in turn, in several rounds, so that
+noise affects all of them; the tables show medians and, in brackets, the range. Raw figures go to bench/results/.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ DAGSTER = Path(sys.executable).parent / "dagster"
 ENVIRONMENT = os.environ | {
     "HUAWEICLOUD_SDK_AK": AccessKey().ak,
     "HUAWEICLOUD_SDK_SK": AccessKey().sk,
-    "PYTHONDONTWRITEBYTECODE": "",  # else every process might compile what it imports
+    "PYTHONDONTWRITEBYTECODE": "",  # if it were set, every process would compile its modules again
 }
 STAGES = ("fetch", "capture", "decode", "build", "page")
 IN_FLIGHT = 8
-LARGE = 100_000  # tasks; above, a size is measured once and without its stages, which take minutes
-SMALL = (1, 50)  # a target and its tasks: what a run costs from its start to its end
+LARGE = 100_000  # tasks; a larger size is measured once and without its stages, which take minutes
+SMALL = (1, 50)  # targets and tasks per target: with so few tasks a run costs mostly its start and its end
 
 
 @contextmanager
 def sandbox(targets: int, tasks: int, latency_ms: float = 0) -> Iterator[str]:
-    """The address of a sandbox that serves until the context ends."""
+    """Yield the address of a sandbox that serves until the context ends."""
     size = ["--targets", str(targets), "--tasks", str(tasks), "--latency-ms", str(latency_ms)]
     command = [sys.executable, HERE / "serve.py", *size]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
@@ -60,39 +60,41 @@ def sandbox(targets: int, tasks: int, latency_ms: float = 0) -> Iterator[str]:
 
 
 def measured(command: list[Any], config: Path | None = None) -> dict[str, float]:
-    """Run a command to its end, beside a configuration if one is given.
+    """Run a command to its end, in the folder of a configuration if one is given.
 
-    Returns CPU and wall seconds, peak memory in MB; and what its last line says, if it is JSON.
+    Returns CPU seconds, wall seconds and peak memory in MB; and the values of its last line, if that is JSON.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+    # files, not pipes: a full pipe would stop the child while `wait4` waits for it
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         began = time.perf_counter()
         arguments, folder = [str(part) for part in command], config and config.parent
-        child = subprocess.Popen(arguments, stdout=out, stderr=said, env=ENVIRONMENT, cwd=folder)
+        child = subprocess.Popen(arguments, stdout=out, stderr=errors, env=ENVIRONMENT, cwd=folder)
+        # `wait4` gives the resource usage of this child alone; getrusage would sum all children
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         last = out.read().decode().strip().rpartition("\n")[2]
         if child.returncode:
-            said.seek(0)
-            raise SystemExit(f"{said.read().decode()}{' '.join(map(str, command))}: exit code {child.returncode}")
+            errors.seek(0)
+            raise SystemExit(f"{errors.read().decode()}{' '.join(map(str, command))}: exit code {child.returncode}")
     found = {"process_cpu_s": usage.ru_utime + usage.ru_stime, "wall_s": wall, "peak_mb": usage.ru_maxrss / 1024}
     return found | (json.loads(last) if last.startswith("{") else {})
 
 
 def configuration(folder: Path, url: str, targets: int, tasks: int, in_flight: int = IN_FLIGHT) -> Path:
-    """A new folder with a configuration and an empty lake."""
+    """Create a folder with a configuration for an empty lake, and return the path of the configuration."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     file = folder / "pulltasks.toml"
     api = f'[api]\nendpoint = "{url}"\niam_endpoint = "{url}"\nmax_concurrency = {in_flight}\n'
-    api += "requests_per_second = 1000000\n"
+    api += "requests_per_second = 1000000\n"  # no limit: the program is measured, not the waiting
     file.write_text(f'[lake]\nroot = "{folder / "lake"}"\n{api}{targets_toml(places_of(targets, tasks))}')
     return file
 
 
 def peer_python() -> Path:
-    """An environment with dlt in it, made once."""
+    """Return the Python of an environment with dlt, which is created once."""
     python = PEER_ENVIRONMENT / "bin" / "python"
     if not python.exists():
         venv.create(PEER_ENVIRONMENT, with_pip=True)
@@ -103,12 +105,12 @@ def peer_python() -> Path:
 def one_round(
     folder: Path, url: str, targets: int, tasks: int, *, is_large: bool, with_peer: bool
 ) -> dict[str, dict[str, float]]:
-    """Everything once: whole snapshots of a first and a later day, the stages of a first one, the references."""
+    """Measure everything once: snapshots of a first and a later day, the stages of a first day, floor and peer."""
     found = {}
     file = configuration(folder / "later", url, targets, tasks)
     yesterday = measured([sys.executable, HERE / "stage.py", "yesterday", "--config", file, "--tasks", tasks])
     if is_large:
-        found["first day"] = yesterday  # a whole snapshot as well, and minutes are saved
+        found["first day"] = yesterday  # it is a complete snapshot as well, and using it saves minutes
         found["first day"]["bytes"] = size_of(folder / "later" / "lake" / "tidy")
     else:
         first = configuration(folder / "first", url, targets, tasks)
@@ -132,7 +134,7 @@ def size_of(folder: Path) -> int:
 
 
 def small_round(folder: Path, url: str, *, with_peer: bool) -> dict[str, dict[str, float]]:
-    """The command line, the peer and Dagster over few tasks, from their starts to their ends."""
+    """Measure the command line, the peer and Dagster over few tasks, start and end of the process included."""
     found = {}
     file = configuration(folder / "small", url, *SMALL)
     config = ["--config", file]
@@ -155,9 +157,11 @@ def small_round(folder: Path, url: str, *, with_peer: bool) -> dict[str, dict[st
 
 
 def with_latency(folder: Path, targets: int, tasks: int, latency_ms: float) -> dict[str, float]:
-    """The wall time of a snapshot from a service that takes its time, and the time that could not be saved."""
+    """Measure a snapshot of a slow service, and compare its wall time with the least possible one (`bound_s`)."""
     with sandbox(targets, tasks, latency_ms) as url:
         found = measured([PULLTASKS, "snapshot", "--config", configuration(folder / "late", url, targets, tasks)])
+    # Pages overlap by 5 rows, so each after the first brings 95 new ones, and a full page is followed by one more.
+    # -(-a // b) rounds up.
     pages = targets * (1 + max(0, -(-(tasks - 99) // 95)))
     found["bound_s"] = pages * latency_ms / 1000 / IN_FLIGHT + found["process_cpu_s"]
     found["ratio"] = found["wall_s"] / found["bound_s"]
@@ -169,7 +173,7 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def show_ratios(title: str, rounds: list[dict[str, dict[str, float]]]) -> None:
-    """What CPU one measure takes, as a part of what another takes in the same round."""
+    """Print the ratios of CPU seconds between two measures of the same round, as medians over the rounds."""
     days = [(name, reference) for reference in ("dlt", "floor") for name in ("first day", "later day")]
     for name, reference in [*days, ("validate", "validate, empty"), ("Dagster, again", "Dagster, empty")]:
         if {name, reference} <= {*rounds[0]}:
@@ -178,7 +182,7 @@ def show_ratios(title: str, rounds: list[dict[str, dict[str, float]]]) -> None:
 
 
 def show(title: str, tasks: int, rounds: list[dict[str, dict[str, float]]]) -> None:
-    """Ratios, and a table of medians."""
+    """Print the ratios, and a table of medians."""
     print()
     show_ratios(title, rounds)
     print(f"\n{title}, medians of {len(rounds)}")
@@ -190,9 +194,9 @@ def show(title: str, tasks: int, rounds: list[dict[str, dict[str, float]]]) -> N
         size = f"{median['bytes'] / tasks:.0f}" if "bytes" in median else ""
         unit = ""
         if name in {"fetch", "capture"}:
-            unit = f"{median['cpu_s'] / median['pages'] * 1000:.2f} ms a page"
+            unit = f"{median['cpu_s'] / median['pages'] * 1000:.2f} ms per page"
         elif name in {"decode", "build", "page"}:
-            unit = f"{median['cpu_s'] / tasks * 1e6:.1f} us a task"
+            unit = f"{median['cpu_s'] / tasks * 1e6:.1f} us per task"
         spread = f"{statistics.median(cpu):.2f} ({min(cpu):.2f}-{max(cpu):.2f})"
         print(
             f"{name:<16}{spread:>22}{median['wall_s']:>9.2f}{median['peak_mb']:>9.0f}"
@@ -227,7 +231,7 @@ def main() -> None:
             if not is_large:
                 late = results["latency"] = with_latency(folder, targets, tasks, options.latency_ms)
                 print(
-                    f"\n{targets} x {tasks} tasks, {options.latency_ms:g} ms an answer: {late['wall_s']:.2f} s wall, "
+                    f"\n{targets} x {tasks} tasks, {options.latency_ms:g} ms per answer: {late['wall_s']:.2f} s wall, "
                     f"{late['ratio']:.2f} x (pages x latency / in flight + CPU)"
                 )
             with sandbox(targets, tasks) as url:

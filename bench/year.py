@@ -1,7 +1,7 @@
-"""What a year of history costs: a day's build early and late, bytes a version, and the time that each report takes.
+"""Measure a year of history: a day's build early and late, bytes per version, and the time of each report.
 
-Writes a made-up year (30 targets, 300 tasks each, about 1 in 100 changing a day, gaps and failures among them) into a
-folder of its own, normalises and builds it, and prints a table; raw figures go to bench/results/year.json.
+It writes a simulated year (30 targets of 300 tasks, about 1 in 100 changing per day, with gaps and failures) into a
+temporary folder, normalises and builds it, and prints a table; raw figures go to bench/results/year.json.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ print(time.perf_counter() - begin[0], time.process_time() - begin[1], len(rows))
 
 
 def make_lake(folder: Path, places: list[Place], days: int) -> Lake:
-    """A lake over so many days, published through all of them but the last, and then through the last."""
+    """Create a lake: publish all days but the last in one build, then the last one."""
     lake = Lake(folder / "lake")
     lake.prepare()
     with lake.lock():
@@ -56,7 +56,7 @@ def make_lake(folder: Path, places: list[Place], days: int) -> Lake:
 
 
 def daily_cost(lake: Lake) -> float:
-    """CPU seconds of adding the last day to the days before it and publishing, once."""
+    """Return the CPU seconds of adding the last day to the days before it and publishing, once."""
     began = time.process_time()
     with lake.lock():
         models, settings = load_models(), from_environment().warehouse
@@ -67,7 +67,7 @@ def daily_cost(lake: Lake) -> float:
 
 
 def sizes(lake: Lake) -> dict[str, float]:
-    """What the tidy tables and the raw archive take, the closed months compacted, the open one not."""
+    """Compact the closed months, and return the bytes per task and day of the tidy tables and of the raw archive."""
     with lake.lock():
         for month in months_to_compact(lake, from_environment().lake):
             compact_month(lake, month)
@@ -87,7 +87,7 @@ def sizes(lake: Lake) -> dict[str, float]:
 
 
 def query_times(path: Path, query: str, repeats: int) -> tuple[float, float, int]:
-    """Wall and CPU seconds of a query in a new process, connecting included, medians; and its rows."""
+    """Return the median wall and CPU seconds of a query in a new process, connecting included, and its row count."""
     runs = []
     for _ in range(repeats):
         done = subprocess.run(
@@ -99,7 +99,7 @@ def query_times(path: Path, query: str, repeats: int) -> tuple[float, float, int
 
 
 def main() -> None:
-    """Make the year and measure it."""
+    """Create the year, and measure it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--targets", type=int, default=30)
     parser.add_argument("--tasks", type=int, default=300)

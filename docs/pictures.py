@@ -1,4 +1,4 @@
-"""The pictures in README.md and docs/, afresh from the demo's lake: the page, `status`, `doctor`, Dagster's graph."""
+"""Write the pictures in README.md and docs/ from the demo's lake: the page, `status`, `doctor`, Dagster's graph."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ ENVIRONMENT = os.environ | {
     "FORCE_COLOR": "1",
     "COLUMNS": str(COLUMNS),
 }
-# Fonts would be loaded from elsewhere by whoever opens the picture.
+# Without this, a browser that opens the picture would load fonts from another server.
 SVG_WITHOUT_FONTS = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-# A listed task that changed more often than others.
+# The listed task with the most status spells: its life fills the picture.
 TASK = (
     "select project_id || '/' || region || '/' || task_id from fct_status_spells "
     "semi join (from dim_pull_tasks where is_current) using (project_id, region, task_id) "
@@ -68,12 +68,13 @@ def pictures_of_the_page(browser: Browser) -> None:
 
 
 def picture_of_a_command(*words: str) -> None:
-    """What a verb prints on a terminal, as an SVG named by the verb; whatever its exit code is."""
+    """Write the output of a verb as an SVG that is named after the verb."""
     command = [BIN / "pulltasks", *words, "--config", DEMO / "pulltasks.toml"]
-    said = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    # not checked: the demo's last day is incomplete on purpose, so the exit code is 3
+    shown = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere)
-        console.print(Text.from_ansi(said.stdout + said.stderr))
+        console.print(Text.from_ansi(shown.stdout + shown.stderr))
         path = HERE / f"{words[0]}.svg"
         console.save_svg(str(path), title=f"pulltasks {' '.join(words)}", code_format=SVG_WITHOUT_FONTS)
     print(path)
@@ -81,7 +82,7 @@ def picture_of_a_command(*words: str) -> None:
 
 @contextmanager
 def serving_where_the_demo_asks() -> Iterator[None]:
-    """A sandbox at the address that the demo's configuration names, with the fault of its last day."""
+    """Run a sandbox at the address in the demo's configuration, with the fault of its last day."""
     port = (DEMO / "pulltasks.toml").read_text().partition("127.0.0.1:")[2].partition('"')[0]
     fault = "00030003000300030003000300030003=forbidden"
     command = [BIN / "pulltasks", "sandbox", "--port", port, "--fault", fault]
@@ -94,7 +95,7 @@ def serving_where_the_demo_asks() -> Iterator[None]:
 
 
 def wait_for(url: str, seconds: int = 60) -> None:
-    """Until something answers there, whatever it says."""
+    """Wait until a server accepts connections at `url`; end the process after `seconds`."""
     host, port = url.split("/")[2].split(":")
     for _ in range(seconds * 5):
         with socket.socket() as caller:
@@ -113,12 +114,12 @@ def picture_of_the_graph(browser: Browser) -> None:
         command = [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "--read-only"]
         log = Path(home) / "webserver.log"
         with (
-            log.open("w") as said,
+            log.open("w") as output,
             subprocess.Popen(
                 [*command, "-w", HERE.parent / "workspace.yaml"],
                 env=environment,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 cwd=HERE.parent,
             ) as server,
         ):

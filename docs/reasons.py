@@ -30,7 +30,7 @@ def table(groups: list[str]) -> str:
 
 
 def page() -> str:
-    """Return the whole page, its tables written afresh."""
+    """Return the page with its tables replaced."""
     return MARKED.sub(lambda found: found[1] + table(found[2].split()) + found[3], PAGE.read_text(encoding="utf-8"))
 
 

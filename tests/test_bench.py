@@ -24,7 +24,7 @@ def test_the_benchmark_of_a_snapshot_runs(tmp_path: Path) -> None:
     results = json.loads((tmp_path / "whole.json").read_text())
     (found,) = results["sizes"]["2x120"]
     assert found["fetch"]["tasks"] == found["capture"]["tasks"] == found["decode"]["tasks"] == found["floor"]["tasks"]
-    assert "us a task" in answer.stdout
+    assert "us per task" in answer.stdout
     for small in results["small"]:
         assert {"first day", "nothing to do", "status", "query", "validate", "validate, empty"} < {*small}
         assert small["Dagster job"]["assets"] == small["Dagster, again"]["assets"] == small["Dagster, empty"]["assets"]

@@ -1,7 +1,7 @@
 """The Superset bundle: a database, datasets, charts and a dashboard as one zip that Superset imports.
 
-Lives here: the zip's form; `python bi/superset/bundle.py` writes it, `make superset` calls that.
-Does not live here: what is charted (charts/, datasets.yaml, dashboard.yaml), what columns mean (the headers in sql/).
+Lives here: the form of the zip; `python bi/superset/bundle.py` writes it, `make superset` calls that.
+Does not live here: the charts (charts/, datasets.yaml, dashboard.yaml), descriptions of columns (the headers in sql/).
 """
 
 from __future__ import annotations
@@ -25,30 +25,31 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 VERSION = "1.0.0"  # of Superset's format
 DATABASE = "pulltasks"
-# `complete` and `expected` of several rows are the least complete and the most expected of them.
+# For several rows, `complete` is the smallest value and `expected` the largest, so a sum never looks better covered
+# than it is.
 COVERAGE = {
     "complete": ("Targets complete", "min(targets_complete)", "Targets that were captured completely."),
     "expected": ("Targets expected", "max(targets_expected)", "Targets that were to be captured."),
 }
-# Each query opens the file that is published at that moment (Superset pools no connections of its own accord).
-# Whoever may write SQL in Superset reads this file and no other of the machine.
+# Each query opens the file that is published at that moment, because Superset does not pool connections by default.
+# A user who may write SQL in Superset reads this file, and no other file of the machine.
 OPTIONS = "access_mode=read_only&enable_external_access=false"
-CACHE_SECONDS = 300  # where Superset has a cache, whose own default is a day
+CACHE_SECONDS = 300  # if Superset has a cache: its own default is a day, too long for a page that shows today
 FORMATS = {
     "DATE": {"d3TimeFormat": "%Y-%m-%d"},
     "TIMESTAMP": {"d3TimeFormat": "%Y-%m-%d %H:%M"},
     "DOUBLE": {"d3NumberFormat": ",.1f"},
     "BIGINT": {"d3NumberFormat": ",d"},
 }
-# All rows in one list that scrolls; no bars behind numbers, which would make 2 of 3 targets look like plenty.
+# All rows in one scrolling list; no bars behind numbers, because they would make 2 of 3 targets look like many.
 TABLE = {"page_length": 0, "show_cell_bars": False, "color_pn": False}
 
 
 def bundle(warehouse: Path) -> dict[str, dict[str, Any]]:
-    """The files of the bundle by their path in it.
+    """Return the files of the bundle, by their path in it.
 
     Args:
-        warehouse: where Superset finds the published file; absolute.
+        warehouse: the absolute path under which Superset finds the published file.
     """
     documents = {path.stem: _read(path) for path in sorted((HERE / "charts").glob("*.yaml"))}
     files = {
@@ -80,7 +81,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _uuid(kind: str, name: str) -> str:
-    """The same for the same thing, so that a second import updates it."""
+    """Return an identifier that depends on kind and name only, so that a second import updates the first."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"pulltasks/superset/{kind}/{name}"))
 
 
@@ -102,7 +103,7 @@ def _database(warehouse: Path) -> dict[str, Any]:
 
 
 def _datasets() -> list[dict[str, Any]]:
-    """Every table and view of the warehouse, and the queries that charts need beside them."""
+    """Return a dataset for every table and view of the warehouse, and for the queries that charts need beside them."""
     written = _read(HERE / "datasets.yaml")
     models = load_models()
     tables = [
@@ -162,7 +163,7 @@ def _dataset(
 
 
 def _in_words(name: str) -> str:
-    """The heading of a column: `overlap_start_time` is Overlap start time; hours and days in UTC say so elsewhere."""
+    """Return the heading of a column: `overlap_start_time` becomes Overlap start time."""
     return name.replace("_", " ").capitalize()
 
 
@@ -179,7 +180,7 @@ def _chart(name: str, document: Mapping[str, Any], dataset: Mapping[str, Any]) -
             json.dumps([column, way == "asc"]) for column, way in map(str.split, document.get("order_by", []))
         ],
     }
-    # What the API and reports ask; a browser makes its own from the form. Superset puts in the dataset's number.
+    # The query for the API and for reports; a browser builds its own from the form. Superset sets the dataset's id.
     context = {
         "datasource": {"id": 0, "type": "table"},
         "force": False,
@@ -202,14 +203,14 @@ def _chart(name: str, document: Mapping[str, Any], dataset: Mapping[str, Any]) -
 
 
 def _table(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """How a table chart shows the columns and metrics of its dataset."""
+    """Return the settings of a table chart, with the formats of its dataset's columns and metrics."""
     types = {column["column_name"]: column["type"] for column in dataset["columns"]}
     types |= {metric["metric_name"]: metric["metric_type"] for metric in dataset["metrics"]}
     return {**TABLE, "column_config": {name: FORMATS[kind] for name, kind in types.items() if kind in FORMATS}}
 
 
 def _queries(form: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The queries of a chart: one, or of a mixed chart one each for bars and lines."""
+    """Return the queries of a chart: one; for a mixed chart two, for bars and for lines."""
     suffixes = ("", "_b") if form["viz_type"] == "mixed_timeseries" else ("",)
     return [_query(form, suffix) for suffix in suffixes]
 
@@ -277,19 +278,19 @@ def _dashboard(document: Mapping[str, Any], charts: Mapping[str, Mapping[str, An
 
 
 def main() -> None:
-    """Write the zip and say where."""
+    """Write the zip, and print its path and the warehouse that it reads."""
     parser = argparse.ArgumentParser(description="Writes a bundle that Superset imports.")
     parser.add_argument(
         "--warehouse",
         type=Path,
         default=Path("lake/warehouse/pulltasks.duckdb"),
-        help="the published file, where Superset finds it (in its container, if it has one); default: %(default)s",
+        help="the published file as Superset sees it (in its container, if it has one); default: %(default)s",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("dist/pulltasks-superset.zip"), help="the zip; default: %(default)s"
     )
     arguments = parser.parse_args()
-    # absolute, the link not followed: it is turned at each publish
+    # absolute, but the link is not resolved, because each publish changes its target
     write(bundle(arguments.warehouse.absolute()), arguments.output)
     print(f"{arguments.output}: reads {arguments.warehouse.absolute()}")
 

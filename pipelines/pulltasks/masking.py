@@ -1,7 +1,7 @@
-"""Masking: what of an address, of arguments or of an unknown text may be seen outside raw/ and tidy/.
+"""Mask addresses, arguments and unknown texts for everything outside raw/ and tidy/.
 
-Lives here: handing the masks of sql/masks/ to a database, masking names and messages from outside.
-Does not live here: the rules (sql/masks), which column is masked how (sql/staging), the key (lake.redaction_key).
+Lives here: creating the macros of sql/masks/ in a database, masking names and messages from outside.
+Does not live here: the rules (sql/masks), the mask of each column (sql/staging), the key (lake.redaction_key).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ FINGERPRINT_CHARACTERS = 16
 
 
 def masks_sql() -> str:
-    """The SQL that makes the masks: all files of `sql/masks/`, one after the other.
+    """Return the SQL that creates the masks: all files of `sql/masks/`, in order of their names.
 
     Raises:
-        ModelError: when there are none.
+        ModelError: when there are no such files.
     """
     folder = sql_folder() / "masks"
     files = sorted(folder.glob("*.sql"))
@@ -39,47 +39,49 @@ def masks_sql() -> str:
 def install(
     connection: duckdb.DuckDBPyConnection, *, mask_stream_names: bool = False, expose_secrets: bool = False
 ) -> None:
-    """Make the macros `mask_*`, `hide_*` and `fingerprint`, which the staging models call, where new things are made.
+    """Create the macros `mask_*`, `hide_*` and `fingerprint`, which the staging models call, in the default catalog.
 
     Args:
-        connection: `fingerprint` needs the variable that `set_key` sets.
+        connection: `fingerprint` needs the variable that `set_key` sets on it.
         mask_stream_names: whether stream names are hidden as well.
-        expose_secrets: whether the macros leave everything as it is.
+        expose_secrets: whether the macros return every value unchanged.
     """
     connection.execute(masks_sql())
     if mask_stream_names:
         connection.execute("create or replace macro mask_stream_name(value) as mask_raw(value)")
     if expose_secrets:
+        # the models stay the same: the macros are replaced by ones that return their argument
         for name in re.findall(r"create macro ((?:mask|hide)_\w+)", masks_sql()):
             connection.execute(f"create or replace macro {name}(value) as value")
 
 
 def masks_digest(key: bytes, *, mask_stream_names: bool, expose_secrets: bool) -> str:
-    """Changes with whatever decides how a value is masked and fingerprinted; never with a comment."""
+    """Return a hash, in hex, that changes when values are masked or fingerprinted otherwise; never with a comment."""
     flags = f"{mask_stream_names}|{expose_secrets}"
+    # the digest is published, so it must not reveal the key: the key is hashed by itself first
     parts = (without_comments(masks_sql()), flags, hashlib.sha256(key).hexdigest())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """Bind the key for `fingerprint`; it stands in no SQL text and in no file that the connection writes."""
+    """Set the key for `fingerprint`, as a variable: no SQL text and no file of the connection contains it."""
     connection.execute("set variable redaction_key = $1", [key.hex()])
 
 
 def mask_text(text: str) -> str:
-    """Return of a message of the service what is known to be harmless, in our words; `***` where nothing is."""
+    """Return the known harmless parts of a service's message, in our words; `***` if there are none."""
     return known_phrases(text) or HIDDEN
 
 
 def mask_words(text: str) -> str:
-    """Return a name from outside, or a message of a program, as the macro `mask_words` masks it."""
+    """Return a name from outside, or a message of a program, masked by the macro `mask_words`."""
     ((masked,),) = _masking().cursor().execute("select mask_words($1::varchar)", [cleaned(text)]).fetchall()
     return str(masked)
 
 
 @cache
 def _masking() -> duckdb.DuckDBPyConnection:
-    """A database that holds nothing but the masks."""
+    """Return a database with nothing but the masks; it is created once per process."""
     import duckdb
 
     connection = duckdb.connect(config={"threads": 1})
@@ -88,7 +90,8 @@ def _masking() -> duckdb.DuckDBPyConnection:
 
 
 def scrub(text: str) -> str:
-    """A message of the database without the values that it may quote."""
+    """Return a message of the database without the values that it may quote."""
+    # a double-quoted text is a name and stays, unless it contains an address
     text = re.sub(r"'[^'\n]*'", "'***'", text)
     text = re.sub(r'"[^"\n]*://[^"\n]*"', '"***"', text)
     return re.sub(r"[A-Za-z][A-Za-z0-9+.-]*://\S*", "***", text)

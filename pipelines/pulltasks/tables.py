@@ -1,7 +1,7 @@
-"""The one truth about columns: the API's fields and the tidy tables made of them.
+"""The single source for columns: the API's fields and the tidy tables that are made from them.
 
 Lives here: names, Arrow types, keys, descriptions and units.
-Does not live here: how a value gets into a column (lake.normalise), what the models make of it (sql/).
+Does not live here: filling the columns (lake.rows), the models that read them (sql/).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Literal
 
 from pulltasks.lazily import pa
 
-# Raised when a column is added, renamed or retyped, or a value is read in another way: a build takes rows of the same
-# content over from days of the same version. It stands in the metadata of every file.
+# Raise it when a column is added, renamed or retyped, or when a value is read in another way: a build takes over rows
+# of unchanged tasks from days of the same version only. Every file has it in its metadata.
 SCHEMA_VERSION = 5
 
-# Types of columns, by Arrow's names for them; of lists it has none.
+# Types of columns, by Arrow's names; Arrow has no name for a list of texts, so `texts` is our own.
 DATE, TEXT, TEXTS, FLAG, COUNT, RATIO = "date32", "string", "texts", "bool", "int64", "double"
 TIME = "timestamp[us]"  # always UTC
 _SQL_TYPES = {
@@ -31,7 +31,7 @@ _SQL_TYPES = {
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """Return Arrow's type of that name."""
+    """Return the Arrow type of that name."""
     return pa.list_(pa.string()) if name == TEXTS else pa.type_for_alias(name)
 
 
@@ -41,9 +41,9 @@ class ApiField:
 
     Attributes:
         name: the API's name.
-        kind: how the answer must carry it; `time` is text on the wire.
-        column: the tidy column, where it is not the API's name.
-        description: meaning, with the unit where there is one.
+        kind: the type that the answer must have; a `time` is sent as text.
+        column: the name of the tidy column, if it differs from the API's.
+        description: the meaning of the field.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ApiField:
 
     @property
     def tidy_name(self) -> str:
-        """The column that holds the field in the tidy table."""
+        """The name of the tidy column for the field."""
         return self.column or self.name
 
 
@@ -107,7 +107,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One tidy table: one sorted Parquet file a day."""
+    """One tidy table: one sorted Parquet file per day."""
 
     name: str
     description: str
@@ -145,7 +145,7 @@ def _task_columns() -> list[Column]:
     columns: list[Column] = []
     for field in API_FIELDS:
         if field.kind == "texts":
-            continue
+            continue  # lists have tables of their own, one row per element
         unit = "UTC" if field.kind == "time" else _UNITS.get(field.name)
         columns.append(Column(field.tidy_name, _ARROW[field.kind], field.description, unit))
         if field.kind == "time":

@@ -234,7 +234,7 @@ def test_columns_say_what_they_mean_over_many_lakes(fleet: Warehouse) -> None:
             "select table_name, comment from duckdb_columns() where column_name = 'targets_expected'"
         ).fetchall()
     )
-    assert "lake alone" in said["rpt_coverage_gaps"]
-    assert "lake alone" in said["meta_runs"]
-    assert "lake alone" not in said["fct_daily_task_counts"] + said["dim_dates"] + said["rpt_stream_conflicts"]
+    assert "lake only" in said["rpt_coverage_gaps"]
+    assert "lake only" in said["meta_runs"]
+    assert "lake only" not in said["fct_daily_task_counts"] + said["dim_dates"] + said["rpt_stream_conflicts"]
     assert set(fleet.tables()["name"]) == {*TABLES, "meta_build", "meta_runs"}

@@ -1,9 +1,9 @@
-"""What Spark writes otherwise than DuckDB: types, and the parts of a select that sqlglot alone gets wrong.
+"""The differences between DuckDB's SQL and Spark's: types, and the expressions that sqlglot alone gets wrong.
 
-Lives here: one function for each thing that is written otherwise.
-Does not live here: stars and groups, which no engine needs (portable); statements around a select (statements).
+Lives here: one function for each difference.
+Does not live here: writing out stars and groups for all engines (portable); statements around a select (statements).
 
-Each function takes a node of a tree with types and returns what stands in its place; None where it has nothing to say.
+Each function takes a node of a tree with types, and returns its replacement; None if it does not apply to the node.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Dialect:
     """One engine.
 
     Attributes:
-        name: as sqlglot and the command line call it.
-        types: its types by DuckDB's.
-        rewrites: tried in order at each node, from within to without; the first that answers counts.
+        name: its name in sqlglot and on the command line.
+        types: its types, by DuckDB's types.
+        rewrites: the functions to try at each node, inner nodes first; the first that returns a replacement counts.
         escapes: whether a backslash in a literal is an escape.
     """
 
@@ -34,7 +34,8 @@ class Dialect:
     escapes: bool = False
 
     def rewrite(self, tree: exp.Expr) -> None:
-        """Write a tree, whose types are known, as the engine wants it."""
+        """Rewrite a tree, whose types are annotated, for the engine."""
+        # reversed depth-first order: inner nodes are rewritten before the nodes around them
         for node in reversed(list(tree.walk(bfs=False))):
             for rewrite in self.rewrites:
                 if (written := rewrite(node)) is not None:
@@ -42,19 +43,19 @@ class Dialect:
                     break
 
     def literal(self, text: str) -> str:
-        """A text as a literal."""
+        """Return a text as a literal of the engine."""
         if self.escapes:
             return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
         return "'" + text.replace("'", "''") + "'"
 
 
 def _hash(node: exp.Expr) -> exp.Expr | None:
-    """`hash(value)`: a short stand-in where equality alone counts; the value itself does as well."""
+    """Replace `hash(value)` by the value: models use the hash only to compare for equality."""
     return node.expressions[0] if _name(node) == "hash" else None
 
 
 def _distinct_pairs(node: exp.Expr) -> exp.Expr | None:
-    """`count(distinct (a, b))`."""
+    """Rewrite `count(distinct (a, b))`: Spark needs a struct for the pair."""
     if not (isinstance(node, exp.Count) and isinstance(node.this, exp.Distinct)):
         return None
     (counted,) = node.this.expressions
@@ -64,22 +65,22 @@ def _distinct_pairs(node: exp.Expr) -> exp.Expr | None:
 
 
 def _list_length(node: exp.Expr) -> exp.Expr | None:
-    """`len(list)`, which is null where the list is."""
+    """Rewrite `len(list)`; the result is null where the list is null."""
     is_of_list = isinstance(node, exp.Length) and not node.this.is_type(*exp.DataType.TEXT_TYPES)
     return _call("array_size", node.this) if is_of_list else None
 
 
 def _slice(node: exp.Expr) -> exp.Expr | None:
-    """`list[1:10]`."""
+    """Rewrite `list[1:10]`."""
     if not (isinstance(node, exp.Bracket) and isinstance(node.expressions[0], exp.Slice)):
         return None
     return _call("slice", node.this, node.expressions[0].this, node.expressions[0].expression)
 
 
 def _ordered_list(node: exp.Expr) -> exp.Expr | None:
-    """`list(value order by keys)`: Spark's own collecting keeps neither order nor nulls, so a row goes with each value.
+    """Rewrite `list(value order by keys)`: collect rows of keys and value, sort them, and take the values out.
 
-    A key is null last, as in DuckDB.
+    Spark's `collect_list` gives no order and drops nulls. Null keys sort last, as in DuckDB.
     """
     if not (isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order)):
         return None
@@ -99,7 +100,7 @@ def _ordered_list(node: exp.Expr) -> exp.Expr | None:
 
 
 def _value_at_most(node: exp.Expr) -> exp.Expr | None:
-    """`arg_max(value, key)`: DuckDB passes over rows whose value is null, and others do not."""
+    """Add a filter to `arg_max(value, key)`: DuckDB skips rows whose value is null, and Spark does not."""
     filtered = isinstance(node, exp.Filter)
     found = node.this if isinstance(node, exp.Filter) else node
     if not isinstance(found, exp.ArgMax | exp.ArgMin) or (not filtered and isinstance(node.parent, exp.Filter)):
@@ -110,16 +111,16 @@ def _value_at_most(node: exp.Expr) -> exp.Expr | None:
 
 
 def _days_between(node: exp.Expr) -> exp.Expr | None:
-    """`later - earlier` of two dates, which is a number of days."""
+    """Rewrite `later - earlier` of two dates, a number of days in DuckDB and an interval in Spark."""
     if isinstance(node, exp.Sub) and _is_date(node.this) and _is_date(node.expression):
         return _call("datediff", node.this, node.expression)
     return None
 
 
 def _microseconds(node: exp.Expr) -> exp.Expr | None:
-    """`epoch_us(later) - epoch_us(earlier)`.
+    """Rewrite `epoch_us(later) - epoch_us(earlier)` as an interval in microseconds.
 
-    Through an interval: the difference of two times without a zone does not depend on the session's zone, epochs do.
+    In Spark an epoch depends on the session's zone; the difference of two times without a zone does not.
     """
     if not (isinstance(node, exp.Sub) and _name(node.this) == _name(node.expression) == "epoch_us"):
         return None
@@ -128,14 +129,14 @@ def _microseconds(node: exp.Expr) -> exp.Expr | None:
 
 
 def _shown_in_zone(node: exp.Expr) -> exp.Expr | None:
-    """`timezone(zone, timezone('UTC', time))`: a time of UTC as a clock in the zone shows it."""
+    """Rewrite `timezone(zone, timezone('UTC', time))`: the local time, in a zone, of a time in UTC."""
     if _name(node) != "timezone" or _name(node.expressions[1]) != "timezone":
         return None
     return _call("convert_timezone", "UTC", node.expressions[0], node.expressions[1].expressions[1])
 
 
 def _hour_of(node: exp.Expr) -> exp.Expr | None:
-    """`date_trunc('hour', time)`: Spark's own would go through the session's zone."""
+    """Rewrite `date_trunc('hour', time)`: Spark's own function depends on the session's zone."""
     if not (isinstance(node, exp.TimestampTrunc) and node.text("unit").upper() == "HOUR"):
         return None
     time = _spark(node.this)
@@ -143,7 +144,10 @@ def _hour_of(node: exp.Expr) -> exp.Expr | None:
 
 
 def _side_by_side(node: exp.Expr) -> exp.Expr | None:
-    """Several lists that are unnested side by side: Spark has one generator a select, which gives a column for each."""
+    """Rewrite a select that unnests several lists side by side, as one generator with a column per list.
+
+    Spark allows one generator per select. The select is changed in place, so nothing is returned.
+    """
     if not isinstance(node, exp.Select):
         return None
     found = [each for each in node.expressions if isinstance(each.unalias(), exp.Explode)]

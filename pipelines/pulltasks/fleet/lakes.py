@@ -1,6 +1,6 @@
-"""The lakes of a fleet: their names, and what their newest open tables are.
+"""The lakes of a fleet: their names, and their newest open tables.
 
-Lives here: reading `latest.json` from a folder or a bucket, and what it may say.
+Lives here: reading `latest.json` from a folder or a bucket, and checking it.
 Does not live here: writing it (warehouse.build.open_tables), statements over the tables (statements).
 """
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from pulltasks.backup.rclone import Rclone
 
 CURRENT, NEWEST = "current", "newest"
-# As a name of SQL in every engine, without quotes.
+# A lake's name is part of the names of tables, so it must be valid in every engine without quotes.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _VERSION = re.compile(r"[A-Za-z0-9-]+")
 _SCHEMES = ("s3://", "s3a://", "obs://")
-# Folders whose name says what they are, not whose.
+# Folders with these names exist in every lake, so they do not name one; the folder above is used instead.
 _COMMON = frozenset({"lake", "published", "pulltasks", "readers"})
 
 
 class Place(Protocol):
-    """Where a lake's open tables lie."""
+    """The place of a lake's open tables: a folder or a bucket."""
 
     def read(self, name: str) -> bytes | None:
-        """A file below `published`; None where there is none."""
+        """Return the content of a file below `published`; None if it does not exist."""
 
     def address(self, name: str) -> str:
-        """How an engine is told of it."""
+        """Return the path or URL of a file below `published`, for an engine."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class FleetLake:
     """One lake: its newest version, and whether its files are read as `current` or as those of the version.
 
     Attributes:
-        name: as it stands in the column `lake`.
-        latest: what its `latest.json` says.
-        tables: the columns of each table with DuckDB's types, as far as this pulltasks knows them.
+        name: its value in the column `lake`.
+        latest: the content of its `latest.json`.
+        tables: the columns of each table with their DuckDB types, without those that this pulltasks does not know.
         folder: `current`, or the version.
-        source: where the files are.
+        source: the place of the files.
     """
 
     name: str
@@ -62,11 +62,11 @@ class FleetLake:
     source: Place
 
     def place(self, table: str) -> str:
-        """The folder that holds a table's one file."""
+        """Return the folder with the one file of a table."""
         return self.source.address(f"tables/{self.folder}/{table}")
 
     def file(self, table: str) -> str:
-        """The table's file."""
+        """Return the path or URL of a table's file."""
         return f"{self.place(table)}/{TABLE_FILE}"
 
 
@@ -86,7 +86,7 @@ class Folder:
             raise FleetError(f"{root}: cannot be read ({error.strerror})") from None
 
     def read(self, name: str) -> bytes | None:
-        """A file's content."""
+        """Return the content of a file; None if it does not exist."""
         try:
             return (self._root / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -95,7 +95,7 @@ class Folder:
             raise FleetError(f"{self._root / name}: cannot be read ({error.strerror})") from None
 
     def address(self, name: str) -> str:
-        """Its absolute path."""
+        """Return the absolute path of a file."""
         return str((self._root / name).absolute())
 
 
@@ -107,35 +107,35 @@ class Bucket:
         self.there = there
 
     def read(self, name: str) -> bytes | None:
-        """An object's content."""
+        """Return the content of an object; None if it does not exist."""
         return self.there.read(name)
 
     def address(self, name: str) -> str:
-        """Its URL, with the scheme that was given."""
+        """Return the URL of an object, with the scheme that the user gave."""
         return f"{self._url}/{name}"
 
 
 def read_lakes(
     given: Sequence[str], reach: Callable[[str], Rclone], version: str | None = None
 ) -> tuple[FleetLake, ...]:
-    """The lakes that `[NAME=]PATH_OR_URL` name.
+    """Read the lakes that are given as `[NAME=]PATH_OR_URL`.
 
     Args:
-        given: a lake's folder (or a copy of its `published`), or the URL of its readers' bucket.
-        reach: how a bucket's `s3://` URL is read.
-        version: None for `current`; `newest` for the files of each lake's newest version; else one lake's version.
+        given: for each lake its folder (or a copy of its `published`), or the URL of its readers' bucket.
+        reach: opens the `s3://` URL of a bucket.
+        version: None for `current`; `newest` for the files of each lake's newest version; else the version of one lake.
 
     Raises:
-        FleetError: when a lake has no open tables, or the names cannot be told apart.
+        FleetError: when a lake has no open tables, or two lakes have the same name.
         BackupError: when a bucket cannot be read.
     """
     if version not in (None, NEWEST) and len(given) > 1:
-        raise FleetError(f"--version {version}: lakes have versions of their own; for several say --version {NEWEST}")
+        raise FleetError(f"--version {version}: lakes have versions of their own; for several use --version {NEWEST}")
     return tuple(_read(name, where, reach, version) for name, where in named_lakes(given).items())
 
 
 def named_lakes(given: Sequence[str]) -> dict[str, str]:
-    """The places by the names of the lakes.
+    """Return the places of the lakes by name; a lake without a given name is named after its folder.
 
     Raises:
         FleetError: when there are none, or two would have one name.
@@ -155,6 +155,7 @@ def named_lakes(given: Sequence[str]) -> dict[str, str]:
 
 def _split(text: str) -> tuple[str, str]:
     name, equals, where = text.partition("=")
+    # a path may contain `=`, as in /data/day=1/lake; a name has no slash before it
     if equals and "/" not in name:
         if not _NAME.fullmatch(name):
             raise FleetError(
@@ -193,7 +194,7 @@ def _read(name: str, where: str, reach: Callable[[str], Rclone], version: str | 
         source = Folder(Path(where))
     wanted = None if version in (None, NEWEST) else version
     if wanted is not None and not _VERSION.fullmatch(wanted):
-        raise FleetError(f"--version {wanted}: is no version; latest.json names the newest")
+        raise FleetError(f"--version {wanted}: is not a valid version; latest.json names the newest")
     latest = _latest(where, source, LATEST if wanted is None else f"tables/{wanted}/{TABLES_OF_VERSION}", wanted)
     folder = CURRENT if version is None else latest.version
     return FleetLake(name, latest, _tables(where, latest), folder, source)
@@ -203,8 +204,8 @@ def _latest(where: str, source: Place, file: str, wanted: str | None) -> Latest:
     content = source.read(file)
     if content is None and wanted:
         raise FleetError(
-            f"{where}: has no version {wanted}, or an earlier pulltasks wrote it; the newest three stay, and {LATEST} "
-            "names the last"
+            f"{where}: has no version {wanted}, or an earlier pulltasks wrote it; the newest three are retained, and "
+            f"{LATEST} names the last"
         )
     if content is None:
         raise FleetError(
@@ -218,9 +219,10 @@ def _latest(where: str, source: Place, file: str, wanted: str | None) -> Latest:
 
 
 def _tables(where: str, latest: Latest) -> dict[str, dict[str, str]]:
-    """The columns by table, as far as this pulltasks knows them: what a later version adds is left out."""
+    """Return the types of the columns by table; tables and columns that a later version added are left out."""
+    # the version becomes part of a path, so it must not contain `..` or a slash
     if not _VERSION.fullmatch(latest.version):
-        raise FleetError(f"{where}: calls its version {latest.version!r}, which is none")
+        raise FleetError(f"{where}: its version {latest.version!r} is not a valid name")
     found: dict[str, dict[str, str]] = {}
     for table, (_, known) in described(load_models()).items():
         if table in latest.tables:

@@ -1,6 +1,6 @@
 """A fleet opened in DuckDB: the files of each lake's newest version, under one name each.
 
-Lives here: fetching what lies in a bucket, running the statements.
+Lives here: downloading files of buckets, running the statements.
 Does not live here: the statements themselves (statements), which lakes there are (lakes).
 """
 
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 
 class Fleet(Warehouse):
-    """Many lakes as one; it keeps showing the versions that it was opened on, as long as the lakes keep their files."""
+    """Many lakes as one; it shows the same versions until it is closed, if the lakes retain their files so long."""
 
     def __init__(self, lakes: Sequence[FleetLake]) -> None:
         super().__init__(duckdb.connect())
         self._fetched = TemporaryDirectory(prefix="pulltasks-")
+        # an error in here closes the connection and removes the downloaded files
         with ExitStack() as undone:
             undone.callback(self.__exit__)
             here = [with_files_here(lake, Path(self._fetched.name), tables_read()) for lake in lakes]
@@ -49,15 +50,15 @@ class Fleet(Warehouse):
 
 
 def first_line(error: Exception) -> str:
-    """What went wrong, without the statement that the database shows below it."""
+    """Return the first line of an error, without the statement that DuckDB shows below it."""
     return str(error).partition("\n")[0]
 
 
 def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duckdb.DuckDBPyConnection:
-    """Some tables of one lake, as they lie there; those in a bucket are fetched into a folder.
+    """Return a connection with views of some tables of one lake; files of a bucket are downloaded to a folder.
 
     Raises:
-        FleetError: when one is not there, or cannot be read.
+        FleetError: when a table is missing or cannot be read.
         BackupError: when the bucket cannot be read.
     """
     lake = with_files_here(lake, folder, tables)
@@ -72,10 +73,12 @@ def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duck
 
 
 def with_files_here(lake: FleetLake, folder: Path, tables: Iterable[str]) -> FleetLake:
-    """The lake with the files of some tables on this disk; those of a version, which nobody replaces.
+    """Return the lake with the files of some tables on this disk; files of a bucket are downloaded.
+
+    The files of a version are used, not `current`, because a publish during the download would replace those.
 
     Raises:
-        FleetError: when a file is not what `latest.json` says.
+        FleetError: when the hash of a file differs from `latest.json`.
         BackupError: when the bucket cannot be read.
     """
     if not isinstance(lake.source, Bucket):
@@ -89,5 +92,5 @@ def with_files_here(lake: FleetLake, folder: Path, tables: Iterable[str]) -> Fle
     for name, sha256 in named.items():
         path = folder / lake.name / name
         if not path.is_file() or sha256_of(path) != sha256:
-            raise FleetError(f"{lake.source.address(name)}: is not what latest.json says; ask again, it may be new")
+            raise FleetError(f"{lake.source.address(name)}: differs from latest.json; try again, it may be new")
     return replace(lake, source=Folder(folder / lake.name), folder=lake.latest.version)

@@ -1,7 +1,7 @@
-"""One model as a select over the united tables: the file in sql/ is the one truth, and DuckDB's.
+"""Turn one model, a file in DuckDB's SQL, into a select over the united tables.
 
-Lives here: stars and groups written out, the tables a model reads instead, macros as views.
-Does not live here: what Spark writes otherwise (dialects), the statements around a select (statements).
+Lives here: writing out stars and groups, replacing the tables that a model reads, turning macros into views.
+Does not live here: the differences of Spark (dialects), the statements around a select (statements).
 """
 
 from __future__ import annotations
@@ -18,26 +18,32 @@ if TYPE_CHECKING:
 
     from pulltasks.fleet.dialects import Dialect
 
-# The relation of a macro that holds the day it is called with; as a view it holds every day.
+# The common table expression of a macro that holds its argument, a day; in a view it holds every day.
 ASKED = "asked"
 EVERY_DAY = "select distinct snapshot_date from dim_dates"
 
 
 class Portable:
-    """Selects of sql/, written for one engine."""
+    """Writes the selects of sql/ for one engine."""
 
     def __init__(self, dialect: Dialect, columns: Mapping[str, Mapping[str, str]], renamed: Mapping[str, str]) -> None:
-        """Take the engine, the columns of what may be read with DuckDB's types, and what is read instead of what."""
+        """Take the engine, the columns of all readable tables with DuckDB's types, and the tables to replace by others.
+
+        Args:
+            dialect: the engine.
+            columns: by table, the columns with their DuckDB types.
+            renamed: by table, the one that is read in place of it.
+        """
         self._dialect = dialect
         self._schema = MappingSchema(dict(columns), dialect="duckdb")
         self._renamed = renamed
 
     def view(self, sql: str, types: Mapping[str, str]) -> tuple[list[str], str]:
-        """The names of a view's columns in their order, and its select; a macro's argument becomes a column.
+        """Return the names of a view's columns in order, and its select; a macro's argument becomes a column.
 
         Args:
-            sql: what the file says.
-            types: DuckDB's type of each column.
+            sql: the text of the file.
+            types: the DuckDB type of each column.
         """
         tree = self._read(sql)
         _take_every_day(tree)
@@ -45,11 +51,11 @@ class Portable:
         return tree.named_selects, self._written(tree, types)
 
     def macro(self, sql: str) -> str:
-        """A macro's select with its argument, for DuckDB."""
+        """Return a macro's select with its argument, for DuckDB."""
         return _duckdb(self._written_out(self._read(sql), has_argument=True))
 
     def question(self, sql: str) -> str:
-        """A question to the views, as DuckDB's users write it: a macro's argument becomes a condition."""
+        """Translate a user's query from DuckDB's SQL: the argument of a macro becomes a condition on a view."""
         tree = cast("exp.Query", parse_one(sql, dialect="duckdb"))
         for table in list(tree.find_all(exp.Table)):
             if isinstance(table.this, exp.Anonymous):
@@ -65,6 +71,7 @@ class Portable:
         tree = cast("exp.Query", parse_one(sql, dialect="duckdb"))
         for table in tree.find_all(exp.Table):
             if table.name in self._renamed:
+                # the old name stays as an alias, so that columns qualified with it are still found
                 table.set("alias", table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name)))
                 table.set("this", exp.to_identifier(self._renamed[table.name]))
         return tree
@@ -90,7 +97,7 @@ class Portable:
         names = tree.named_selects
         annotate_types(tree, schema=self._schema, dialect="duckdb")
         self._dialect.rewrite(tree)
-        # What an engine makes of sums and differences is its own affair; what a column is stands in the header.
+        # Engines give sums and differences types of their own, so each column is cast to the type in the header.
         casts = ",\n".join(f"  CAST(rows_of.{name} AS {self._dialect.types[types[name]]}) AS {name}" for name in names)
         return f"SELECT\n{casts}\nFROM (\n{tree.sql(self._dialect.name, pretty=True, comments=False)}\n) AS rows_of"
 
@@ -100,7 +107,7 @@ def _duckdb(tree: exp.Query) -> str:
 
 
 def _take_every_day(tree: exp.Query) -> None:
-    """Make a view of a macro whose argument stands in one relation alone."""
+    """Turn a macro into a view: the one relation that holds its argument gets every day instead."""
     for relation in tree.find_all(exp.CTE):
         if relation.alias == ASKED:
             relation.set("this", parse_one(EVERY_DAY, dialect="duckdb"))
@@ -111,7 +118,7 @@ def _take_every_day(tree: exp.Query) -> None:
 
 
 def _name_groups(select: exp.Select) -> None:
-    """Write out `group by all`: every column that is no aggregate."""
+    """Write out `group by all`: every column that is not an aggregate."""
     group = select.args.get("group")
     if group is not None and group.args.get("all"):
         plain = [each.unalias() for each in select.expressions if not each.find(exp.AggFunc)]
@@ -119,7 +126,7 @@ def _name_groups(select: exp.Select) -> None:
 
 
 def _name_order(select: exp.Select) -> None:
-    """Write out `order by all`."""
+    """Write out `order by all`: every column, nulls last."""
     order = select.args.get("order")
     if order is not None and [each.this.name.upper() for each in order.expressions] == ["ALL"]:
         columns = [exp.Ordered(this=exp.column(name), nulls_first=False) for name in select.named_selects]
@@ -127,7 +134,7 @@ def _name_order(select: exp.Select) -> None:
 
 
 def _drop_echoes(tree: exp.Query) -> None:
-    """Leave out names that say again what stands before them."""
+    """Remove aliases that repeat the name of their column or table, which `qualify` adds everywhere."""
     for alias in list(tree.find_all(exp.Alias)):
         if isinstance(alias.this, exp.Column) and alias.alias == alias.this.name:
             alias.replace(alias.this)

@@ -1,7 +1,7 @@
-"""The statements that make one set of tables and views of the open tables of many lakes.
+"""The statements that create one set of tables and views over the open tables of many lakes.
 
-Lives here: external tables, what unites them, the views of models, comments; their order.
-Does not live here: how an engine writes a select (portable), where the lakes' files are (lakes).
+Lives here: external tables, the views that unite them, the views of models, comments; their order.
+Does not live here: translating a select for an engine (portable), the places of the files (lakes).
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ if TYPE_CHECKING:
     from pulltasks.warehouse.sql.models import Models
 
 LAKE_COLUMN, LAKE_MEANS = "lake", "Name of the lake that the row comes from."
-# What a model reads instead: of `stg_build`, which no lake publishes, the newest day of all lakes; and each target and
-# each of its days once, though two lakes may know them.
-STANDS_FOR = {"stg_build": "newest_day", "dim_targets": "each_target", "fct_target_days": "each_target_day"}
+# The tables that models read over many lakes in place of a lake's own. `stg_build` is not published, so its day is the
+# newest day of all lakes. Two lakes may have the same target, which must count only once.
+READ_INSTEAD = {"stg_build": "newest_day", "dim_targets": "each_target", "fct_target_days": "each_target_day"}
 DATES, COVERAGE = "dim_dates", ("targets_complete", "targets_expected")
-OF_ITS_LAKE = " Counted in the row's own lake alone."
+OF_ITS_LAKE = " Counted in the row's own lake only."
+# Published tables without a counterpart over many lakes, with the reason.
 NOT_CARRIED = {
     "dim_pull_task_past_versions": "its rows are those of dim_pull_task_versions that have a valid_to_date",
     "meta_inputs": "it names files of one lake",
 }
-# A view has no arguments.
+# Macros that engines without macros do not get, with the reason: a view has no arguments.
 NO_ARGUMENTS = {
     "tasks_scheduled_at": (
         "its argument is a moment, and there are too many to be rows of a view; ask pull_tasks_as_of for the moment's "
@@ -47,7 +48,7 @@ NO_ARGUMENTS = {
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement; `name` is what it makes, and `is_public` whether an analyst asks it."""
+    """One statement; `name` is the object that it creates, and `is_public` whether analysts query that."""
 
     name: str
     sql: str
@@ -55,41 +56,41 @@ class Statement:
 
 
 def statements(engine: str, lakes: Sequence[FleetLake]) -> list[Statement]:
-    """Everything to run on an engine, in order.
+    """Return all statements to run on an engine, in order.
 
     Args:
         engine: duckdb or spark.
-        lakes: with different names.
+        lakes: lakes with different names.
     """
     return list(_Writer(engine, lakes).all())
 
 
 def questions_for(engine: str) -> Callable[[str], str]:
-    """What writes a question, asked in DuckDB's SQL, for the views of an engine."""
+    """Return a function that translates a query in DuckDB's SQL for the views of an engine."""
     return _Writer(engine, ()).question
 
 
 @cache
 def tables_read() -> tuple[str, ...]:
-    """The open tables that the statements read; the others are had from them."""
+    """Return the open tables that the statements read; all others are computed from these."""
     models = load_models()
     return tuple(name for name in described(models) if name in META or not is_computed(models[name], models))
 
 
 def rows_of(file: str) -> str:
-    """One Parquet file in DuckDB, as it is: what its folders are called says nothing."""
+    """Return the SQL that reads one Parquet file in DuckDB; names of folders are not read as columns."""
     return f"read_parquet({quoted(file)}, hive_partitioning = false)"
 
 
 def left_out(engine: str) -> dict[str, str]:
-    """What the warehouse has and the engine does not get, with the reason."""
+    """Return the tables and macros of the warehouse that an engine does not get, with the reasons."""
     return NOT_CARRIED | ({} if engine == "duckdb" else NO_ARGUMENTS)
 
 
 def is_computed(model: Model, models: Models) -> bool:
-    """Whether a model reads nothing but open tables and the newest day, so that it can be had over many lakes."""
+    """Tell whether a model reads only open tables and the newest day, so that it can be computed over many lakes."""
     return not (model.sources or model.reads_before) and all(
-        name in STANDS_FOR or (models[name].is_published and name not in NOT_CARRIED) for name in model.depends_on
+        name in READ_INSTEAD or (models[name].is_published and name not in NOT_CARRIED) for name in model.depends_on
     )
 
 
@@ -106,16 +107,17 @@ class _Writer:
         for name, (_, words) in self._described.items():
             if name not in own:
                 own[name] = dict.fromkeys(words, "VARCHAR") | _types_in(lakes, name, set(words))
-        # what a model may read has its own columns, so that a star brings no `lake`; what is written here has that too
+        # Models see the tables without `lake`, so that a star in a model does not bring that column. The selects of
+        # sql/fleet see it.
         self._columns = own
         dates = {f"lakes_{DATES}": _with_lake(own[DATES])}
-        of_lakes = {name: _with_lake(own[name]) for name in STANDS_FOR if name in self._described}
-        stand_ins = {other: own[name] for name, other in STANDS_FOR.items()}
-        self._of_models = Portable(self._dialect, own | stand_ins, STANDS_FOR)
+        of_lakes = {name: _with_lake(own[name]) for name in READ_INSTEAD if name in self._described}
+        read_instead = {other: own[name] for name, other in READ_INSTEAD.items()}
+        self._of_models = Portable(self._dialect, own | read_instead, READ_INSTEAD)
         self._of_fleet = Portable(self._dialect, own | dates | of_lakes, {})
 
     def all(self) -> Iterator[Statement]:
-        """The statements, each after those that it needs."""
+        """Yield the statements, each after those that it needs."""
         for name in tables_read():
             yield from self._external(name)
         yield self._view(f"lakes_{DATES}", DATES, _with_lake(self._columns[DATES]), self._union(DATES), is_public=False)
@@ -123,19 +125,19 @@ class _Writer:
         for name in tables_read():
             if name != DATES:
                 yield self._united(name)
-        for name, other in STANDS_FOR.items():
+        for name, other in READ_INSTEAD.items():
             yield self._fleet_view(other, name)
         for model in self._models.in_order:
             if model.is_published and is_computed(model, self._models) and model.name not in left_out(self._engine):
                 yield self._of_model(model)
 
     def question(self, sql: str) -> str:
-        """A question to the views that are made here."""
+        """Translate a query in DuckDB's SQL for the engine's views."""
         united = {name: _with_lake(self._columns[name]) for name in tables_read() if name != DATES}
         return Portable(self._dialect, self._columns | united, {}).question(sql)
 
     def _external(self, name: str) -> Iterator[Statement]:
-        """The table of each lake that has it."""
+        """Yield the statements that create a table for each lake that publishes it."""
         for lake in self._having(name):
             table, place = f"{lake.name}__{name}", self._dialect.literal(lake.place(name))
             if self._engine == "duckdb":
@@ -151,7 +153,10 @@ class _Writer:
             yield Statement(table, f"{head}USING PARQUET\n{comment}\nLOCATION {place}", is_public=False)
 
     def _united(self, name: str) -> Statement:
-        """The rows of all lakes, each with its lake's name; a row of a day says how much of it all lakes know."""
+        """Return the view with the rows of all lakes and the lake's name; rows of a day have the coverage of all lakes.
+
+        Rows of a day show in `targets_complete` and `targets_expected` the targets of all lakes, from `dim_dates`.
+        """
         columns, union = _with_lake(self._columns[name]), self._union(name)
         if self._is_of_a_day(name):
             listed = ", ".join(f"{'dates' if each in COVERAGE else 'rows_of'}.{each}" for each in columns)
@@ -162,6 +167,7 @@ class _Writer:
     def _union(self, name: str) -> str:
         columns = self._columns[name]
         selects = [self._rows_of(lake, name, columns) for lake in self._having(name)]
+        # a table that no lake publishes becomes an empty view, so that the models that read it can be created
         return "\nUNION ALL\n".join(selects or [f"{self._select('NULL', columns, {})} WHERE 1 = 0"])
 
     def _rows_of(self, lake: FleetLake, name: str, columns: Mapping[str, str]) -> str:
@@ -169,7 +175,7 @@ class _Writer:
         return f"{self._select(named, columns, lake.tables[name])} FROM {lake.name}__{name}"
 
     def _select(self, lake: str, columns: Mapping[str, str], there: Mapping[str, str]) -> str:
-        """All columns with their types: those that a lake of another version lacks are null."""
+        """Return the select list of a lake's table; columns that a lake of another version lacks are null."""
         listed = [
             column
             if there.get(column) == kind
@@ -179,13 +185,13 @@ class _Writer:
         return f"SELECT CAST({lake} AS {self._type('VARCHAR')}) AS {LAKE_COLUMN}, {', '.join(listed)}"
 
     def _fleet_view(self, name: str, described_as: str) -> Statement:
-        """A select of sql/fleet."""
+        """Return the view of a select in sql/fleet."""
         sql = (sql_folder() / "fleet" / f"{name}.sql").read_text(encoding="utf-8")
         columns, select = self._of_fleet.view(sql, _with_lake(self._columns[described_as]))
         return self._view(name, described_as, columns, select, is_public=name == described_as)
 
     def _of_model(self, model: Model) -> Statement:
-        """A model over all lakes; DuckDB has macros as the warehouse has them."""
+        """Return the view of a model over all lakes; in DuckDB a macro stays a macro."""
         if model.arguments and self._engine == "duckdb":
             head = f"CREATE OR REPLACE MACRO {model.name}({', '.join(model.arguments)}) AS TABLE\n"
             return Statement(model.name, head + self._of_models.macro(model.sql))
@@ -207,14 +213,14 @@ class _Writer:
         return Statement(name, ";\n".join(statements), is_public)
 
     def _is_of_a_day(self, name: str) -> bool:
-        """Whether its rows say how much is known of their own day, which many lakes know together."""
+        """Tell whether the coverage in a table's rows is that of their own day."""
         return name not in META and {"snapshot_date", *COVERAGE} <= self._columns[name].keys()
 
     def _having(self, name: str) -> list[FleetLake]:
         return [lake for lake in self._lakes if name in lake.tables]
 
     def _listed(self, types: Mapping[str, str], words: Mapping[str, str]) -> str:
-        """Columns with their types and meanings."""
+        """Return columns with their types and comments, as the column list of a statement."""
         return ",\n".join(
             f"  {' '.join(filter(None, (column, kind)))} COMMENT {self._dialect.literal(words.get(column, ''))}"
             for column, kind in types.items()
@@ -238,5 +244,5 @@ def _with_lake(columns: Mapping[str, str]) -> dict[str, str]:
 
 
 def _types_in(lakes: Sequence[FleetLake], name: str, known: set[str]) -> dict[str, str]:
-    """The types of a table that no model describes, as the lakes have them."""
+    """Return the column types of a table without a model (`meta_*`), from the lakes."""
     return {column: kind for lake in lakes for column, kind in lake.tables.get(name, {}).items() if column in known}

@@ -1,7 +1,7 @@
-"""How the lakes of a fleet stand: coverage and age of each, and what keeps them from being read as one.
+"""The state of a fleet: coverage and age of each lake, and differences that make common queries wrong.
 
-Lives here: asking each lake's open tables, comparing the lakes.
-Does not live here: how one lake stands (warehouse.read.status), printing (cli.fleet).
+Lives here: reading each lake's open tables, comparing the lakes.
+Does not live here: the state of one lake (warehouse.read.status), printing (cli.fleet).
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ ASKED = ("dim_dates", "fct_target_days", "meta_build", "rpt_snapshot_coverage")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How one lake stands.
+class LakeStatus:
+    """The state of one lake.
 
     Attributes:
-        name: of the lake.
-        status: its newest expected day; None where it cannot be read.
-        freshness: its ages, held against limits; None likewise.
-        trouble: why it cannot be read.
-        masks: what tells masks and keys apart; None where it is not said.
-        timezone: in which its days are counted; None where it is not said.
-        display_timezone: of its columns that end in _local; None where it is not said.
+        name: the name of the lake.
+        status: the state of its newest expected day; None if the lake cannot be read.
+        freshness: its ages, compared with their limits; None if the lake cannot be read.
+        trouble: why the lake cannot be read; None if it can.
+        masks: the hash of its masks and its key; None if not known.
+        timezone: the zone in which its days are counted; None if not known.
+        display_timezone: the zone of its columns that end in _local; None if not known.
     """
 
     name: str
@@ -57,40 +57,40 @@ class Standing:
 
     @property
     def level(self) -> Literal["red", "amber", "green"]:
-        """Red as well where the lake cannot be read."""
+        """The level of its ages; red if the lake cannot be read."""
         return self.freshness.level if self.freshness else "red"
 
     @property
     def is_complete(self) -> bool:
-        """Whether it has targets, and every one is complete on the newest day that should be there."""
+        """Tell whether it has targets, and every one is complete on the newest expected day."""
         return self.status is not None and bool(self.status.targets) and self.status.is_complete
 
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """How all lakes stand; `warnings` say what a question to all of them would get wrong."""
+    """The state of all lakes; `warnings` name differences that make queries over all of them wrong."""
 
-    lakes: tuple[Standing, ...]
+    lakes: tuple[LakeStatus, ...]
     warnings: tuple[str, ...] = field(default=())
 
     @property
     def targets_complete(self) -> int:
-        """Complete targets of the lakes that can be read, each on its newest expected day."""
+        """The number of complete targets in the lakes that can be read, each on its newest expected day."""
         return sum(each.status.complete for each in self.lakes if each.status)
 
     @property
     def targets_expected(self) -> int:
-        """Expected targets of the lakes that can be read."""
+        """The number of expected targets in the lakes that can be read."""
         return sum(len(each.status.targets) for each in self.lakes if each.status)
 
     @property
     def is_complete(self) -> bool:
-        """Whether every lake can be read and is complete."""
+        """Tell whether every lake can be read and is complete."""
         return all(each.is_complete for each in self.lakes)
 
     @property
     def level(self) -> Literal["red", "amber", "green"]:
-        """The worst of the lakes."""
+        """The worst level of all lakes."""
         levels = {each.level for each in self.lakes}
         return "red" if "red" in levels else "amber" if "amber" in levels else "green"
 
@@ -98,41 +98,42 @@ class FleetStatus:
 def fleet_status(
     named: Mapping[str, str], reach: Callable[[str], Rclone], now: datetime, limits: Limits
 ) -> FleetStatus:
-    """How the lakes stand; one that cannot be read is a line, and hides none of the others.
+    """Return the state of all lakes; a lake that cannot be read does not hide the others.
 
     Args:
-        named: places by the lakes' names.
-        reach: how a bucket's URL is read.
-        now: the time.
+        named: the places by the lakes' names.
+        reach: opens the URL of a bucket.
+        now: the time (UTC) at which ages are measured.
         limits: the greatest ages.
     """
-    standings = []
+    lakes = []
     targets: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for name, where in named.items():
         try:
             (lake,) = read_lakes([f"{name}={where}"], reach, NEWEST)
-            standing = _ask(lake, now, limits)
+            found = _read(lake, now, limits)
         except (FleetError, LakeError, ConfigError) as error:
-            standing = Standing(name, trouble=str(error))
-        standings.append(standing)
-        for target in standing.status.targets if standing.status else ():
+            found = LakeStatus(name, trouble=str(error))
+        lakes.append(found)
+        for target in found.status.targets if found.status else ():
             targets[target.key].append(name)
-    return FleetStatus(tuple(standings), tuple(_warnings(standings, targets)))
+    return FleetStatus(tuple(lakes), tuple(_warnings(lakes, targets)))
 
 
-def _ask(lake: FleetLake, now: datetime, limits: Limits) -> Standing:
+def _read(lake: FleetLake, now: datetime, limits: Limits) -> LakeStatus:
     with (
         TemporaryDirectory(prefix="pulltasks-") as folder,
         open_tables_of(lake, ASKED, Path(folder)) as connection,
     ):
         try:
+            # each lake counts its days in its own zone, so today is not the same date in all lakes
             today = now.astimezone(ZoneInfo(lake.latest.timezone)).date()
             status = read_status(connection, today, now)
             (built,) = connection.sql("from meta_build").to_arrow_table().to_pylist()
             rules = str(built["rules"] or "")
         except (duckdb.Error, ValueError, KeyError) as error:
             raise FleetError(f"its open tables are not those of a lake ({first_line(error)})") from None
-    return Standing(
+    return LakeStatus(
         lake.name,
         status,
         judge(status, now, limits),
@@ -142,7 +143,7 @@ def _ask(lake: FleetLake, now: datetime, limits: Limits) -> Standing:
     )
 
 
-def _warnings(standings: Iterable[Standing], targets: Mapping[tuple[str, str], list[str]]) -> Iterable[str]:
+def _warnings(lakes: Iterable[LakeStatus], targets: Mapping[tuple[str, str], list[str]]) -> Iterable[str]:
     for (project_id, region), names in targets.items():
         if len(names) > 1:
             yield (
@@ -159,9 +160,9 @@ def _warnings(standings: Iterable[Standing], targets: Mapping[tuple[str, str], l
         ("another display_timezone", "columns that end in _local are null over both", "display_timezone"),
     ):
         groups: defaultdict[str, list[str]] = defaultdict(list)
-        for each in standings:
-            if (said := getattr(each, of)) is not None:
-                groups[said].append(each.name)
+        for each in lakes:
+            if (value := getattr(each, of)) is not None:
+                groups[value].append(each.name)
         if len(groups) > 1:
             first, *others = groups.values()
             yield f"{', '.join(name for group in others for name in group)}: {what} than {', '.join(first)}; {cure}"
