@@ -13,7 +13,7 @@ from typing import Literal
 from pulltasks.lazily import pa
 
 # Raised when a column is added, renamed or retyped, or a value is read in another way: a build takes rows of the same
-# content over from days of the same version. It stands in the metadata of every file.
+# content over from days of the same version. It is in the metadata of every file.
 SCHEMA_VERSION = 5
 
 # Types of columns, by Arrow's names for them; of lists it has none.
@@ -107,7 +107,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One tidy table: one sorted Parquet file a day."""
+    """One tidy table: one sorted Parquet file per day."""
 
     name: str
     description: str
