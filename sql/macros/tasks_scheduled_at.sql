@@ -14,7 +14,7 @@
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
 -- column: destination VARCHAR | Where the stream is pushed to, masked.
 -- column: destination_host VARCHAR | Host that the stream is pushed to; null if none can be shown.
--- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, sorted by name.
+-- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, in alphabetical order.
 -- column: start_time TIMESTAMP | When the task is scheduled to start, UTC; null if not given.
 -- column: end_time TIMESTAMP | When the task is scheduled to end, UTC; null (open end) if not given.
 with asked as materialized (

@@ -28,10 +28,10 @@
 -- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url if it is set.
 -- like: tidy.pull_tasks (backup_source_type)
 -- column: source_urls VARCHAR[] | Source addresses in order, masked.
--- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, sorted by name.
+-- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, in alphabetical order.
 -- column: source_fingerprints VARCHAR[] | Keyed fingerprints of source_urls, in order: equal for equal addresses.
 -- column: backup_source_urls VARCHAR[] | Backup addresses in order, masked.
--- column: backup_source_hosts VARCHAR[] | Distinct hosts of the backup addresses, sorted by name.
+-- column: backup_source_hosts VARCHAR[] | Distinct hosts of the backup addresses, in alphabetical order.
 -- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of backup_source_urls, in order.
 -- like: tidy.pull_tasks (vod_loop_time, vod_start_video_index, vod_start_video_time, vod_refresh_type)
 -- column: extra VARCHAR | Fields without a column of their own, as JSON with masked values.
