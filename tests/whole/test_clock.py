@@ -385,7 +385,7 @@ def test_forget_says_what_it_would_do_and_does_it_when_told(wronged: Desk, monke
 def test_a_zone_that_only_one_of_them_knows_is_refused(tmp_path: Path, zone: str) -> None:
     file = tmp_path / "pulltasks.toml"
     file.write_text(f'timezone = "{zone}"\n')
-    with pytest.raises(ConfigError, match="is not a (valid time zone|time zone that the database knows)"):
+    with pytest.raises(ConfigError, match=r"is not a (valid time zone|time zone that the database knows)"):
         config.load(file, need_targets=False)
 
 
