@@ -18,7 +18,7 @@ from pulltasks.sandbox.server import Sandbox
 from pulltasks.settings import Target
 
 if TYPE_CHECKING:
-    from pulltasks.doctor.manners import Reply
+    from pulltasks.doctor.manners import BodyOrError
     from pulltasks.lake.manners import Manners
 
 TARGET = Target(project_id=BEIJING.project_id, region=BEIJING.region)
@@ -86,7 +86,7 @@ class Service:
         return listed(rows, of_answer[self.total], **self.beside)
 
 
-def said(body: Body) -> Reply:
+def said(body: Body) -> BodyOrError:
     """Return an answer as the client gives it."""
     status, content = body
     if status == 200 and not says_error(content):

@@ -45,7 +45,7 @@ _ABOUT_THE_QUESTION = frozenset(range(400, 500)) - {UNAUTHORISED, FORBIDDEN}
 
 Query = dict[str, str | int]
 # The body of a 200 response, or the refusal.
-Reply = bytes | ApiError
+BodyOrError = bytes | ApiError
 
 
 class Question(StrEnum):
@@ -97,7 +97,7 @@ def later_queries(first: bytes, region: str, unknown_id: str) -> dict[Question, 
     return asked
 
 
-def judge(answers: Mapping[Question, Reply]) -> Manners:
+def judge(answers: Mapping[Question, BodyOrError]) -> Manners:
     """Return the manners that the answers prove; any answers give a record, without any text of the service.
 
     Args:
@@ -116,7 +116,7 @@ def judge(answers: Mapping[Question, Reply]) -> Manners:
     return msgspec.convert({**learnt, "undocumented_fields": names, "reasons": reasons}, Manners)
 
 
-def _page(answers: Mapping[Question, Reply], question: Question) -> Page | Unlearnt:
+def _page(answers: Mapping[Question, BodyOrError], question: Question) -> Page | Unlearnt:
     """Return the page that answers a question, or the reason why there is none."""
     answer = answers.get(question)
     if answer is None:
@@ -141,7 +141,7 @@ def _is_about_the_question(error: ApiError) -> bool:
     return not is_of_another_kind and (status == OK or status in _ABOUT_THE_QUESTION)
 
 
-def _by_unknown_id(first: Page, answers: Mapping[Question, Reply]) -> str | Unlearnt:
+def _by_unknown_id(first: Page, answers: Mapping[Question, BodyOrError]) -> str | Unlearnt:
     answer = answers.get(Question.UNKNOWN_ID)
     if isinstance(answer, ApiError) and _is_about_the_question(answer):
         return "404" if is_of_the_service(answer) else "other"
@@ -164,7 +164,7 @@ def _end(first: Page) -> int | Unlearnt:
     return max(first.total, len(first.ids))
 
 
-def _past_the_end(first: Page, answers: Mapping[Question, Reply]) -> str | Unlearnt:
+def _past_the_end(first: Page, answers: Mapping[Question, BodyOrError]) -> str | Unlearnt:
     if isinstance(end := _end(first), Unlearnt):
         return end
     answer = answers.get(Question.PAST_THE_END)
@@ -175,10 +175,10 @@ def _past_the_end(first: Page, answers: Mapping[Question, Reply]) -> str | Unlea
         return page
     if not page.ids:
         return "empty"
-    return "repeats" if {*page.ids} & {*first.ids} else Unlearnt("it has tasks that the first page does not have")
+    return "repeats" if {*page.ids} & {*first.ids} else Unlearnt("the page has tasks that the first one does not")
 
 
-def _offset_unit(first: Page, answers: Mapping[Question, Reply]) -> str | Unlearnt:
+def _offset_unit(first: Page, answers: Mapping[Question, BodyOrError]) -> str | Unlearnt:
     """Compare a page at offset 1, with half the number of tasks of the first page, with the first page."""
     if len(first.ids) < FEWEST_FOR_OFFSET:
         return Unlearnt(f"the first page has fewer than {FEWEST_FOR_OFFSET} tasks")
@@ -198,7 +198,7 @@ def _offset_unit(first: Page, answers: Mapping[Question, Reply]) -> str | Unlear
     return Unlearnt("the page at offset 1 fits neither rows nor pages")
 
 
-def _region_filters(first: Page, answers: Mapping[Question, Reply]) -> str | Unlearnt:
+def _region_filters(first: Page, answers: Mapping[Question, BodyOrError]) -> str | Unlearnt:
     """Compare the list of another region with the target's; a refusal of that region proves nothing about filters."""
     if not first.ids:
         return Unlearnt("the list is empty")
@@ -212,7 +212,7 @@ def _region_filters(first: Page, answers: Mapping[Question, Reply]) -> str | Unl
     return "yes"
 
 
-def _total_with_filters(first: Page, answers: Mapping[Question, Reply]) -> str | Unlearnt:
+def _total_with_filters(first: Page, answers: Mapping[Question, BodyOrError]) -> str | Unlearnt:
     """Compare the total of an answer to one id with the list's.
 
     The id is the last one of the page: a service that ignores ids would give the same answer for the first one.
@@ -231,7 +231,7 @@ def _total_with_filters(first: Page, answers: Mapping[Question, Reply]) -> str |
     return "follows" if page.total == 1 else "stays"
 
 
-_RULES: dict[str, Callable[[Page, Mapping[Question, Reply]], str | Unlearnt]] = {
+_RULES: dict[str, Callable[[Page, Mapping[Question, BodyOrError]], str | Unlearnt]] = {
     "by_unknown_id": _by_unknown_id,
     "past_the_end": _past_the_end,
     "offset_unit": _offset_unit,
@@ -240,7 +240,7 @@ _RULES: dict[str, Callable[[Page, Mapping[Question, Reply]], str | Unlearnt]] = 
 }
 
 
-def _undocumented(answers: Mapping[Question, Reply]) -> tuple[tuple[str, ...], bool]:
+def _undocumented(answers: Mapping[Question, BodyOrError]) -> tuple[tuple[str, ...], bool]:
     """Return the names of undocumented fields that may be shown, and whether any task was seen."""
     contents = [answer for answer in answers.values() if isinstance(answer, bytes) and read_page(answer).flaw is None]
     objects = [body for content in contents if (body := read_object(content)) is not None]

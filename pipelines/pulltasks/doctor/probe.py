@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from pulltasks.doctor.manners import Query, Reply
+    from pulltasks.doctor.manners import BodyOrError, Query
     from pulltasks.huawei.refusals import Answer
     from pulltasks.settings import Settings, Target
 
@@ -80,11 +80,11 @@ class _Probe:
     client: LiveClient
     target: Target
     limit: _Limit = field(default_factory=_Limit)
-    answers: dict[Question, Reply] = field(default_factory=dict)
+    answers: dict[Question, BodyOrError] = field(default_factory=dict)
 
-    async def ask(self, question: Question, query: Query) -> Reply | None:
+    async def ask(self, question: Question, query: Query) -> BodyOrError | None:
         """Send one question, record its answer and return it; None if the probe has to end."""
-        answer: Reply
+        answer: BodyOrError
         try:
             answer = (await self.client.get_pull_tasks(self.target, query, self.limit)).content
         except ApiError as error:
@@ -141,7 +141,7 @@ async def _probe(client: LiveClient, target: Target, now: Callable[[], datetime]
     return ProbedTarget(target, probed, probe.limit.sent_requests, _advice(probe.answers[Question.FIRST_PAGE]))
 
 
-def _advice(first: Reply) -> str | None:
+def _advice(first: BodyOrError) -> str | None:
     """Return the advice on a first page that is not a list, or None."""
     if isinstance(first, bytes):
         return None if read_page(first).flaw is None else advice_on("unexpected_status")
