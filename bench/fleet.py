@@ -55,6 +55,7 @@ def make_lake(folder: Path, number: int, targets: int, tasks: int, days: int) ->
     """Create one lake, and return the CPU seconds, bytes and rows of its last open tables."""
     lake = Lake(folder / f"account_{number:02}" / "lake")
     lake.prepare()
+    # one key for all lakes, so that fingerprints can be compared across them, as the reports do
     lake.redaction_key.write_text("7e" * KEY_BYTES)
     places = [Place(f"{number:016x}{n:016x}", "cn-north-4", tasks, f"target-{n}", pace=30) for n in range(targets)]
     with lake.lock():

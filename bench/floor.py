@@ -27,6 +27,7 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 def request(host: str, project_id: str, region: str, offset: int) -> bytes:
+    # the signature covers the path with a slash at its end, the request itself goes without
     path, query = f"/v1/{project_id}/pull/stream/task", f"limit=100&offset={offset}&region={region}"
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     canonical = f"GET\n{path}/\n{query}\nhost:{host}\nx-sdk-date:{stamp}\n\nhost;x-sdk-date\n{EMPTY}"
@@ -52,6 +53,7 @@ async def worker(host: str, pages: Iterator[tuple[str, str, int]], folder: Path,
 
 
 async def fetch(host: str, pages: Iterator[tuple[str, str, int]], folder: Path, in_flight: int) -> None:
+    # all workers share one iterator, so each page is requested once
     await asyncio.gather(*(worker(host, pages, folder, n) for n in range(in_flight)))
 
 

@@ -63,7 +63,7 @@ def main() -> None:
     folder = options.config.parent / "dlt"
     shutil.rmtree(folder, ignore_errors=True)
     os.environ["DLT_DATA_DIR"] = str(folder / "state")
-    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"  # a request to another server would distort the figures
     paginator = {"type": "offset", "limit": 100, "total_path": "total"}
     source = rest_api_source(
         {

@@ -87,6 +87,7 @@ def yesterday(settings: config.Settings) -> dict[str, float]:
 
 
 def decode(lake: Lake) -> dict[str, float]:
+    # CPU time, not wall time: other processes on the machine must not change the figure
     began = time.process_time()
     manifest = normalise_day(lake, lake.raw_dates()[-1]).manifest
     spent = time.process_time() - began

@@ -112,8 +112,10 @@ def main() -> None:
         places = [
             Place(f"{n:032x}", "cn-north-4", options.tasks, f"target-{n}", pace=30) for n in range(options.targets)
         ]
+        # both lakes have the same targets, so that only the length of the history differs
         young = make_lake(Path(temporary) / "young", places, min(20, options.days))
         lake = make_lake(options.keep or Path(temporary) / "old", places, options.days)
+        # measured in turn, so that noise on the machine affects both
         pairs = [(daily_cost(young), daily_cost(lake)) for _ in range(options.repeats)]
         early, late = (statistics.median(costs) for costs in zip(*pairs, strict=True))
         path, days = lake.published.resolve(), lake.tidy_dates()

@@ -127,7 +127,7 @@ def picture_of_the_graph(browser: Browser) -> None:
                 wait_for(f"http://127.0.0.1:{port}")
                 page = browser.new_page(viewport={"width": 1600, "height": 1000})
                 page.goto(f"http://127.0.0.1:{port}/asset-groups")
-                page.get_by_role("button", name="Skip").click(timeout=60_000)
+                page.get_by_role("button", name="Skip").click(timeout=60_000)  # the dialog of a first visit
                 page.wait_for_timeout(5_000)  # the graph moves into place
                 page.screenshot(path=HERE / "dagster.png")
                 print(HERE / "dagster.png")

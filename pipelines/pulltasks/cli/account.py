@@ -104,6 +104,7 @@ def init(
 
     Example: pulltasks init --region cn-east-3
     """
+    # imported here, as in all verbs, so that a verb imports only what it needs (tests/whole/test_costs.py)
     import asyncio
 
     from pulltasks import config as configuration

@@ -69,7 +69,9 @@ def end(command: Callable[[], object]) -> None:
 
     An unexpected error gives a traceback only if there is no lake for its report.
     """
+    # tests run several commands in one process: none may inherit the lake of the one before
     _RUNNING.settings, _RUNNING.has_published = None, False
+    # without a standard output (a service with closed descriptors) Python has None there
     sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -149,6 +151,7 @@ def alarms(settings: Settings) -> Iterator[list[Failure]]:
     try:
         yield failures
     except (PulltasksError, OSError) as error:
+        # errors without a reason of their own are told apart by their class
         reason = getattr(error, "reason", type(error).__name__)
         _send(settings, [*failures, Failure(reason, RUN_ENDED.format(text=_message(error)))])
         raise

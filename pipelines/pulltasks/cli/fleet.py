@@ -85,6 +85,7 @@ def status(
     from pulltasks.fleet.status import fleet_status
     from pulltasks.settings import AlertSettings, Limits
 
+    # the lakes' own configurations are not read here, so the limits are the defaults of [alerts]
     allowed, usual = duration_option(max_age, "--max-age"), AlertSettings()
     limits = Limits(allowed or usual.max_age, usual.max_target_age)
     found = fleet_status(named_lakes(_given(lake, lakes)), _opener(config), real_clock().now(), limits)
@@ -131,6 +132,7 @@ def sql(
             for table in sorted(set(tables_read()) - set(each.tables))
         ),
     ]
+    # comments of SQL, so that the whole output can be run
     for line in lines:
         typer.echo(f"-- {line}")
     for statement in made:
@@ -141,6 +143,7 @@ def _given(lakes: list[str] | None, file: Path | None) -> list[str]:
     given = list(lakes or ())
     if file is not None:
         try:
+            # `-sig`, because editors on Windows write a byte order mark
             lines = file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise FleetError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from None

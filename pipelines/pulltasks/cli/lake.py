@@ -47,6 +47,7 @@ def backup(
     settings = _settings_with_backup(config)
     lake, clock = Lake(settings.lake.root), real_clock()
     lake.prepare()
+    # under the lock no run changes files while they are copied
     with lake.lock():
         lake.require_whole()
         done = Backup(lake, settings, clock.now, clock.new_id).put(full=full, accept_removals=accept_removals)

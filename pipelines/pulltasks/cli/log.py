@@ -54,7 +54,7 @@ class Log:
         try:
             self._stream.write(f"{text}\n")
             self._stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # ValueError: the stream was closed in this process
             self._stream = _NOWHERE
 
 

@@ -56,12 +56,13 @@ class Progress:
 
             self._log = Log(sys.stderr, self._form or "text", self._now)
         else:
+            # imported only for a terminal: a scheduled run has none
             import rich.progress
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
             columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            note = TextColumn("{task.fields[note]}", markup=False)
+            note = TextColumn("{task.fields[note]}", markup=False)  # a target's name may contain [brackets]
             bar = rich.progress.Progress(*columns, note, console=Console(stderr=True))
             bar.start()
             self._bar = bar

@@ -65,12 +65,14 @@ def metrics(
         f"select project_id, region, {', '.join(_COLUMNS)} from fct_target_days "  # noqa: S608 - names of ours
         "where snapshot_date = (select through_date from meta_build)"
     ).fetchall()
+    # `found` may show a later day without a run; the counts are always those of the newest published day
     of_days = {tuple(row[:2]): row[2:] for row in rows}
     of_targets: dict[str, list[tuple[str, float | None]]] = {name: [] for name in _OF_TARGETS}
     for target in found.targets:
         age = age_of(target, now)
         values = (int(target.is_complete), age.total_seconds() if age else None, *of_days.get(target.key, ()))
         labels = _labels(lake=label, project_id=target.project_id, region=target.region, name=target.name or "")
+        # not strict: a target without a row on that day has the first two values only
         for name, value in zip(of_targets, values, strict=False):
             of_targets[name].append((labels, value))
     age = freshness.lake_age

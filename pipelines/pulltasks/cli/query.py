@@ -97,12 +97,14 @@ def answer(
     to_terminal = output is None and sys.stdout.isatty()
     if wanted is Format.PARQUET and to_terminal:
         raise QueryRefused("parquet is not for a terminal; name a file: -o rows.parquet")
+    # Rows go to a temporary file first, so that a query that fails half-way writes nothing. DuckDB spills there too.
     with tempfile.TemporaryDirectory(prefix="pulltasks-") as folder:
         rows = Path(folder, "rows")
         with open_confined(lake, Path(folder), unredacted=unredacted, writes=rows) as connection:
             if to_terminal and wanted is Format.TABLE and not all_rows:
                 _show_what_fits(connection.execute(statement), os.get_terminal_size(sys.stdout.fileno()).columns or 80)
                 return
+            # DuckDB writes these formats itself; a table and CSV for a spreadsheet need each cell in Python
             if wanted in _COPY:
                 connection.execute(f"copy ({statement}\n) to '{escaped(rows)}' ({_COPY[wanted]})")
             else:
@@ -118,6 +120,7 @@ def answer(
 
 def _put(rows: Path, output: Path, *, is_private: bool) -> None:
     """Move rows to the output file in one step, with the mode of a new file; private if they hold secrets."""
+    # beside the output, because a rename is one step only within a file system
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         unfinished.touch(PRIVATE_FILE if is_private else 0o666, exist_ok=False)
@@ -158,6 +161,7 @@ def _show_what_fits(result: duckdb.DuckDBPyConnection, width: int) -> None:
     header = [visible(column[0]) for column in description]
     types = [str(column[1]) for column in description]
     rows = [[visible(text(cell)) for cell in row] for row in result.fetchmany(TERMINAL_ROWS)]
+    # the other rows are only counted, so that a large result needs no memory
     total = len(rows)
     while total < MOST_COUNTED and (batch := result.fetchmany(_BATCH)):
         total += len(batch)
@@ -284,6 +288,7 @@ def shell_command(lake: Lake) -> list[str]:
     from pulltasks.warehouse.read.published import published_file
 
     file = published_file(lake.published)
+    # the shell beside this Python was installed with it; one in PATH may be too old for the file
     program = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
     if program is None:
         raise QueryRefused("DuckDB's shell is not installed: pip install 'pulltasks[shell]', or put duckdb into PATH")

@@ -81,6 +81,7 @@ def status(
             from pulltasks.cli.prometheus import metrics
 
             text = metrics(connection, found, freshness, now, lake, settings.lake.name or str(lake.root))
+    # with --max-age a monitor alarms on age only: one missed day is amber, and not yet an alarm
     is_good = found.is_complete if allowed is None else freshness.level != "red"
     if found.is_ahead:
         typer.echo(words_of_a_day_ahead(found.day, settings.today(now)), err=True)

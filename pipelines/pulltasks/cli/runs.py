@@ -73,6 +73,7 @@ def snapshot(
     clock = real_clock()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
+    # the bar ends inside the alarms: what they print must not be drawn over
     with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
         result = run_snapshot(
             settings,
@@ -103,6 +104,7 @@ def rebuild(
     from pulltasks.run.order import rebuild as run_rebuild
 
     begin, end = _date(first, "--from"), _date(last, "--to")
+    # both options are required, so neither is None; the type checker does not know it
     if begin is None or end is None or begin > end:
         fail(f"--from {first} lies after --to {last}", 2)
     settings = read_settings(config, need_targets=False)

@@ -79,6 +79,7 @@ class Folder:
                 f"{root}: holds {strange[0]!r}, which the database reads as a pattern of other names; give a folder "
                 "without [ ] * ? and backslash"
             )
+        # a copy of `published` alone is a lake for readers as well
         inner = root / "published"
         try:
             self._root = inner if inner.is_dir() else root
@@ -168,6 +169,7 @@ def _split(text: str) -> tuple[str, str]:
         raise FleetError("--lake: names no place; write --lake PATH_OR_URL")
     where = _without_slash(text)
     parts = (where.partition("://")[2] if _is_url(where) else os.path.abspath(where)).split("/")  # noqa: PTH100 - `..` goes, links stay
+    # 36 characters, so that `lake_` before it still gives at most 41
     names = (re.sub(r"[^a-z0-9_]+", "_", part.lower()).strip("_")[:36] for part in reversed(parts))
     own = next((name for name in names if name and name not in _COMMON), "lake")
     return own if _NAME.fullmatch(own) else f"lake_{own}", where

@@ -94,6 +94,7 @@ class Portable:
     def _written(self, tree: exp.Query, types: Mapping[str, str]) -> str:
         if not self._dialect.rewrites:
             return _duckdb(tree)
+        # the rewrites depend on types: dates subtract otherwise than numbers
         names = tree.named_selects
         annotate_types(tree, schema=self._schema, dialect="duckdb")
         self._dialect.rewrite(tree)

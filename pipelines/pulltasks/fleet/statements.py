@@ -148,6 +148,7 @@ class _Writer:
             description, words = self._described[name]
             columns = self._listed({c: self._type(kind) for c, kind in lake.tables[name].items()}, words)
             comment = f"COMMENT {self._dialect.literal(description)}"
+            # dropped first, because Spark replaces external tables only in some catalogs; the files stay
             head = f"CREATE TABLE {table} (\n{columns}\n)\n"
             yield Statement(table, f"DROP TABLE IF EXISTS {table}", is_public=False)
             yield Statement(table, f"{head}USING PARQUET\n{comment}\nLOCATION {place}", is_public=False)

@@ -137,7 +137,7 @@ def _read(lake: FleetLake, now: datetime, limits: Limits) -> LakeStatus:
         lake.name,
         status,
         judge(status, now, limits),
-        masks=rules.rpartition("|")[2] or None,
+        masks=rules.rpartition("|")[2] or None,  # the last part of the rules is the hash of masks and key
         timezone=lake.latest.timezone,
         display_timezone=built.get("display_timezone"),
     )
@@ -159,6 +159,7 @@ def _warnings(lakes: Iterable[LakeStatus], targets: Mapping[tuple[str, str], lis
         ("another timezone", "a date is not the same day in both; count them apart", "timezone"),
         ("another display_timezone", "columns that end in _local are null over both", "display_timezone"),
     ):
+        # a lake that does not tell its value, as it cannot be read, differs from none
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for each in lakes:
             if (value := getattr(each, of)) is not None:

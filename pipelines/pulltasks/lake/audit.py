@@ -66,7 +66,7 @@ def repair_manifests(lake: Lake) -> list[str]:
         if not read_month_if_valid(path):
             adopted = _month_of_files(lake, month)
             if adopted is None:
-                continue
+                continue  # the files are damaged as well: `audit_days` rebuilds or reports the days
             write_json(lake, path, adopted)
             repaired.append(f"{path} could not be read; it was written again from the month's files")
     for day in lake.tidy_dates():

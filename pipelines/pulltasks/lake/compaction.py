@@ -138,6 +138,7 @@ def clear_compacted_days(lake: Lake) -> None:
             continue  # a damaged manifest replaces nothing, so the daily files stay; `rebuild` writes the month again
         folders = [lake.tidy_file(table.name, day).parent for table in tables.TABLES for day in manifest.days]
         leftovers = [folder for folder in folders if folder.is_dir()]
+        # hashing costs time, so it is done only while there are daily files that could replace the month's
         if leftovers and not _is_whole(lake, manifest):
             if leftovers == folders:
                 path.unlink()
@@ -192,6 +193,7 @@ def _month_order(table: tables.Table) -> Sequence[str]:
 @contextmanager
 def _sorted_file(lake: Lake, table: tables.Table, rows: str, *, is_month: bool) -> Iterator[TidyWriter]:
     """Yield the writer of a finished file with the sorted rows of a select; remove the file unless it was moved."""
+    # a daily file is sorted like those of `normalise`, so that a day written back has the same bytes as before
     order = _month_order(table) if is_month else [f"{name} nulls first" for name in table.key]
     spill = lake.unfinished("sort")
     names = ", ".join(f'"{name}"' for name in table.schema.names)
@@ -210,6 +212,7 @@ def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month
     with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
         connection.execute(f"create view whole as {tidy_rows(table, [path])}")
         connection.execute(f"create view parts as {tidy_rows(table, sources)}")
+        # `except all` in both directions: equal row counts alone would not notice a changed row
         for one, other in (("whole", "parts"), ("parts", "whole")):
             differing = connection.sql(f"select count(*) from (from {one} except all from {other})").fetchall()
             if differing != [(0,)]:

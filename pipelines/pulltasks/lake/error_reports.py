@@ -72,6 +72,7 @@ def _with_causes(error: BaseException) -> list[BaseException]:
     pending: list[BaseException | None] = [error]
     while pending:
         each = pending.pop()
+        # an error may be both cause and context, and chains may be circles: each is taken once
         if each is not None and not any(each is other for other in found):
             found.append(each)
             pending += [each.__cause__, each.__context__]

@@ -74,7 +74,7 @@ class Files(Paths):
         """
         lock = FileLock(self.root / ".lock", mode=PRIVATE_FILE)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=0)  # a run of hours may hold it: waiting would only pile up the next runs
         except Timeout:
             raise LakeBusy(
                 f"another run is writing to {self.root}; nothing was touched. Wait until it ends, then run again"
@@ -115,6 +115,7 @@ class Files(Paths):
 
     def unfinished(self, name: str) -> Path:
         """Return a path for an unfinished file; the next writer removes it if it is left."""
+        # the process id keeps the files of two processes apart
         return self.unfinished_folder / f"{name}.{os.getpid()}"
 
     @contextmanager

@@ -80,6 +80,7 @@ def normalise_day(
     if raw.is_empty:
         text = f"{day}: there is no raw archive of this day, so its tables cannot be built"
         raise LakeError("; ".join([text, *map(str, raw.strays)]))
+    # a month's files hold this day as well; it has to be split before one of its days can change
     open_month(lake, month_of(day))
     entries: dict[str, FileEntry] = {}
     sources: list[RawSource] = []
@@ -257,6 +258,7 @@ def _expected(lake: Lake, day: date, raw: RawDay, troubles: list[str]) -> Iterat
     strays = {lake.target_of(stray.path): stray for stray in raw.strays if stray.capture_id}
     for key in sorted({*listed, *captured, *strays}):
         path = captured.get(key)
+        # with a damaged list every captured target counts as expected, so that none is lost from the coverage
         target = listed.get(key) or _target_in(lake, path, key)
         yield _Expected(target, path, is_listed=key in listed or (is_damaged and bool(path)), stray=strays.get(key))
 

@@ -85,6 +85,7 @@ class TidyWriter:
 
     def _write(self) -> None:
         if self._pending_rows:
+            # one chunk per column: the bytes must not depend on the pieces in which the rows came
             group = pa.concat_tables(self._pending).combine_chunks()
             self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
         self._pending, self._pending_rows, self._most_text, self._is_full = [], 0, 0, False

@@ -313,6 +313,7 @@ def _checked_lines(path: Path) -> Iterator[bytes]:
     lines = _lines(path)
     line = next(lines, b"")
     refuse_removed_format(path, decode_file(line, _Format).format)
+    # one line behind: the last line is known only when none follows, and its checksum must not hash itself
     for following in lines:
         hashed.update(line)
         hashed.update(b"\n")
@@ -330,6 +331,7 @@ def _checked_lines(path: Path) -> Iterator[bytes]:
 def _lines(path: Path) -> Iterator[bytes]:
     """Yield the complete lines of a file, in time that is linear in its length, however long a line is."""
     with pa.CompressedInputStream(str(path), "zstd") as stream:
+        # joined once per line: appending each block to a growing line would copy it again and again
         pieces: list[bytes] = []
         while block := stream.read(_BLOCK_BYTES):
             first, *others = block.split(b"\n")

@@ -69,6 +69,7 @@ def failed_target(day: date, target: TargetLine, reason: str, text: str, is_list
         "service_message": "",
         "asked_count": 0,
     }
+    # without the three columns that all tables share
     empty = {table.name: place.table(table, [()] * (len(table.columns) - 3)) for table in tables.TABLES}
     return empty | {tables.CAPTURES.name: _captures(day, target, row, is_listed)}
 

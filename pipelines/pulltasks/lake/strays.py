@@ -84,6 +84,7 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
             captures[path] = header
         except Stray as stray:
             strays.append(stray)
+    # a list that is lost or damaged must not make the day's zone unknown
     zone = zone or next((header.timezone for header in captures.values() if header), None)
     return RawDay(captures, has_targets, tuple(strays), zone)
 

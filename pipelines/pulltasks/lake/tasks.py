@@ -138,6 +138,7 @@ class _Gathered:
         for reading in part:
             self.of_answers.update(reading.oddities)
             for task_id, digest in zip(reading.ids, _hashes(reading), strict=True):
+                # pages overlap, so most tasks at their edges come twice with the same content
                 before = self.newest.get(task_id)
                 if before is not None and self.hashes[before] != digest:
                     self.changed.add(task_id)

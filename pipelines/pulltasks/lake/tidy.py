@@ -56,6 +56,7 @@ def read_service_messages(lake: Lake, day: date) -> dict[tuple[str, str], str]:
 
 def tidy_rows(table: Table, files: Sequence[Path]) -> str:
     """Return a select over files of one tidy table; a column that an older file lacks is null there."""
+    # the empty select gives every column its name and type, even if no file has it
     columns = ", ".join(f'cast(null as {c.sql_type}) as "{c.name}"' for c in table.columns)
     names = ", ".join(f"'{escaped(path)}'" for path in files)
     return (  # no injection: column names are constants of the code, paths are escaped

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def zone_of(lake: Lake, day: date) -> ZoneInfo | None:
     """Return the zone that `day` was captured under; None when no file of the day names a known one."""
     name = read_raw_day(lake, day).timezone or _zone_of_tables(lake, day)
+    # this machine's database of zones may lack a name that another machine wrote
     try:
         return ZoneInfo(name) if name else None
     except (ValueError, OSError, KeyError):

@@ -89,6 +89,7 @@ def remove_builds_of_other_masks(lake: Lake, held: Mapping[Path, HeldBuild], rul
 
 
 def _masks_in(rules: str) -> str:
+    # the last part of the rules, see `plan_build`
     return rules.rpartition("|")[2]
 
 

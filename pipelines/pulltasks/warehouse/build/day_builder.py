@@ -119,12 +119,14 @@ class DayBuilder:
     def make(self, model: Model, place: str) -> int:
         """Run the model's select for the current day, store its rows in `place`, and return their number."""
         rows = 0
+        # published tables exist in the empty file already, with their comments, so they are filled and not created
         is_there = place == model.place and model.is_published
         sort = "temp table" if place == MADE else "table"
         into = f"insert into {place} by name" if is_there else f"create or replace {sort} {place} as"
         parts = self._parts(model)
         if not parts:  # without parts there are no rows, and preparing the select would cost more than this table
             return self.execute(model, f"{into} from {model.place_before} limit 0")
+        # the first part creates or fills the table, the others are added to it
         for show in parts:
             show()
             rows += self.execute(model, f"{into} {model.sql}")
@@ -239,6 +241,7 @@ class DayBuilder:
             return path
         month = read_month_manifest(self._lake.month_manifest_file(month_of(day)))
         path = self._lake.month_file(table, month_of(day))
+        # a build of many days reads the same month's file for each of them: it is hashed once
         if path not in self._checked:
             check_file(path, month.tables[table], advice)
             self._checked.add(path)

@@ -59,11 +59,13 @@ def finish_file(
         now: the time of the build (UTC).
         exposes: whether the file shows secrets.
     """
+    # the sequence orders builds even if a clock was wrong; the random part keeps two names from being equal
     identity = f"{plan.sequence:06d}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     build_id = f"{EXPOSED}-{identity}" if exposes else identity
     try:
         connection.execute("begin")
         write_meta(connection, plan, build_id, now, read_runs(lake))
+        # a catalog in use cannot be detached; without a checkpoint the rows would be in a log beside the file
         for statement in ("commit", "use memory", "checkpoint warehouse", "detach warehouse"):
             connection.execute(statement)
     except duckdb.Error as error:

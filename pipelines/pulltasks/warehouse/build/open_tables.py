@@ -200,6 +200,7 @@ def _is_whole(lake: Lake, latest: Latest) -> bool:
 def _is_there(lake: Lake, table: OpenTable) -> bool:
     path = lake.open_tables / table.file
     current = lake.open_tables / "current" / path.parent.name / path.name
+    # sizes, not hashes: a run with nothing new should not read every table
     return all(each.is_file() and each.stat().st_size == table.bytes for each in (path, current))
 
 
@@ -207,6 +208,7 @@ def _make_current(lake: Lake, name: str, path: Path) -> None:
     """Replace the file in `current` by a version's file, in one step, as a hard link, which takes no space."""
     unfinished = lake.unfinished(f"current--{name}")
     unfinished.unlink(missing_ok=True)
+    # a hard link: readers and copies of the folder see a plain file
     os.link(path, unfinished)
     lake.put(unfinished, lake.open_tables / "current" / name / path.name, mode=PUBLIC_FILE)
 

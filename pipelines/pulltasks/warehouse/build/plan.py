@@ -84,6 +84,7 @@ def plan_build(
     if not inputs:
         raise NoWarehouse(f"{lake.root}: there are no tidy tables yet; run `pulltasks snapshot` first")
     builds = lake.builds()
+    # with builds in the lake a new key would change every fingerprint that readers have seen
     key = read_or_make_key(lake, may_make=not builds)
     masks = masks_digest(key, mask_stream_names=settings.mask_stream_names, expose_secrets=settings.expose_secrets)
     zone = settings.display_timezone or "UTC"

@@ -102,6 +102,7 @@ def build_steps(
         yield from _as_published(plan.base, models, settings, pending, plan.inputs)
     if not publish:
         return None
+    # nothing to add: an earlier build has exactly these days, so publishing it again is a change of the link
     if not lake.published.exists() or lake.published.resolve() != plan.base.resolve():
         lake.link(plan.base.name, lake.published)
     remove_builds_of_other_masks(lake, plan.held, plan.rules)

@@ -138,6 +138,7 @@ def _prepare() -> None:
         return
     for old in sql_folder().glob("template-*"):
         old.unlink()
+    # renamed when it is complete: another process may look for it at the same time
     unfinished = path.with_suffix(".unfinished")
     make_template(models, unfinished)
     unfinished.replace(path)

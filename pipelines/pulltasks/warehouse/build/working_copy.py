@@ -109,6 +109,8 @@ def working_copy(
         masking.install(connection, **flags)
         masking.set_key(connection, redaction_key.read_or_make_key(lake, may_make=False))
         try:
+            # With more days to add, the base's rows are read from `before`, and the file starts empty: it would have to
+            # be rewritten for each day otherwise.
             if plan.base is not None and plan.adds_one_day:
                 shutil.copyfile(plan.base, path)
             else:
@@ -121,6 +123,7 @@ def working_copy(
         yield work
     finally:
         connection.close()
+        # DuckDB may leave a write-ahead log beside the file
         for leftover in path.parent.glob(f"{path.name}*"):
             leftover.unlink()
 

@@ -71,6 +71,7 @@ def _readable_builds(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
             connection = open_file(path)
         except LakeError:
             continue
+        # a file of another version opens, but may lack the tables
         try:
             build_of(connection)
         except duckdb.Error:

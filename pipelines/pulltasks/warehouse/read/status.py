@@ -200,6 +200,7 @@ def read_day(connection: duckdb.DuckDBPyConnection, day: date) -> Status:
         [day],
     ).fetchall()
     targets = tuple(TargetStatus(*known, _utc(at)) for *known, at in rows)  # type: ignore[call-arg]  # eight of them
+    # over all days, because the newest day may have no capture
     ((captured_at,),) = connection.execute("select max(finished_at) from rpt_snapshot_coverage").fetchall()
     begins = connection.execute("select starts_at from dim_dates where snapshot_date = $1", [day]).fetchall()
     starts_at = _utc(begins[0][0]) if begins else None

@@ -238,6 +238,7 @@ class _WithPast(Kind):
 
     def build_last_day(self, builder: Builder, model: Model) -> Built:
         """Load the day's rows into the file."""
+        # without earlier rows the select writes straight into the table, which saves a copy
         if builder.starts_empty:
             rows = builder.make(model, model.place)
             return Built(rows, rows)
@@ -287,6 +288,7 @@ class Merge(_WithPast):
 
 
 def _same(key: tuple[str, ...]) -> str:
+    # columns of a key may be null, which `=` would never find equal
     return " and ".join(f"held.{name} is not distinct from other.{name}" for name in key)
 
 

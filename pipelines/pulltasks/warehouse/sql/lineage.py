@@ -104,6 +104,7 @@ def _tables_behind(root: Node) -> tuple[tuple[str, str], ...]:
     pairs, seen, pending = set(), set(), [root]
     while pending:
         node = pending.pop()
+        # a common table expression that is read twice gives two paths to the same node
         if id(node) not in seen:
             seen.add(id(node))
             pending += node.downstream

@@ -162,6 +162,7 @@ def _ordered(models: list[Model]) -> tuple[Model, ...]:
     replace these rows.
     """
     by_name = {model.name: model for model in models}
+    # sets have no order: sorted below, the models have the same order in every process
     first = {model.name: set(model.depends_on) for model in models}
     for model in models:
         for name in model.reads_before - {model.name}:
@@ -265,6 +266,7 @@ def _tables_read(path: Path, tree: str) -> frozenset[str]:
     parsed = msgspec.json.decode(tree)
     if parsed["error"] or len(parsed["statements"]) != 1:
         raise ModelError(f"{path}: a model is one select ({parsed.get('error_message', 'there are several')})")
+    # DuckDB's tree has no list of tables, so all of it is searched, without recursion: a select may be deeply nested
     named: set[str] = set()
     own: set[str] = set()
     pending = [parsed["statements"]]
