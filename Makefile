@@ -55,8 +55,8 @@ test-all: template ## the same with the long simulations, and which branches no 
 # that tests make up lie before each of these moments, so that they have come.
 CLOCKS := 'UTC 2026-12-31 23:45:00' 'UTC 2026-11-29 00:01:00' 'Asia/Shanghai 2026-11-30 07:50:00' \
   'Asia/Shanghai 2026-11-29 00:01:00' 'America/New_York 2027-03-14 01:58:00' 'America/New_York 2027-11-07 01:58:00'
-CLOCK_TESTS := tests/whole/test_clock.py tests/whole/test_faults.py tests/run tests/capture tests/huawei/test_service_clock.py \
-  tests/lake/test_zones.py tests/doctor/test_lake.py tests/cli/test_fleet.py tests/cli/test_reads.py tests/cli/test_runs.py \
+CLOCK_TESTS := tests/whole/test_clock.py tests/whole/test_faults.py tests/run tests/capture/test_day.py tests/capture/test_zone.py \
+  tests/huawei/test_service_clock.py tests/lake/test_zones.py tests/doctor/test_lake.py tests/cli/test_fleet.py tests/cli/test_reads.py tests/cli/test_runs.py \
   tests/alerts/test_notify.py tests/alerts/test_rules.py tests/alerts/test_services.py tests/dagster/test_daily.py \
   tests/dagster/test_definitions.py tests/dagster/test_sensors.py
 test-clock: $(INSTALLED) ## what concerns days and clocks, at other hours and in other zones (Debian: apt-get install faketime)

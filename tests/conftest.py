@@ -176,6 +176,14 @@ def desk(sandbox: Sandbox, tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
+def small_desk(tmp_path: Path) -> Iterator[Desk]:
+    """The same two targets with few tasks, for tests that count runs and not rows."""
+    sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
+    with serving(sandbox) as url:
+        yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+@pytest.fixture
 def lake(desk: Desk) -> Lake:
     return desk.lake
 

@@ -16,6 +16,7 @@ from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.sandbox.data import Place
 from pulltasks.warehouse.build.publish import build_and_publish
+from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 from shelf import Shelf, copy_lake
 
@@ -112,6 +113,12 @@ def copied(desk: Desk, folder: Path) -> Desk:
     """The desk with a copy of its lake in another folder."""
     copy_lake(desk.lake.root, folder / "lake")
     return replace(desk, folder=folder)
+
+
+def rows(desk: Desk, query: str) -> list[tuple]:
+    """What is published says to a query."""
+    with open_published(desk.lake) as connection:
+        return connection.sql(query).fetchall()
 
 
 def from_shelf(shelf: Shelf, name: Hashable, desk: Desk, make: Callable[[], object]) -> None:

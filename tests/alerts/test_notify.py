@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -172,37 +171,6 @@ def test_a_credential_that_is_refused_later_in_the_day_is_told_though_all_is_com
     assert webhook.kinds() == ["credential_refused"]
 
 
-def test_a_target_that_was_not_listed_is_missing(run, webhook) -> None:
-    assert run("snapshot", "--target", "beijing")[0] == 3
-    assert webhook.kinds() == ["missing"]
-
-
-def test_an_incomplete_listing_is_told(desk: Desk, run, webhook) -> None:
-    forbid(desk, BEIJING, "capped")
-    forbid(desk, SINGAPORE, "shuffled")
-    assert run("snapshot")[0] == 3
-    assert webhook.kinds() == ["incomplete", "incomplete"]
-
-
-def test_a_held_target_is_told_with_the_way_to_accept_it(tmp_path: Path, webhook) -> None:
-    class Shrinking(Sandbox):
-        def _page(self, request, project_id):
-            reply = super()._page(request, project_id)
-            return replace(reply, status=403) if reply.status == 404 else reply  # nothing is said of what lacks
-
-        def _rendered_rows(self, place: Place, day: date) -> list[tuple[str, bytes]]:
-            return super()._rendered_rows(place, day)[: None if day == DAY else 5]
-
-    sandbox = Shrinking((BEIJING,))
-    with serving(sandbox) as url:
-        desk = Desk(sandbox, url, tmp_path, sandbox.places)
-        for day in (DAY, DAY + timedelta(days=1)):
-            snapshot(desk.settings, day, desk.clock, simulated=True)
-        assert announce(desk.settings, datetime.now(UTC)) is None
-    assert webhook.kinds() == ["held"]
-    assert "pulltasks snapshot --accept-drop --target" in webhook.messages[0]["alerts"][0]["text"]
-
-
 def test_a_run_that_ends_with_an_error_is_told_and_ends_as_it_would(desk: Desk, run, webhook, monkeypatch) -> None:
     desk.lake.prepare()
     with desk.lake.lock():
@@ -273,13 +241,6 @@ def test_looking_without_a_run_forgets_no_failure_and_a_good_run_does(desk: Desk
         ["no_complete_day"],
         ["run_failed"],
     ]
-
-
-def test_a_warehouse_that_cannot_be_read_is_an_alarm(desk: Desk, webhook) -> None:
-    desk.run(DAY)
-    desk.lake.published.resolve().unlink()
-    assert announce(desk.settings, NOW, has_run=False) is None
-    assert "publish again" in webhook.messages[0]["alerts"][0]["text"]
 
 
 @pytest.mark.parametrize(

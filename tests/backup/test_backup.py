@@ -57,14 +57,6 @@ def test_an_earlier_state_comes_back_as_it_was(kept: Desk, rclone: None, tmp_pat
         brought_back(kept, tmp_path / "never", replaced="never")
 
 
-def test_nothing_new_starts_no_process(kept: Desk, standin: StandIn) -> None:
-    backed_up(kept)
-    standin.forget()
-    (kept.lake.run_log).write_text("another run\n")
-    assert backed_up(kept) == module.Done()
-    assert standin.calls == []
-
-
 def test_a_day_is_put_without_listing_the_place_and_raw_files_come_first_and_manifests_last(
     kept: Desk, standin: StandIn
 ) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk, rows
 from pulltasks.lake.raw import read_capture
 from pulltasks.reasons import advice_on
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import tasks_on
-from pulltasks.warehouse.read.published import open_published
 
 DAY = date(2026, 11, 22)
 
@@ -31,11 +30,6 @@ DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
 
 def run(desk: Desk, day: date, **options: object):
     return snapshot(desk.settings, day, desk.clock, simulated=True, **options)
-
-
-def rows(desk: Desk, query: str) -> list[tuple]:
-    with open_published(desk.lake) as connection:
-        return connection.sql(query).fetchall()
 
 
 def gone_of(desk: Desk, day: date) -> tuple:

@@ -59,21 +59,6 @@ def test_one_target_that_fails_does_not_touch_the_others(desk: Desk) -> None:
     assert (raw.verdict.error_code, [answer.status for answer in raw.answers]) == ("APIGW.0302", [403])
 
 
-@pytest.mark.parametrize(
-    ("fault", "verdict", "reason"),
-    [
-        ("empty_object", "incomplete", "answer_not_recognised"),
-        ("short_page", "incomplete", "page_contradicts_total"),
-        ("unavailable", "failed", "service_unavailable"),
-        ("no_total", "complete", "total_missing"),
-    ],
-)
-def test_each_fault_ends_in_its_verdict(desk: Desk, fault, verdict: str, reason: str | None) -> None:
-    desk.sandbox.faults[BEIJING.project_id, None] = fault
-    result = desk.capture(DAY)[0]
-    assert (result.verdict, result.reason) == (verdict, reason)
-
-
 def test_every_answer_is_kept_as_it_was_received(desk: Desk) -> None:
     desk.capture(DAY)
     raw = read_capture(desk.lake.raw_file(DAY, BEIJING.project_id, BEIJING.region))

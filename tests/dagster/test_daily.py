@@ -11,14 +11,13 @@ import pytest
 
 import dagster as dg
 from dagster_runs import QUIET, checks, definitions, failed_checks, failure_of, materialised, run_assets, run_day
-from desk import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk, rows
 from pulltasks.capture.day import GRACE_AFTER_MIDNIGHT
 from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
 from pulltasks.run import steps
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.build import publish
-from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 from pulltasks_dagster.definitions import build_defs
 from pulltasks_dagster.partitions import FIRST_DATE
@@ -54,11 +53,6 @@ SIMULATED = {"ops": {"snapshot": {"config": {"simulated": True}}}, "loggers": QU
 def job_of_the_workspace() -> dg.JobDefinition:
     """As a process of its own finds it."""
     return build_defs(retry=dg.RetryPolicy(max_retries=0)).resolve_job_def("daily_snapshot")
-
-
-def rows(desk: Desk, query: str) -> list[tuple]:
-    with open_published(desk.lake) as connection:
-        return connection.sql(query).fetchall()
 
 
 def attempts(result: dg.ExecuteInProcessResult) -> int:

@@ -8,22 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import Desk
 from pulltasks.errors import ConfigError
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import snapshot
-from pulltasks.sandbox.server import Sandbox, serving
 
 DAYS = (date(2026, 10, 31), date(2026, 11, 1))
 
 REFUSED = ["lake[1]", "a*b", "a?b", "back\\slash", "]"]
-
-
-@pytest.fixture
-def desk(tmp_path: Path):
-    sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
-    with serving(sandbox) as url:
-        yield Desk(sandbox, url, tmp_path, sandbox.places)
 
 
 def run(desk: Desk, day: date):

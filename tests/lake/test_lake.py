@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, Desk
 from pulltasks.run.order import snapshot
-from pulltasks.sandbox.server import Sandbox, serving
 
 DAYS = (date(2026, 10, 31), date(2026, 11, 1))
 
 
 @pytest.fixture
-def desk(tmp_path: Path):
-    sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
-    with serving(sandbox) as url:
-        yield Desk(sandbox, url, tmp_path, sandbox.places)
+def desk(small_desk: Desk) -> Desk:
+    return small_desk
 
 
 def run(desk: Desk, day: date):

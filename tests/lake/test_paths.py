@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import Desk
 from history import contents
 from pulltasks.lake.tidy import open_tidy
 from pulltasks.run.order import compact, rebuild, snapshot
-from pulltasks.sandbox.server import Sandbox, serving
 
 DAYS = (date(2026, 10, 31), date(2026, 11, 1))
 WORKING = "it's {x} ~x 50% of a#b" + '频道 é\u0301;b"c&d=e,f$HOME-x(y)!:z'
 
 
 @pytest.fixture
-def desk(tmp_path: Path):
-    sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
-    with serving(sandbox) as url:
-        yield Desk(sandbox, url, tmp_path, sandbox.places)
+def desk(small_desk: Desk) -> Desk:
+    return small_desk
 
 
 def run(desk: Desk, day: date):

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE, Desk, rows
 from pulltasks.clock import Clock
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.run.order import rebuild, snapshot
 from pulltasks.sandbox.data import tasks_on
-from pulltasks.warehouse.read.published import open_published
 
 DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
 
 
 def run(desk: Desk, day: date, **options: object):
     return snapshot(desk.settings, day, desk.clock, simulated=True, **options)
-
-
-def rows(desk: Desk, query: str) -> list[tuple]:
-    with open_published(desk.lake) as connection:
-        return connection.sql(query).fetchall()
 
 
 def test_a_damaged_earlier_day_does_not_cost_today(desk: Desk) -> None:

@@ -124,17 +124,6 @@ def test_one_service_of_another_day_is_refused_and_the_others_are_captured(desk:
     assert [row[1:] for row in found] == [("complete", None), ("missing", "no_capture")]
 
 
-def test_one_odd_date_that_a_second_connection_does_not_bear_out_refuses_nothing(
-    desk: Desk, service: PlainService
-) -> None:
-    service.answers[TWO.project_id] = lambda n: (
-        200,
-        date_header(timedelta(days=2) if n == 0 else timedelta()),
-        listing(TWO.project_id),
-    )
-    assert run(desk).is_complete
-
-
 def test_a_service_that_says_no_time_says_nothing_of_the_day(desk: Desk, service: PlainService) -> None:
     three = (ONE, TWO, Place("3" * 32, "cn-north-4", 3, name="p3"))
     headers: tuple[dict[str, str], ...] = ({}, {"Date": "soon"}, {"Date": "Fri, 31 Dec 9999 23:59:59 -2300"})

@@ -5,11 +5,10 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from desk import BEIJING, DAYS, RUNS_WITH_GAPS, Desk
+from desk import BEIJING, DAYS, RUNS_WITH_GAPS, Desk, rows
 from history import contents, differences
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.warehouse.build.plan import plan_build
-from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 
 NONE = {
@@ -17,11 +16,6 @@ NONE = {
     "pull_task_source_urls_as_of": (0, 0),
     "pull_task_callback_events_as_of": (0, 0),
 }
-
-
-def rows(desk: Desk, query: str) -> list[tuple]:
-    with open_published(desk.lake) as connection:
-        return connection.sql(query).fetchall()
 
 
 def test_as_of_a_day_is_what_was_listed_on_it(desk: Desk, begin_with_gaps) -> None:

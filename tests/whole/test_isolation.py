@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from dagster_runs import failure_of, materialised, run_day
-from desk import BEIJING, SINGAPORE, Desk
+from desk import SINGAPORE, Desk
 from log_lines import without_log
 from pulltasks import dashboard
 from pulltasks.capture import attempt
@@ -21,13 +20,17 @@ from pulltasks.lake import normalise
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
-from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.build.day_builder import DayBuilder
 from pulltasks.warehouse.read.published import open_published
 from sampling import sampled
 
 DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(2)]
 SECRET = "s3cr3t"
+
+
+@pytest.fixture
+def desk(small_desk: Desk) -> Desk:
+    return small_desk
 
 
 class Strange(RuntimeError):
@@ -47,13 +50,6 @@ def only_for(place: Place, original, key):
         return original(*arguments, **named)
 
     return function
-
-
-@pytest.fixture
-def desk(tmp_path: Path):
-    sandbox = Sandbox((replace(BEIJING, task_count=7), replace(SINGAPORE, task_count=5)))
-    with serving(sandbox) as url:
-        yield Desk(sandbox, url, tmp_path, sandbox.places)
 
 
 def run(desk: Desk, day: date = DAYS[0], **options: object):

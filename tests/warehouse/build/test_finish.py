@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from desk import DAYS, Desk
-from pulltasks.warehouse.read.published import open_published
+from desk import DAYS, Desk, rows
 from pulltasks.warehouse.sql.models import load_models
-
-
-def rows(desk: Desk, query: str) -> list[tuple]:
-    with open_published(desk.lake) as connection:
-        return connection.sql(query).fetchall()
 
 
 def test_every_table_and_column_has_a_comment(desk: Desk, begin) -> None:

@@ -10,7 +10,7 @@ import duckdb
 import msgspec
 import pyarrow.parquet as pq
 
-from desk import BEIJING, DAYS, SINGAPORE, Desk
+from desk import BEIJING, DAYS, SINGAPORE, Desk, rows
 from history import contents
 from plain_service import PlainService, listing, serving_plainly
 from pulltasks.lake.files import sha256_of
@@ -20,12 +20,6 @@ from pulltasks.lake.tidy import open_tidy
 from pulltasks.sandbox.data import Place, tasks_on
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.tables import TABLES
-from pulltasks.warehouse.read.published import open_published
-
-
-def rows(desk: Desk, query: str) -> list[tuple]:
-    with open_published(desk.lake) as connection:
-        return connection.sql(query).fetchall()
 
 
 def test_a_day_is_published_with_what_the_api_listed(desk: Desk, begin) -> None:

@@ -6,16 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from desk import BEIJING, DAYS, Desk
+from desk import BEIJING, DAYS, Desk, rows
 from history import contents
 from pulltasks.sandbox.data import tasks_on
 from pulltasks.sandbox.server import Sandbox, serving
-from pulltasks.warehouse.read.published import open_published
-
-
-def rows(desk: Desk, query: str) -> list[tuple]:
-    with open_published(desk.lake) as connection:
-        return connection.sql(query).fetchall()
 
 
 class Surprising(Sandbox):
