@@ -60,7 +60,7 @@ def daily_cost(lake: Lake) -> float:
     began = time.process_time()
     with lake.lock():
         models, settings = load_models(), from_environment().warehouse
-        plan = plan_build(lake, models, settings, rebuild_last_day=True)
+        plan = plan_build(lake, models, settings)
         with working_copy(lake, models, settings, plan) as work:
             work.publish(datetime.now(UTC))
     return time.process_time() - began
