@@ -42,7 +42,7 @@ dev: $(INSTALLED) ## Dagster's UI over pulltasks.toml; its state is kept in .dag
 
 test: template ## lint, types and tests
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --most-days-built 800
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --most-days-built 700
 
 test-all: template ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check

@@ -18,9 +18,9 @@ def rests_on(
     [
         (rests_on(), "one page holds all; every total is 5"),
         (rests_on(agree=True), "two sweeps of 1 page show the same tasks; every total is 5"),
-        (rests_on(3, (None,), order="task_id"), "3 pages joined by shared rows; no total is said, nothing lay behind the last row; sorted by task_id throughout"),
-        (rests_on(2, (1200, None, 1201), overlaps=False), "2 pages in a row; totals from 1,200 to 1,201, none contradicts another; order not seen to move, by no field"),
-        (rests_on(1, (10_000,), past=True, repairs=2), "one page holds all; total stays at 10,000, rows beyond were shown and nothing behind the last; 2 pages read again or between"),
+        (rests_on(3, (None,), order="task_id"), "3 pages joined by shared rows; no total given, nothing after the last row; sorted by task_id throughout"),
+        (rests_on(2, (1200, None, 1201), overlaps=False), "2 consecutive pages; totals from 1,200 to 1,201, none contradicts another; no change of order seen, sorted by no known field"),
+        (rests_on(1, (10_000,), past=True, repairs=2), "one page holds all; total stays at 10,000; more rows were listed, and nothing after the last one; 2 pages read again or to fill gaps"),
     ],
 )  # fmt: skip
 def test_the_premises_that_were_tested_are_one_sentence(premises: evidence.Tested, said: str) -> None:
