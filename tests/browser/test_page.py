@@ -415,7 +415,7 @@ def test_chinese_labels_and_the_dark_look_come_by_a_button(visit) -> None:
     page, _ = visit("good")
     after(page, lambda: page.click("#language"))
     assert page.locator("#no_backup h2").inner_text() == "无备用源的任务"
-    assert "全部 3 个目标完整" in page.locator("#truth").inner_text()
+    assert "全部 3 个目标采集完整" in page.locator("#truth").inner_text()
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     after(page, lambda: page.click("#theme"))
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
