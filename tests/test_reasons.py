@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from pulltasks.alerts.rules import MAX_TEXT_BYTES
+from pulltasks.capture.attempt import MAX_TARGET_BYTES
+from pulltasks.huawei.transport import Bounds
+from pulltasks.proof.pages import Rules
 from pulltasks.reasons import Actor, advice_on, read_reasons, reason_of
 from pulltasks.words import read_words, say
 
@@ -148,3 +151,16 @@ def test_the_tables_of_the_documentation_are_what_the_file_says() -> None:
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     assert text == page, "run `make docs`"
     assert [name for name in read_reasons() if text.count(f"\n| `{name}` |") != 1] == []
+
+
+def test_the_bounds_that_reasons_name_are_those_of_the_code() -> None:
+    bounds, rules = Bounds(), Rules()
+    named = {
+        "timed_out": f"{bounds.answer_seconds:g} s",
+        "answer_too_large": f"exceeds {bounds.answer_bytes // 1_000_000} MB",
+        "list_without_end": f"{rules.max_pages:,}",
+        "too_large": f"{MAX_TARGET_BYTES // 1_000_000} MB",
+        "sweeps_disagree": f"No two of {['', 'one', 'two', 'three', 'four', 'five'][rules.max_sweeps]} sweeps",
+    }
+    assert {name: bound in reason_of(name).seen for name, bound in named.items()} == dict.fromkeys(named, True)
+    assert f"headers exceed {bounds.header_bytes // 1000} kB" in reason_of("answer_too_large").seen
