@@ -37,6 +37,17 @@ RUNS_WITH_GAPS = (*DAYS[:3], DAYS[4])
 # Lakes of `made_once` begin on the first of them: those that begin alike are made of one another.
 SMALL_DAYS = [date(2026, 10, 30) + timedelta(days=n) for n in range(5)]
 
+# Zones with and without summer time, half hours, and days that were skipped.
+ZONES = [
+    "UTC",
+    "Asia/Shanghai",
+    "Europe/Berlin",
+    "America/New_York",
+    "Pacific/Kiritimati",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+]
+
 
 def write_config(folder: Path, url: str, *places: Place, extra: str = "") -> Path:
     """A configuration for some made-up projects at `url`; `extra` stands before the targets."""

@@ -12,6 +12,7 @@ from pulltasks.lake import redaction_key
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.sql_literals import escaped
 from pulltasks.tables import PULL_TASK_CALLBACK_EVENTS, PULL_TASK_SOURCE_URLS, PULL_TASKS, TABLES
+from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 
 if TYPE_CHECKING:
@@ -96,3 +97,12 @@ def contents(path: Path) -> dict[str, list[tuple]]:
             for name in names
             if name not in {"meta_build", "meta_runs"}
         }
+
+
+def coverage(lake: Lake, day: date) -> dict[tuple[str, str], str]:
+    """Return the published coverage of a day, by `(project_id, region)`."""
+    with open_published(lake) as connection:
+        rows = connection.execute(
+            "select project_id, region, coverage from rpt_snapshot_coverage where snapshot_date = $1", [day]
+        ).fetchall()
+    return {(project, region): state for project, region, state in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,3 +41,10 @@ def day_moved(lake: Lake, day: date, to: date) -> None:
         rewritten(path, lake.raw_file(to, *lake.target_of(path)), day=to)
     targets = msgspec.structs.replace(read_targets(lake.targets_file(day)), snapshot_date=to)
     lake.targets_file(to).write_bytes(msgspec.json.encode(targets))
+
+
+def copy(source: Path, to: Path) -> Path:
+    """Copy a raw file to another place; return that place."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, to)
+    return to

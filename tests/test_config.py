@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from desk import ZONES
 from pulltasks import config
 from pulltasks.errors import ConfigError
 
@@ -267,17 +268,6 @@ def test_an_empty_variable_is_one_too(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_mark_before_the_configuration_is_passed_over(tmp_path: Path) -> None:
     assert load_without_targets(tmp_path, '\ufefftimezone = "Asia/Shanghai"\n').timezone == "Asia/Shanghai"
-
-
-ZONES = [
-    "UTC",
-    "Asia/Shanghai",
-    "Europe/Berlin",
-    "America/New_York",
-    "Pacific/Kiritimati",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-]
 
 
 @pytest.mark.parametrize("zone", ["localtime", "posix/Asia/Shanghai", "right/UTC", "posixrules", "Nowhere/Land"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk import Desk
+from desk import ZONES, Desk
 from plain_service import PlainService, date_header, listing, serving_plainly
 from pulltasks.clock import Clock
 from pulltasks.errors import ClockDisagrees
@@ -81,16 +81,6 @@ def test_a_disagreement_is_asked_again_and_refuses_that_target_alone(
     assert found[ONE.project_id] == (("complete", None) if is_captured else ("missing", "clock_disagrees"))
     assert any(ONE.project_id in str(path) for path in written) == is_captured
 
-
-ZONES = [
-    "UTC",
-    "Asia/Shanghai",
-    "Europe/Berlin",
-    "America/New_York",
-    "Pacific/Kiritimati",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-]
 
 MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from desk import SMALL_DAYS, Desk, copied
-from history import contents
+from history import contents, coverage
 from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import compact_month
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_manifest
 from pulltasks.run.order import snapshot
-from pulltasks.warehouse.read.published import open_published
+from raw_files import copy
 
 DAYS = SMALL_DAYS[:3]
 
@@ -82,20 +82,6 @@ def test_a_damaged_table_is_made_again_from_its_raw_files(desk: Desk, lake: Lake
 
 
 EMPTY = date(2026, 10, 15)  # a day without any file of its own
-
-
-def copy(source: Path, to: Path) -> Path:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, to)
-    return to
-
-
-def coverage(lake: Lake, day: date) -> dict[tuple[str, str], str]:
-    with open_published(lake) as connection:
-        rows = connection.execute(
-            "select project_id, region, coverage from rpt_snapshot_coverage where snapshot_date = $1", [day]
-        ).fetchall()
-    return {(project, region): state for project, region, state in rows}
 
 
 def test_tables_of_another_day_are_not_taken_for_those_of_a_day_whose_manifest_is_gone(desk: Desk, lake: Lake) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from desk import BEIJING, SINGAPORE, SMALL_DAYS, Desk, copied
-from history import contents
+from history import contents, coverage
 from pulltasks.doctor.lake import examine_lake
 from pulltasks.errors import LakeError
 from pulltasks.lake.compaction import compact_month, discard_damaged_month
@@ -19,8 +19,7 @@ from pulltasks.lake.manifests import read_if_valid, read_manifest, read_month_if
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.run.order import forget, rebuild, snapshot
-from pulltasks.warehouse.read.published import open_published
-from raw_files import rewritten
+from raw_files import copy, rewritten
 from sampling import sampled
 
 DAYS = SMALL_DAYS[:3]
@@ -33,20 +32,6 @@ EMPTY = date(2026, 10, 15)  # a day without any file of its own
 @pytest.fixture
 def desk(three_days: Desk, tmp_path: Path) -> Desk:
     return copied(three_days, tmp_path)
-
-
-def copy(source: Path, to: Path) -> Path:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, to)
-    return to
-
-
-def coverage(lake: Lake, day: date) -> dict[tuple[str, str], str]:
-    with open_published(lake) as connection:
-        rows = connection.execute(
-            "select project_id, region, coverage from rpt_snapshot_coverage where snapshot_date = $1", [day]
-        ).fetchall()
-    return {(project, region): state for project, region, state in rows}
 
 
 def of_tasks(lake: Lake) -> dict:

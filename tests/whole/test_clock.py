@@ -28,15 +28,6 @@ from raw_files import rewritten
 
 ONE, TWO = (Place(f"{n}" * 32, "cn-north-4", 3, name=f"p{n}") for n in (1, 2))
 WRONG = [timedelta(days=2), timedelta(days=400), timedelta(days=365 * 73), -timedelta(days=2), -timedelta(days=800)]
-ZONES = [
-    "UTC",
-    "Asia/Shanghai",
-    "Europe/Berlin",
-    "America/New_York",
-    "Pacific/Kiritimati",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-]
 
 
 @pytest.fixture
