@@ -198,6 +198,9 @@ class _Progress:
     def started(self, run_id: str) -> None:
         self._log(f"run {run_id}")
 
+    def remark(self, note: str) -> None:
+        self._log(note)
+
     def under_way(self, note: str) -> None:
         """Ignore single pages: they are too many for a log."""
 

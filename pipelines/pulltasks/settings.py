@@ -124,7 +124,7 @@ class ApiSettings(_Section):
     iam_endpoint: Endpoint = "https://iam.{region}.myhuaweicloud.com"
     page_size: int = Field(default=100, ge=1, le=100)
     page_overlap: int = Field(default=5, ge=0, le=99)
-    max_concurrency: int = Field(default=5, ge=1)
+    max_concurrency: int = Field(default=20, ge=1)
     requests_per_second: float = Field(default=5, gt=0)
     timeout_seconds: float = Field(default=30, gt=0)
     max_attempts: int = Field(default=5, ge=1)

@@ -16,7 +16,8 @@ from plain_service import PlainService, serving_plainly
 from pulltasks import config
 from pulltasks.errors import ApiError, CredentialRefused
 from pulltasks.huawei.client import LiveClient
-from pulltasks.huawei.gates import MAX_FAILED_SIGNATURES, Pacer
+from pulltasks.huawei.gates import MAX_FAILED_SIGNATURES, Turns
+from pulltasks.huawei.pace import Pace
 from pulltasks.run.order import snapshot
 from pulltasks.sandbox.data import Place
 from pulltasks.sandbox.server import Sandbox
@@ -203,32 +204,15 @@ def test_requests_of_a_project_are_spread_over_time() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "time", lambda: moment[0])
             patch.setattr(asyncio, "sleep", sleep)
-            pacer = Pacer(4)
+            turns = Turns(Pace(loop.time(), 5, per_second=4, saved_s=1.0))
             for _ in range(12):
-                await pacer.turn()
+                await turns.take()
                 starts.append(moment[0] - 100)
         return starts
 
     starts = asyncio.run(go())
     assert starts[:4] == [0, 0, 0, 0]  # what was saved up
     assert starts[4:] == pytest.approx([0.25 * n for n in range(1, 9)])
-
-
-def test_throttling_halves_the_rate_and_good_answers_bring_it_back_slowly() -> None:
-    async def go() -> list[float]:
-        pacer = Pacer(10)
-        rates = [pacer.rate]
-        for _ in range(9):
-            pacer.slow_down(0)
-            rates.append(pacer.rate)
-        for _ in range(200):
-            pacer.speed_up()
-        return [*rates, pacer.rate]
-
-    rates = asyncio.run(go())
-    assert rates[:4] == [10, 5, 2.5, 1.25]
-    assert rates[-2] == pytest.approx(10 / 64)
-    assert rates[-1] == 10
 
 
 def test_while_the_service_wants_a_pause_nothing_of_the_project_leaves() -> None:
@@ -241,10 +225,10 @@ def test_while_the_service_wants_a_pause_nothing_of_the_project_leaves() -> None
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "time", lambda: moment[0])
             patch.setattr(asyncio, "sleep", sleep)
-            pacer = Pacer(1000)
-            await pacer.turn()
-            pacer.slow_down(30)
-            await pacer.turn()
+            turns = Turns(Pace(loop.time(), 5, per_second=1000, saved_s=1.0))
+            await turns.take()
+            turns.pace.pause(loop.time(), 30)
+            await turns.take()
         return moment[0]
 
     assert asyncio.run(go()) == pytest.approx(80)

@@ -30,12 +30,13 @@ from pulltasks.previous import NO_PREVIOUS_CAPTURE
 from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pulltasks.capture.attempt import Attempt
     from pulltasks.clock import Clock
     from pulltasks.errors import Reporter
     from pulltasks.huawei.client import LiveClient
+    from pulltasks.huawei.pace import Reached
     from pulltasks.lake.lake import Lake
     from pulltasks.previous import PreviousCapture
     from pulltasks.settings import Settings, Target
@@ -114,6 +115,8 @@ class DayCapture:
         clock: time and identifiers.
         options: the choice of targets, and the rules for them.
         known: returns the last complete capture of a target, by `(project_id, region)`.
+        reached_before: the pace that each credential reached in its run before, by its name.
+        reached: the pace of each credential in this run, once it has ended.
         report: receives an unexpected error and returns a sentence with the place of its report; the error ends only
             its own target.
         on_result: receives the result of each target as it ends.
@@ -126,6 +129,8 @@ class DayCapture:
     clock: Clock
     options: CaptureOptions = field(default_factory=CaptureOptions)
     known: Callable[[tuple[str, str]], PreviousCapture] = lambda _: NO_PREVIOUS_CAPTURE
+    reached_before: Mapping[str, Reached] = field(default_factory=dict)
+    reached: dict[str, Reached] = field(init=False, default_factory=dict)
     report: Reporter = reraise
     on_result: Callable[[CaptureResult], None] = lambda _: None
     on_page: Callable[[Target, int, int], None] = lambda _target, _pages, _tasks: None
@@ -179,6 +184,7 @@ class DayCapture:
             begin=begin,
             deadline=self._deadline,
             on_day_confirmed=self._gate.open,
+            reached_before=self.reached_before,
         ) as client:
             if self.options.simulated:
                 await client.require_sandbox()
@@ -200,6 +206,7 @@ class DayCapture:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(in_turn(target)) for target in asked]
             finally:
+                self.reached = client.reached()
                 self._gate.end(disagreements)  # a run that is stopped keeps its finished raw files as well
         if not_written and len(not_written) == len(asked):
             reason = not_written[0].strerror or not_written[0]

@@ -100,6 +100,11 @@ class Progress:
         if isinstance(self._bar, rich.progress.Progress):
             self._bar.update(self._task, advance=1, note=visible(note))
 
+    def remark(self, note: str) -> None:
+        """Write a line of the log; a terminal has no place for it."""
+        if self._log:
+            self._log.line(note)
+
     def under_way(self, note: str) -> None:
         """Show the progress within a part; a log has only the end of each part."""
         import rich.progress

@@ -17,6 +17,7 @@ from pulltasks.lake.files import PRIVATE_FILE, PRIVATE_FOLDER
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid, read_raw_state
 from pulltasks.lake.redaction_key import read_key
+from pulltasks.lake.run_log import last_paces, read_runs
 from pulltasks.lake.strays import days_with_raw
 from pulltasks.lake.zones import has_begun
 
@@ -62,6 +63,7 @@ def _findings(lake: Lake, settings: Settings, now: datetime) -> Iterator[Finding
     yield _strays(lake)
     yield _key(lake)
     yield _manifests(lake, tidy_dates)
+    yield _pace(lake)
     yield _days_without_tables(raw_dates, tidy_dates)
     yield _days_without_raw(raw_dates, tidy_dates, settings.lake.keep_raw_days, today)
     ahead = sorted(day for day in {*raw_dates, *tidy_dates} if day > today)
@@ -136,6 +138,13 @@ def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
         advice = "the next snapshot writes them again, from raw files or from the tables"
         return Finding("manifests", f"cannot be used: {_named(lake, damaged)}", advice)
     return Finding("manifests", f"{len(tidy_dates)} days are readable")
+
+
+def _pace(lake: Lake) -> Finding:
+    """Report the pace that each credential reached in its last run that asked the service."""
+    paces = last_paces(read_runs(lake))
+    texts = [f"{name}: {reached} ({run.ended_at:%Y-%m-%d %H:%M} UTC)" for name, (run, reached) in paces.items()]
+    return Finding("pace", "; ".join(texts) or "not known yet")
 
 
 def _days_without_tables(raw_dates: Sequence[date], tidy_dates: Sequence[date]) -> Finding:

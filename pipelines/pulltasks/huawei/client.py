@@ -6,9 +6,11 @@ Does not live here: permission to send (gates), retries, authentication (auth), 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,13 +26,15 @@ from pulltasks.errors import (
     TransientApiError,
 )
 from pulltasks.huawei.auth import credential_from
-from pulltasks.huawei.gates import REFUSALS_IN_A_ROW, Gate, Pacer
+from pulltasks.huawei.gates import REFUSALS_IN_A_ROW, Gate, Turns
+from pulltasks.huawei.pace import NOT_KNOWN, Pace
 from pulltasks.huawei.reading import read_time, says_error
 from pulltasks.huawei.recorder import NO_RECORDER
 from pulltasks.huawei.refusals import (
     OK,
     THROTTLED,
     UNAUTHORISED,
+    UNAVAILABLE,
     Answer,
     api_error,
     no_answer,
@@ -43,9 +47,10 @@ from pulltasks.huawei.transport import NEW_CONNECTION, OLD_ENCODING, POOL, Aioht
 from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import date, datetime
 
+    from pulltasks.huawei.pace import Reached
     from pulltasks.huawei.recorder import Recorder
     from pulltasks.huawei.service_clock import Judgement, RunBegin
     from pulltasks.settings import Settings, Target
@@ -70,6 +75,11 @@ class _Call:
 
 
 _JUDGEMENTS: list[Judgement] = ["disagrees", "agrees", "says_nothing"]  # the decisive one first
+
+
+def _now_s() -> float:
+    """Return the time of the event loop, which only runs forwards."""
+    return asyncio.get_running_loop().time()
 
 
 def _answer_of(response: httpx.Response, sent_at: datetime, received_at: datetime) -> Answer:
@@ -98,6 +108,7 @@ class LiveClient:
         begin: RunBegin | None = None,
         deadline: Deadline | None = None,
         on_day_confirmed: Callable[[], None] = lambda: None,
+        reached_before: Mapping[str, Reached] = MappingProxyType({}),
     ) -> None:
         """Keep the settings; nothing is sent yet.
 
@@ -108,6 +119,7 @@ class LiveClient:
             begin: the begin of the run; without it no answer is compared with a day.
             deadline: the end of the run's time, by the clock of `begin`; without it, `max_run_minutes` from now.
             on_day_confirmed: is called for each answer whose `Date` agrees with the day of the run.
+            reached_before: the pace that each credential reached in its run before, by the credential's name.
         """
         self._settings = settings
         self._now = now
@@ -118,7 +130,9 @@ class LiveClient:
         # Targets whose first answer had a wrong date that a second one did not confirm: their dates are ignored.
         self._with_odd_dates: set[tuple[str, str]] = set()
         self._gates: dict[str, Gate] = {}
-        self._pacers: dict[str, Pacer] = {}
+        self._reached_before = reached_before
+        self._endpoints_that_answer: set[str] = set()
+        self._turns: dict[str, Turns] = {}
         self._regions = {target.project_id: target.region for target in settings.targets}
 
     async def __aenter__(self) -> LiveClient:
@@ -151,7 +165,9 @@ class LiveClient:
                 credential = credential_from(
                     name, settings, http=self._http, iam_endpoint=self._iam_endpoint, now=self._now
                 )
-                self._gates[name] = Gate(credential, self._settings.api.max_concurrency)
+                most = self._settings.api.max_concurrency
+                pace = Pace(_now_s(), most, before=self._reached_before.get(name, NOT_KNOWN))
+                self._gates[name] = Gate(credential, most, pace)
 
     def _iam_endpoint(self, project_id: str) -> str:
         return self._settings.api.iam_endpoint.format(region=self._regions[project_id])
@@ -163,6 +179,10 @@ class LiveClient:
         """Return the name of the target's credential and the place where it was found, as `name: place`."""
         credential = self._gate(target).credential
         return f"{credential.name}: {credential.source}"
+
+    def reached(self) -> dict[str, Reached]:
+        """Return the pace that each credential reached in this run, by the credential's name."""
+        return {name: gate.pace.reached() for name, gate in self._gates.items() if gate.is_proven}
 
     def clock_skew_seconds(self, target: Target) -> int | None:
         """Return the correction of this machine's clock for signatures in seconds; None if there was none."""
@@ -231,15 +251,22 @@ class LiveClient:
         return httpx.URL(f"{self._settings.endpoint(target)}{path}?{text}")
 
     async def _in_turn(self, call: _Call, *, is_retry: bool) -> Answer:
-        project_id = call.target.project_id
-        pacer = self._pacers.setdefault(project_id, Pacer(self._settings.api.requests_per_second))
-        await pacer.turn()
+        turns = self._turns_of(call.target.project_id)
+        await turns.take()
         answer = await self._with_refresh(call, is_retry=is_retry)
         if answer.status == THROTTLED:
-            pacer.slow_down(seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
+            # The project obeys the whole time; the credential's other projects only the first part of it (pace).
+            turns.pace.pause(_now_s(), seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
         self._check(call.target, answer)
-        pacer.speed_up()
         return answer
+
+    def _turns_of(self, project_id: str) -> Turns:
+        if project_id not in self._turns:
+            api = self._settings.api
+            # An idle project saves up one second of requests, so a pause is not followed by a burst.
+            pace = Pace(_now_s(), api.max_concurrency, per_second=api.requests_per_second, saved_s=1.0)
+            self._turns[project_id] = Turns(pace)
+        return self._turns[project_id]
 
     async def _with_refresh(self, call: _Call, *, is_retry: bool) -> Answer:
         gate = self._gate(call.target)
@@ -320,6 +347,7 @@ class LiveClient:
         alone = {} if gate.is_proven else {"answer_seconds": self._settings.api.timeout_seconds}
         request = httpx.Request("GET", call.url, headers=HEADERS | simulated, extensions=call.extensions | alone)
         async with gate.on_the_wire(call.target, is_inquiry=is_inquiry):
+            left_at_s = _now_s()
             try:
                 await gate.credential.authorise(request, call.target.project_id)
                 sent_at = self._now()
@@ -329,6 +357,8 @@ class LiveClient:
                 text = f"{call.target.label}: {error}; {advice_on('answer_too_large')}"
                 raise ApiError("answer_too_large", text) from None
             except httpx.RequestError as error:
+                if isinstance(error, httpx.TimeoutException):
+                    self._slow_down(gate, call.target, left_at_s, None)
                 raise no_answer(call.target, call.url, error) from None
             except CredentialRefused as error:
                 raise gate.refuse(error) from None
@@ -336,9 +366,23 @@ class LiveClient:
             call.recorder.received(answer)
             if answer.status == UNAUTHORISED:
                 gate.unauthorised(call.target, api_error(call.target, answer))
-            elif answer.status != THROTTLED and answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
+            elif answer.status in {THROTTLED, UNAVAILABLE}:
+                self._slow_down(gate, call.target, left_at_s, answer)
+            elif answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
                 gate.accepted(call.target)
+                gate.pace.accepted(gate.requests_in_flight)
+                self._endpoints_that_answer.add(self._settings.endpoint(call.target))
         return answer, response
+
+    def _slow_down(self, gate: Gate, target: Target, left_at_s: float, answer: Answer | None) -> None:
+        """Halve the credential's pace, because of an answer that asks for it, or of none in time.
+
+        An endpoint that has not answered in this run may be out of order, so only its 429 says that requests were too
+        many: a region without a service must not slow down the others.
+        """
+        if (answer and answer.status == THROTTLED) or self._settings.endpoint(target) in self._endpoints_that_answer:
+            wait_s = seconds_to_wait(answer.retry_after, answer.received_at) if answer else None
+            gate.pace.slow_down(_now_s(), left_at_s, wait_s)
 
     async def _check_day(self, call: _Call, answer: Answer, response: httpx.Response) -> None:
         """Refuse the target if the service's date differs from the run's, unless a second answer agrees.

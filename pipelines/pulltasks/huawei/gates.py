@@ -1,7 +1,7 @@
-"""Permission to send: one gate per credential, one rate per project.
+"""Permission to send: one gate per credential, turns at the pace of a credential and of a project.
 
-Lives here: the first request alone, the count of refused signatures, the closed gate, the rate and its recovery.
-Does not live here: sending, the inquiry after a refusal (client); retries.
+Lives here: the first request alone, the count of refused signatures, the closed gate, waiting for a turn.
+Does not live here: sending, the inquiry after a refusal (client); the pace itself (pace); retries.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pulltasks.huawei.auth import Credential
+    from pulltasks.huawei.pace import Pace
     from pulltasks.settings import Target
 
 # More failures than this in a row lock an access key for five minutes
@@ -24,19 +25,17 @@ MAX_FAILED_SIGNATURES = 5
 # After this number of refusals in a row the credential itself is in doubt, not only the target.
 REFUSALS_IN_A_ROW = 2
 
-# The share of the full rate that a project regains with each successful request, and the lowest share it may fall to.
-SHARE_OF_RATE_REGAINED = 1 / 50
-LOWEST_SHARE_OF_RATE = 1 / 64
-
 
 class Gate:
     """Sends the first request of a credential alone, then a limited number at a time, and none after a refusal.
 
-    Each request of an access key may be refused. So there are never more requests on the wire than refusals left:
-    even if a key is revoked while requests are under way, at most `MAX_FAILED_SIGNATURES` are refused.
+    Each request of an access key may be refused, and none can be called back. So there are never more requests on the
+    wire than refusals left, whatever the pace allows: even if a key is revoked while requests are under way, at most
+    `MAX_FAILED_SIGNATURES` are refused. A token is not locked after refusals, so only the pace limits its requests.
 
     Attributes:
         credential: the credential of all requests of this gate.
+        pace: the pace of all requests of this gate.
         is_proven: the credential got a good answer in this run.
         generation: number of times that it was refreshed.
         refusals: number of 401 responses in this run.
@@ -44,8 +43,9 @@ class Gate:
         good: targets that got a good answer and no refusal since, by key; the latest one is the last.
     """
 
-    def __init__(self, credential: Credential, max_concurrency: int) -> None:
+    def __init__(self, credential: Credential, max_concurrency: int, pace: Pace) -> None:
         self.credential = credential
+        self.pace = pace
         self.is_proven = False
         self.generation = 0
         self.refusals = 0
@@ -54,6 +54,7 @@ class Gate:
         self._refusal: CredentialRefused | None = None
         self._alone = asyncio.Lock()
         self._slots = asyncio.Semaphore(max_concurrency)
+        self._turns = Turns(pace)
         self._inquiry = asyncio.Lock()
         self._on_the_wire = 0
         self._changed = asyncio.Event()
@@ -118,6 +119,8 @@ class Gate:
         Raises:
             CredentialRefused: when the credential was refused before or meanwhile.
         """
+        if not is_inquiry:
+            await self._turns.take()
         self.raise_if_refused(target)
         while not self._has_room() or (self._inquiry.locked() and not is_inquiry):
             await self._changed.wait()
@@ -129,8 +132,15 @@ class Gate:
             self._on_the_wire -= 1
             self._wake()
 
+    @property
+    def requests_in_flight(self) -> int:
+        """The number of requests on the wire."""
+        return self._on_the_wire
+
     def _has_room(self) -> bool:
-        return not self.credential.is_signed or self._on_the_wire + self.refusals < MAX_FAILED_SIGNATURES
+        if self.credential.is_signed and self._on_the_wire + self.refusals >= MAX_FAILED_SIGNATURES:
+            return False
+        return self._on_the_wire < self.pace.in_flight
 
     def _wake(self) -> None:
         # Waiters hold the old event, so each change wakes all of them once.
@@ -166,28 +176,18 @@ class Gate:
         return error
 
 
-class Pacer:
-    """Limits the rate of a project's requests: a token bucket, halved by throttling, with a slow recovery."""
+class Turns:
+    """Lets callers leave one after the other, each when the pace allows it."""
 
-    def __init__(self, rate_per_second: float) -> None:
-        self.full_rate = rate_per_second
-        self.rate = rate_per_second
-        self._next = 0.0
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._first = asyncio.Lock()
 
-    async def turn(self) -> None:
+    async def take(self) -> None:
         """Wait until the next request may leave."""
-        # An idle project saves up one second of requests, so a pause is not followed by a burst.
-        now = asyncio.get_running_loop().time()
-        earliest = max(self._next, now - 1 + 1 / self.rate)
-        self._next = earliest + 1 / self.rate
-        if earliest > now:
-            await asyncio.sleep(earliest - now)
-
-    def slow_down(self, pause_seconds: float) -> None:
-        """Halve the rate because the service throttles, and send nothing before the pause is over."""
-        self.rate = max(self.rate / 2, self.full_rate * LOWEST_SHARE_OF_RATE)
-        self._next = max(self._next, asyncio.get_running_loop().time() + pause_seconds)
-
-    def speed_up(self) -> None:
-        """Raise the rate a little after a successful request."""
-        self.rate = min(self.full_rate, self.rate + self.full_rate * SHARE_OF_RATE_REGAINED)
+        now = asyncio.get_running_loop().time
+        # Only the first in the queue sleeps, and looks again: the pace may change meanwhile.
+        async with self._first:
+            while (wait_s := self.pace.wait_s(now())) > 0:  # noqa: ASYNC110 - nothing but time is waited for
+                await asyncio.sleep(wait_s)
+            self.pace.sent(now())

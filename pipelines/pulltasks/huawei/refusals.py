@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # https://support.huaweicloud.com/intl/en-us/api-live/ErrorCode.html
 TRANSIENT_CODES = frozenset({"LIVE.100011006", "LIVE.100011008", "LIVE.103011021"})
 
-UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, OK = 401, 403, 404, 400, 429, 200
+UNAUTHORISED, FORBIDDEN, NOT_FOUND, BAD_REQUEST, THROTTLED, UNAVAILABLE, OK = 401, 403, 404, 400, 429, 503, 200
 
 # A longer message of the service is cut: the raw archive has the complete answer.
 MAX_MESSAGE_CHARACTERS = 4000
@@ -59,7 +59,7 @@ _REASONS_BY_STATUS = {
     308: "redirected",
     500: "service_unavailable",
     502: "service_unavailable",
-    503: "service_unavailable",
+    UNAVAILABLE: "service_unavailable",
     504: "service_unavailable",
 }
 

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from pulltasks.huawei.pace import Reached  # noqa: TC001 - msgspec reads the types of a record
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pulltasks.lake.lake import Lake
 
 KEPT = timedelta(days=90)
@@ -33,6 +37,7 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
         targets_expected: expected targets of the day.
         targets_asked: targets that the run listed.
         requests: sent to the service.
+        paces: the pace that each credential reached, by its name; the next run begins with it.
         software_version: of pulltasks.
     """
 
@@ -48,6 +53,7 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     targets_expected: int | None = None
     targets_asked: int = 0
     requests: int = 0
+    paces: dict[str, Reached] = {}
 
 
 _decode = msgspec.json.Decoder(RunLine).decode
@@ -66,6 +72,11 @@ def read_runs(lake: Lake) -> list[RunLine]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
     return found
+
+
+def last_paces(runs: Iterable[RunLine]) -> dict[str, tuple[RunLine, Reached]]:
+    """Return the last pace of each credential with the run that reached it, by the credential's name."""
+    return {name: (run, reached) for run in runs for name, reached in run.paces.items()}
 
 
 def add_run(lake: Lake, run: RunLine) -> None:

@@ -34,6 +34,9 @@ class Watcher(Protocol):
     def under_way(self, note: str) -> None:
         """Note how far a part has come, as a line of text."""
 
+    def remark(self, note: str) -> None:
+        """Note what a log should have beside the parts."""
+
 
 class Silent:
     """Ignores all progress; for runs without a watcher."""
@@ -48,6 +51,9 @@ class Silent:
         """Ignore the result."""
 
     def under_way(self, note: str) -> None:
+        """Ignore the note."""
+
+    def remark(self, note: str) -> None:
         """Ignore the note."""
 
 

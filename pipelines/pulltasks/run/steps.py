@@ -24,7 +24,7 @@ from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_if_valid, read_raw_state, stale_dates
 from pulltasks.lake.normalise import normalise_days
 from pulltasks.lake.paths import month_of
-from pulltasks.lake.run_log import RunLine, add_run
+from pulltasks.lake.run_log import RunLine, add_run, last_paces, read_runs
 from pulltasks.run.results import Captured, RunResult, Silent, Tidied
 from pulltasks.warehouse.build.plan import plan_build
 from pulltasks.warehouse.build.publish import build_steps
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pulltasks.capture.day import CaptureOptions, CaptureResult
     from pulltasks.clock import Clock
     from pulltasks.errors import Reporter
+    from pulltasks.huawei.pace import Reached
     from pulltasks.run.results import Parts, Watcher
     from pulltasks.settings import Settings
     from pulltasks.warehouse.build.publish import Built, CrossChecked
@@ -57,6 +58,7 @@ class Found:
 
     Attributes:
         captures: the result of each requested target.
+        paces: the pace that each credential reached, by its name.
         built: days whose tidy files were written.
         damaged: one line per day that cannot be written or used, or month that cannot be closed.
         noticed: one line per damage that was found and fixed.
@@ -66,6 +68,7 @@ class Found:
     """
 
     captures: tuple[CaptureResult, ...] = ()
+    paces: dict[str, Reached] = field(default_factory=dict)
     built: list[date] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     noticed: list[str] = field(default_factory=list)
@@ -130,6 +133,7 @@ class Run:
         if not options.simulated:
             check_zone(self.settings, self.lake, self.clock.now())
         self._watcher.begin("capturing", len(self.settings.targets))
+        before = {name: reached for name, (_, reached) in last_paces(read_runs(self.lake)).items()}
         with previous_captures(self.lake, day) as known:
             capture = DayCapture(
                 self.settings,
@@ -138,6 +142,7 @@ class Run:
                 self.clock,
                 options,
                 known=known,
+                reached_before=before,
                 report=self._report,
                 on_result=lambda result: self._watcher.advance(_words_of(result), is_good=result.verdict == "complete"),
                 on_page=lambda target, pages, tasks: self._watcher.under_way(
@@ -145,6 +150,9 @@ class Run:
                 ),
             )
             self.found.captures = tuple(asyncio.run(capture.run()))
+        self.found.paces = capture.reached
+        for name, reached in capture.reached.items():
+            self._watcher.remark(f"pace of credential {name}: {reached}")
         failures = failures_of(self.found.captures)
         for failure in failures:
             self._tell(failure)
@@ -292,6 +300,7 @@ class Run:
             targets_expected=None if coverage is None else len(coverage),
             targets_asked=len(listed),
             requests=sum(capture.requests for capture in listed),
+            paces=self.found.paces,
         )
         try:
             add_run(self.lake, line)
