@@ -34,7 +34,7 @@ def test_off_a_terminal_a_run_is_a_line_for_each_step_and_target(one_day: Desk, 
     lines = [LINE.fullmatch(line) for line in answer.stderr.splitlines() if LINE.match(line)]
     found = [(line[2], line[1], line[3]) for line in lines if line]
     assert [step for step, _, _ in found] == ["capturing"] * 4 + ["normalising"] * 2 + ["building"]
-    levels = {text.split(" ")[0]: level for step, level, text in found if step == "capturing" and "requests" in text}
+    levels = {text.split(" ")[0]: level for step, level, text in found if step == "capturing" and " tasks, " in text}
     assert levels == {"beijing": "INFO", "singapore": "WARNING"}
     assert [text for _, _, text in found if text.startswith("pace of credential default: up to ")]
     assert not set("│─━╭┃") & set(answer.stderr)

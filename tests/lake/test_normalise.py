@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pulltasks import tables
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_manifest, stale_dates
-from pulltasks.lake.normalise import normalise_day
+from pulltasks.lake.normalise import BegunDay, normalise_day
 from pulltasks.lake.raw import (
     RawCapture,
     RawWriter,
+    TargetLine,
     TargetList,
 )
 from tidied import DAY, SAMPLE, TARGET, body, capture
@@ -71,6 +75,54 @@ def test_a_day_whose_files_do_not_fit_together_has_no_manifest(
     assert stale_dates(lake) == [DAY]
     normalise_day(lake, DAY)
     assert lake.tidy_dates() == [DAY]
+
+
+def arrive(lake: Lake, target: TargetLine, kind: str) -> None:
+    """Put a raw file in its place: a good one, a damaged one, or that of another target."""
+    path = lake.raw_file(DAY, *target.key)
+    if kind == "none" or path.exists():
+        return
+    raw = capture(body({"task_id": target.project_id[-4:], "source_urls": ["a"]}))
+    with lake.writing(path) as unfinished:
+        writer = RawWriter(
+            unfinished, msgspec.structs.replace(raw.capture, target=TARGET if kind == "stray" else target)
+        )
+        for line in raw.answers:
+            writer.answer(line)
+        writer.close(raw.verdict)
+        if kind == "damaged":
+            unfinished.write_bytes(unfinished.read_bytes()[:-9])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_a_day_that_is_begun_while_its_raw_files_arrive_gives_the_bytes_of_one_written_at_once(data) -> None:
+    """Some have no raw file, a damaged one, or one of another target; files come before, at or after their turn."""
+    kinds = data.draw(
+        st.lists(st.sampled_from(["good", "good", "none", "damaged", "stray", "late"]), min_size=1, max_size=6)
+    )
+    targets = [msgspec.structs.replace(TARGET, project_id=f"{n:032x}") for n in range(len(kinds))]
+    turns = data.draw(st.lists(st.sampled_from(range(len(kinds))), max_size=3).map(sorted))
+    early = data.draw(st.sets(st.sampled_from(range(len(kinds)))))
+    with TemporaryDirectory() as folder:
+        lake = Lake(Path(folder) / "lake")
+        lake.prepare()
+        listed = TargetList(snapshot_date=DAY, timezone="UTC", software_version="0", targets=targets)
+        with lake.writing(lake.targets_file(DAY)) as path:
+            path.write_bytes(msgspec.json.encode(listed))
+        begun = BegunDay(lake, DAY)
+        for number in early:
+            arrive(lake, targets[number], kinds[number])
+        at_turn = ["none" if kind == "late" else kind for kind in kinds]
+        for turn in turns:
+            for target, kind in zip(targets[: turn + 1], at_turn, strict=False):
+                arrive(lake, target, kind)
+            begun.add_through(targets[turn].key)
+        for target, kind in zip(targets, kinds, strict=True):
+            arrive(lake, target, kind)
+        made = normalise_day(lake, DAY, begun=begun)
+        assert normalise_day(lake, DAY) == made
+        assert not [*lake.unfinished("x").parent.iterdir()]
 
 
 def test_the_manifest_names_every_file_by_its_hash(lake: Lake) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
 
 from desk import BEIJING, SINGAPORE, Desk, rows
+from plain_service import Answer, PlainService, listing, serving_plainly
 from pulltasks.clock import Clock
 from pulltasks.lake.manifests import stale_dates
+from pulltasks.lake.normalise import BegunDay, normalise_day
 from pulltasks.run.order import rebuild, snapshot
-from pulltasks.sandbox.data import tasks_on
+from pulltasks.sandbox.data import Place, tasks_on
 
 DAYS = [date(2026, 11, 16) + timedelta(days=n) for n in range(5)]
 
@@ -108,3 +114,63 @@ def test_only_the_named_target_is_listed(desk: Desk) -> None:
         ("singapore", "missing"),
     ]
     assert run(desk, DAYS[0]).is_complete
+
+
+def project(number: int) -> str:
+    return f"{number:032x}"
+
+
+def test_the_tables_of_a_target_are_begun_while_others_are_being_listed(tmp_path: Path) -> None:
+    """The last target answers only once the first ones have been added to the day's files."""
+    service, added, seen = PlainService(), [], []
+    places = tuple(Place(project(n), "cn-north-4", 3) for n in range(1, 6))
+    for place in places:
+        service.answers[place.project_id] = lambda _, name=place.project_id: (200, {}, listing(name))
+
+    def last(_: int) -> Answer:
+        for _ in range(500):
+            if len(added) >= 4 or Event().wait(0.01):
+                break
+        seen.append(len(added))
+        return 200, {}, listing(project(5))
+
+    service.answers[project(5)] = last
+    original = BegunDay._add
+
+    def add(self: BegunDay, expected: object) -> None:
+        original(self, expected)
+        added.append(expected)
+
+    with serving_plainly(service) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BegunDay, "_add", add)
+        desk = Desk(None, url, tmp_path, places)
+        assert run(desk, DAYS[0]).is_complete
+    assert seen == [4]
+    assert len(added) == 5  # each one once
+    bytes_of_day = {path: path.read_bytes() for path in desk.lake.tidy.rglob("*") if path.is_file()}
+    normalise_day(desk.lake, DAYS[0])
+    assert {path: path.read_bytes() for path in desk.lake.tidy.rglob("*") if path.is_file()} == bytes_of_day
+    assert not [*desk.lake.unfinished("x").parent.iterdir()]
+
+
+def test_tables_that_could_not_be_begun_are_written_after_the_listing(desk: Desk) -> None:
+    def full(self: BegunDay, key: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BegunDay, "add_through", full)
+        assert run(desk, DAYS[0]).is_complete
+    assert not [*desk.lake.unfinished("x").parent.iterdir()]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_run_that_ends_before_its_tables_leaves_no_begun_files(desk: Desk, error: type[BaseException]) -> None:
+    def ends(*_: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pulltasks.run.steps.Run.settle", ends)
+        with pytest.raises(error):
+            run(desk, DAYS[0])
+    assert not [*desk.lake.unfinished("x").parent.iterdir()]
+    assert desk.lake.tidy_dates() == []

@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from pulltasks.previous import PreviousCapture
     from pulltasks.settings import Settings, Target
 
-# Targets that are listed at once, per request that may be in flight: enough that a slow project does not hold up the
-# others, few enough that memory does not grow with the number of targets.
-TARGETS_PER_REQUEST_IN_FLIGHT = 4
+# Targets of a credential that are listed at once, if `api.max_concurrency` is not larger: enough that a slow project
+# does not hold up the others, few enough that memory does not grow with the number of targets, and that the first ones
+# end early, so that their tables are written while others are listed.
+TARGETS_AT_ONCE = 20
 CLOCK_DISAGREES = "clock_disagrees"
 _MAKE_ROOM = "Make room, then run again"
 # A run that began before midnight keeps its date this far into the next day.
@@ -121,6 +122,8 @@ class DayCapture:
             its own target.
         on_result: receives the result of each target as it ends.
         on_page: receives the target of each received page, and its number of pages and tasks so far.
+        on_ended: receives targets in their order, once their raw files and those of all before are final; it runs in a
+            thread beside the listing, and must not raise.
     """
 
     settings: Settings
@@ -134,6 +137,7 @@ class DayCapture:
     report: Reporter = reraise
     on_result: Callable[[CaptureResult], None] = lambda _: None
     on_page: Callable[[Target, int, int], None] = lambda _target, _pages, _tasks: None
+    on_ended: Callable[[Target], None] = lambda _: None
     _gate: DayGate = field(init=False)
     _deadline: Deadline = field(init=False)
 
@@ -190,7 +194,7 @@ class DayCapture:
                 await client.require_sandbox()
                 self._gate.open()
             turns: defaultdict[str, asyncio.Semaphore] = defaultdict(
-                lambda: asyncio.Semaphore(self.settings.api.max_concurrency * TARGETS_PER_REQUEST_IN_FLIGHT)
+                lambda: asyncio.Semaphore(max(self.settings.api.max_concurrency, TARGETS_AT_ONCE))
             )
             not_written: list[OSError] = []
             disagreements: list[str] = []
@@ -205,6 +209,7 @@ class DayCapture:
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(in_turn(target)) for target in asked]
+                    group.create_task(self._follow(asked, tasks))
             finally:
                 self.reached = client.reached()
                 self._gate.end(disagreements)  # a run that is stopped keeps its finished raw files as well
@@ -212,6 +217,13 @@ class DayCapture:
             reason = not_written[0].strerror or not_written[0]
             raise LakeError(f"the lake cannot be written ({reason}); what was published is unchanged. {_MAKE_ROOM}")
         return [task.result() for task in tasks]
+
+    async def _follow(self, asked: Sequence[Target], tasks: Sequence[asyncio.Task[CaptureResult]]) -> None:
+        """Pass each target on when it and all before it have ended, unless its raw file still waits for the day."""
+        for target, task in zip(asked, tasks, strict=True):
+            await asyncio.wait([task])
+            if self._gate.is_open:
+                await asyncio.to_thread(self.on_ended, target)
 
     def _begin(self) -> RunBegin:
         # The run may have begun before its captures: both clocks are set back by the time in between.

@@ -20,20 +20,23 @@ class DayGate:
 
     The first service that confirms the day opens the gate. If no answer has a date, it opens at the end. If some
     services have another day and none confirms this one, all files of the run are deleted.
+
+    Attributes:
+        is_open: files no longer wait.
     """
 
     def __init__(self, write_targets: Callable[[], None]) -> None:
+        self.is_open = False
         self._write_targets = write_targets
-        self._is_open = False
         self._waiting: list[tuple[Path, Callable[[], None]]] = []
 
     def open(self) -> None:
         """Move the waiting files to their places; later ones no longer wait."""
-        if self._is_open:
+        if self.is_open:
             return
         # The target list comes first: a crash after it leaves targets without a capture, never captures without a list.
         self._write_targets()
-        self._is_open = True
+        self.is_open = True
         for unfinished, keep in self._waiting:
             keep()
             unfinished.unlink(missing_ok=True)
@@ -45,7 +48,7 @@ class DayGate:
             unfinished: the file under its temporary name; it is deleted afterwards.
             keep: moves the file to its place if it counts more than an existing one.
         """
-        if self._is_open:
+        if self.is_open:
             keep()
             unfinished.unlink(missing_ok=True)
         else:
@@ -60,7 +63,7 @@ class DayGate:
         Raises:
             ClockDisagrees: when there are such targets and no service confirmed the day; nothing was written.
         """
-        if self._is_open or not disagreements:
+        if self.is_open or not disagreements:
             self.open()
             return
         for unfinished, _ in self._waiting:

@@ -34,7 +34,7 @@ from pulltasks.lazily import pa, pc, pq
 from pulltasks.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -59,9 +59,7 @@ class NormalisedDay:
     troubles: tuple[str, ...]
 
 
-def normalise_day(
-    lake: Lake, day: date, report: Reporter = reraise, on_target: Callable[[], None] = lambda: None
-) -> NormalisedDay:
+def normalise_day(lake: Lake, day: date, report: Reporter = reraise, begun: BegunDay | None = None) -> NormalisedDay:
     """Write the tidy files of `day` from its raw files, then the manifest that makes them valid.
 
     A raw file that cannot be made into rows affects its own target only: earlier rows of the day stay, if there are
@@ -71,7 +69,7 @@ def normalise_day(
         lake: the lake with the raw files, which gets the tidy files; the caller holds its lock.
         day: the snapshot date.
         report: is called with each unexpected error, and returns a sentence that names the report.
-        on_target: is called after each target.
+        begun: files of the day that have its first targets already; they are used if no other target precedes these.
 
     Raises:
         LakeError: when there is no raw archive of the day.
@@ -82,36 +80,97 @@ def normalise_day(
         raise LakeError("; ".join([text, *map(str, raw.strays)]))
     # a month's files hold this day as well; it has to be split before one of its days can change
     open_month(lake, month_of(day))
-    entries: dict[str, FileEntry] = {}
-    sources: list[RawSource] = []
-    troubles = [str(stray) for stray in raw.strays]
-    with ExitStack() as stack:
-        writers = {
-            table.name: stack.enter_context(TidyWriter(table, lake.unfinished(f"{table.name}--{day}")))
-            for table in tables.TABLES
-        }
-        for expected in _expected(lake, day, raw, troubles):
-            made = _tidy(lake, day, expected, report)
-            for name, rows in made.tables.items():
-                writers[name].add(rows)
-            sources += [_source_of(expected, made.capture_id, expected.path)] if expected.path else []
-            troubles += [made.trouble] if made.trouble else []
-            on_target()
-        for writer in writers.values():
-            writer.finish()
-            entries[writer.table.name] = entry_of(lake, writer, lake.tidy_file(writer.table.name, day))
-        manifest = Manifest(
-            snapshot_date=day,
-            schema_version=tables.SCHEMA_VERSION,
-            tables=entries,
-            sources=Sources(
-                targets_sha256=sha256_of(lake.targets_file(day)) if raw.has_targets else None, captures=sources
-            ),
-        )
-        _replace(lake, day, manifest, {name: writer.path for name, writer in writers.items()})
+    of_day = _TargetsOfDay(lake, day, raw)
+    expected = [of_day.expected(key) for key in of_day.keys]
+    if begun is None or not begun.has_first_of(expected):
+        if begun:
+            begun.close()
+        begun = BegunDay(lake, day, report)
+    with begun as files:
+        files.add_rest_of(expected)
+        manifest = files.put(sha256_of(lake.targets_file(day)) if raw.has_targets else None)
     # a build follows in the same process: the memory that the largest target took is given back before it
     pa.default_memory_pool().release_unused()
+    troubles = [*map(str, raw.strays), *of_day.troubles, *files.troubles]
     return NormalisedDay(day, manifest, tuple(troubles))
+
+
+class BegunDay:
+    """The tidy files of a day under temporary names, to which targets are added in their order; a context manager.
+
+    A capture adds each target as soon as its listing, and that of all before it, has ended.
+
+    Attributes:
+        day: the snapshot date.
+        troubles: the raw files that could not be made into rows, one line each.
+    """
+
+    def __init__(self, lake: Lake, day: date, report: Reporter = reraise) -> None:
+        self.troubles: list[str] = []
+        self.day = day
+        self._lake, self._report = lake, report
+        self._written: list[_Expected] = []
+        self._sources: list[RawSource] = []
+        self._of_day: _TargetsOfDay | None = None
+        self._stack = ExitStack()
+        self._writers: dict[str, TidyWriter] = {}  # opened for the first target
+
+    def __enter__(self) -> BegunDay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the temporary files."""
+        self._stack.close()
+
+    def add_through(self, key: tuple[str, str]) -> None:
+        """Add all targets of the day through `key`; their raw files are final and the day's target list exists."""
+        if self._of_day is None:
+            self._of_day = _TargetsOfDay(self._lake, self.day, read_raw_day(self._lake, self.day))
+        keys = self._of_day.keys
+        while len(self._written) < len(keys) and keys[len(self._written)] <= key:
+            self._add(self._of_day.expected(keys[len(self._written)]))
+
+    def has_first_of(self, expected: Sequence[_Expected]) -> bool:
+        """Tell whether the targets so far are the first ones of a day, and their raw files the same."""
+        return self._written == list(expected[: len(self._written)])
+
+    def add_rest_of(self, expected: Sequence[_Expected]) -> None:
+        """Add the targets of a day that are not yet added."""
+        for each in expected[len(self._written) :]:
+            self._add(each)
+
+    def _add(self, expected: _Expected) -> None:
+        made = _tidy(self._lake, self.day, expected, self._report)
+        self._open()
+        for name, rows in made.tables.items():
+            self._writers[name].add(rows)
+        self._sources += [_source_of(expected, made.capture_id, expected.path)] if expected.path else []
+        self.troubles += [made.trouble] if made.trouble else []
+        self._written.append(expected)
+
+    def _open(self) -> None:
+        for table in TABLES if not self._writers else ():
+            path = self._lake.unfinished(f"{table.name}--{self.day}")
+            self._writers[table.name] = self._stack.enter_context(TidyWriter(table, path))
+
+    def put(self, targets_sha256: str | None) -> Manifest:
+        """Move the files into place; write the day's manifest, which has the hash of its target list, and return it."""
+        self._open()
+        entries: dict[str, FileEntry] = {}
+        for name, writer in self._writers.items():
+            writer.finish()
+            entries[name] = entry_of(self._lake, writer, self._lake.tidy_file(name, self.day))
+        manifest = Manifest(
+            snapshot_date=self.day,
+            schema_version=tables.SCHEMA_VERSION,
+            tables=entries,
+            sources=Sources(targets_sha256=targets_sha256, captures=self._sources),
+        )
+        _replace(self._lake, self.day, manifest, {name: writer.path for name, writer in self._writers.items()})
+        return manifest
 
 
 def _source_of(expected: _Expected, capture_id: str | None, path: Path) -> RawSource:
@@ -188,20 +247,23 @@ def _rows_of(path: Path, table: Table, target: TargetLine) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=table.schema)
 
 
-def normalise_days(lake: Lake, days: Iterable[date], report: Reporter = reraise) -> Iterator[NormalisedDay]:
+def normalise_days(
+    lake: Lake, days: Iterable[date], report: Reporter = reraise, begun: BegunDay | None = None
+) -> Iterator[NormalisedDay]:
     """Normalise several days, in their order; a damaged day does not stop the others.
 
     Args:
         lake: the lake with the raw files, which gets the tidy files; the caller holds its lock.
         days: the snapshot dates.
         report: is called with each unexpected error, and returns a sentence that names the report.
+        begun: files of one of the days that have its first targets already.
 
     Raises:
         OSError: when the files cannot be written.
     """
     for day in days:
         try:
-            yield normalise_day(lake, day, report)
+            yield normalise_day(lake, day, report, begun if begun and begun.day == day else None)
         except LakeError as error:
             yield NormalisedDay(day, None, (f"{day}: {error}",))
         except OSError:
@@ -239,28 +301,41 @@ def _replace(lake: Lake, day: date, manifest: Manifest, finished: dict[str, Path
     write_json(lake, path, manifest)
 
 
-def _expected(lake: Lake, day: date, raw: RawDay, troubles: list[str]) -> Iterator[_Expected]:
-    """Yield every target that was expected or captured on `day`, by project and region.
+class _TargetsOfDay:
+    """Every target that was expected or captured on a day.
 
     The target of a stray's path is among them, because the right file may have given rows before.
+
+    Attributes:
+        keys: of all targets, in order.
+        troubles: one line if the target list is damaged.
     """
-    listed: dict[tuple[str, str], TargetLine] = {}
-    is_damaged = False
-    try:
-        found = read_own_targets(lake, day)
-        listed = {target.key: target for target in found.targets} if found else {}
-    except Stray:
-        is_damaged = True  # `raw.strays` has given a trouble for it already
-    except LakeError as error:
-        is_damaged = True
-        troubles.append(f"{day}: {error}; the day's targets are those of its raw files")
-    captured = {lake.target_of(path): path for path in raw.captures}
-    strays = {lake.target_of(stray.path): stray for stray in raw.strays if stray.capture_id}
-    for key in sorted({*listed, *captured, *strays}):
-        path = captured.get(key)
+
+    def __init__(self, lake: Lake, day: date, raw: RawDay) -> None:
+        self.troubles: list[str] = []
+        self._lake, self._day = lake, day
+        self._listed: dict[tuple[str, str], TargetLine] = {}
+        self._is_damaged = False
+        try:
+            found = read_own_targets(lake, day)
+            self._listed = {target.key: target for target in found.targets} if found else {}
+        except Stray:
+            self._is_damaged = True  # `raw.strays` has given a trouble for it already
+        except LakeError as error:
+            self._is_damaged = True
+            self.troubles = [f"{day}: {error}; the day's targets are those of its raw files"]
+        self._strays = {lake.target_of(stray.path): stray for stray in raw.strays if stray.capture_id}
+        captured = [lake.target_of(path) for path in raw.captures]
+        self.keys = sorted({*self._listed, *captured, *self._strays})
+
+    def expected(self, key: tuple[str, str]) -> _Expected:
+        """Return a target with its raw file, which may have come since."""
+        stray = self._strays.get(key)
+        file = self._lake.raw_file(self._day, *key)
+        path = file if stray is None and file.is_file() else None
         # with a damaged list every captured target counts as expected, so that none is lost from the coverage
-        target = listed.get(key) or _target_in(lake, path, key)
-        yield _Expected(target, path, is_listed=key in listed or (is_damaged and bool(path)), stray=strays.get(key))
+        target = self._listed.get(key) or _target_in(self._lake, path, key)
+        return _Expected(target, path, is_listed=key in self._listed or (self._is_damaged and bool(path)), stray=stray)
 
 
 def _target_in(lake: Lake, path: Path | None, key: tuple[str, str]) -> TargetLine:

@@ -46,7 +46,7 @@ Step = Captured | Kept | Tidied | Built | CrossChecked | Skipped
 
 def snapshot_steps(run: Run, day: date, options: CaptureOptions, parts: Parts = EVERYTHING) -> Iterator[Step]:
     """Capture a day that the service still shows, then update tables, warehouse and page."""
-    yield run.capture(day, options)
+    yield run.capture(day, options, with_tidy=parts.tidy)
     # Raw files cannot be made again, so they are backed up before anything else can fail.
     run.backup_raw()
     has_news = any(result.is_new for result in run.found.captures)

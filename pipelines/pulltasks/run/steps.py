@@ -22,7 +22,7 @@ from pulltasks.lake.compaction import clear_compacted_days, compact_month, damag
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_if_valid, read_raw_state, stale_dates
-from pulltasks.lake.normalise import normalise_days
+from pulltasks.lake.normalise import BegunDay, normalise_days
 from pulltasks.lake.paths import month_of
 from pulltasks.lake.run_log import RunLine, add_run, last_paces, read_runs
 from pulltasks.run.results import Captured, RunResult, Silent, Tidied
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pulltasks.errors import Reporter
     from pulltasks.huawei.pace import Reached
     from pulltasks.run.results import Parts, Watcher
-    from pulltasks.settings import Settings
+    from pulltasks.settings import Settings, Target
     from pulltasks.warehouse.build.publish import Built, CrossChecked
 
 TABLES_FAILED = "tables_not_written"
@@ -98,6 +98,7 @@ class Run:
         self._report = report
         self._watcher = watcher
         self._tell = tell
+        self._begun: BegunDay | None = None
         self._compacted: Collection[date] = ()
         self._result: RunResult | None = None
 
@@ -127,12 +128,13 @@ class Run:
     def _has_trouble(self, *kinds: str) -> bool:
         return any(trouble.reason in kinds for trouble in self.found.troubles)
 
-    def capture(self, day: date, options: CaptureOptions) -> Captured:
-        """List all targets for a day."""
+    def capture(self, day: date, options: CaptureOptions, *, with_tidy: bool) -> Captured:
+        """List all targets for a day; with `with_tidy`, begin its tidy files while targets are being listed."""
         # Also here, under the lock: Dagster does not come through `snapshot`, which checks the zone first.
         if not options.simulated:
             check_zone(self.settings, self.lake, self.clock.now())
         self._watcher.begin("capturing", len(self.settings.targets))
+        self._begun = BegunDay(self.lake, day, self._report) if with_tidy else None
         before = {name: reached for name, (_, reached) in last_paces(read_runs(self.lake)).items()}
         with previous_captures(self.lake, day) as known:
             capture = DayCapture(
@@ -145,6 +147,7 @@ class Run:
                 reached_before=before,
                 report=self._report,
                 on_result=lambda result: self._watcher.advance(_words_of(result), is_good=result.verdict == "complete"),
+                on_ended=self._begin_tidy,
                 on_page=lambda target, pages, tasks: self._watcher.under_way(
                     f"{target.label}: {pages} pages, {tasks} tasks"
                 ),
@@ -157,6 +160,20 @@ class Run:
         for failure in failures:
             self._tell(failure)
         return Captured(self.found.captures, failures)
+
+    def _begin_tidy(self, target: Target) -> None:
+        if self._begun is None:
+            return
+        try:
+            self._begun.add_through(target.key)
+        except Exception:  # noqa: BLE001 - `normalise` does it again, and reports what fails then
+            self.discard_begun()
+
+    def discard_begun(self) -> None:
+        """Remove the files of a day that was begun and not completed."""
+        if self._begun:
+            self._begun.close()
+            self._begun = None
 
     def settle(self) -> None:
         """Complete the work that an earlier run left unfinished, before any table is written."""
@@ -179,7 +196,7 @@ class Run:
     def normalise(self, day: date, days: Sequence[date]) -> Tidied:
         """Write the tidy files of days; a damaged day does not prevent the others."""
         self._watcher.begin("normalising", len(days))
-        for made in normalise_days(self.lake, days, self._report):
+        for made in normalise_days(self.lake, days, self._report, self._begun):
             self.found.built += [made.day] if made.manifest else []
             self.found.damaged += [text for text in made.troubles if text not in self.found.damaged]
             self._watcher.advance(str(made.day))
@@ -384,6 +401,7 @@ def opened(
             error = type(caught).__name__
             raise
         finally:
+            run.discard_begun()
             run.log(verb, began_at, error)
 
 
