@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup template demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-year docs pictures superset lock clean
+.PHONY: help setup template demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-latency bench-year docs pictures superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -129,6 +129,10 @@ format: $(INSTALLED) ## put the code into shape
 bench: template ## what a day costs, beside a peer and the floor; about a quarter of an hour on 2 cores
 	@$(BIN)/python -m compileall -q pipelines assets
 	@$(BIN)/python bench/whole.py
+
+bench-latency: template ## how long a day takes over a slow or limited service, beside a peer; a quarter of an hour
+	@$(BIN)/python -m compileall -q pipelines assets
+	@$(BIN)/python bench/latency.py
 
 bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py

@@ -58,16 +58,20 @@ class Signed(AuthConfigBase):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--workers", type=int, help="list resources in parallel, with so many workers (dlt has 5)")
     options = parser.parse_args()
     settings = tomllib.loads(options.config.read_text())
     folder = options.config.parent / "dlt"
     shutil.rmtree(folder, ignore_errors=True)
     os.environ["DLT_DATA_DIR"] = str(folder / "state")
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"  # a request to another server would distort the figures
+    if options.workers:
+        os.environ["EXTRACT__WORKERS"] = os.environ["EXTRACT__MAX_PARALLEL_ITEMS"] = str(options.workers)
     paginator = {"type": "offset", "limit": 100, "total_path": "total"}
     source = rest_api_source(
         {
             "client": {"base_url": settings["api"]["endpoint"], "auth": Signed(), "paginator": paginator},
+            "resource_defaults": {"parallelized": bool(options.workers)},
             "resources": [
                 {
                     "name": f"tasks_{n}",

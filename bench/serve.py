@@ -21,9 +21,16 @@ def main() -> None:
     parser.add_argument("--targets", type=int, required=True)
     parser.add_argument("--tasks", type=int, required=True, help="of each target")
     parser.add_argument("--latency-ms", type=float, default=0)
+    parser.add_argument("--limit", type=float, help="requests per second; more are answered with 429")
+    parser.add_argument("--without-retry-after", action="store_true", help="leave the header out of a 429")
     options = parser.parse_args()
     places = tuple(replace(place, pace=PACE) for place in places_of(options.targets, options.tasks))
-    sandbox = Sandbox(places, latency_seconds=options.latency_ms / 1000)
+    sandbox = Sandbox(
+        places,
+        latency_seconds=options.latency_ms / 1000,
+        requests_per_second=options.limit,
+        retry_after_seconds=None if options.without_retry_after else 1,
+    )
     today = datetime.now(UTC).date()
     # rendered before the measurement, so that the sandbox's own work does not slow down the answers
     for day in (today - timedelta(days=1), today):

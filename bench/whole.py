@@ -47,9 +47,9 @@ SMALL = (1, 50)  # targets and tasks per target: with so few tasks a run costs m
 
 
 @contextmanager
-def sandbox(targets: int, tasks: int, latency_ms: float = 0) -> Iterator[str]:
-    """Yield the address of a sandbox that serves until the context ends."""
-    size = ["--targets", str(targets), "--tasks", str(tasks), "--latency-ms", str(latency_ms)]
+def sandbox(targets: int, tasks: int, latency_ms: float = 0, *options: str) -> Iterator[str]:
+    """Yield the address of a sandbox that serves until the context ends; `options` are those of serve.py."""
+    size = ["--targets", str(targets), "--tasks", str(tasks), "--latency-ms", str(latency_ms), *options]
     command = [sys.executable, HERE / "serve.py", *size]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout

@@ -40,3 +40,16 @@ def test_the_benchmark_of_a_year_runs(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "year.json").read_text())
     assert figures["queries"]["pull_tasks_as_of"]["rows"] > 0
     assert figures["ratio"] > 0
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_waiting_runs(tmp_path: Path) -> None:
+    size = ["--latencies-ms", "1", "--targets", "2", "--tasks", "120", "--limits", "50", "--without-peer"]
+    subprocess.run(
+        [sys.executable, BENCH / "latency.py", *size, "--results", tmp_path / "latency.json"],
+        capture_output=True,
+        check=True,
+    )
+    figures = json.loads((tmp_path / "latency.json").read_text())
+    measures = [*figures["latency"]["1 ms, 2 x 120"].values(), *figures["limits"].values()]
+    assert {(each["outcome"], each["requests"]) for each in measures} == {("complete", 4)}

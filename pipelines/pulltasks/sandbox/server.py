@@ -76,7 +76,7 @@ class Sandbox:
     accounts: Accounts = field(default_factory=Accounts)
     faults: dict[tuple[str, date | None], Fault] = field(default_factory=dict)
     requests_per_second: float | None = None
-    retry_after_seconds: int = 1
+    retry_after_seconds: int | None = 1
     latency_seconds: float = 0.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -177,7 +177,8 @@ class Sandbox:
         if count <= self.requests_per_second:
             return None
         text = f"The throttling threshold has been reached: limit:{self.requests_per_second:g},time:1 second"
-        return refusal(429, "APIGW.0308", text, {"Retry-After": str(self.retry_after_seconds)})
+        wait = {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
+        return refusal(429, "APIGW.0308", text, wait)
 
     async def _create_token(self, request: Request) -> Response:
         return self._answer(request, self.accounts.create_token(await request.body(), self.now()))
