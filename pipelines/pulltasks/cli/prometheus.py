@@ -7,7 +7,7 @@ Does not live here: the state itself (warehouse.read.status), ages and limits (a
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pulltasks.lake.run_log import read_runs
@@ -76,12 +76,13 @@ def metrics(
     last_run, lake_bytes = next(reversed(read_runs(lake)), None), size_of(lake.root)
     of_days = _counts_of_targets(connection)
     of_targets: dict[str, list[tuple[str, float | None]]] = {name: [] for name in _OF_TARGETS}
-    of_regions: dict[str, Counter[str]] = {name: Counter() for name in _OF_REGIONS}
+    of_regions: dict[str, defaultdict[str, float]] = {name: defaultdict(int) for name in _OF_REGIONS}
     for target in found.targets:
         labels = _labels(lake=label, region=target.region, coverage=target.coverage)
         # not strict: a target without a row on that day only counts
         for sums, value in zip(of_regions.values(), (1, *of_days.get(target.key, ())), strict=False):
-            sums[labels] += value or 0
+            if value is not None:
+                sums[labels] += value
         if target.is_complete and not per_target:
             continue
         age = age_of(target, now)
@@ -109,7 +110,7 @@ def metrics(
     return "".join(f"{line}\n" for line in lines)
 
 
-def _counts_of_targets(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, ...], tuple[int | None, ...]]:
+def _counts_of_targets(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, ...], tuple[float | None, ...]]:
     """Return the counts of each target on the newest published day; the state shown may be of a later day."""
     rows = connection.execute(
         f"select project_id, region, {', '.join(_COLUMNS)} from fct_target_days "  # noqa: S608 - names of ours

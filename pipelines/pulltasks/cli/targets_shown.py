@@ -64,11 +64,9 @@ def lines_of(shown: Sequence[Shown], width: int, hint: str, *, every: bool = Fal
         shown: the targets.
         width: columns of the terminal.
         hint: how to list all targets; it stands behind the number of complete ones.
-        every: whether to give a line to each target.
+        every: whether to give a line to each target as well.
     """
     ordered = sorted(shown, key=_worst_first)
-    if every:
-        return _table(ordered, width)
     causes: defaultdict[tuple[str, str | None], list[Shown]] = defaultdict(list)
     for each in ordered:
         if not each.target.is_complete:
@@ -79,6 +77,8 @@ def lines_of(shown: Sequence[Shown], width: int, hint: str, *, every: bool = Fal
         text, details = _words_of(found, advice_on(reason), is_all=MOST_NAMED < len(found) == len(shown))
         lines += wrapped(f"{heading}{_since(found)}: {text}", width, 2)
         lines += [line for detail in details for line in wrapped(detail, width, 4)]
+    if every:
+        return [*lines, *_table(ordered, width)]
     if causes and (complete := len(shown) - sum(map(len, causes.values()))):
         lines += wrapped(f"{complete:,} {'targets are' if complete > 1 else 'target is'} complete ({hint})", width)
     return lines
