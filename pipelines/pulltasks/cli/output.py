@@ -284,7 +284,7 @@ def print_age(found: Status, freshness: Freshness, limits: Limits) -> None:
     """Print one line with the level and age of the lake, and one line for the targets beyond their limit."""
     from pulltasks.cli.targets_shown import as_shown, named
 
-    say(words_of_level(found, freshness, limits))
+    typer.echo(words_of_level(found, freshness, limits))  # one line, whatever reads it
     names = {each.target.key: each.name for each in as_shown(found.targets, found.day)}
     never = [names[each.key] for each in freshness.beyond if not each.last_complete_at]
     old = [names[each.key] for each in freshness.beyond if each.last_complete_at]
@@ -307,10 +307,10 @@ def words_of_level(found: Status, freshness: Freshness, limits: Limits) -> str:
         return f"{freshness.level}: no capture is published; run `pulltasks snapshot`"
     if found.is_ahead or is_ahead(age):
         return f"{freshness.level}: the newest published capture ended in the future: a clock is wrong; set it"
-    too_long = f", longer than {hours(limits.lake)}" if freshness.is_lake_beyond else ""
+    too_long = f" (limit {hours(limits.lake)})" if freshness.is_lake_beyond else ""
     fresh = f"{len(found.targets) - len(freshness.beyond):,} of {len(found.targets):,}"
     ages = f"captured {hours(age)} ago{too_long}"
-    return f"{freshness.level}: {ages}; {fresh} targets complete within {hours(limits.target)}"
+    return f"{freshness.level}: {ages}; {fresh} complete within {hours(limits.target)}"
 
 
 def hours(age: timedelta) -> str:

@@ -33,13 +33,8 @@ _OF_TARGETS = {
     "duration_seconds": "Seconds from the begin of that capture to its end.",
     "answer_bytes": "Bytes of the answers of that capture.",
 }
-_OF_REGIONS = {
-    "targets": "Targets of a region by coverage on the newest day.",
-    "tasks": "Tasks that they listed on the newest published day.",
-    "requests": "Requests that their captures of that day sent.",
-    "retries": "Of these, the ones sent again after a fault.",
-    "duration_seconds": "Seconds that these captures took in sum.",
-    "answer_bytes": "Bytes of the answers of these captures.",
+_OF_REGIONS = {"targets": "Targets of a region by coverage on the newest day."} | {
+    name: f"Sum over them. Of each: {_OF_TARGETS[name]}" for name in ("tasks", *_COLUMNS[1:])
 }
 _OF_THE_LAKE = {
     "lake_age_seconds": "Seconds since the newest published capture ended.",

@@ -137,7 +137,8 @@ def _table(ordered: Iterable[Shown], width: int) -> list[str]:
     rows = []
     for name, target, _ in ordered:
         last = f"last {target.last_complete_date}" if target.last_complete_date else "never complete"
-        known = f"{target.task_count} tasks" if target.task_count is not None else last
+        count = target.task_count
+        known = last if count is None else f"{count:,} task{'' if count == 1 else 's'}"
         rows.append((target.coverage, target.reason or "", known, name))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:3]
     return [
