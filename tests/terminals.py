@@ -20,7 +20,7 @@ def on_a_terminal(*arguments: str, columns: int = 0, program: Path | str = PULLT
         if columns:
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         os.environ["TERM"] = "xterm-256color"
-        os.environ.pop("COLUMNS", None)  # which would say it in place of the terminal
+        os.unsetenv("COLUMNS")  # readline sets it behind the back of os.environ, and Rich believes it
         os.execv(program, [str(program), *arguments])
     said = b""
     while True:
