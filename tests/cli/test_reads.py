@@ -38,6 +38,20 @@ def test_status_tells_monitors_and_cron_how_old_the_newest_complete_day_is(publi
     assert {target["name"] for target in report["targets"]} == {"beijing", "singapore"}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--all", "--format", "json"),
+        ("--all", "--max-age", "26h"),
+        ("--per-target",),
+        ("--unredacted", "--format", "json"),
+    ],
+)
+def test_options_that_an_output_cannot_follow_are_refused(desk: Desk, command, arguments: tuple[str, ...]) -> None:
+    code, out, err = command("status", "--config", desk.config_file, *arguments)
+    assert (code, out, arguments[0] in err) == (2, "", True)
+
+
 def test_status_without_a_complete_day_says_so(without_singapore: Desk, command) -> None:
     code, out, _ = command("status", "--config", without_singapore.config_file, "--max-age", "2d")
     assert (code, out.startswith("red: "), "singapore" in out, "was never complete" in out) == (3, True, True, True)
