@@ -13,14 +13,15 @@ from pathlib import Path
 PULLTASKS = Path(sys.executable).parent / "pulltasks"
 
 
-def on_a_terminal(*arguments: str, columns: int = 0) -> tuple[int, bytes]:
+def on_a_terminal(*arguments: str, columns: int = 0, program: Path | str = PULLTASKS) -> tuple[int, bytes]:
     """The exit code and all that was said; without `columns` the terminal does not say how wide it is."""
     child, terminal = pty.fork()
     if child == 0:
         if columns:
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         os.environ["TERM"] = "xterm-256color"
-        os.execv(PULLTASKS, ["pulltasks", *arguments])
+        os.unsetenv("COLUMNS")  # readline sets it behind the back of os.environ, and Rich believes it
+        os.execv(program, [str(program), *arguments])
     said = b""
     while True:
         try:

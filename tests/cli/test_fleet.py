@@ -1,4 +1,4 @@
-"""`pulltasks fleet status` and `pulltasks sql`: each lake is a line, and the exit code speaks for all of them."""
+"""`pulltasks fleet status` and `pulltasks sql`: what needs somebody, and an exit code that speaks for all lakes."""
 
 from __future__ import annotations
 
@@ -73,9 +73,16 @@ def again(folder: Path, sandbox_faults: dict, place, name: str, day) -> None:
 
 def test_all_lakes_complete_is_zero(lakes: Path, command) -> None:
     code, out, err = command("fleet", "status", *options(lakes))
-    assert (code, err) == (0, "")
-    assert "beijing" in out
-    assert out.splitlines()[-1] == "green: 2 of 2 targets complete in 2 lakes"
+    assert (code, out, err) == (0, "green: 2 of 2 targets complete in 2 lakes\n", "")
+    _, out, _ = command("fleet", "status", *options(lakes), "--all")
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "green:",
+        "beijing:",
+        "singapore:",
+        "complete",
+        "complete",
+    ]
+    assert "beijing/beijing" in out
 
 
 def test_one_target_of_one_lake_that_is_not_complete_is_three(lakes: Path, command) -> None:
@@ -83,18 +90,19 @@ def test_one_target_of_one_lake_that_is_not_complete_is_three(lakes: Path, comma
     again(lakes, {(SINGAPORE.project_id, tomorrow): "forbidden"}, SINGAPORE, "singapore", tomorrow)
     code, out, _ = command("fleet", "status", *options(lakes))
     assert code == 3
-    assert "0 of 1" in out
-    assert any(line.split()[:1] == ["singapore"] and line.rstrip().endswith("singapore") for line in out.splitlines())
+    (_, of_lake, _, cause, *_, names, rest) = out.splitlines()
+    assert of_lake.startswith(f"singapore: red, 0 of 1 complete on {tomorrow}, captured ")
+    assert cause.startswith("  failed (forbidden): HTTP 403")
+    assert (names, rest) == ("    singapore/singapore", "1 target is complete (--all lists them)")
 
 
 def test_a_lake_that_cannot_be_read_hides_none_of_the_others(lakes: Path, command) -> None:
     shutil.rmtree(lakes / "singapore" / "lake" / "published")
     code, out, _ = command("fleet", "status", *options(lakes))
     assert code == 3
-    assert "1 of 1" in out
-    assert "singapore: " in out
-    assert "set [publish] tables = true" in out
-    assert out.splitlines()[-1] == "red: 1 of 1 targets complete in 1 lake; 1 lake cannot be read"
+    assert out.splitlines()[0] == "red: 1 of 1 targets complete in 1 lake; 1 lake cannot be read"
+    assert "singapore: " in " ".join(out.split())
+    assert "set [publish] tables = true" in " ".join(out.split())
     (lakes / "beijing" / "lake" / "published" / "latest.json").write_text("{")
     code, out, _ = command("fleet", "status", *options(lakes), "--format", "json")
     said = json.loads(out)
@@ -123,8 +131,8 @@ def test_lakes_can_stand_in_a_file(lakes: Path, command, tmp_path: Path) -> None
     file = tmp_path / "lakes.txt"
     (lakes / "x#2").symlink_to(lakes / "singapore")
     file.write_text(f"\ufeff# all\r\n{lakes}/beijing/lake\r\n\r\nsin={lakes}/x#2/lake  # another account\r\n")
-    code, out, _ = command("fleet", "status", "--lakes", file)
-    assert (code, "sin " in out, "2 lakes" in out) == (0, True, True)
+    code, out, _ = command("fleet", "status", "--lakes", file, "--all")
+    assert (code, "sin: green" in out, "2 lakes" in out) == (0, True, True)
     assert command("fleet", "status", "--lakes", tmp_path / "none.txt")[0] == 2
     assert command("fleet", "status")[0] == 2
 
@@ -188,9 +196,9 @@ def test_a_bucket_that_cannot_be_asked_and_a_strange_table_hide_nothing(lakes: P
         change = f"exclude ({column})" if value is None else f"replace ({value}::varchar as {column})"
         duckdb.sql(f"copy (select * {change} from '{file}') to '{other}' (format parquet)")
         other.replace(file)
-        code, out, err = command("fleet", "status", *options(lakes), "--lake", "s3://bucket/x")
+        code, out, err = command("fleet", "status", *options(lakes), "--lake", "s3://bucket/x", "--all")
         assert code == 3
-        assert any(line.split()[:2] == ["beijing", "green"] for line in out.splitlines())
+        assert any(line.startswith("beijing: green, ") for line in out.splitlines())
         assert "Traceback" not in out + err
         assert "x: " in out  # why the bucket cannot be read
 
@@ -200,7 +208,7 @@ def test_a_lake_ahead_of_its_clock_says_why_it_is_red(lakes: Path, command) -> N
     again(lakes, {}, SINGAPORE, "singapore", tomorrow)
     code, out, _ = command("fleet", "status", *options(lakes))
     assert code == 3
-    assert f"singapore: its newest day, {tomorrow}, is in the future; a clock was wrong there" in out
+    assert f"singapore: its newest day, {tomorrow}, is in the future; a clock was wrong there" in " ".join(out.split())
     said = json.loads(command("fleet", "status", *options(lakes), "--format", "json")[1])
     assert {each["name"]: each["is_ahead"] for each in said["lakes"]} == {"beijing": False, "singapore": True}
 

@@ -4,45 +4,52 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-import pytest
-
+from pulltasks.capture.day import CaptureResult
 from pulltasks.reasons import advice_on
-from pulltasks.run.report import message_of, not_complete, once
+from pulltasks.run.report import judged, not_complete, targets_after
+from pulltasks.settings import Target
 from pulltasks.warehouse.read.status import Status, TargetStatus
 
 P = "0123456789abcdef0123456789abcdef"
 LABEL = f"beijing ({P}/cn-north-4)"
+DAY = date(2026, 11, 22)
 
 
-def target(coverage: str, reason: str | None, message: str | None = None) -> TargetStatus:
-    return TargetStatus(P, "cn-north-4", "beijing", coverage, reason, message, None, None)
+def target(coverage: str, reason: str | None, words: str | None = None, region: str = "cn-north-4") -> TargetStatus:
+    found = TargetStatus(P, region, "beijing", coverage, reason, None, None, None)
+    return TargetStatus(P, region, "beijing", coverage, reason, words and f"{found.label}: {words}", None, DAY)
 
 
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        (target("complete", None), None),
-        (target("complete", "total_missing"), None),
-        (target("failed", "forbidden", f"{LABEL}: HTTP 403"), f"{LABEL}: HTTP 403"),
-        (target("missing", "no_run"), f"{LABEL}: missing (no_run): {advice_on('no_run')}"),
-        (target("failed", "once_known"), f"{LABEL}: failed (once_known): run `pulltasks doctor` for more"),
-    ],
-)
-def test_a_target_without_a_message_of_its_own_has_the_words_of_its_reason(
-    found: TargetStatus, said: str | None
-) -> None:
-    assert message_of(found) == said
+def status(*targets: TargetStatus) -> Status:
+    return Status(DAY, datetime(2026, 11, 22, tzinfo=UTC), targets, ())
 
 
-def test_a_run_ends_with_the_words_of_each_reason() -> None:
-    status = Status(date(2026, 11, 22), datetime(2026, 11, 22, tzinfo=UTC), (target("missing", "no_capture"),), ())
-    assert not_complete(status) == [f"{LABEL}: missing (no_capture): {advice_on('no_capture')}"]
+def test_a_target_without_a_message_of_its_own_has_the_words_of_its_reason() -> None:
+    found = [target("missing", "no_capture"), target("failed", "once_known"), target("complete", "total_missing")]
+    assert [not_complete(status(each)) for each in found] == [
+        [f"{LABEL}: missing (no_capture): {advice_on('no_capture')}"],
+        [f"{LABEL}: failed (once_known): run `pulltasks doctor` for more"],
+        [],
+    ]
 
 
 def test_a_sentence_that_holds_for_many_targets_is_said_once() -> None:
-    messages = [(f"t{n}", f"t{n}: HTTP 403 APIGW.0302 (no), request r-{n}; let it") for n in range(50)]
-    messages += [("other", "other: another trouble, request r; do that"), ("good", None)]
-    assert once(messages) == [
-        "50 targets: HTTP 403 APIGW.0302 (no); let it",
-        "other: another trouble, request r; do that",
+    refused = [target("failed", "forbidden", f"HTTP 403, request r-{n}; let it", f"cn-north-{n}") for n in (1, 2)]
+    assert not_complete(status(*refused, target("failed", "throttled", "HTTP 429, request r; wait"))) == [
+        f"{refused[0].label}, {refused[1].label}: failed (forbidden): HTTP 403; let it",
+        f"{LABEL}: failed (throttled): HTTP 429, request r; wait",
     ]
+
+
+def test_an_attempt_that_failed_is_told_even_if_an_earlier_capture_counts() -> None:
+    known = status(target("complete", None))
+    asked = Target(project_id=P, region="cn-north-4", name="beijing")
+    new = Target(project_id=P, region="cn-north-9")
+    attempts = [CaptureResult(each, "failed", "forbidden", "no", 0, 1) for each in (asked, new)]
+    found = targets_after(known, judged(attempts, known))
+    assert [(each.label, each.coverage, each.last_complete_date) for each in found] == [
+        (LABEL, "failed", DAY),
+        (f"{P}/cn-north-9", "failed", None),
+    ]
+    good = judged([CaptureResult(asked, "complete", None, None, 9, 1)], known)
+    assert targets_after(known, good) == list(known.targets)

@@ -202,7 +202,7 @@ def test_a_negative_age_is_never_fresh(wronged: Desk, monkeypatch, capfd, webhoo
     limits = Limits(timedelta(hours=26), timedelta(hours=50))
     freshness = judge(status, now, limits)
     assert freshness.level == "red"
-    print_age(status, freshness, now, limits)
+    print_age(status, freshness, limits)
     assert "ended in the future: a clock is wrong" in capfd.readouterr().out
     (alert,) = find_alerts(LakeState(status, []), [], now, now.date(), limits)
     assert (alert.kind, alert.reason) == ("no_complete_day", "day_ahead")

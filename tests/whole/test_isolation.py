@@ -169,7 +169,7 @@ def test_an_error_while_building_publishes_nothing_and_is_told(desk: Desk, monke
 
 
 def test_an_error_after_publishing_changes_no_more_than_the_exit_code(desk: Desk, monkeypatch, capfd) -> None:
-    monkeypatch.setattr(terminal, "print_table", raise_strange)
+    monkeypatch.setattr(terminal, "print_targets", raise_strange)
     code, _, err = command(desk, monkeypatch, capfd, *SNAPSHOT)
     assert code == 3
     check_report(desk, err.strip(), "pulltasks snapshot")

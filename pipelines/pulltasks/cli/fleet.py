@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulltasks.cli.options import ConfigOption, duration_option, read_settings, real_clock
-from pulltasks.cli.output import NOT_COMPLETE, hours, print_table, text
+from pulltasks.cli.output import NOT_COMPLETE, hours, print_targets, say
 from pulltasks.errors import FleetError
 from pulltasks.outside_text import visible
 
@@ -74,6 +74,7 @@ def status(
     output_format: Annotated[
         FleetFormat, typer.Option("--format", help="text, or json for monitors.")
     ] = FleetFormat.TEXT,
+    every: Annotated[bool, typer.Option("--all", help="List every lake and target, one line each.")] = False,
 ) -> None:
     """Show the state of all lakes, from their open tables.
 
@@ -93,7 +94,7 @@ def status(
     if output_format is FleetFormat.JSON:
         _print_json(found, is_good=is_good)
     else:
-        _print(found)
+        _print(found, every=every)
     raise typer.Exit(0 if is_good else NOT_COMPLETE)
 
 
@@ -165,37 +166,30 @@ def _opener(config: Path | None) -> Callable[[str], Rclone]:
     return go
 
 
-def _print(found: FleetStatus) -> None:
-    rows = []
-    for each in found.lakes:
-        if each.status is None or each.freshness is None:
-            rows.append((each.name, each.level, "", "not known", "", ""))
-            continue
-        age = each.freshness.lake_age
-        rows.append(
-            (
-                each.name,
-                each.level,
-                text(each.status.day),
-                f"{each.status.complete} of {len(each.status.targets)}",
-                hours(age) if age is not None else "never",
-                ", ".join(t.name or t.label for t in each.status.targets if not t.is_complete),
-            )
-        )
-    print_table(("lake", "level", "newest day", "complete", "age", "not complete"), rows)
-    for each in found.lakes:
-        if each.trouble:
-            typer.echo(visible(f"{each.name}: {each.trouble}"))
-        if each.status and each.status.is_ahead:
-            typer.echo(
-                visible(f"{each.name}: its newest day, {each.status.day}, is in the future; a clock was wrong there")
-            )
-    for warning in found.warnings:
-        typer.echo(visible(f"warning: {warning}"), err=True)
+def _print(found: FleetStatus, *, every: bool) -> None:
+    from pulltasks.cli.targets_shown import as_shown
+
     known = sum(each.status is not None for each in found.lakes)
     unknown = f"; {_lakes(len(found.lakes) - known)} cannot be read" if known < len(found.lakes) else ""
-    complete = f"{found.targets_complete} of {found.targets_expected} targets complete"
-    typer.echo(f"{found.level}: {complete} in {_lakes(known)}{unknown}")
+    complete = f"{found.targets_complete:,} of {found.targets_expected:,} targets complete"
+    say(f"{found.level}: {complete} in {_lakes(known)}{unknown}")
+    targets = []
+    for each in sorted(found.lakes, key=lambda lake: ("red", "amber", "green").index(lake.level)):
+        if each.trouble:
+            say(f"{each.name}: {each.trouble}")
+        if each.status is None or each.freshness is None:
+            continue
+        targets += as_shown(each.status.targets, each.status.day, each.name)
+        if every or each.level != "green" or not each.is_complete:
+            age = each.freshness.lake_age
+            captured = f"captured {hours(age)} ago" if age is not None else "never captured"
+            counts = f"{each.status.complete:,} of {len(each.status.targets):,} complete on {each.status.day}"
+            say(f"{each.name}: {each.level}, {counts}, {captured}")
+        if each.status.is_ahead:
+            say(f"{each.name}: its newest day, {each.status.day}, is in the future; a clock was wrong there")
+    print_targets(targets, "--all lists them", every=every)
+    for warning in found.warnings:
+        typer.echo(visible(f"warning: {warning}"), err=True)
 
 
 def _lakes(count: int) -> str:

@@ -1,18 +1,22 @@
-"""Print to the terminal: progress, tables, the state of targets, the result of a run.
+"""Print to the terminal: progress, the state of targets, the result of a run.
 
 Lives here: everything that is printed in more than a line.
-Does not live here: verbs and options (main), the data itself (run, warehouse), rows of a query (query).
+Does not live here: verbs and options (main), the data itself (run, warehouse), lists of targets (targets_shown), rows
+of a query (query).
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import defaultdict
 from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pulltasks.names import without_ids
 from pulltasks.outside_text import visible
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from pulltasks.cli.log import Log, LogFormat
+    from pulltasks.cli.targets_shown import Shown
     from pulltasks.doctor.targets import Report
     from pulltasks.lake.manners import Probed
     from pulltasks.run.results import RunResult
@@ -60,10 +65,18 @@ class Progress:
             import rich.progress
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.table import Column
 
-            columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            note = TextColumn("{task.fields[note]}", markup=False)  # a target's name may contain [brackets]
-            bar = rich.progress.Progress(*columns, note, console=Console(stderr=True))
+            columns = (
+                TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=11)),
+                BarColumn(16),
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            )
+            # it alone becomes narrower; a target's name may contain [brackets]
+            left = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+            note = TextColumn("{task.fields[note]}", markup=False, table_column=left)
+            bar = rich.progress.Progress(*columns, note, console=Console(stderr=True), expand=True, transient=True)
             bar.start()
             self._bar = bar
             self._stop: Callable[[], None] = bar.stop
@@ -98,7 +111,7 @@ class Progress:
         import rich.progress
 
         if isinstance(self._bar, rich.progress.Progress):
-            self._bar.update(self._task, advance=1, note=visible(note))
+            self._bar.update(self._task, advance=1, note=visible(without_ids(note)))
 
     def remark(self, note: str) -> None:
         """Write a line of the log; a terminal has no place for it."""
@@ -110,7 +123,7 @@ class Progress:
         import rich.progress
 
         if isinstance(self._bar, rich.progress.Progress):
-            self._bar.update(self._task, note=visible(note))
+            self._bar.update(self._task, note=visible(without_ids(note)))
 
 
 class Counter:
@@ -142,93 +155,70 @@ class Counter:
             self._bar.update(self._task, completed=done, total=total)
 
 
-def print_captures(day: date, result: RunResult, timezone: str) -> None:
-    """Print the verdict of each target, advice for those that are not complete, and the count of complete ones."""
-    from pulltasks.run.report import count_of_complete, judged, once, words_about_clocks
+def width() -> int:
+    """Return the columns of the terminal; 80 where standard output is none, or does not tell."""
+    return (os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0) or 80
+
+
+def say(text: str) -> None:
+    """Print a sentence in lines that fit the terminal."""
+    from pulltasks.cli.targets_shown import wrapped
+
+    for line in wrapped(visible(text), width()):
+        typer.echo(line)
+
+
+def print_targets(shown: Sequence[Shown], hint: str, *, every: bool = False) -> None:
+    """Print the targets that need somebody, by cause, and the number of the others; with `every` a line for each."""
+    from pulltasks.cli.targets_shown import lines_of
+
+    for line in lines_of(shown, width(), hint, every=every):
+        typer.echo(line)
+
+
+STATUS_LISTS_THEM = "`pulltasks status --all` lists them"
+
+
+def print_captures(day: date, result: RunResult, timezone: str, *, is_built: bool, every: bool) -> None:
+    """Print the number of complete targets, those that need somebody, and what was published."""
+    from pulltasks.cli.targets_shown import as_shown
+    from pulltasks.run.report import count_of_complete, judged, targets_after, words_about_clocks
 
     attempts = judged(result.captures, result.status)
-    rows = [
-        (
-            attempt.capture.target.name or "",
-            attempt.capture.target.project_id,
-            attempt.capture.target.region,
-            attempt.verdict + ("" if attempt.capture.is_new else " (before)"),
-            attempt.reason or "",
-            str(attempt.capture.task_count) if attempt.capture.verdict == "complete" else "",
-            str(attempt.capture.requests),
-        )
-        for attempt in attempts
-    ]
-    print_table(("name", "project_id", "region", "verdict", "reason", "tasks", "requests"), rows)
-    messages = once([(attempt.label, attempt.message) for attempt in attempts])
-    for line in (*messages, *words_about_clocks(result.captures)):
-        typer.echo(visible(line))
-    typer.echo(count_of_complete(day, attempts, result.status, timezone))
+    counts = count_of_complete(day, attempts, result.status, timezone)
+    requests = sum(capture.requests for capture in result.captures)
+    tasks = sum(attempt.capture.task_count for attempt in attempts if attempt.capture.verdict == "complete")
+    is_idle = not is_built and not requests and result.is_complete
+    say(f"{counts}; {'nothing to do' if is_idle else f'{tasks:,} tasks, {requests:,} requests sent'}")
+    targets = targets_after(result.status, attempts)
+    print_targets(as_shown(targets, day), STATUS_LISTS_THEM, every=every)
+    for line in words_about_clocks(result.captures):
+        say(line)
+    print_end(result, is_built=is_built)
 
 
 def print_not_complete(status: Status) -> None:
     """Print the targets that are not complete on the status's day, with reason and advice; nothing if all are."""
-    from pulltasks.run.report import count_of_complete, not_complete
+    from pulltasks.cli.targets_shown import as_shown
+    from pulltasks.run.report import count_of_complete
 
     if not status.is_complete:
-        for line in (*not_complete(status), count_of_complete(status.day, (), status, "UTC")):
-            typer.echo(visible(line))
+        say(count_of_complete(status.day, (), status, "UTC"))
+        print_targets(as_shown(status.targets, status.day), STATUS_LISTS_THEM)
 
 
-def print_end(result: RunResult) -> None:
-    """Print what was published, and the troubles beside it."""
+def print_end(result: RunResult, *, is_built: bool = True) -> None:
+    """Print what was published, if it is new, and the troubles beside it."""
     for text in result.damaged_days:
         typer.echo(text, err=True)
     for text in result.surprises:
         typer.echo(f"warning: {text}", err=True)
-    typer.echo(f"published {result.published}")
+    if is_built:
+        typer.echo(f"published {result.published}")
     if result.dashboard:
         typer.echo(f"the page is {result.dashboard}")
     for trouble in result.troubles:
         typer.echo(trouble.text, err=True)
-
-
-# Colours of the coverage of a target's day; with NO_COLOR, or without a terminal, Rich uses none.
-COLOURS = {
-    "complete": "green",
-    "held": "yellow",
-    "incomplete": "dark_orange",
-    "failed": "red",
-    "missing": "bright_black",
-}
-
-
-def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows under a header; if the terminal is too narrow, print each row as several lines."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    header = tuple(visible(name) for name in header)
-    rows = [tuple(visible(cell) for cell in row) for row in rows]
-
-    class Plain(Console):
-        """Leaves a closed output to `ending`; Rich would end the process with code 1."""
-
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
-    columns = zip(header, *rows, strict=True)
-    widths = [max((len(line) for cell in column for line in cell.splitlines()), default=0) for column in columns]
-    console = Plain()
-    if sys.stdout.isatty() and sum(widths) + 3 * len(widths) > console.width:
-        longest = max(map(len, header), default=0)
-        for number, row in enumerate(rows, 1):
-            typer.echo(f"-- {number} of {len(rows)}")
-            for name, cell in zip(header, row, strict=True):
-                typer.echo(f"{name:>{longest}}  {cell}")
-        return
-    table = Table(*(Column(Text(name)) for name in header), box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-    width = None if sys.stdout.isatty() else 10_000  # a pipe has no edge to wrap at
-    Plain(width=width, soft_wrap=not sys.stdout.isatty()).print(table)
 
 
 def text(cell: object) -> str:
@@ -244,42 +234,45 @@ def spans(days: tuple[date, ...]) -> str:
 
 
 def print_status(
-    found: Status, freshness: Freshness, now: datetime, limits: Limits, manners: Mapping[str, Probed]
+    found: Status,
+    freshness: Freshness,
+    newest: NewestComplete | None,
+    limits: Limits,
+    manners: Mapping[str, Probed],
+    *,
+    every: bool,
 ) -> None:
-    """Print the state of each target, advice for those that are not complete, unknown manners, and the ages."""
-    rows = [
-        (
-            t.name or "",
-            t.project_id,
-            t.region,
-            t.coverage,
-            t.reason or "",
-            text(t.task_count),
-            text(t.last_complete_date),
-        )
-        for t in found.targets
-    ]
-    print_table(("name", "project_id", "region", "coverage", "reason", "tasks", "last complete"), rows)
+    """Print the number of complete targets, those that need somebody, unknown manners, and what is too old."""
+    from pulltasks.cli.targets_shown import as_shown
     from pulltasks.lake.manners import words_of_unknown
-    from pulltasks.run.report import message_of, once
+    from pulltasks.run.report import count_of_complete
+    from pulltasks.warehouse.read.status import is_ahead
 
-    for message in once([(target.label, message_of(target)) for target in found.targets]):
-        typer.echo(visible(message))
+    age = freshness.lake_age
+    captured = "" if age is None or is_ahead(age) else f", captured {hours(age)} ago"
+    say(f"{count_of_complete(found.day, (), found, 'UTC')}{captured}")
+    print_targets(as_shown(found.targets, found.day), "--all lists them", every=every)
     if found.days_without_run:
-        typer.echo(f"no run on {spans(found.days_without_run)}")
+        say(f"no run on {spans(found.days_without_run)}")
+    if not found.is_complete:
+        say(f"newest complete day: {newest.day if newest else 'none yet'}")
     if unknown := words_of_unknown(manners, ["/".join(target.key) for target in found.targets]):
-        typer.echo(unknown)
-    typer.echo(f"{found.day}: {found.complete} of {len(found.targets)} targets complete")
-    typer.echo(f"built {found.built_at:%Y-%m-%d %H:%M} UTC")
-    print_age(found, freshness, now, limits)
+        say(unknown)
+    if freshness.level != "green":
+        say(words_of_level(found, freshness, limits))
 
 
 def print_service_messages(found: Status, messages: Mapping[tuple[str, str], str]) -> None:
-    """Print the service's message for each target that it refused, unredacted, for the lake's owner."""
-    sent = [(t.label, messages[t.project_id, t.region]) for t in found.targets if (t.project_id, t.region) in messages]
-    typer.echo("\nmessages of the service, which may hold secrets:" if sent else "\nthe service sent no messages")
-    for label, message in sent:
-        typer.echo(visible(f"  {label}: {message}"))
+    """Print the service's messages to targets that it refused, unredacted, for the lake's owner."""
+    from pulltasks.cli.targets_shown import as_shown, named
+
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for each in as_shown(found.targets, found.day):
+        if each.target.key in messages:
+            names[messages[each.target.key]].append(each.name)
+    typer.echo("\nmessages of the service, which may hold secrets:" if names else "\nthe service sent no messages")
+    for message, of in names.items():
+        say(f"{named(of)}: {message}")
 
 
 def print_reports(reports: Sequence[Report]) -> None:
@@ -292,28 +285,37 @@ def print_reports(reports: Sequence[Report]) -> None:
                 typer.echo(f"    -> {visible(finding.advice)}")
 
 
-def print_age(found: Status, freshness: Freshness, now: datetime, limits: Limits) -> None:
-    """Print one line with the level and age of the lake, and one line for each target beyond its limit."""
-    from pulltasks.alerts.rules import words_of_age
+def print_age(found: Status, freshness: Freshness, limits: Limits) -> None:
+    """Print one line with the level and age of the lake, and one line for the targets beyond their limit."""
+    from pulltasks.cli.targets_shown import as_shown, named
+
+    typer.echo(words_of_level(found, freshness, limits))  # one line, whatever reads it
+    names = {each.target.key: each.name for each in as_shown(found.targets, found.day)}
+    never = [names[each.key] for each in freshness.beyond if not each.last_complete_at]
+    old = [names[each.key] for each in freshness.beyond if each.last_complete_at]
+    missed = [names[each.key] for each in freshness.missed]
+    for words, of in (
+        ("was never complete", never),
+        (f"not complete for longer than {hours(limits.target)}", old),
+        (f"not complete on {found.day}", missed),
+    ):
+        if of:
+            say(f"{words}: {named(of)}")
+
+
+def words_of_level(found: Status, freshness: Freshness, limits: Limits) -> str:
+    """Return the level and age of the lake, and the number of targets within their limit, as a sentence."""
     from pulltasks.warehouse.read.status import is_ahead
 
     age = freshness.lake_age
-    level = freshness.level
     if age is None:
-        typer.echo(f"{level}: no capture is published; run `pulltasks snapshot`")
-    elif found.is_ahead or is_ahead(age):
-        typer.echo(f"{level}: the newest published capture ended in the future: a clock is wrong; set it")
-    else:
-        ages = f"the newest published capture ended {hours(age)} ago"
-        too_long = f", longer than {hours(limits.lake)}" if freshness.is_lake_beyond else ""
-        fresh = len(found.targets) - len(freshness.beyond)
-        known = f"{fresh} of {len(found.targets)} targets complete within {hours(limits.target)}"
-        missed = f", {len(freshness.missed)} of them not on {found.day}" if freshness.missed else ""
-        typer.echo(f"{level}: {ages}{too_long}; {known}{missed}")
-    for target in freshness.beyond:
-        typer.echo(visible(words_of_age(target, now, limits)))
-    if freshness.missed:
-        typer.echo(visible(f"not complete on {found.day}: {', '.join(target.label for target in freshness.missed)}"))
+        return f"{freshness.level}: no capture is published; run `pulltasks snapshot`"
+    if found.is_ahead or is_ahead(age):
+        return f"{freshness.level}: the newest published capture ended in the future: a clock is wrong; set it"
+    too_long = f" (limit {hours(limits.lake)})" if freshness.is_lake_beyond else ""
+    fresh = f"{len(found.targets) - len(freshness.beyond):,} of {len(found.targets):,}"
+    ages = f"captured {hours(age)} ago{too_long}"
+    return f"{freshness.level}: {ages}; {fresh} complete within {hours(limits.target)}"
 
 
 def hours(age: timedelta) -> str:

@@ -7,13 +7,14 @@ Does not live here: the state itself (warehouse.read.status), ages and limits (a
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pulltasks.lake.run_log import read_runs
 from pulltasks.warehouse.read.status import age_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -32,6 +33,9 @@ _OF_TARGETS = {
     "duration_seconds": "Seconds from the begin of that capture to its end.",
     "answer_bytes": "Bytes of the answers of that capture.",
 }
+_OF_REGIONS = {"targets": "Targets of a region by coverage on the newest day."} | {
+    name: f"Sum over them. Of each: {_OF_TARGETS[name]}" for name in ("tasks", *_COLUMNS[1:])
+}
 _OF_THE_LAKE = {
     "lake_age_seconds": "Seconds since the newest published capture ended.",
     "lake_bytes": "Bytes of all files of the lake.",
@@ -48,7 +52,9 @@ def metrics(
     freshness: Freshness,
     now: datetime,
     lake: Lake,
-    label: str,
+    lake_name: str | None,
+    *,
+    per_target: bool,
 ) -> str:
     """Return all metrics as text; a metric without a value is left out.
 
@@ -58,17 +64,22 @@ def metrics(
         freshness: the age of the lake.
         now: the time (UTC) at which ages are measured.
         lake: its size and its log of runs are read.
-        label: the value of the label `lake` in every sample, which distinguishes several lakes on one machine.
+        lake_name: the label `lake` of every sample, which tells several lakes on one machine apart; else its path.
+        per_target: whether complete targets have series of their own too; they are in the sums of their region.
     """
+    label = lake_name or str(lake.root)
     last_run, lake_bytes = next(reversed(read_runs(lake)), None), size_of(lake.root)
-    rows = connection.execute(
-        f"select project_id, region, {', '.join(_COLUMNS)} from fct_target_days "  # noqa: S608 - names of ours
-        "where snapshot_date = (select through_date from meta_build)"
-    ).fetchall()
-    # `found` may show a later day without a run; the counts are always those of the newest published day
-    of_days = {tuple(row[:2]): row[2:] for row in rows}
+    of_days = _counts_of_targets(connection)
     of_targets: dict[str, list[tuple[str, float | None]]] = {name: [] for name in _OF_TARGETS}
+    of_regions: dict[str, defaultdict[str, float]] = {name: defaultdict(int) for name in _OF_REGIONS}
     for target in found.targets:
+        labels = _labels(lake=label, region=target.region, coverage=target.coverage)
+        # not strict: a target without a row on that day only counts
+        for sums, value in zip(of_regions.values(), (1, *of_days.get(target.key, ())), strict=False):
+            if value is not None:
+                sums[labels] += value
+        if target.is_complete and not per_target:
+            continue
         age = age_of(target, now)
         values = (int(target.is_complete), age.total_seconds() if age else None, *of_days.get(target.key, ()))
         labels = _labels(lake=label, project_id=target.project_id, region=target.region, name=target.name or "")
@@ -87,12 +98,23 @@ def metrics(
     lines = [
         line for name, samples in of_targets.items() for line in _metric(f"target_{name}", _OF_TARGETS[name], samples)
     ]
-    labels = _labels(lake=label)
-    lines += [line for name, value in of_lake.items() for line in _metric(name, _OF_THE_LAKE[name], [(labels, value)])]
+    for name, sums in of_regions.items():
+        lines += _metric(f"region_{name}", _OF_REGIONS[name], sorted(sums.items()))
+    for name, number in of_lake.items():
+        lines += _metric(name, _OF_THE_LAKE[name], [(_labels(lake=label), number)])
     return "".join(f"{line}\n" for line in lines)
 
 
-def _metric(name: str, explanation: str, samples: list[tuple[str, float | None]]) -> Iterator[str]:
+def _counts_of_targets(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, ...], tuple[float | None, ...]]:
+    """Return the counts of each target on the newest published day; the state shown may be of a later day."""
+    rows = connection.execute(
+        f"select project_id, region, {', '.join(_COLUMNS)} from fct_target_days "  # noqa: S608 - names of ours
+        "where snapshot_date = (select through_date from meta_build)"
+    ).fetchall()
+    return {tuple(row[:2]): row[2:] for row in rows}
+
+
+def _metric(name: str, explanation: str, samples: Iterable[tuple[str, float | None]]) -> Iterator[str]:
     yield f"# HELP pulltasks_{name} {explanation}"
     yield f"# TYPE pulltasks_{name} gauge"
     yield from (f"pulltasks_{name}{labels} {value}" for labels, value in samples if value is not None)

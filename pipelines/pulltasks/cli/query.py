@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from pulltasks.cli.output import Format, text
+from pulltasks.cli.output import Format, text, width
 from pulltasks.errors import QueryRefused
 from pulltasks.lake.files import PRIVATE_FILE
 from pulltasks.outside_text import visible
@@ -102,7 +102,7 @@ def answer(
         rows = Path(folder, "rows")
         with open_confined(lake, Path(folder), unredacted=unredacted, writes=rows) as connection:
             if to_terminal and wanted is Format.TABLE and not all_rows:
-                _show_what_fits(connection.execute(statement), os.get_terminal_size(sys.stdout.fileno()).columns or 80)
+                _show_what_fits(connection.execute(statement), width())
                 return
             # DuckDB writes these formats itself; a table and CSV for a spreadsheet need each cell in Python
             if wanted in _COPY:

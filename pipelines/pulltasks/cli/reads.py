@@ -53,6 +53,8 @@ def status(
         bool,
         typer.Option("--unredacted", help="Also show the service's messages, secrets included (lake owner only)."),
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every target, one line each.")] = False,
+    per_target: Annotated[bool, typer.Option("--per-target", help="Prometheus: complete targets too.")] = False,
 ) -> None:
     """Show which targets are complete on the newest day. The exit code is 0 if all are, else 3.
 
@@ -65,10 +67,8 @@ def status(
     from pulltasks.warehouse.read.status import judge, read_newest_complete, read_status, words_of_a_day_ahead
 
     allowed = duration_option(max_age, "--max-age")
-    if unredacted and (output_format is not StatusFormat.TEXT or allowed is not None):
-        raise typer.BadParameter(
-            "it needs the text format: leave out --format and --max-age", param_hint="--unredacted"
-        )
+    given = {"--unredacted": unredacted, "--all": every, "--per-target": per_target}
+    _check_options([name for name, is_given in given.items() if is_given], output_format, has_age=allowed is not None)
     settings = read_settings(config, need_targets=False)
     now = datetime.now(UTC)
     limits = Limits(settings.alerts.max_age if allowed is None else allowed, settings.alerts.max_target_age)
@@ -80,7 +80,7 @@ def status(
         if output_format is StatusFormat.PROMETHEUS:
             from pulltasks.cli.prometheus import metrics
 
-            text = metrics(connection, found, freshness, now, lake, settings.lake.name or str(lake.root))
+            text = metrics(connection, found, freshness, now, lake, settings.lake.name, per_target=per_target)
     # with --max-age a monitor alarms on age only: one missed day is amber, and not yet an alarm
     is_good = found.is_complete if allowed is None else freshness.level != "red"
     if found.is_ahead:
@@ -88,16 +88,25 @@ def status(
     if output_format is StatusFormat.PROMETHEUS:
         typer.echo(text, nl=False)
     elif allowed is not None and output_format is StatusFormat.TEXT:
-        print_age(found, freshness, now, limits)
+        print_age(found, freshness, limits)
     else:
         manners = _known_manners(lake)
         if output_format is StatusFormat.JSON:
             print_status_json(found, freshness, newest, now, manners, is_good=is_good)
         else:
-            print_status(found, freshness, now, limits, manners)
+            print_status(found, freshness, newest, limits, manners, every=every)
         if unredacted:
             print_service_messages(found, read_service_messages(lake, found.day))
     raise typer.Exit(0 if is_good else NOT_COMPLETE)
+
+
+def _check_options(given: list[str], output_format: StatusFormat, *, has_age: bool) -> None:
+    """Refuse options that the wanted output cannot follow."""
+    for name in given:
+        if name == "--per-target" and output_format is not StatusFormat.PROMETHEUS:
+            raise typer.BadParameter("it needs --format prometheus", param_hint=name)
+        if name != "--per-target" and (output_format is not StatusFormat.TEXT or has_age):
+            raise typer.BadParameter("it needs the text format: leave out --format and --max-age", param_hint=name)
 
 
 def _known_manners(lake: Lake) -> dict[str, Probed]:

@@ -55,6 +55,7 @@ def snapshot(
         bool,
         typer.Option("--accept-drop", help="Accept today's listing of --target, however many tasks it lost."),
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every target in the end, one line each.")] = False,
     log_format: LogOption = None,
 ) -> None:
     """Capture all targets today and publish the warehouse.
@@ -71,6 +72,7 @@ def snapshot(
     simulated = _date(simulated_date, "--simulated-date")
     settings = read_settings(config)
     clock = real_clock()
+    began_at = clock.now().replace(microsecond=0, tzinfo=None)  # as the warehouse has the time of its build
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
     # the bar ends inside the alarms: what they print must not be drawn over
@@ -87,8 +89,8 @@ def snapshot(
             tell=failures.append,
         )
     with exit_after_publishing(0 if result.is_complete else NOT_COMPLETE):
-        print_captures(wanted, result, settings.timezone)
-        print_end(result)
+        is_built = result.status.built_at >= began_at
+        print_captures(wanted, result, settings.timezone, is_built=is_built, every=every)
 
 
 def rebuild(

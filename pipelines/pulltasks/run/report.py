@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pulltasks.reasons import advice_on
+from pulltasks.warehouse.read.status import TargetStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pulltasks.capture.day import CaptureResult
     from pulltasks.run.results import RunResult
-    from pulltasks.warehouse.read.status import Status, TargetStatus
+    from pulltasks.warehouse.read.status import Status
 
 # The id of a request differs each time, so it is removed before sentences are compared.
 _REQUEST = re.compile(r", request [^;]*;")
@@ -53,16 +54,31 @@ def judged(captures: Sequence[CaptureResult], status: Status) -> list[AttemptOut
     return found
 
 
+def targets_after(status: Status, attempts: Sequence[AttemptOutcome]) -> list[TargetStatus]:
+    """Return the targets of a day; one whose attempt failed has its verdict, even if an earlier capture counts."""
+    found = {target.key: target for target in status.targets}
+    for attempt in attempts:
+        if attempt.verdict != "complete":
+            target, last = attempt.capture.target, found.get(attempt.capture.target.key)
+            found[target.key] = TargetStatus(
+                *(target.project_id, target.region, target.name, attempt.verdict, attempt.reason, attempt.message),
+                task_count=None,
+                last_complete_date=last.last_complete_date if last else None,
+                last_complete_at=last.last_complete_at if last else None,
+            )
+    return list(found.values())
+
+
 def count_of_complete(day: date, attempts: Sequence[AttemptOutcome], status: Status, timezone: str) -> str:
     """Return one line with the number of complete targets, by this attempt and as published if they differ."""
     complete = sum(attempt.verdict == "complete" for attempt in attempts)
-    published = f"{status.complete} of {len(status.targets)} targets complete"
+    published = f"{status.complete:,} of {len(status.targets):,} targets complete"
     # One count is enough if both agree.
     if not attempts or (complete, len(attempts)) == (status.complete, len(status.targets)):
         return f"{day}: {published}"
     newest = max((each.last_complete_at for each in status.targets if each.last_complete_at), default=None)
     when = f", {newest.astimezone(ZoneInfo(timezone)):%H:%M}" if status.complete and newest else ""
-    return f"{day}: this attempt: {complete} of {len(attempts)}; published: {published}{when}"
+    return f"{day}: this attempt: {complete:,} of {len(attempts):,}; published: {published}{when}"
 
 
 def words_about_clocks(captures: Sequence[CaptureResult]) -> list[str]:
@@ -78,32 +94,20 @@ def words_about_clocks(captures: Sequence[CaptureResult]) -> list[str]:
     return found
 
 
-def once(messages: Sequence[tuple[str, str | None]]) -> list[str]:
-    """Return the messages of targets, each sentence once; one for several targets has their number, no request id."""
-    return [
-        messages_of[0] if len(labels) == 1 else f"{len(labels)} targets: {text}"
-        for text, labels, messages_of in _grouped(messages)
-    ]
+def without_request(label: str, message: str) -> str:
+    """Return the message of a target without its label and the request's id, so that it equals that of others."""
+    return _REQUEST.sub(";", message.replace(f"{label}: ", "", 1))
 
 
 def _named(messages: Sequence[tuple[str, str]]) -> list[str]:
-    """Return each sentence once, after the names of its targets."""
-    return [
-        f"{labels[0]}: {messages_of[0]}" if len(labels) == 1 else f"{', '.join(labels)}: {text}"
-        for text, labels, messages_of in _grouped(messages)
-    ]
-
-
-def _grouped(messages: Sequence[tuple[str, str | None]]) -> list[tuple[str, list[str], list[str]]]:
-    """Return `(sentence, labels, messages)` per distinct sentence; labels and messages are those of its targets."""
-    labels: dict[str, list[str]] = {}
-    found: dict[str, list[str]] = {}
+    """Return each sentence once, after the labels of its targets."""
+    groups: dict[str, list[tuple[str, str]]] = {}
     for label, message in messages:
-        if message:
-            same = _REQUEST.sub(";", message.replace(f"{label}: ", "", 1))
-            labels.setdefault(same, []).append(label)
-            found.setdefault(same, []).append(message)
-    return [(text, labels[text], found[text]) for text in labels]
+        groups.setdefault(without_request(label, message), []).append((label, message))
+    return [
+        f"{', '.join(label for label, _ in found)}: {found[0][1] if len(found) == 1 else text}"
+        for text, found in groups.items()
+    ]
 
 
 def not_complete(status: Status, attempts: Sequence[AttemptOutcome] = ()) -> list[str]:
@@ -111,27 +115,13 @@ def not_complete(status: Status, attempts: Sequence[AttemptOutcome] = ()) -> lis
 
     A failed attempt is named even if an earlier capture of the day counts.
     """
-    found = {
-        attempt.label: _trouble(attempt.label, attempt.verdict, attempt.reason, attempt.message)
-        for attempt in attempts
-        if attempt.verdict != "complete"
-    }
-    for target in status.targets:
-        if not target.is_complete and target.label not in found:
-            found[target.label] = _trouble(target.label, target.coverage, target.reason, target.message)
-    return _named(list(found.items()))
+    found = [target for target in targets_after(status, attempts) if not target.is_complete]
+    return _named([(each.label, _trouble(each.label, each.coverage, each.reason, each.message)) for each in found])
 
 
 def _trouble(label: str, verdict: str, reason: str | None, message: str | None) -> str:
     text = (message or advice_on(reason)).removeprefix(f"{label}: ")
     return f"{verdict} ({reason}): {text}" if reason else f"{verdict}: {text}"
-
-
-def message_of(target: TargetStatus) -> str | None:
-    """Return the message about a target's day and the advice, or None if nothing has to be done."""
-    if target.message or target.is_complete:
-        return target.message
-    return f"{target.label}: {_trouble(target.label, target.coverage, target.reason, None)}"
 
 
 def failed_attempts(captures: Sequence[CaptureResult]) -> list[str]:

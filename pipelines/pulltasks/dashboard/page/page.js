@@ -255,7 +255,9 @@ function drawTables(shown) {
   }
   drawTasks(shown, known);
   found = asked.find;
-  const targets = [...shown].filter((i) => data.targets[i].is_expected);
+  // those that need somebody first; the order is otherwise that of the names
+  const targets = [...shown].filter((i) => data.targets[i].is_expected)
+    .sort((a, b) => (data.targets[a].coverage === "complete") - (data.targets[b].coverage === "complete"));
   tables.targets.show(targets.map((i) => {
     const target = data.targets[i];
     return [i, target.coverage, target.verdict_reason, target.error_message, target.task_count,
