@@ -1,13 +1,30 @@
-"""The names of targets and regions.
+"""The names of targets, regions and lakes.
 
-Lives here: the form of a region's name, the name of a target in messages.
+Lives here: the form of the names of regions and lakes, the name of a target in messages.
 Does not live here: the targets themselves (settings).
 """
 
 from __future__ import annotations
 
+import re
+
 # As Huawei Cloud names its regions: cn-north-4, ap-southeast-3, my-kualalumpur-1.
 REGION_PATTERN = r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+"
+
+
+def lake_name(text: str) -> str:
+    """Return a lake's name unchanged.
+
+    It has no capital letters, because a file system may not tell them from small ones.
+
+    Raises:
+        ValueError: when it has another form, with the right one.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", text):
+        raise ValueError(
+            f"{text!r} cannot be a lake's name: small letters, digits, - and _, a letter first, at most 41"
+        )
+    return text
 
 
 def target_label(project_id: str, region: str, name: str | None) -> str:
