@@ -1,8 +1,8 @@
 """Measure many lakes as one: publishing their open tables, and each report over all of them, in DuckDB and in Spark.
 
 It creates lakes with simulated days in a temporary folder (by default 20 lakes of 5 targets with 1,000 tasks each),
-reads them as a fleet, and prints a table; raw figures go to bench/results/fleet.json. With `--copies 10` each lake is
-there ten times, as hard links. Spark runs if `make test-engines` has installed it.
+reads them as a fleet, and prints a table; raw figures go to bench/results/fleet-LAKES.json. With `--copies 10` each
+lake is there ten times, as hard links. Spark runs if `make test-engines` has installed it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pulltasks.warehouse.build.publish import build_and_publish
 from pulltasks.warehouse.sql.models import load_models
 
 ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results" / "fleet.json"
+RESULTS = Path(__file__).parent / "results"
 IN_SPARK = ROOT / "tests" / "engines" / "in_spark.py"
 FIRST = date(2026, 10, 1)
 REPORTS = (
@@ -150,16 +150,15 @@ def main() -> None:
         answers = folder / "answers"
         answers.mkdir()
         found = {"options": vars(options), "lakes": made, "duckdb": in_duckdb(lakes, answers)}
-        found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         found["status"] = of_verb(lakes, "fleet", "status")
         found["sql"] = {engine: of_verb(lakes, "sql", "--engine", engine) for engine in ("duckdb", "spark")}
         for version in ("spark35", "spark4"):
             python = ROOT / f".venv-{version}" / "bin" / "python"
             if python.is_file():
                 found[version] = in_spark(lakes, folder / version, python, options.cores)
-    RESULTS.write_text(json.dumps(found, indent=1))
+    (RESULTS / f"fleet-{len(lakes)}.json").write_text(json.dumps(found, indent=1))
     engines = [engine for engine in ("duckdb", "spark35", "spark4") if engine in found]
-    print(json.dumps({name: found[name] for name in ("peak_mb", "status", "sql")}, indent=1))
+    print(json.dumps({name: found[name] for name in ("status", "sql")}, indent=1))
     print(f"\n{len(lakes)} lakes x {options.targets * options.tasks} tasks, {options.days} days, wall seconds")
     print(f"{'':28}" + "".join(f"{engine:>10}" for engine in engines))
     for row in dict.fromkeys(name for engine in engines for name in found[engine]):
