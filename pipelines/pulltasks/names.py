@@ -13,13 +13,7 @@ REGION_PATTERN = r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+"
 
 
 def lake_name(text: str) -> str:
-    """Return a lake's name unchanged.
-
-    It has no capital letters, because a file system may not tell them from small ones.
-
-    Raises:
-        ValueError: when it has another form, with the right one.
-    """
+    """Return a lake's name, or raise ValueError; file systems may not tell capital letters from small ones."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", text):
         raise ValueError(
             f"{text!r} cannot be a lake's name: small letters, digits, - and _, a letter first, at most 41"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -296,3 +297,10 @@ def test_lakes_that_are_alike_add_no_statement(made: Lake, engine: str) -> None:
     assert [each.name for each in many] == [each.name for each in one]
     # DuckDB looks at the first file of a list when a view is created, so each list of files is written once
     assert max(each.sql.count("read_parquet(") for each in many) == (engine == "duckdb")
+
+
+def test_no_table_that_spark_drops_owns_the_files_of_a_lake(made: Lake) -> None:
+    created = [each.sql for each in statements("spark", read(made.root)) if each.sql.startswith("CREATE TABLE")]
+    assert len(created) == len(tables_read())
+    # Spark deletes the files of all partitions together with a table that has no LOCATION of its own
+    assert all(re.search(r"^LOCATION '", sql, re.MULTILINE) for sql in created)

@@ -148,7 +148,6 @@ class _Writer:
         """
         description, words = self._described[name]
         for number, lakes in enumerate(alike(self._lakes, name), 1):
-            table = _files(name, number)
             types = {c: self._type(kind) for c, kind in _with_lake(lakes[0].tables[name]).items()}
             columns = self._listed(types, {LAKE_COLUMN: LAKE_MEANS} | words)
             comment = f"COMMENT {self._dialect.literal(description)}"
@@ -156,10 +155,11 @@ class _Writer:
             parts = "".join(f"\n  PARTITION ({LAKE_COLUMN} = '{lake}') LOCATION {place}" for lake, place in places)
             # Dropped first, because Spark replaces external tables only in some catalogs. With a LOCATION the table is
             # external, so all files stay; queries read the locations of the partitions alone.
-            made = f"PARTITIONED BY ({LAKE_COLUMN})\n{comment}\nLOCATION {places[0][1]}"
-            yield Statement(table, f"DROP TABLE IF EXISTS {table}", is_public=False)
-            yield Statement(table, f"CREATE TABLE {table} (\n{columns}\n)\nUSING PARQUET\n{made}", is_public=False)
-            yield Statement(table, f"ALTER TABLE {table} ADD{parts}", is_public=False)
+            made = f"USING PARQUET\nPARTITIONED BY ({LAKE_COLUMN})\n{comment}\nLOCATION {places[0][1]}"
+            table = f"{name}_files_{number}"
+            create = f"CREATE TABLE {table} (\n{columns}\n)\n{made}"
+            for sql in (f"DROP TABLE IF EXISTS {table}", create, f"ALTER TABLE {table} ADD{parts}"):
+                yield Statement(table, sql, is_public=False)
 
     def _united(self, name: str) -> Statement:
         """Return the view with the rows of all lakes and the lake's name; rows of a day have the coverage of all lakes.
@@ -177,7 +177,7 @@ class _Writer:
         columns = self._columns[name]
         selects = [
             self._select(LAKE_COLUMN, columns, lakes[0].tables[name])
-            + f"\nFROM {_files(name, number) if self._engine == 'spark' else _read(name, lakes)}"
+            + f"\nFROM {f'{name}_files_{number}' if self._engine == 'spark' else _read(name, lakes)}"
             for number, lakes in enumerate(alike(self._lakes, name), 1)
         ]
         # a table that no lake publishes becomes an empty view, so that the models that read it can be created
@@ -245,16 +245,8 @@ class _Writer:
         return self._dialect.types[kind]
 
 
-def _files(name: str, number: int) -> str:
-    """Return the name of Spark's table over the files of one group of lakes."""
-    return f"{name}_files_{number}"
-
-
 def _read(name: str, lakes: Sequence[FleetLake]) -> str:
-    """Return what DuckDB reads for lakes that are alike: their rows, with the column `lake`.
-
-    All files are one relation, because a view per file would open each of them at every mention of the view.
-    """
+    """Return all files of lakes that are alike as one relation of DuckDB, which opens only the first to bind a view."""
     files = [(quoted(each.file(name)), each.name) for each in lakes]
     # one place may have two names, and is then read once
     listed, named = ", ".join(dict(files)), ", ".join(f"({file}, '{lake}')" for file, lake in files)
