@@ -1,15 +1,17 @@
 """Measure many lakes as one: publishing their open tables, and each report over all of them, in DuckDB and in Spark.
 
-It creates lakes with simulated days in a temporary folder (by default 20 lakes of 2 targets with 10,000 tasks each),
-reads them as a fleet, and prints a table; raw figures go to bench/results/fleet.json. Spark runs if `make test-engines`
-has installed it.
+It creates lakes with simulated days in a temporary folder (by default 20 lakes of 5 targets with 1,000 tasks each),
+reads them as a fleet, and prints a table; raw figures go to bench/results/fleet-LAKES.json. With `--copies 10` each
+lake is there ten times, as hard links. Spark runs if `make test-engines` has installed it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +33,7 @@ from pulltasks.warehouse.build.publish import build_and_publish
 from pulltasks.warehouse.sql.models import load_models
 
 ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results" / "fleet.json"
+RESULTS = Path(__file__).parent / "results"
 IN_SPARK = ROOT / "tests" / "engines" / "in_spark.py"
 FIRST = date(2026, 10, 1)
 REPORTS = (
@@ -71,9 +73,9 @@ def make_lake(folder: Path, number: int, targets: int, tasks: int, days: int) ->
     }
 
 
-def of_status(lakes: list[Path]) -> dict[str, float]:
-    """Return the wall and CPU seconds of `pulltasks fleet status` as a process."""
-    command = [Path(sys.executable).with_name("pulltasks"), "fleet", "status"]
+def of_verb(lakes: list[Path], *verb: str) -> dict[str, float]:
+    """Return the wall and CPU seconds of a verb of pulltasks as a process, and the number of lines that it prints."""
+    command = [Path(sys.executable).with_name("pulltasks"), *verb]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     options = [word for lake in lakes for word in ("--lake", str(lake))]
     done = subprocess.run([*command, *options], check=False, capture_output=True, text=True)
@@ -81,14 +83,14 @@ def of_status(lakes: list[Path]) -> dict[str, float]:
     if done.returncode not in (0, 3):
         sys.exit(done.stderr)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall_s": time.monotonic() - began, "cpu_s": cpu}
+    return {"wall_s": time.monotonic() - began, "cpu_s": cpu, "lines": done.stdout.count("\n")}
 
 
 def in_duckdb(lakes: list[Path], answers: Path) -> dict[str, float]:
-    """Return the wall seconds of opening the fleet, and of each report written as Parquet."""
-    began = time.monotonic()
+    """Return the wall and CPU seconds of opening the fleet, and the wall seconds of each report written as Parquet."""
+    began, used = time.monotonic(), time.process_time()
     with open_fleet(lakes) as fleet:
-        seconds = {"open": time.monotonic() - began}
+        seconds = {"open": time.monotonic() - began, "open, CPU": time.process_time() - used}
         for name, sql in ({name: f"from {name}" for name in REPORTS} | COUNTED).items():
             began = time.monotonic()
             fleet.connection.execute(f"copy ({sql}) to '{answers / name}.parquet' (format parquet)")
@@ -127,9 +129,10 @@ def main() -> None:
     """Create the lakes, measure the queries, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lakes", type=int, default=20)
-    parser.add_argument("--targets", type=int, default=2)
-    parser.add_argument("--tasks", type=int, default=10_000)
-    parser.add_argument("--days", type=int, default=5)
+    parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--targets", type=int, default=5)
+    parser.add_argument("--tasks", type=int, default=1_000)
+    parser.add_argument("--days", type=int, default=3)
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pulltasks-fleet-") as name:
@@ -140,18 +143,23 @@ def main() -> None:
             print(
                 f"lake {number + 1} of {options.lakes}: {made[-1]['cpu_s']:.2f} CPU s for its open tables", flush=True
             )
+            for copy in range(1, options.copies):
+                own = folder / f"account_{number:02}" / "lake"
+                shutil.copytree(own, folder / f"copy-{copy}_{number:02}" / "lake", copy_function=os.link, symlinks=True)
         lakes = sorted(path for path in folder.glob("*/lake"))
         answers = folder / "answers"
         answers.mkdir()
         found = {"options": vars(options), "lakes": made, "duckdb": in_duckdb(lakes, answers)}
-        found["status"] = of_status(lakes)
+        found["status"] = of_verb(lakes, "fleet", "status")
+        found["sql"] = {engine: of_verb(lakes, "sql", "--engine", engine) for engine in ("duckdb", "spark")}
         for version in ("spark35", "spark4"):
             python = ROOT / f".venv-{version}" / "bin" / "python"
             if python.is_file():
                 found[version] = in_spark(lakes, folder / version, python, options.cores)
-    RESULTS.write_text(json.dumps(found, indent=1))
+    (RESULTS / f"fleet-{len(lakes)}.json").write_text(json.dumps(found, indent=1))
     engines = [engine for engine in ("duckdb", "spark35", "spark4") if engine in found]
-    print(f"\n{options.lakes} lakes x {options.targets * options.tasks} tasks, {options.days} days, wall seconds")
+    print(json.dumps({name: found[name] for name in ("status", "sql")}, indent=1))
+    print(f"\n{len(lakes)} lakes x {options.targets * options.tasks} tasks, {options.days} days, wall seconds")
     print(f"{'':28}" + "".join(f"{engine:>10}" for engine in engines))
     for row in dict.fromkeys(name for engine in engines for name in found[engine]):
         print(f"{row:28}" + "".join(f"{found[engine].get(row, float('nan')):>10.2f}" for engine in engines))

@@ -71,11 +71,11 @@ def main() -> None:
     source = rest_api_source(
         {
             "client": {"base_url": settings["api"]["endpoint"], "auth": Signed(), "paginator": paginator},
-            "resource_defaults": {"parallelized": bool(options.workers)},
             "resources": [
                 {
                     "name": f"tasks_{n}",
                     "table_name": "pull_tasks",
+                    "parallelized": bool(options.workers),
                     "endpoint": {
                         "path": f"v1/{target['project_id']}/pull/stream/task",
                         "params": {"region": target["region"]},

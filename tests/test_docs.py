@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import shutil
@@ -25,6 +26,7 @@ from pulltasks.run.order import rebuild, snapshot
 from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.cli import places_of, targets_toml
 from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.settings import ApiSettings
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.read.published import open_published
 
@@ -284,3 +286,12 @@ def test_raw_and_key_are_all_that_a_restore_needs(week: Path, tmp_path: Path) ->
         for table in TABLES:
             assert new.tidy_file(table.name, day).read_bytes() == old.tidy_file(table.name, day).read_bytes()
     assert contents(new.published) == contents(old.published)
+
+
+def test_the_requests_in_scale_md_are_those_of_the_usual_pages() -> None:
+    api, page = ApiSettings(), (DOCS / "scale.md").read_text(encoding="utf-8")
+    requests = math.ceil((9_000 - api.page_overlap) / (api.page_size - api.page_overlap))
+    rows = re.findall(r"^\| \**([\d,]+)\** \| \**(\d+)[^|]*\| ([\d,]+) \| ([\d,]+) \|", page, re.MULTILINE)
+    assert len(rows) == 5
+    for accounts, lakes, tasks, sent in ([int(each.replace(",", "")) for each in row] for row in rows):
+        assert (tasks * lakes, sent * lakes) == (9_000 * accounts, requests * accounts)

@@ -1,6 +1,6 @@
-"""The names of targets and regions.
+"""The names of targets, regions and lakes.
 
-Lives here: the form of a region's name, the name of a target in messages and in lists.
+Lives here: the form of the names of regions and lakes, the name of a target in messages and in lists.
 Does not live here: the targets themselves (settings).
 """
 
@@ -11,6 +11,15 @@ import re
 # As Huawei Cloud names its regions: cn-north-4, ap-southeast-3, my-kualalumpur-1.
 REGION_PATTERN = r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+"
 _ID = rf"[0-9a-f]{{28}}(?P<end>[0-9a-f]{{4}})/(?P<region>{REGION_PATTERN})"
+
+
+def lake_name(text: str) -> str:
+    """Return a lake's name, or raise ValueError; file systems may not tell capital letters from small ones."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", text):
+        raise ValueError(
+            f"{text!r} cannot be a lake's name: small letters, digits, - and _, a letter first, at most 41"
+        )
+    return text
 
 
 def target_label(project_id: str, region: str, name: str | None) -> str:

@@ -20,6 +20,7 @@ from pulltasks.secret import AddressSecret, KeySecret, TextSecret, gather, secre
 from pulltasks.values import (
     Duration,
     Endpoint,
+    LakeName,
     Memory,
     PlaceUrl,
     ProjectId,
@@ -112,7 +113,7 @@ class LakeSettings(_Section):
     """
 
     root: Root = Path("lake")
-    name: str | None = Field(default=None, pattern="^[a-z][a-z0-9_]{0,40}$")
+    name: LakeName | None = None
     keep_raw_days: int | None = Field(default=None, ge=1)
     keep_daily_months: int = Field(default=0, ge=0)
 

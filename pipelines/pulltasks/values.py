@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator
 
-from pulltasks.names import REGION_PATTERN
+from pulltasks.names import REGION_PATTERN, lake_name
 
 # The longest duration that Python can represent.
 MAX_DURATION_DAYS = timedelta.max.days
@@ -162,6 +162,7 @@ Remote = Annotated[str, AfterValidator(_remote)]
 Root = Annotated[Path, BeforeValidator(_root)]
 ProjectId = Annotated[str, AfterValidator(_project_id)]
 Region = Annotated[str, AfterValidator(_region)]
+LakeName = Annotated[str, AfterValidator(lake_name)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Memory = Annotated[str, AfterValidator(_memory)]
 WebhookFormat = Annotated[Literal["json", "dingtalk"], BeforeValidator(_webhook_format)]

@@ -78,13 +78,13 @@ def test_only_targets_that_are_not_complete_have_series_and_regions_have_the_sum
 
 def test_samples_of_two_lakes_differ_and_a_lake_goes_by_its_name(one_day: Desk, tmp_path: Path) -> None:
     found = []
-    for folder in ("one", "two", "named"):
+    for folder in ("one", "two", "l1-live_00", "l1_live-00"):
         desk = copied(one_day, tmp_path / folder)
-        desk.extra = '[lake]\nname = "live"' if folder == "named" else ""
+        desk.extra = f'[lake]\nname = "{folder}"' if folder.startswith("l1") else ""
         answer = call(desk, "status", "--format", "prometheus").stdout
         families = text_string_to_metric_families(answer)
         found.append({(s.name, *sorted(s.labels.items())) for family in families for s in family.samples})
-    one, two, named = found
+    one, two, *named = found
     assert len(one) == len(two) > 10
     assert not one & two
-    assert {dict(sample[1:])["lake"] for sample in named} == {"live"}
+    assert [{dict(sample[1:])["lake"] for sample in each} for each in named] == [{"l1-live_00"}, {"l1_live-00"}]

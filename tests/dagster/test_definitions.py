@@ -251,17 +251,17 @@ def test_the_demo_runs_and_leaks_nothing(tmp_path: Path) -> None:
 
 
 def test_a_lake_with_a_name_has_it_in_front_of_every_key(desk: Desk) -> None:
-    plain, named = definitions(desk), definitions(replace(desk, extra='[lake]\nname = "north"\n'))
+    plain, named = definitions(desk), definitions(replace(desk, extra='[lake]\nname = "l1-north_00"\n'))
     graphs = [each.resolve_asset_graph() for each in (plain, named)]
     keys = [{tuple(key.path) for key in graph.get_all_asset_keys()} for graph in graphs]
-    assert keys[1] == {("north", *path) for path in keys[0]}
+    assert keys[1] == {("l1-north_00", *path) for path in keys[0]}
     told = [{(tuple(each.asset_key.path), each.name) for each in graph.asset_check_keys} for graph in graphs]
-    assert told[1] == {(("north", *path), name) for path, name in told[0]}
-    for graph, lake in zip(graphs, ((), ("north",)), strict=True):
+    assert told[1] == {(("l1-north_00", *path), name) for path, name in told[0]}
+    for graph, lake in zip(graphs, ((), ("l1-north_00",)), strict=True):
         lineage = graph.get(dg.AssetKey([*lake, "dim_pull_tasks"])).metadata["dagster/column_lineage"]
         deps = {tuple(dep.asset_key.path) for of in lineage.deps_by_column.values() for dep in of}
         assert {path[: len(lake)] for path in deps} == {lake}
-    result = run_day(replace(desk, extra='[lake]\nname = "north"\n'), DAY)
+    result = run_day(replace(desk, extra='[lake]\nname = "l1-north_00"\n'), DAY)
     assert result.success
-    assert {key.partition("/")[0] for key in materialised(result)} == {"north"}
+    assert {key.partition("/")[0] for key in materialised(result)} == {"l1-north_00"}
     assert failed_checks(result) == set()

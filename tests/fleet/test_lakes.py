@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from pulltasks import open_fleet
 from pulltasks.backup.rclone import Rclone, rclone_at
@@ -17,7 +21,7 @@ from pulltasks.errors import BackupError, ConfigError, FleetError
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.fleet.lakes import NEWEST, named_lakes, read_lakes
 from pulltasks.fleet.opened import Fleet
-from pulltasks.fleet.statements import statements
+from pulltasks.fleet.statements import statements, tables_read
 from three_lakes import EAST, archived, days_from
 
 if TYPE_CHECKING:
@@ -55,7 +59,7 @@ def read(*given: object, version: str | None = None):
     [
         ("/data/beijing/lake", "beijing"),
         ("/data/beijing/lake/", "beijing"),
-        ("/data/Beijing-1/lake/published", "beijing_1"),
+        ("/data/Beijing-1/lake/published", "beijing-1"),
         ("/lake", "lake"),
         ("s3://readers/east", "east"),
         ("obs://readers", "lake"),
@@ -79,6 +83,7 @@ def test_a_lake_is_called_after_its_folder_or_as_it_is_said(given: str, name: st
         (["Ünsafe=/a"], "cannot be a lake's name"),
         (["x y=/a"], "cannot be a lake's name"),
         (["x;drop=/a"], "cannot be a lake's name"),
+        (["/a/Beijing/lake", "/a/beijing/lake"], "two lakes would be called beijing"),
     ],
 )
 def test_names_that_cannot_be_told_apart_or_written_are_refused(given: list[str], says: str) -> None:
@@ -143,7 +148,8 @@ def test_a_quote_in_a_path_stays_a_letter_of_it(lake: Lake) -> None:
     shutil.copytree(lake.root, place, symlinks=True)
     with open_fleet([f"east={place}"]) as fleet:
         assert len(fleet.df("from dim_targets")) == len(EAST)
-    spark = [each.sql for each in statements("spark", read(f"east={place}")) if each.name == "east__dim_targets"]
+        assert set(fleet.df("select lake from dim_targets")["lake"]) == {"east"}
+    spark = [each.sql for each in statements("spark", read(f"east={place}")) if each.name == "dim_targets_files_1"]
     assert "LOCATION '" + str(place).replace("'", "\\'") in spark[-1]
 
 
@@ -221,13 +227,17 @@ def test_the_statements_for_a_bucket_keep_the_scheme_that_was_given(bucket: Call
     assert all(place.startswith("'s3a://readers/east/tables/current/") for place in places)
 
 
-def test_a_file_that_is_no_parquet_is_one_sentence(lake: Lake) -> None:
-    (lake.open_tables / "current" / "dim_targets" / "data.parquet").unlink()
-    (lake.open_tables / "current" / "dim_targets" / "data.parquet").write_bytes(b"no")
-    with pytest.raises(FleetError, match=r"^the lakes' open tables cannot be read [^\n]*$"):
-        Fleet(read(lake.root))
-    with pytest.raises(duckdb.Error):
-        duckdb.sql(f"from '{lake.open_tables}/current/dim_targets/data.parquet'")
+@pytest.mark.parametrize("damage", ["removed", "no Parquet", "without a column"])
+def test_a_damaged_file_of_any_lake_is_named_when_the_fleet_is_opened(made: Lake, lake: Lake, damage: str) -> None:
+    file = lake.open_tables / "current" / "meta_runs" / "data.parquet"
+    content = pq.read_table(file)
+    file.unlink()
+    if damage == "no Parquet":
+        file.write_bytes(b"no")
+    if damage == "without a column":
+        pq.write_table(content.drop_columns(["verb"]), file)
+    with pytest.raises(FleetError, match=rf"^the lakes' open tables cannot be read [^\n]*{file}[^\n]*$"):
+        Fleet(read(f"first={made.root}", f"second={lake.root}"))
 
 
 @pytest.mark.parametrize("folder", ["region=elsewhere", "task_id=1", "snapshot_date=2020-01-01"])
@@ -257,3 +267,40 @@ def test_a_lake_is_called_after_its_folder_also_by_another_way(tmp_path: Path, m
     (tmp_path / "north" / "app").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "north" / "app")
     assert list(named_lakes(["../lake"])) == ["north"]
+
+
+NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9_-]{0,40}", fullmatch=True), min_size=1, max_size=8, unique=True)
+
+
+@settings(max_examples=2)
+@example(["l1-account_00", "l1_account_00", "l1_account-00", "l1--account", "l1-_account", "select", "a-", "a" * 41])
+@given(NAMES)
+def test_a_lake_is_asked_by_every_name_that_is_allowed(made: Lake, names: list[str]) -> None:
+    given = [f"{name}={made.root}" for name in names]
+    with open_fleet(given) as fleet, duckdb.connect() as printed:
+        for each in statements("duckdb", read(*given)):
+            printed.execute(each.sql)
+        for connection in (fleet.connection, printed):
+            found = connection.sql("select lake, count(*) from dim_targets group by all").fetchall()
+            assert sorted(found) == sorted((name, len(EAST)) for name in names)
+        ((days,),) = fleet.connection.execute("select count(*) from meta_runs where lake = $1", [names[-1]]).fetchall()
+        assert days == len(DAYS)
+    spark = statements("spark", read(*given))
+    # a lake's name is a value everywhere; Spark refuses hyphens in the names of tables
+    assert all(each.name.replace("_", "").isalnum() for each in spark)
+    assert all(sum(f"(lake = '{name}') " in each.sql for each in spark) == len(tables_read()) for name in names)
+
+
+@pytest.mark.parametrize("engine", DIALECTS)
+def test_lakes_that_are_alike_add_no_statement(made: Lake, engine: str) -> None:
+    one, many = (statements(engine, read(*(f"l{n}={made.root}" for n in range(count)))) for count in (1, 20))
+    assert [each.name for each in many] == [each.name for each in one]
+    # DuckDB looks at the first file of a list when a view is created, so each list of files is written once
+    assert max(each.sql.count("read_parquet(") for each in many) == (engine == "duckdb")
+
+
+def test_no_table_that_spark_drops_owns_the_files_of_a_lake(made: Lake) -> None:
+    created = [each.sql for each in statements("spark", read(made.root)) if each.sql.startswith("CREATE TABLE")]
+    assert len(created) == len(tables_read())
+    # Spark deletes the files of all partitions together with a table that has no LOCATION of its own
+    assert all(re.search(r"^LOCATION '", sql, re.MULTILINE) for sql in created)

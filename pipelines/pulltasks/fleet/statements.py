@@ -6,6 +6,7 @@ Does not live here: translating a select for an engine (portable), the places of
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -77,9 +78,13 @@ def tables_read() -> tuple[str, ...]:
     return tuple(name for name in described(models) if name in META or not is_computed(models[name], models))
 
 
-def rows_of(file: str) -> str:
-    """Return the SQL that reads one Parquet file in DuckDB; names of folders are not read as columns."""
-    return f"read_parquet({quoted(file)}, hive_partitioning = false)"
+def alike(lakes: Iterable[FleetLake], name: str) -> list[list[FleetLake]]:
+    """Return the lakes that publish a table, in groups that have the same columns and types in it."""
+    groups: defaultdict[tuple[tuple[str, str], ...], list[FleetLake]] = defaultdict(list)
+    for lake in lakes:
+        if name in lake.tables:
+            groups[tuple(lake.tables[name].items())].append(lake)
+    return list(groups.values())
 
 
 def left_out(engine: str) -> dict[str, str]:
@@ -118,7 +123,7 @@ class _Writer:
 
     def all(self) -> Iterator[Statement]:
         """Yield the statements, each after those that it needs."""
-        for name in tables_read():
+        for name in tables_read() if self._engine == "spark" else ():
             yield from self._external(name)
         yield self._view(f"lakes_{DATES}", DATES, _with_lake(self._columns[DATES]), self._union(DATES), is_public=False)
         yield self._fleet_view(DATES, DATES)
@@ -137,21 +142,24 @@ class _Writer:
         return Portable(self._dialect, self._columns | united, {}).question(sql)
 
     def _external(self, name: str) -> Iterator[Statement]:
-        """Yield the statements that create a table for each lake that publishes it."""
-        for lake in self._having(name):
-            table, place = f"{lake.name}__{name}", self._dialect.literal(lake.place(name))
-            if self._engine == "duckdb":
-                yield Statement(
-                    table, f"CREATE OR REPLACE VIEW {table} AS FROM {rows_of(lake.file(name))}", is_public=False
-                )
-                continue
-            description, words = self._described[name]
-            columns = self._listed({c: self._type(kind) for c, kind in lake.tables[name].items()}, words)
+        """Yield the statements that create Spark's external tables, in which each lake is a partition.
+
+        A lake's name is a value in them: names of tables could not have its hyphens.
+        """
+        description, words = self._described[name]
+        for number, lakes in enumerate(alike(self._lakes, name), 1):
+            types = {c: self._type(kind) for c, kind in _with_lake(lakes[0].tables[name]).items()}
+            columns = self._listed(types, {LAKE_COLUMN: LAKE_MEANS} | words)
             comment = f"COMMENT {self._dialect.literal(description)}"
-            # dropped first, because Spark replaces external tables only in some catalogs; the files stay
-            head = f"CREATE TABLE {table} (\n{columns}\n)\n"
-            yield Statement(table, f"DROP TABLE IF EXISTS {table}", is_public=False)
-            yield Statement(table, f"{head}USING PARQUET\n{comment}\nLOCATION {place}", is_public=False)
+            places = [(each.name, self._dialect.literal(each.place(name))) for each in lakes]
+            parts = "".join(f"\n  PARTITION ({LAKE_COLUMN} = '{lake}') LOCATION {place}" for lake, place in places)
+            # Dropped first, because Spark replaces external tables only in some catalogs. With a LOCATION the table is
+            # external, so all files stay; queries read the locations of the partitions alone.
+            made = f"USING PARQUET\nPARTITIONED BY ({LAKE_COLUMN})\n{comment}\nLOCATION {places[0][1]}"
+            table = f"{name}_files_{number}"
+            create = f"CREATE TABLE {table} (\n{columns}\n)\n{made}"
+            for sql in (f"DROP TABLE IF EXISTS {table}", create, f"ALTER TABLE {table} ADD{parts}"):
+                yield Statement(table, sql, is_public=False)
 
     def _united(self, name: str) -> Statement:
         """Return the view with the rows of all lakes and the lake's name; rows of a day have the coverage of all lakes.
@@ -167,16 +175,16 @@ class _Writer:
 
     def _union(self, name: str) -> str:
         columns = self._columns[name]
-        selects = [self._rows_of(lake, name, columns) for lake in self._having(name)]
+        selects = [
+            self._select(LAKE_COLUMN, columns, lakes[0].tables[name])
+            + f"\nFROM {f'{name}_files_{number}' if self._engine == 'spark' else _read(name, lakes)}"
+            for number, lakes in enumerate(alike(self._lakes, name), 1)
+        ]
         # a table that no lake publishes becomes an empty view, so that the models that read it can be created
         return "\nUNION ALL\n".join(selects or [f"{self._select('NULL', columns, {})} WHERE 1 = 0"])
 
-    def _rows_of(self, lake: FleetLake, name: str, columns: Mapping[str, str]) -> str:
-        named = self._dialect.literal(lake.name)
-        return f"{self._select(named, columns, lake.tables[name])} FROM {lake.name}__{name}"
-
     def _select(self, lake: str, columns: Mapping[str, str], there: Mapping[str, str]) -> str:
-        """Return the select list of a lake's table; columns that a lake of another version lacks are null."""
+        """Return the select list over lakes that are alike; columns that lakes of another version lack are null."""
         listed = [
             column
             if there.get(column) == kind
@@ -217,9 +225,6 @@ class _Writer:
         """Tell whether the coverage in a table's rows is that of their own day."""
         return name not in META and {"snapshot_date", *COVERAGE} <= self._columns[name].keys()
 
-    def _having(self, name: str) -> list[FleetLake]:
-        return [lake for lake in self._lakes if name in lake.tables]
-
     def _listed(self, types: Mapping[str, str], words: Mapping[str, str]) -> str:
         """Return columns with their types and comments, as the column list of a statement."""
         return ",\n".join(
@@ -238,6 +243,18 @@ class _Writer:
 
     def _type(self, kind: str) -> str:
         return self._dialect.types[kind]
+
+
+def _read(name: str, lakes: Sequence[FleetLake]) -> str:
+    """Return all files of lakes that are alike as one relation of DuckDB, which opens only the first to bind a view."""
+    files = [(quoted(each.file(name)), each.name) for each in lakes]
+    # one place may have two names, and is then read once
+    listed, named = ", ".join(dict(files)), ", ".join(f"({file}, '{lake}')" for file, lake in files)
+    # names of folders are not read as columns; a left join cannot lose a row
+    return (
+        f"read_parquet([{listed}], hive_partitioning = false, filename = true) AS files\n"
+        f"LEFT JOIN (VALUES {named}) AS lakes (filename, {LAKE_COLUMN}) USING (filename)"
+    )
 
 
 def _with_lake(columns: Mapping[str, str]) -> dict[str, str]:

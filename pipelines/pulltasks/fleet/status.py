@@ -17,7 +17,7 @@ import duckdb
 
 from pulltasks.errors import ConfigError, FleetError, LakeError
 from pulltasks.fleet.lakes import NEWEST, read_lakes
-from pulltasks.fleet.opened import first_line, open_tables_of
+from pulltasks.fleet.opened import first_line, show_tables_of
 from pulltasks.names import target_label
 from pulltasks.warehouse.read.status import judge, read_status
 
@@ -108,23 +108,23 @@ def fleet_status(
     """
     lakes = []
     targets: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, where in named.items():
-        try:
-            (lake,) = read_lakes([f"{name}={where}"], reach, NEWEST)
-            found = _read(lake, now, limits)
-        except (FleetError, LakeError, ConfigError) as error:
-            found = LakeStatus(name, trouble=str(error))
-        lakes.append(found)
-        for target in found.status.targets if found.status else ():
-            targets[target.key].append(name)
+    # one connection for all lakes, as opening one costs as much as reading a lake
+    with duckdb.connect() as connection:
+        for name, where in named.items():
+            try:
+                (lake,) = read_lakes([f"{name}={where}"], reach, NEWEST)
+                found = _read(lake, now, limits, connection)
+            except (FleetError, LakeError, ConfigError) as error:
+                found = LakeStatus(name, trouble=str(error))
+            lakes.append(found)
+            for target in found.status.targets if found.status else ():
+                targets[target.key].append(name)
     return FleetStatus(tuple(lakes), tuple(_warnings(lakes, targets)))
 
 
-def _read(lake: FleetLake, now: datetime, limits: Limits) -> LakeStatus:
-    with (
-        TemporaryDirectory(prefix="pulltasks-") as folder,
-        open_tables_of(lake, ASKED, Path(folder)) as connection,
-    ):
+def _read(lake: FleetLake, now: datetime, limits: Limits, connection: duckdb.DuckDBPyConnection) -> LakeStatus:
+    with TemporaryDirectory(prefix="pulltasks-") as folder:
+        show_tables_of(lake, ASKED, Path(folder), connection)
         try:
             # each lake counts its days in its own zone, so today is not the same date in all lakes
             today = now.astimezone(ZoneInfo(lake.latest.timezone)).date()
