@@ -75,7 +75,6 @@ def main() -> None:
                 {
                     "name": f"tasks_{n}",
                     "table_name": "pull_tasks",
-                    "parallelized": bool(options.workers),
                     "endpoint": {
                         "path": f"v1/{target['project_id']}/pull/stream/task",
                         "params": {"region": target["region"]},
@@ -86,6 +85,9 @@ def main() -> None:
             ],
         }
     )
+    if options.workers:
+        for resource in source.resources.values():
+            resource.parallelize()
     began = time.process_time()
     pipeline = dlt.pipeline(
         "peer", destination=dlt.destinations.filesystem(str(folder / "out")), dataset_name="live", pipelines_dir=folder
