@@ -129,6 +129,7 @@ format: $(INSTALLED) ## put the code into shape
 bench: template ## what a day costs, beside a peer and the floor; about a quarter of an hour on 2 cores
 	@$(BIN)/python -m compileall -q pipelines assets
 	@$(BIN)/python bench/whole.py
+	@$(BIN)/python bench/idle.py
 
 bench-latency: template ## how long a day takes over a slow or limited service, beside a peer; a quarter of an hour
 	@$(BIN)/python -m compileall -q pipelines assets

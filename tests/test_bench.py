@@ -32,6 +32,15 @@ def test_the_benchmark_of_a_snapshot_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_benchmark_of_runs_with_nothing_to_do_runs(tmp_path: Path) -> None:
+    options = ["--sizes", "2x10x2", "--results", tmp_path / "idle.json"]
+    subprocess.run([sys.executable, BENCH / "idle.py", *options], capture_output=True, check=True)
+    found = json.loads((tmp_path / "idle.json").read_text())["2x10x2"]
+    assert found["nothing to do"]["written"] == ["runs.ndjson"]
+    assert found["nothing to do"]["process_cpu_s"] < found["first run"]["process_cpu_s"]
+
+
+@pytest.mark.slow
 def test_the_benchmark_of_a_year_runs(tmp_path: Path) -> None:
     size = ["--targets", "2", "--tasks", "20", "--days", "4", "--repeats", "1"]
     subprocess.run(

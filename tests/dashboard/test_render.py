@@ -8,13 +8,15 @@ import hashlib
 import html
 import json
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
+from importlib.metadata import version
 
 import pytest
 
 from desk import BEIJING, SINGAPORE, Desk
-from pulltasks import config
-from pulltasks.dashboard import write_dashboard
+from pulltasks import config, dashboard
+from pulltasks.dashboard import is_current, write_dashboard
 from pulltasks.dashboard.render import PAGE, PARTS, _inline
 from pulltasks.errors import ConfigError, LakeError
 from pulltasks.reasons import advice_on
@@ -131,6 +133,33 @@ def test_the_same_warehouse_gives_the_same_bytes_and_the_library_is_put_together
     write_dashboard(desk.lake, desk.settings)
     assert desk.lake.dashboard.read_bytes() == first
     assert len(made) == 1
+
+
+CHANGES = {
+    "the zone of times": "[warehouse]\ndisplay_timezone = 'Europe/Berlin'\n",
+    "a limit": "[alerts]\nmax_age = '30h'\n",
+    "another limit": "[alerts]\nmax_target_age = '60h'\n",
+}
+
+
+def test_a_page_is_current_until_anything_that_it_was_made_of_changes(whole: Desk, monkeypatch) -> None:
+    lake, settings, page = whole.lake, whole.settings, whole.lake.dashboard.read_bytes()
+    assert is_current(lake, settings)
+    for change in CHANGES.values():
+        assert not is_current(lake, replace(whole, extra=change).settings), change
+    for package in ("pulltasks", "vl-convert-python"):
+        with monkeypatch.context() as patch:
+            patch.setattr(dashboard, "version", lambda name, of=package: "9.9" if name == of else version(name))
+            assert not is_current(lake, settings), package
+    for damaged in (None, b"", page[:-1], page[:1000] + page[1001:], page.replace(b"<title>", b"<title> ")):
+        lake.dashboard.unlink()
+        if damaged is not None:
+            lake.dashboard.write_bytes(damaged)
+        assert not is_current(lake, settings)
+        lake.dashboard.write_bytes(page)
+    assert is_current(lake, settings)
+    whole.run(DAY + timedelta(days=1))
+    assert not is_current(lake, settings)
 
 
 def test_everybody_may_read_the_page(whole: Desk) -> None:

@@ -38,6 +38,7 @@ def test_a_lake_that_is_well_needs_nothing(desk: Desk) -> None:
     assert not [advice for _, advice in found.values() if advice]
     assert found.pop("space")[0].endswith(" MB")
     assert found.pop("pace")[0].startswith("default: up to 3 requests in a second, ")
+    assert found.pop("memory")[0].startswith("a run needs about ")
     assert {question: answer for question, (answer, _) in found.items()} == {
         "modes": "secret files are private",
         "strays": "none in raw/; the headers of the newest 31 days and of those without tables were read",

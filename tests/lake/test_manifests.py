@@ -14,7 +14,7 @@ from history import contents
 from pulltasks.lake.compaction import compact_month
 from pulltasks.lake.files import sha256_of
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.manifests import read_manifest, stale_dates
+from pulltasks.lake.manifests import CHEAP_BYTES, read_manifest, stale_dates
 from pulltasks.lake.raw import read_capture
 from pulltasks.run.order import snapshot
 from pulltasks.warehouse.build.plan import plan_build
@@ -28,6 +28,12 @@ TARGETS = [(BEIJING.project_id, BEIJING.region), (SINGAPORE.project_id, SINGAPOR
 @pytest.fixture
 def desk(three_days: Desk, tmp_path: Path) -> Desk:
     return copied(three_days, tmp_path)
+
+
+@pytest.fixture(params=[0, CHEAP_BYTES], ids=["by first line", "by hash"], autouse=True)
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raw files are compared by their first lines, or by their hashes where they are small: with the same result."""
+    monkeypatch.setattr("pulltasks.lake.manifests.CHEAP_BYTES", request.param)
 
 
 def scramble_times(root: Path, dice: random.Random) -> None:
@@ -79,6 +85,26 @@ def test_a_capture_that_was_added_or_a_target_list_that_changed_makes_a_day_stal
     rewritten(lake.raw_file(DAYS[1], *TARGETS[0]), added, project_id="0" * 32)
     lake.targets_file(DAYS[2]).write_bytes(lake.targets_file(DAYS[2]).read_bytes() + b"\n")
     assert stale_dates(lake) == DAYS[1:]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "unreadable"])
+def test_a_raw_file_that_is_damaged_after_its_day_was_made_makes_no_day_stale(lake: Lake, damage: str) -> None:
+    raw = lake.raw_file(DAYS[1], *TARGETS[0])
+    content = raw.read_bytes()
+    raw.unlink()
+    if damage == "truncated":
+        raw.write_bytes(content[:20])
+    else:
+        raw.mkdir()
+    assert stale_dates(lake) == []
+
+
+def test_small_raw_files_that_the_manifest_names_are_hashed_and_not_decompressed(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulltasks.lake.manifests.CHEAP_BYTES", CHEAP_BYTES)
+    monkeypatch.setattr("pulltasks.lake.strays.read_header", lambda path: pytest.fail(f"{path} was opened"))
+    assert stale_dates(lake) == []
 
 
 def test_raw_files_that_are_gone_make_no_day_stale(lake: Lake) -> None:

@@ -190,6 +190,7 @@ def test_of_days_that_have_manifests_only_the_newest_are_opened(
 ) -> None:
     """A day's cost does not grow with history."""
     monkeypatch.setattr("pulltasks.lake.manifests.REPAIR_WINDOW_DAYS", 2)
+    monkeypatch.setattr("pulltasks.lake.manifests.CHEAP_BYTES", 0)
     opened: list[Path] = []
     monkeypatch.setattr("pulltasks.lake.strays.read_header", opened.append)
     stale_dates(lake)

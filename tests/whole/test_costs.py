@@ -16,7 +16,7 @@ from desk import Desk
 from pulltasks import masking
 from pulltasks.capture.day import TARGETS_PER_REQUEST_IN_FLIGHT, DayCapture
 from pulltasks.huawei import pull_tasks, reading
-from pulltasks.lake import tasks
+from pulltasks.lake import strays, tasks
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.normalise import normalise_day
 from pulltasks.run import steps
@@ -26,7 +26,8 @@ from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.sql import models
 
-DAY = date(2026, 11, 22)
+BEFORE, DAY = date(2026, 11, 21), date(2026, 11, 22)
+WITH_ALL = "[dashboard]\nenabled = true\n[publish]\ntables = true\n"
 
 
 def places(count: int, tasks: int) -> tuple[Place, ...]:
@@ -97,6 +98,42 @@ def test_a_run_plans_its_build_once_whether_or_not_there_is_something_to_do(big:
         assert len(planned) == runs
 
 
+@pytest.fixture
+def published(small_desk: Desk) -> Desk:
+    """Two days are published, with page and open tables."""
+    small_desk.extra = WITH_ALL
+    for day in (BEFORE, DAY):
+        snapshot(small_desk.settings, day, small_desk.clock, simulated=True)
+    return small_desk
+
+
+def files_of(desk: Desk) -> dict[Path, tuple[int, ...]]:
+    """All files of the lake, with what a write changes of them."""
+    found = ((path, path.lstat()) for path in desk.lake.root.rglob("*") if path.is_symlink() or path.is_file())
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in found}
+
+
+def test_a_run_with_nothing_to_do_writes_its_line_in_the_log_of_runs_and_no_other_file(published: Desk) -> None:
+    before = files_of(published)
+    result = snapshot(published.settings, DAY, published.clock, simulated=True)
+    assert (result.is_complete, result.dashboard) == (True, published.lake.dashboard)
+    after = files_of(published)
+    assert before.keys() == after.keys()
+    assert [path for path in after if after[path] != before[path]] == [published.lake.run_log]
+
+
+def test_a_run_with_nothing_to_do_reads_each_capture_of_the_day_once_and_hashes_the_raw_files_of_a_month_once(
+    published: Desk, monkeypatch
+) -> None:
+    read = [counted(monkeypatch, strays, name) for name in ("read_capture", "read_header")]
+    bytes_read = counted(monkeypatch, Path, "read_bytes")
+    snapshot(published.settings, DAY, published.clock, simulated=True)
+    of_the_day = published.lake.raw_files(DAY)
+    assert [sorted(paths) for paths in read] == [of_the_day, []]
+    raw = [path for path in bytes_read if path.suffix == ".zst"]
+    assert raw == [*published.lake.raw_files(BEFORE), *of_the_day]
+
+
 def test_all_models_are_parsed_by_one_query(monkeypatch) -> None:
     parsed = counted(monkeypatch, models, "_parsed")
     found = models.read_models(models.SQL_FOLDER, models.NOTHING_KEPT)
@@ -144,14 +181,15 @@ SENDING = {
 SENDING |= {"aiohttp", "aiohappyeyeballs", "aiosignal", "attr", "attrs", "frozenlist", "multidict", "propcache", "yarl"}
 SENDING |= {"stamina", "tenacity", "huaweicloudsdkcore", "simplejson", "charset_normalizer", "requests", "urllib3"}
 SENDING |= {"six", "dateutil"}
+PAGE = {"jinja2", "markupsafe", "vl_convert"}
 MAY_IMPORT = {
     "--help": LIGHT,
     "status": READING,
     "query": READING,
     "snapshot": IDLE,  # everything is complete and published
-    "snapshot --refresh": IDLE | SENDING,
+    "snapshot --refresh": IDLE | SENDING | PAGE | {"duckdb"},
     "compact": IDLE,
-    "dashboard": READING | {"jinja2", "markupsafe", "vl_convert"},
+    "dashboard": READING | PAGE,
 }
 # One process, which forks for each verb before it has imported anything.
 LIST_IMPORTS = """
@@ -181,7 +219,8 @@ print(json.dumps(found), file=sys.stderr)
 
 
 def test_a_verb_imports_no_more_than_it_needs(desk: Desk) -> None:
-    desk.run(DAY)
+    desk.extra = WITH_ALL
+    snapshot(desk.settings, DAY, desk.clock, simulated=True)
     of_verbs = {"query": ["select 1"], "snapshot": ["--simulated-date", str(DAY)]}
     arguments = {
         verb: [*verb.split(), *of_verbs.get(verb.split()[0], []), "--config", str(desk.config_file)]

@@ -6,7 +6,6 @@ Does not live here: writing the files (warehouse, dashboard), the private backup
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,8 +38,6 @@ def put_for_readers(lake: Lake, settings: Settings) -> int:
     """
     files = _files(lake, settings)
     stats = {name: (path.stat().st_size, path.stat().st_mtime_ns) for name, path in files.items()}
-    if page := files.get(lake.dashboard.name):  # each run writes it, mostly with the same content
-        stats[page.name] = (page.stat().st_size, zlib.crc32(page.read_bytes()))
     state = read_state(lake.readers_state, settings.publish.place)
     changed = {name for name in files if state.files.get(name) != stats[name]}
     if state.last and not changed and state.files.keys() <= files.keys():

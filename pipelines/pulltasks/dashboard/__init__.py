@@ -1,15 +1,16 @@
 """The page `warehouse/dashboard.html`: one file that shows the warehouse, from disk, without a network.
 
-Lives here: writing the page beside the warehouse. Its data is read in contents, its form is in render and page/.
+Lives here: writing the page beside the warehouse, and telling whether it must be written again. Its data is read in
+contents, its form is in render and page/.
 Does not live here: any number that does not come from the warehouse's own models.
 """
 
 from __future__ import annotations
 
+import hashlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from pulltasks.dashboard.contents import read_contents
-from pulltasks.dashboard.render import render
 from pulltasks.errors import LakeError
 from pulltasks.lake.files import PUBLIC_FILE
 from pulltasks.lake.lake import Lake
@@ -19,14 +20,28 @@ from pulltasks.warehouse.read.published import open_published
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pulltasks.settings import Settings
+    from pulltasks.settings import Limits, Settings
 
-__all__ = ["NOT_WRITTEN", "write_dashboard", "write_dashboard_alone"]
+__all__ = ["NOT_WRITTEN", "is_current", "write_dashboard", "write_dashboard_alone"]
 
 NOT_WRITTEN = "published, but the page could not be written"
 
 # Charts are tested with this version; a new vl-convert may bring others as well.
 VEGA_LITE_VERSION = "6.4"
+# The last line of the page begins with this.
+_SEAL = b"<!-- sha256 "
+
+
+def is_current(lake: Lake, settings: Settings) -> bool:
+    """Tell whether the page is whole, and shows the published build under these settings and this program.
+
+    Its ages do not matter: the browser counts them when the page is opened.
+    """
+    try:
+        page, mark, seal = lake.dashboard.read_bytes().rpartition(_SEAL)
+    except OSError:
+        return False
+    return mark + seal == _seal(lake, settings, page)
 
 
 def write_dashboard(lake: Lake, settings: Settings) -> Path:
@@ -42,14 +57,27 @@ def write_dashboard(lake: Lake, settings: Settings) -> Path:
             f"{lake.published}: shows secrets in clear (warehouse.expose_secrets), and the page is for everybody; "
             "switch that off and run `pulltasks snapshot` first"
         )
+    # Imported here, because a run that finds the page current needs none of it.
+    from pulltasks.dashboard.contents import read_contents
+    from pulltasks.dashboard.render import render
+
     with open_published(lake) as connection:
-        contents = read_contents(
-            connection, settings.timezone, settings.alerts.limits, settings.warehouse.display_timezone
-        )
+        contents = read_contents(connection, *_shown_by(settings))
     page = render(contents, _chart_library(lake))
     with lake.writing(lake.dashboard, mode=PUBLIC_FILE) as unfinished:
-        unfinished.write_bytes(page)
+        unfinished.write_bytes(page + _seal(lake, settings, page))
     return lake.dashboard
+
+
+def _shown_by(settings: Settings) -> tuple[str, Limits, str | None]:
+    """Return the settings that the page shows."""
+    return settings.timezone, settings.alerts.limits, settings.warehouse.display_timezone
+
+
+def _seal(lake: Lake, settings: Settings, page: bytes) -> bytes:
+    """Return the last line of the page: the hash of everything that it was made of, and of itself."""
+    made_of = (lake.published.resolve().name, _shown_by(settings), version("pulltasks"), _library_version())
+    return _SEAL + hashlib.sha256(repr(made_of).encode() + page).hexdigest().encode() + b" -->\n"
 
 
 def write_dashboard_alone(settings: Settings) -> Path:
@@ -70,9 +98,7 @@ def write_dashboard_alone(settings: Settings) -> Path:
 
 def _chart_library(lake: Lake) -> str:
     """Return Vega-Lite with its dependencies as one script; it is bundled once per version, which takes seconds."""
-    from importlib.metadata import version
-
-    file = lake.chart_library(f"{version('vl-convert-python')}-{VEGA_LITE_VERSION}")
+    file = lake.chart_library(_library_version())
     if not file.is_file():
         import vl_convert
 
@@ -80,3 +106,7 @@ def _chart_library(lake: Lake) -> str:
         with lake.writing(file) as unfinished:
             unfinished.write_text(script, encoding="utf-8")
     return file.read_text(encoding="utf-8")
+
+
+def _library_version() -> str:
+    return f"{version('vl-convert-python')}-{VEGA_LITE_VERSION}"

@@ -1,4 +1,4 @@
-"""`pulltasks doctor`, the part about the lake: modes, space, strays, damage, days without raw files, the key.
+"""`pulltasks doctor`, the part about the lake: modes, space, memory, strays, damage, days without raw files, the key.
 
 Lives here: the checks, and one line of advice per trouble; nothing is changed.
 Does not live here: requests to the API (targets), repairs (lake.audit, lake.compaction), printing (cli.output).
@@ -11,6 +11,7 @@ import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pulltasks.doctor.memory import memory
 from pulltasks.doctor.targets import Finding, Report
 from pulltasks.errors import LakeError, RemovedForm
 from pulltasks.lake.files import PRIVATE_FILE, PRIVATE_FOLDER
@@ -60,6 +61,7 @@ def _findings(lake: Lake, settings: Settings, now: datetime) -> Iterator[Finding
     raw_dates, tidy_dates = days_with_raw(lake), lake.tidy_dates()
     yield _modes(lake, raw_dates[-REPAIR_WINDOW_DAYS:])
     yield _free_space(lake)
+    yield memory(lake, settings)
     yield _strays(lake)
     yield _key(lake)
     yield _manifests(lake, tidy_dates)

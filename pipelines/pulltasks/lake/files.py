@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -195,5 +196,8 @@ def sha256_of(path: Path) -> str:
 
 
 def entries(folder: Path) -> Iterable[Path]:
-    """Return the paths in a folder, sorted; none when the folder does not exist."""
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    """Return the paths in a folder, sorted; none when it does not exist, or is no folder."""
+    try:
+        return sorted(folder.iterdir(), key=attrgetter("name"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -25,8 +25,8 @@ class Lake(Files):
         return [
             file
             for project in entries(folder)
-            if PROJECT.fullmatch(project.name) and project.is_dir()
-            for file in entries(project)
+            if PROJECT.fullmatch(project.name)
+            for file in entries(project)  # none in what is no folder
             if RAW_FILE.fullmatch(file.name)
         ]
 

@@ -6,6 +6,7 @@ Does not live here: paths (lake), making days and months (normalise, compaction)
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Older raw files are read again by `rebuild` only: the cost of a run must not grow with history.
 REPAIR_WINDOW_DAYS = 31
+# Raw files of up to this size on average are hashed in less time than their first lines are decompressed.
+CHEAP_BYTES = 16_000
 # The first schema whose manifests name the raw files that a day was made from.
 OLDEST_SCHEMA = 3
 
@@ -184,7 +187,7 @@ def read_raw_state(lake: Lake) -> RawState:
     strays: list[Stray] = []
     for day in raw_dates:
         manifest = read_if_valid(lake.manifest_file(day))
-        if manifest is not None and day not in newest:
+        if manifest is not None and (day not in newest or _is_of_same_bytes(lake, day, manifest)):
             continue
         raw = read_raw_day(lake, day)
         strays += raw.strays
@@ -196,6 +199,23 @@ def read_raw_state(lake: Lake) -> RawState:
 def stale_dates(lake: Lake) -> list[date]:
     """Return the days with raw files and no valid manifest, or with other raw files than it names; in order."""
     return list(read_raw_state(lake).stale)
+
+
+def _is_of_same_bytes(lake: Lake, day: date, manifest: Manifest) -> bool:
+    """Tell whether each raw file of a day has the hash of one that its tables were made from, so that none is opened.
+
+    It is False also where the files are so large that reading their first lines costs less than hashing them.
+    """
+    known = {source.key: source.sha256 for source in manifest.sources.captures}
+    files, targets = lake.raw_files(day), lake.targets_file(day)
+    try:
+        if sum(path.stat().st_size for path in files) > CHEAP_BYTES * len(files):
+            return False
+        if targets.is_file() and sha256_of(targets) != manifest.sources.targets_sha256:
+            return False
+        return all(hashlib.sha256(path.read_bytes()).hexdigest() == known.get(lake.target_of(path)) for path in files)
+    except OSError:
+        return False  # a file that may not be read is judged by itself
 
 
 def _is_up_to_date(lake: Lake, day: date, manifest: Manifest, raw: RawDay) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pulltasks.errors import LakeError
+from pulltasks.lake.paths import DATE
 from pulltasks.lake.raw import read_capture, read_header, read_targets, refuse_removed_format, stream_capture
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def require_own(lake: Lake, path: Path, header: CaptureLine) -> None:
         Stray: with both, and the advice.
     """
     target = header.target
-    if path != lake.raw_file(header.snapshot_date, *target.key):
+    # Compared by names: to make a path costs more than to read the header.
+    if (path.parts[-3], *lake.target_of(path)) != (f"{DATE}{header.snapshot_date}", *target.key):
         held = f"the capture of {target.project_id}/{target.region} on {header.snapshot_date}"
         raise Stray(path, header.capture_id, _words(lake, path, held))
 

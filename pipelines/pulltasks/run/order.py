@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED
-from pulltasks.backup.backup import days_held
 from pulltasks.capture.day import CaptureOptions, check_date
 from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
@@ -269,6 +268,8 @@ def compact(
         LakeError: when a day's file is damaged; months that were compacted before it stay compacted.
         LakeBusy: when another run is writing.
     """
+    from pulltasks.backup.backup import days_held  # not at the top: every snapshot would wait for this import
+
     lake = Lake(settings.lake.root)
     if not lake.tidy_dates():
         raise LakeError(f"{lake.root}: there are no tidy tables to compact; run `pulltasks snapshot` first")

@@ -230,13 +230,15 @@ class Run:
         )
 
     def write_page(self) -> None:
-        """Write the page, if the settings ask for one."""
+        """Write the page, if the settings ask for one and it is not the page of what is published."""
         if not self.settings.dashboard.enabled:
             return
-        from pulltasks.dashboard import NOT_WRITTEN, write_dashboard
+        from pulltasks.dashboard import NOT_WRITTEN, is_current, write_dashboard
 
         with self.beside(PAGE_FAILED, NOT_WRITTEN, "writing the page"):
-            self.found.page = write_dashboard(self.lake, self.settings)
+            if not is_current(self.lake, self.settings):
+                write_dashboard(self.lake, self.settings)
+            self.found.page = self.lake.dashboard
 
     def write_tables(self) -> None:
         """Write the open tables, if the settings ask for them."""
@@ -291,9 +293,11 @@ class Run:
 
         A month that cannot be closed does no harm: the published file is unchanged, and the next run finds its days.
         """
-        stale = {month_of(day) for day in stale_dates(self.lake)}
         with_days = {month_of(day) for day in self.lake.tidy_dates()}
-        for month in sorted((set(self._compacted) & with_days) - set(self.lake.compacted_months()) - stale):
+        opened = (set(self._compacted) & with_days) - set(self.lake.compacted_months())
+        # Mostly there are none, and finding stale days reads all raw files of a month.
+        stale = {month_of(day) for day in stale_dates(self.lake)} if opened else set()
+        for month in sorted(opened - stale):
             try:
                 compact_month(self.lake, month)
             except LakeError as error:
