@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from pulltasks.capture.day import CaptureResult
 from pulltasks.reasons import advice_on
-from pulltasks.run.report import judged, not_complete, targets_after
+from pulltasks.run.report import failed_attempts, judged, not_complete, targets_after
 from pulltasks.settings import Target
 from pulltasks.warehouse.read.status import Status, TargetStatus
 
@@ -27,8 +27,8 @@ def status(*targets: TargetStatus) -> Status:
 def test_a_target_without_a_message_of_its_own_has_the_words_of_its_reason() -> None:
     found = [target("missing", "no_capture"), target("failed", "once_known"), target("complete", "total_missing")]
     assert [not_complete(status(each)) for each in found] == [
-        [f"{LABEL}: missing (no_capture): {advice_on('no_capture')}"],
-        [f"{LABEL}: failed (once_known): run `pulltasks doctor` for more"],
+        [f"  missing (no_capture): {advice_on('no_capture')}", "    beijing"],
+        ["  failed (once_known): run `pulltasks doctor` for more", "    beijing"],
         [],
     ]
 
@@ -36,8 +36,10 @@ def test_a_target_without_a_message_of_its_own_has_the_words_of_its_reason() -> 
 def test_a_sentence_that_holds_for_many_targets_is_said_once() -> None:
     refused = [target("failed", "forbidden", f"HTTP 403, request r-{n}; let it", f"cn-north-{n}") for n in (1, 2)]
     assert not_complete(status(*refused, target("failed", "throttled", "HTTP 429, request r; wait"))) == [
-        f"{refused[0].label}, {refused[1].label}: failed (forbidden): HTTP 403; let it",
-        f"{LABEL}: failed (throttled): HTTP 429, request r; wait",
+        "  failed (forbidden): HTTP 403; let it",
+        "    beijing (…89abcdef · cn-north-1), beijing (…89abcdef · cn-north-2)",
+        "  failed (throttled): HTTP 429, request r; wait",
+        "    beijing (…89abcdef · cn-north-4)",
     ]
 
 
@@ -53,3 +55,10 @@ def test_an_attempt_that_failed_is_told_even_if_an_earlier_capture_counts() -> N
     ]
     good = judged([CaptureResult(asked, "complete", None, None, 9, 1)], known)
     assert targets_after(known, good) == list(known.targets)
+
+
+def test_of_an_attempt_alone_nobody_says_since_when_it_fails() -> None:
+    refused = CaptureResult(
+        Target(project_id=P, region="cn-north-4", name="beijing"), "failed", "forbidden", "no", 0, 1
+    )
+    assert failed_attempts([refused]) == ["  failed (forbidden): no", "    beijing"]

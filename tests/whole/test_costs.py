@@ -14,7 +14,7 @@ import dagster as dg
 from dagster_runs import materialised, run_day
 from desk import Desk
 from pulltasks import masking
-from pulltasks.capture.day import TARGETS_PER_REQUEST_IN_FLIGHT, DayCapture
+from pulltasks.capture.day import TARGETS_AT_ONCE, DayCapture
 from pulltasks.huawei import pull_tasks, reading
 from pulltasks.lake import strays, tasks
 from pulltasks.lake.lake import Lake
@@ -154,10 +154,10 @@ def test_few_targets_are_under_way_at_a_time(tmp_path: Path, monkeypatch) -> Non
             under_way -= 1
 
     monkeypatch.setattr(DayCapture, "_capture", counting)
-    sandbox = Sandbox(places(12, 3))
+    sandbox = Sandbox(places(25, 3))
     with serving(sandbox) as url:
         Desk(sandbox, url, tmp_path, sandbox.places, extra="max_concurrency = 1\n").capture(DAY)
-    assert most == TARGETS_PER_REQUEST_IN_FLIGHT
+    assert most == TARGETS_AT_ONCE
 
 
 # What a verb may import beyond the standard library, the command line itself and what these bring along.

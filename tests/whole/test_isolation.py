@@ -119,11 +119,11 @@ def test_a_target_that_failed_so_is_whole_again_when_the_cause_is_gone(desk: Des
 def test_one_days_trouble_is_not_the_others(desk: Desk, monkeypatch) -> None:
     run(desk)
     desk.lake.manifest_file(DAYS[0]).unlink()
-    original = normalise._expected
+    original = normalise._TargetsOfDay
     monkeypatch.setattr(
         normalise,
-        "_expected",
-        lambda lake, day, *rest: raise_strange() if day == DAYS[0] else original(lake, day, *rest),
+        "_TargetsOfDay",
+        lambda lake, day, raw: raise_strange() if day == DAYS[0] else original(lake, day, raw),
     )
     result = run(desk, DAYS[1])
     assert {capture.verdict for capture in result.captures} == {"complete"}

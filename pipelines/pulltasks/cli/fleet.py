@@ -167,7 +167,7 @@ def _opener(config: Path | None) -> Callable[[str], Rclone]:
 
 
 def _print(found: FleetStatus, *, every: bool) -> None:
-    from pulltasks.cli.targets_shown import as_shown
+    from pulltasks.run.targets_shown import as_shown
 
     known = sum(each.status is not None for each in found.lakes)
     unknown = f"; {_lakes(len(found.lakes) - known)} cannot be read" if known < len(found.lakes) else ""

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from pulltasks.cli.log import Log, LogFormat
-    from pulltasks.cli.targets_shown import Shown
     from pulltasks.doctor.targets import Report
     from pulltasks.lake.manners import Probed
     from pulltasks.run.results import RunResult
+    from pulltasks.run.targets_shown import Shown
     from pulltasks.settings import Limits
     from pulltasks.warehouse.read.status import Freshness, NewestComplete, Status
 
@@ -162,7 +162,7 @@ def width() -> int:
 
 def say(text: str) -> None:
     """Print a sentence in lines that fit the terminal."""
-    from pulltasks.cli.targets_shown import wrapped
+    from pulltasks.run.targets_shown import wrapped
 
     for line in wrapped(visible(text), width()):
         typer.echo(line)
@@ -170,7 +170,7 @@ def say(text: str) -> None:
 
 def print_targets(shown: Sequence[Shown], hint: str, *, every: bool = False) -> None:
     """Print the targets that need somebody, by cause, and the number of the others; with `every` a line for each."""
-    from pulltasks.cli.targets_shown import lines_of
+    from pulltasks.run.targets_shown import lines_of
 
     for line in lines_of(shown, width(), hint, every=every):
         typer.echo(line)
@@ -181,8 +181,8 @@ STATUS_LISTS_THEM = "`pulltasks status --all` lists them"
 
 def print_captures(day: date, result: RunResult, timezone: str, *, is_built: bool, every: bool) -> None:
     """Print the number of complete targets, those that need somebody, and what was published."""
-    from pulltasks.cli.targets_shown import as_shown
     from pulltasks.run.report import count_of_complete, judged, targets_after, words_about_clocks
+    from pulltasks.run.targets_shown import as_shown
 
     attempts = judged(result.captures, result.status)
     counts = count_of_complete(day, attempts, result.status, timezone)
@@ -199,8 +199,8 @@ def print_captures(day: date, result: RunResult, timezone: str, *, is_built: boo
 
 def print_not_complete(status: Status) -> None:
     """Print the targets that are not complete on the status's day, with reason and advice; nothing if all are."""
-    from pulltasks.cli.targets_shown import as_shown
     from pulltasks.run.report import count_of_complete
+    from pulltasks.run.targets_shown import as_shown
 
     if not status.is_complete:
         say(count_of_complete(status.day, (), status, "UTC"))
@@ -243,9 +243,9 @@ def print_status(
     every: bool,
 ) -> None:
     """Print the number of complete targets, those that need somebody, unknown manners, and what is too old."""
-    from pulltasks.cli.targets_shown import as_shown
     from pulltasks.lake.manners import words_of_unknown
     from pulltasks.run.report import count_of_complete
+    from pulltasks.run.targets_shown import as_shown
     from pulltasks.warehouse.read.status import is_ahead
 
     age = freshness.lake_age
@@ -264,7 +264,7 @@ def print_status(
 
 def print_service_messages(found: Status, messages: Mapping[tuple[str, str], str]) -> None:
     """Print the service's messages to targets that it refused, unredacted, for the lake's owner."""
-    from pulltasks.cli.targets_shown import as_shown, named
+    from pulltasks.run.targets_shown import as_shown, named
 
     names: defaultdict[str, list[str]] = defaultdict(list)
     for each in as_shown(found.targets, found.day):
@@ -287,7 +287,7 @@ def print_reports(reports: Sequence[Report]) -> None:
 
 def print_age(found: Status, freshness: Freshness, limits: Limits) -> None:
     """Print one line with the level and age of the lake, and one line for the targets beyond their limit."""
-    from pulltasks.cli.targets_shown import as_shown, named
+    from pulltasks.run.targets_shown import as_shown, named
 
     typer.echo(words_of_level(found, freshness, limits))  # one line, whatever reads it
     names = {each.target.key: each.name for each in as_shown(found.targets, found.day)}

@@ -62,6 +62,7 @@ def snapshot(
 
     Example: pulltasks snapshot --target event-beijing
     """
+    from pulltasks.lake.lake import Lake
     from pulltasks.run.order import snapshot as run_snapshot
 
     if day and simulated_date:
@@ -72,7 +73,7 @@ def snapshot(
     simulated = _date(simulated_date, "--simulated-date")
     settings = read_settings(config)
     clock = real_clock()
-    began_at = clock.now().replace(microsecond=0, tzinfo=None)  # as the warehouse has the time of its build
+    published_before = Lake(settings.lake.root).published.resolve()
     wanted = simulated or asked or settings.today(clock.now())
     only = _targets(settings, target)
     # the bar ends inside the alarms: what they print must not be drawn over
@@ -89,7 +90,7 @@ def snapshot(
             tell=failures.append,
         )
     with exit_after_publishing(0 if result.is_complete else NOT_COMPLETE):
-        is_built = result.status.built_at >= began_at
+        is_built = result.published.resolve() != published_before
         print_captures(wanted, result, settings.timezone, is_built=is_built, every=every)
 
 

@@ -255,7 +255,7 @@ class LiveClient:
         await turns.take()
         answer = await self._with_refresh(call, is_retry=is_retry)
         if answer.status == THROTTLED:
-            # The project obeys the whole time; the credential's other projects only the first part of it (pace).
+            # The project obeys any pause, also one that is too long for the credential's other projects (pace).
             turns.pace.pause(_now_s(), seconds_to_wait(answer.retry_after, answer.received_at) or 0.0)
         self._check(call.target, answer)
         return answer

@@ -144,12 +144,13 @@ class Pace:
         Args:
             now: the time.
             sent_at: the time at which the refused request left.
-            pause_s: the pause that the service asks for; None if it does not say.
+            pause_s: the pause that the service asks for; None if it does not say. A longer one than
+                `LONGEST_PAUSE_S` is not about the rate, but about a project, which has to obey it alone.
         """
         self.refused += 1
         sent_per_second = self._sent_per_second(now)
-        if pause_s is not None:
-            self.pause(now, min(pause_s, LONGEST_PAUSE_S))
+        if pause_s is not None and pause_s <= LONGEST_PAUSE_S:
+            self.pause(now, pause_s)
         if sent_at < self._slowed_at:
             return
         if pause_s is None:

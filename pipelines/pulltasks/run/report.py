@@ -6,12 +6,11 @@ Does not live here: printing (cli.output), Dagster's checks and failures (assets
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pulltasks.reasons import advice_on
+from pulltasks.run.targets_shown import as_shown, lines_of
 from pulltasks.warehouse.read.status import TargetStatus
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from pulltasks.run.results import RunResult
     from pulltasks.warehouse.read.status import Status
 
-# The id of a request differs each time, so it is removed before sentences are compared.
-_REQUEST = re.compile(r", request [^;]*;")
+# Columns of a text that is not shown on a terminal.
+NO_WIDTH = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,6 @@ class AttemptOutcome:
     verdict: str
     reason: str | None
     message: str | None
-
-    @property
-    def label(self) -> str:
-        """The name of the target in messages."""
-        return self.capture.target.label
 
 
 def judged(captures: Sequence[CaptureResult], status: Status) -> list[AttemptOutcome]:
@@ -59,14 +53,19 @@ def targets_after(status: Status, attempts: Sequence[AttemptOutcome]) -> list[Ta
     found = {target.key: target for target in status.targets}
     for attempt in attempts:
         if attempt.verdict != "complete":
-            target, last = attempt.capture.target, found.get(attempt.capture.target.key)
-            found[target.key] = TargetStatus(
-                *(target.project_id, target.region, target.name, attempt.verdict, attempt.reason, attempt.message),
-                task_count=None,
-                last_complete_date=last.last_complete_date if last else None,
-                last_complete_at=last.last_complete_at if last else None,
-            )
+            key = attempt.capture.target.key
+            found[key] = _as_status(attempt, found.get(key))
     return list(found.values())
+
+
+def _as_status(attempt: AttemptOutcome, last: TargetStatus | None = None) -> TargetStatus:
+    target = attempt.capture.target
+    return TargetStatus(
+        *(target.project_id, target.region, target.name, attempt.verdict, attempt.reason, attempt.message),
+        task_count=None,
+        last_complete_date=last.last_complete_date if last else None,
+        last_complete_at=last.last_complete_at if last else None,
+    )
 
 
 def count_of_complete(day: date, attempts: Sequence[AttemptOutcome], status: Status, timezone: str) -> str:
@@ -94,44 +93,19 @@ def words_about_clocks(captures: Sequence[CaptureResult]) -> list[str]:
     return found
 
 
-def without_request(label: str, message: str) -> str:
-    """Return the message of a target without its label and the request's id, so that it equals that of others."""
-    return _REQUEST.sub(";", message.replace(f"{label}: ", "", 1))
-
-
-def _named(messages: Sequence[tuple[str, str]]) -> list[str]:
-    """Return each sentence once, after the labels of its targets."""
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for label, message in messages:
-        groups.setdefault(without_request(label, message), []).append((label, message))
-    return [
-        f"{', '.join(label for label, _ in found)}: {found[0][1] if len(found) == 1 else text}"
-        for text, found in groups.items()
-    ]
-
-
 def not_complete(status: Status, attempts: Sequence[AttemptOutcome] = ()) -> list[str]:
-    """Return a line per target that is not complete, with reason and advice; targets with the same trouble share one.
-
-    A failed attempt is named even if an earlier capture of the day counts.
-    """
-    found = [target for target in targets_after(status, attempts) if not target.is_complete]
-    return _named([(each.label, _trouble(each.label, each.coverage, each.reason, each.message)) for each in found])
-
-
-def _trouble(label: str, verdict: str, reason: str | None, message: str | None) -> str:
-    text = (message or advice_on(reason)).removeprefix(f"{label}: ")
-    return f"{verdict} ({reason}): {text}" if reason else f"{verdict}: {text}"
+    """Return lines about the targets that are not complete, by cause; a failed attempt counts as such."""
+    return _lines(targets_after(status, attempts), status.day)
 
 
 def failed_attempts(captures: Sequence[CaptureResult]) -> list[str]:
-    """Return a line per target whose listing this run did not prove, in the form of `not_complete`."""
-    found = [
-        (capture.target.label, _trouble(capture.target.label, capture.verdict, capture.reason, capture.message))
-        for capture in captures
-        if capture.verdict != "complete"
-    ]
-    return _named(found)
+    """Return lines about the targets whose listing this run did not prove, by cause."""
+    found = [AttemptOutcome(each, each.verdict, each.reason, each.message) for each in captures]
+    return _lines([_as_status(each) for each in found], None)
+
+
+def _lines(targets: Sequence[TargetStatus], day: date | None) -> list[str]:
+    return lines_of(as_shown([each for each in targets if not each.is_complete], day), NO_WIDTH, "")
 
 
 def words_of_needed_raw(days: Sequence[date]) -> str:

@@ -1,11 +1,12 @@
 """Lists of targets for people: those that need somebody, by cause and the worst first; the others are counted.
 
 Lives here: names in lists, causes with their remedy, lines that fit a terminal; pure functions.
-Does not live here: printing (output), the state of targets (warehouse.read.status), reasons (reasons).
+Does not live here: printing (cli.output), the state of targets (warehouse.read.status), reasons (reasons).
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from pulltasks.names import short_id
 from pulltasks.outside_text import visible
 from pulltasks.reasons import advice_on
-from pulltasks.run.report import without_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,19 +25,21 @@ MOST_NAMED = 10
 MOST_MESSAGES = 3
 # Characters of a project's id: the next number where so many do not tell two targets apart.
 _ID_CHARACTERS = (4, 8, 16, 32)
+# The id of a request differs each time, so it is removed before sentences are compared.
+_REQUEST = re.compile(r", request [^;]*;")
 # A blank at which no line is broken.
 _FIRM = "\N{NO-BREAK SPACE}"
 
 
 class Shown(NamedTuple):
-    """A target in a list, with its name there and the day of its state."""
+    """A target in a list, with its name there and the day of its state; None if no earlier day is known."""
 
     name: str
     target: TargetStatus
-    day: date
+    day: date | None
 
 
-def as_shown(targets: Sequence[TargetStatus], day: date, lake: str | None = None) -> list[Shown]:
+def as_shown(targets: Sequence[TargetStatus], day: date | None, lake: str | None = None) -> list[Shown]:
     """Return the targets of a lake with short names that tell them apart; of several lakes, after the lake's name."""
     names: dict[tuple[str, str], str] = {}
     left = list(targets)
@@ -99,7 +101,8 @@ def _words_of(found: Sequence[Shown], advice: str, *, is_all: bool) -> tuple[str
     """
     messages: defaultdict[str, list[Shown]] = defaultdict(list)
     for each in found:
-        messages[without_request(each.target.label, each.target.message or advice)].append(each)
+        text = (each.target.message or advice).replace(f"{each.target.label}: ", "", 1)
+        messages[_REQUEST.sub(";", text)].append(each)
     if len(messages) == 1:
         own = (found[0].target.message or advice).removeprefix(f"{found[0].target.label}: ")
         names = f"all {len(found):,} targets" if is_all else named([each.name for each in found])
@@ -116,11 +119,14 @@ def _words_of(found: Sequence[Shown], advice: str, *, is_all: bool) -> tuple[str
 
 def _since(found: Sequence[Shown]) -> str:
     """Return since when these targets are not complete, as a part of a sentence; empty if since the day itself."""
+    days = [each.day for each in found if each.day]
+    if not days:
+        return ""
     dates = {each.target.last_complete_date for each in found}
     if None in dates:
         return ", some never complete" if len(dates) > 1 else ", never complete"
     first = _last(found[0]) + timedelta(days=1)
-    if all(first >= each.day for each in found):
+    if all(first >= day for day in days):
         return ""
     return f", not complete since {first}{' or later' if len(dates) > 1 else ''}"
 

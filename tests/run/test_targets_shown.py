@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 
 from many_targets import DAY, KINDS, target, targets
-from pulltasks.cli.targets_shown import as_shown, lines_of, named, wrapped
 from pulltasks.reasons import advice_on
+from pulltasks.run.targets_shown import as_shown, lines_of, named, wrapped
 from pulltasks.warehouse.read.status import TargetStatus
 
 WIDE = 1_000
