@@ -239,7 +239,7 @@ def test_the_demo_runs_and_leaks_nothing(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert answer.returncode == 0, answer.stderr
+    assert (answer.returncode, answer.stderr) == (0, "")
     assert "incomplete (page_contradicts_total)" in answer.stdout
     assert "failed (forbidden)" in answer.stdout
     lake = tmp_path / ".demo" / "lake"
