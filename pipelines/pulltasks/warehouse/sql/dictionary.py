@@ -54,7 +54,9 @@ def _index() -> list[str]:
         for model in load_models().in_order
         if model.is_published
     ]
-    rows += [(name, "", *table.description.split(" Grain: ")[::-1]) for name, table in META.items()]
+    for name, table in META.items():
+        description, _, grain = table.description.partition(" Grain: ")
+        rows.append((name, "", grain, description))
     return [
         "| table | one row per | what it is |",
         "|---|---|---|",
