@@ -100,6 +100,9 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
     )
     with pytest.raises(ConfigError, match=r"^pulltasks.toml: not found; run `pulltasks init` to write it"):
         config.require_some(None)
+    with pytest.raises(ConfigError, match=r"^pulltasks.toml: not found"):  # it was named, so defaults will not do
+        config.load(config.DEFAULT_FILE, need_targets=False)
+    assert config.load(need_targets=False).timezone == "UTC"
 
 
 def test_scalars_come_from_the_environment_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
     source = str(file)
     if not file.is_file():
         # A named file must exist; without one, defaults are enough for verbs that need no targets.
-        if file != DEFAULT_FILE or need_targets:
+        if path or os.environ.get("PULLTASKS_CONFIG") or need_targets:
             raise _not_found(file)
         data: dict[str, Any] = {}
     else:

@@ -45,12 +45,7 @@ def is_current(lake: Lake, settings: Settings) -> bool:
 
 
 def write_dashboard(lake: Lake, settings: Settings) -> Path:
-    """Write the page of the published warehouse beside it, and return its path; the caller holds the lake's lock.
-
-    Raises:
-        NoWarehouse: when nothing has been published.
-        LakeError: when the published file shows secrets, as the page is for everybody.
-    """
+    """Write the page (see `page_of`) beside the warehouse, and return its path; the caller holds the lake's lock."""
     file = lake.chart_library(_library_version())
     if not file.is_file():
         with lake.writing(file) as unfinished:
@@ -62,12 +57,9 @@ def write_dashboard(lake: Lake, settings: Settings) -> Path:
 
 
 def page_of(lake: Lake, settings: Settings, charts: str | None = None) -> bytes:
-    """Return the page of the published warehouse; nothing is written, so any reader of the file may ask.
+    """Return the page of the published warehouse; only the published file is read, and nothing is written.
 
-    Args:
-        lake: the lake, of which only the published file is read.
-        settings: what the page shows besides.
-        charts: the script of the charts; it is bundled if there is none, which takes seconds.
+    `charts` is the script of the charts; without one it is bundled, which takes seconds.
 
     Raises:
         NoWarehouse: when nothing has been published.

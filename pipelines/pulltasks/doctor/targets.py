@@ -310,14 +310,8 @@ _FIRST: dict[tuple[str, ...], tuple[object, str]] = {
     ("auth", "method"): ("chain", "chain (HUAWEICLOUD_SDK_AK/_SK, profile, cloud metadata) | token | password"),
     ("warehouse", "display_timezone"): ("UTC", "for columns that end in _local: this machine's zone"),
     ("dashboard", "enabled"): (True, "each publish also writes lake/warehouse/dashboard.html"),
-    ("publish", "tables"): (
-        True,
-        "each publish also writes lake/published/: Parquet for Spark, Trino, Polars, pandas",
-    ),
-    ("alerts", "resolved"): (
-        True,
-        "also send an alert when a trouble is over, to PULLTASKS_ALERTS__URLS: docs/alerts.md",
-    ),
+    ("publish", "tables"): (True, "each publish also writes lake/published/: Parquet for Spark, Trino, pandas"),
+    ("alerts", "resolved"): (True, "also send an alert when a trouble is over: docs/alerts.md"),
 }
 
 
@@ -326,12 +320,9 @@ def first_configuration(
     zone: str = "UTC",
     given: Iterable[tuple[tuple[str, ...], object, str]] = (),
 ) -> str:
-    """Return the text of a commented `pulltasks.toml`.
+    """Return the text of a commented `pulltasks.toml`, with times shown in `zone`.
 
-    Args:
-        projects: id, region and name of each target.
-        zone: the zone in which times are shown.
-        given: keys, values and variables of settings that the environment gives.
+    `given` are keys, values and variables of the settings that the environment gives.
     """
     zone_key = ("warehouse", "display_timezone")
     values = {**_FIRST, zone_key: (zone, _FIRST[zone_key][1])}
