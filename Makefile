@@ -138,9 +138,10 @@ bench-latency: template ## how long a day takes over a slow or limited service, 
 bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py
 
-docs: $(INSTALLED) ## write docs/tables.md, docs/spark.md, the reasons in docs/troubleshooting.md and sql/reads.json afresh from the code
+docs: $(INSTALLED) ## write docs/tables.md, docs/commands.md, docs/spark.md, the reasons in docs/troubleshooting.md and sql/reads.json afresh from the code
 	@$(BIN)/python -m pulltasks.warehouse.sql.lineage
 	@mkdir -p docs && $(BIN)/python -m pulltasks.warehouse.sql.dictionary > docs/tables.md
+	@$(BIN)/python docs/commands.py > docs/commands.md
 	@$(BIN)/python docs/spark.py > docs/spark.md
 	@$(BIN)/python docs/reasons.py
 

@@ -36,6 +36,7 @@ DOORS = (9, "the package")
 
 # Modules without a test of their own: records, constants, and what nothing but its users could prove.
 WITHOUT_LOGIC = {
+    "__main__",  # one call; cli/test_main makes it
     "dashboard/tables",  # which table shows what: dashboard/test_contents holds it against the models
     "errors",  # messages with an exit code; test_messages holds them against the documentation
     "huawei/recorder",  # a protocol
@@ -60,13 +61,15 @@ def name(path: Path) -> str:
 def floor(module: str) -> tuple[int, str]:
     """Return the number and the name of the room of a module of the library, or of a name in one.
 
-    `pulltasks` itself, and every name in it that is not a module, are the doors.
+    `pulltasks` itself, its `__main__`, and every name in it that is not a module, are the doors.
     """
     parts = module.split(".")[1:]
     for room in ("/".join(parts[:2]), *parts[:1]):
         if room in FLOORS:
             return FLOORS[room], room
-    is_module = bool(parts) and ((LIBRARY / parts[0]).is_dir() or (LIBRARY / f"{parts[0]}.py").is_file())
+    is_module = parts[:1] not in ([], ["__main__"]) and (
+        (LIBRARY / parts[0]).is_dir() or (LIBRARY / f"{parts[0]}.py").is_file()
+    )
     return (0, "the ground") if is_module else DOORS
 
 

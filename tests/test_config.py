@@ -90,9 +90,19 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert sorted(keys) == ["api.page_size", "auth.token", "speed", "timezone"]
 
 
-def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"not found; run `pulltasks init` to write one"):
-        config.load(tmp_path / "nowhere.toml")
+def test_a_missing_file_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "no where.toml"
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    assert str(caught.value) == (
+        f"{file}: not found; run `pulltasks init --config '{file}'` to write it, or name another file with --config"
+    )
+    with pytest.raises(ConfigError, match=r"^pulltasks.toml: not found; run `pulltasks init` to write it"):
+        config.require_some(None)
+    with pytest.raises(ConfigError, match=r"^pulltasks.toml: not found"):  # it was named, so defaults will not do
+        config.load(config.DEFAULT_FILE, need_targets=False)
+    assert config.load(need_targets=False).timezone == "UTC"
 
 
 def test_scalars_come_from_the_environment_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import runpy
 import shlex
 import shutil
 import sys
@@ -43,9 +44,7 @@ CLOCK = Clock(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()))
 
 # Commands that this test does not run, each with the reason.
 NOT_RUN = {
-    "make test": "this is it",
     "export ": "sets the reader's own access key",
-    "pip install .": "tests/test_wheel.py installs the wheel",
     "pulltasks query -f question.sql": "the file is the reader's own: tests/cli/test_query.py",
     "echo ": "a pipe: tests/cli/test_query.py",
     "pip install -r bi/superset/requirements.txt": "tests/test_superset.py does it",
@@ -186,24 +185,50 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}, link
 
 
-def test_both_readmes_show_the_same_commands_queries_and_tables() -> None:
-    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
+# Each page that is there in Chinese as well.
+TRANSLATED = [(page.with_name(page.name.replace(".zh.", ".")), page) for page in PAGES if ".zh." in page.name]
 
-    def shown(page: str) -> list[str]:
-        code = [line.split("#")[0].split(" -- ")[0].split("  ")[0].rstrip() for line in page.splitlines()]
-        first_cells = [
-            line.split("|")[1].replace("、", ", ").strip() for line in page.splitlines() if line.startswith("| `")
-        ]
-        return first_cells + [line for line in code if re.match(r"\.venv|make |export |select |warehouse|lake/", line)]
 
-    assert shown(english) == shown(chinese)
-    assert len(shown(english)) > 40
-    links = [sorted(re.findall(r"\]\(((?!README)[^)]+)\)", page)) for page in (english, chinese)]
-    assert links[0] == links[1]
+def shape(page: Path) -> list[object]:
+    """What a translation must leave as it is: levels of headings, code, pictures, links, code in prose, and tables."""
+    found: list[object] = []
+    for number, part in enumerate(re.split(r"^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE)):
+        if number % 2:
+            found.append([line.partition("  # ")[0].rstrip() for line in part.replace("   #", "  #").splitlines()])
+            continue
+        for line in part.splitlines():
+            if line.startswith("#"):
+                found.append(line.split(" ")[0])
+            elif line.startswith("|"):
+                cells = line.split("|")
+                found.append(
+                    [sorted(re.findall(r"`[^`]+`|\]\([^)]+\)", cell.replace(".zh.md", ".md"))) for cell in cells]
+                )
+        prose = re.sub(r"^\|.*$", "", part, flags=re.MULTILINE).replace(".zh.md", ".md")
+        found.append(sorted(re.findall(r"`[^`]+`|\]\([^)]+\)", prose)))
+    return found
+
+
+@pytest.mark.parametrize(("english", "chinese"), TRANSLATED, ids=[chinese.name for _, chinese in TRANSLATED])
+def test_a_translation_has_the_same_headings_commands_links_and_tables(english: Path, chinese: Path) -> None:
+    assert shape(chinese) == shape(english)
+
+
+def test_both_pages_of_a_newcomer_are_translated_and_the_readme_is_short() -> None:
+    assert [english.name for english, _ in TRANSLATED] == ["README.md", "first-steps.md"]
+    assert [page.name for page in PAGES[:2] if len(page.read_text(encoding="utf-8").splitlines()) > 80] == []
+
+
+def test_the_page_of_commands_is_what_the_command_line_says() -> None:
+    page = runpy.run_path(str(DOCS / "commands.py"))["page"]()
+    assert (DOCS / "commands.md").read_text(encoding="utf-8") == page, "run `make docs`"
+    assert {"forget", "fleet status", "sql", "lake restore"} <= set(re.findall(r"^## (.*)$", page, re.MULTILINE))
 
 
 def runnable() -> list[tuple[Block, str]]:
-    return [(b, c) for b, c in commands() if not c.startswith(("make ", *NOT_RUN))]
+    """The commands of all pages; a translation has those of its original, so they are run once."""
+    originals = [(b, c) for b, c in commands() if ".zh." not in b.page.name]
+    return [(b, c) for b, c in originals if not c.startswith(("make ", *NOT_RUN))]
 
 
 @pytest.mark.parametrize(("block", "command"), runnable(), ids=[f"{b}-{c[:40]}" for b, c in runnable()])

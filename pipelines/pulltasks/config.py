@@ -7,7 +7,9 @@ Does not live here: the keys themselves (settings), secrets (secret), their use,
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -37,25 +39,33 @@ def load(path: Path | None = None, *, need_targets: bool = True) -> Settings:
     Raises:
         ConfigError: with all mistakes that can be found at once, each with its key.
     """
-    named = path or (Path(os.environ["PULLTASKS_CONFIG"]) if os.environ.get("PULLTASKS_CONFIG") else None)
-    file = named or DEFAULT_FILE
+    file = file_of(path)
     source = str(file)
     if not file.is_file():
         # A named file must exist; without one, defaults are enough for verbs that need no targets.
-        if named or need_targets:
-            raise ConfigError(
-                [f"{file}: not found; run `pulltasks init` to write one, or name one with --config"], source
-            )
+        if path or os.environ.get("PULLTASKS_CONFIG") or need_targets:
+            raise _not_found(file)
         data: dict[str, Any] = {}
     else:
         try:
             data = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError([f"{file}: not readable as TOML: {error}"], source) from None
+            raise ConfigError([f"{file}: not readable as TOML: {error}"], None) from None
         except OSError as error:
-            raise ConfigError([f"{file}: cannot be read: {error.strerror}"], source) from None
+            raise ConfigError([f"{file}: cannot be read: {error.strerror}"], None) from None
 
     return _placed(_checked(data, source, need_targets=need_targets), file.absolute().parent)
+
+
+def file_of(path: Path | None) -> Path:
+    """Return the configuration file: the named one, else `PULLTASKS_CONFIG`, else `pulltasks.toml` in this folder."""
+    return path or Path(os.environ.get("PULLTASKS_CONFIG") or DEFAULT_FILE)
+
+
+def _not_found(file: Path) -> ConfigError:
+    named = "" if file == DEFAULT_FILE else f" --config {shlex.quote(str(file))}"
+    text = f"{file}: not found; run `pulltasks init{named}` to write it, or name another file with --config"
+    return ConfigError([text], None)
 
 
 def require_some(path: Path | None) -> None:
@@ -66,8 +76,7 @@ def require_some(path: Path | None) -> None:
     """
     is_set = "PULLTASKS_CONFIG" in os.environ or _our_variables(os.environ)
     if path is None and not is_set and not DEFAULT_FILE.is_file():
-        text = f"{DEFAULT_FILE}: not found; run `pulltasks init` to write one, or name one with --config"
-        raise ConfigError([text], str(DEFAULT_FILE))
+        raise _not_found(DEFAULT_FILE)
 
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -104,6 +113,26 @@ def from_environment() -> Settings:
         ConfigError: with all mistakes.
     """
     return _placed(_checked({}, "the environment", need_targets=False), Path())
+
+
+def given_by_variables() -> Iterator[tuple[tuple[str, ...], object, str]]:
+    """Return the settings that variables set, without secrets: their keys, values and variables."""
+    settings = Settings()
+    for name in _our_variables(os.environ):
+        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        value = _at(settings, path)
+        is_file_of_a_secret = isinstance(_at(settings, (*path[:-1], path[-1].removesuffix("_file"))), Secret)
+        if isinstance(value, bool | int | float):
+            yield path, value, name
+        elif isinstance(value, str | Path | timedelta) or (is_file_of_a_secret and path[-1].endswith("_file")):
+            yield path, os.environ[name], name
+
+
+def _at(section: Any, path: tuple[str, ...]) -> Any:
+    """Return the setting with a key, also of a named credential; None if there is none."""
+    for part in path:
+        section = getattr(section, "named", {}).get(part) or getattr(section, part, None)
+    return section
 
 
 def _checked(data: dict[str, Any], source: str, *, need_targets: bool) -> Settings:

@@ -60,10 +60,12 @@ class ConfigError(PulltasksError):
 
     exit_code = 2
 
-    def __init__(self, mistakes: list[str], source: str = "the configuration") -> None:
+    def __init__(self, mistakes: list[str], source: str | None = "the configuration") -> None:
         self.mistakes = mistakes
         noun = "mistake" if len(mistakes) == 1 else "mistakes"
-        super().__init__(f"{len(mistakes)} {noun} in {source}:\n" + "\n".join(f"  {text}" for text in mistakes))
+        # without a source the texts themselves name the file
+        head, indent = (f"{len(mistakes)} {noun} in {source}:\n", "  ") if source else ("", "")
+        super().__init__(head + "\n".join(f"{indent}{text}" for text in mistakes))
 
 
 class DateRefused(PulltasksError):

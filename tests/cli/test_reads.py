@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,22 @@ def test_dashboard_writes_the_page_of_what_is_published_and_prints_where(desk: D
     with desk.lake.lock():
         code, _, err = command("dashboard", "--config", desk.config_file)
     assert (code, "another run is writing" in err) == (1, True)
+
+
+def test_a_reader_who_may_write_nothing_in_the_lake_writes_the_same_page_elsewhere(
+    published: Desk, command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("dashboard", "--config", published.config_file)
+    own = published.lake.dashboard.read_bytes().rpartition(b"<!-- sha256 ")[0]
+    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)  # root may write anywhere
+    code, _, err = command("dashboard", "--config", published.config_file)
+    assert (code, "pulltasks dashboard -o FILE" in err) == (2, True)
+    shutil.rmtree(published.lake.charts)  # its owner alone can read it
+    before = {path: path.lstat().st_mtime_ns for path in published.lake.root.rglob("*")}
+    page = tmp_path / "page.html"
+    assert command("dashboard", "-o", page, "--config", published.config_file)[:2] == (0, f"{page}\n")
+    assert {path: path.lstat().st_mtime_ns for path in published.lake.root.rglob("*")} == before
+    assert page.read_bytes() == own
 
 
 @pytest.mark.parametrize(("ending", "is_open"), [("exit 0", True), ("exit 1", False)])

@@ -178,6 +178,42 @@ def test_init_writes_what_the_credential_may_see_and_never_overwrites(
     assert (code, "exists already" in out, file.read_bytes()) == (2, True, before)
 
 
+def test_init_writes_the_settings_it_was_run_with_and_no_secret(
+    tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("hush-hush-1")
+    given = {
+        "TIMEZONE": "Asia/Shanghai",
+        "API__PAGE_SIZE": "50",
+        "API__REQUESTS_PER_SECOND": "7.5",
+        "LAKE__ROOT": "my lake",
+        "LAKE__NAME": "l007",
+        "DASHBOARD__ENABLED": "false",
+        "ALERTS__MAX_AGE": "30h",
+        "ALERTS__WEBHOOK": "https://example.com/hush-hush-2",
+        "AUTH__OTHER__ENV_PREFIX": "OTHER_",
+        "AUTH__OTHER__TOKEN_FILE": str(secret),
+    }
+    with serving(Sandbox((BEIJING,))) as url:
+        for name, value in {**given, "API__ENDPOINT": url, "API__IAM_ENDPOINT": url}.items():
+            monkeypatch.setenv(f"PULLTASKS_{name}", value)
+        file = tmp_path / "mine.toml"
+        monkeypatch.setenv("PULLTASKS_CONFIG", str(file))
+        code, out = run("init")
+    assert (code, f"wrote {file}" in out) == (0, True)
+    in_this_shell = config.load(file)
+    for name in (*given, "API__ENDPOINT", "API__IAM_ENDPOINT"):
+        monkeypatch.delenv(f"PULLTASKS_{name}")
+    assert "hush" not in file.read_text()
+    in_a_fresh_shell = config.load()
+    for section in ("timezone", "lake", "api", "dashboard", "warehouse"):
+        assert getattr(in_a_fresh_shell, section) == getattr(in_this_shell, section)
+    assert in_a_fresh_shell.alerts.max_age == in_this_shell.alerts.max_age
+    other = in_a_fresh_shell.auth.named["other"]
+    assert (other.env_prefix, other.token and other.token.read()) == ("OTHER_", "hush-hush-1")
+
+
 def test_init_with_a_wrong_key_writes_nothing(tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "hush-hush")
     sandbox = Sandbox((BEIJING,))

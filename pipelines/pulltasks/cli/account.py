@@ -111,7 +111,7 @@ def init(
     from pulltasks.doctor.targets import first_configuration, projects_of_regions
     from pulltasks.huawei.iam import list_auth_projects
 
-    file = config or configuration.DEFAULT_FILE
+    file = configuration.file_of(config)
     if file.exists():
         fail(f"{file} exists already and is unchanged; name another file with --config", 2)
     settings = configuration.from_environment()
@@ -120,7 +120,8 @@ def init(
         fail("this key cannot see any project of a region; ask an administrator for access", 1)
     # "x" fails if the file was created since the check above
     with file.open("x", encoding="utf-8") as stream:
-        stream.write(first_configuration(projects, configuration.zone_of_this_machine()))
+        zone, given = configuration.zone_of_this_machine(), configuration.given_by_variables()
+        stream.write(first_configuration(projects, zone, given))
     for project_id, place, name in projects:
         typer.echo(f"{project_id}  {place}  {visible(name)}")
     typer.echo(f"wrote {file} with {len(projects)} targets; check it, then run `pulltasks doctor`")

@@ -174,17 +174,24 @@ def shell(config: ConfigOption = None) -> None:
 
 def dashboard(
     config: ConfigOption = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write this file instead of the lake's page.")
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Write the page of the published data and print its path.
 
-    The page is one file that works from disk.
+    The page is one file that works from disk. -o needs no right to write to the lake.
 
-    Example: pulltasks dashboard --open
+    Example: pulltasks dashboard -o page.html --open
     """
-    from pulltasks.dashboard import write_dashboard_alone
+    from pulltasks.dashboard import page_of, write_dashboard_alone
+    from pulltasks.lake.lake import Lake
 
-    page = write_dashboard_alone(read_settings(config, need_targets=False))
+    settings = read_settings(config, need_targets=False)
+    if output:
+        output.write_bytes(page_of(Lake(settings.lake.root), settings))
+    page = output or write_dashboard_alone(settings)
     typer.echo(page)
     if open_it:
         import webbrowser

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pulltasks.cli.ending import alarms, exit_after_publishing, fail
-from pulltasks.cli.options import ConfigOption, read_settings, real_clock
+from pulltasks.cli.options import ConfigOption, complete_target, read_settings, real_clock
 from pulltasks.cli.output import NOT_COMPLETE, Progress, print_captures, print_end, print_not_complete, spans
 
 if TYPE_CHECKING:
@@ -49,7 +49,11 @@ def snapshot(
     refresh: Annotated[bool, typer.Option("--refresh", help="List complete targets again.")] = False,
     target: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME or PROJECT_ID/REGION", help="List only this target; may be given several times."),
+        typer.Option(
+            metavar="NAME or PROJECT_ID/REGION",
+            help="List only this target; may be given several times.",
+            autocompletion=complete_target,
+        ),
     ] = None,
     accept_drop: Annotated[
         bool,

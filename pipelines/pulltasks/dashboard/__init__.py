@@ -11,7 +11,7 @@ import hashlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from pulltasks.errors import LakeError
+from pulltasks.errors import ConfigError, LakeError
 from pulltasks.lake.files import PUBLIC_FILE
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.paths import EXPOSED
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pulltasks.settings import Limits, Settings
 
-__all__ = ["NOT_WRITTEN", "is_current", "write_dashboard", "write_dashboard_alone"]
+__all__ = ["NOT_WRITTEN", "is_current", "page_of", "write_dashboard", "write_dashboard_alone"]
 
 NOT_WRITTEN = "published, but the page could not be written"
 
@@ -45,7 +45,21 @@ def is_current(lake: Lake, settings: Settings) -> bool:
 
 
 def write_dashboard(lake: Lake, settings: Settings) -> Path:
-    """Write the page of the published warehouse, and return its path; the caller holds the lake's lock.
+    """Write the page (see `page_of`) beside the warehouse, and return its path; the caller holds the lake's lock."""
+    file = lake.chart_library(_library_version())
+    if not file.is_file():
+        with lake.writing(file) as unfinished:
+            unfinished.write_text(_chart_library(), encoding="utf-8")
+    page = page_of(lake, settings, file.read_text(encoding="utf-8"))
+    with lake.writing(lake.dashboard, mode=PUBLIC_FILE) as unfinished:
+        unfinished.write_bytes(page + _seal(lake, settings, page))
+    return lake.dashboard
+
+
+def page_of(lake: Lake, settings: Settings, charts: str | None = None) -> bytes:
+    """Return the page of the published warehouse; only the published file is read, and nothing is written.
+
+    `charts` is the script of the charts; without one it is bundled, which takes seconds.
 
     Raises:
         NoWarehouse: when nothing has been published.
@@ -63,10 +77,7 @@ def write_dashboard(lake: Lake, settings: Settings) -> Path:
 
     with open_published(lake) as connection:
         contents = read_contents(connection, *_shown_by(settings))
-    page = render(contents, _chart_library(lake))
-    with lake.writing(lake.dashboard, mode=PUBLIC_FILE) as unfinished:
-        unfinished.write_bytes(page + _seal(lake, settings, page))
-    return lake.dashboard
+    return render(contents, charts or _chart_library())
 
 
 def _shown_by(settings: Settings) -> tuple[str, Limits, str | None]:
@@ -90,22 +101,20 @@ def write_dashboard_alone(settings: Settings) -> Path:
     lake = Lake(settings.lake.root)
     # Opened before anything is created: without a published file there is no reason to make a lake.
     open_published(lake).close()
-    lake.prepare()
+    try:
+        lake.prepare()
+    except ConfigError as error:
+        raise ConfigError([f"{error.mistakes[0]}, or write only the page: pulltasks dashboard -o FILE"]) from None
     with lake.lock():
         lake.require_whole()
         return write_dashboard(lake, settings)
 
 
-def _chart_library(lake: Lake) -> str:
-    """Return Vega-Lite with its dependencies as one script; it is bundled once per version, which takes seconds."""
-    file = lake.chart_library(_library_version())
-    if not file.is_file():
-        import vl_convert
+def _chart_library() -> str:
+    """Return Vega-Lite with its dependencies as one script; the lake stores it, because bundling takes seconds."""
+    import vl_convert
 
-        script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
-        with lake.writing(file) as unfinished:
-            unfinished.write_text(script, encoding="utf-8")
-    return file.read_text(encoding="utf-8")
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
 
 
 def _library_version() -> str:

@@ -23,7 +23,7 @@ from pulltasks.proof.order import Order
 from pulltasks.reasons import advice_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pulltasks.huawei.refusals import Answer
@@ -303,8 +303,37 @@ def _toml_text(text: str) -> str:
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
-def first_configuration(projects: Sequence[tuple[str, str, str]], zone: str = "UTC") -> str:
-    """Return the text of a commented `pulltasks.toml` for the projects, with times shown in `zone`."""
+# What `pulltasks init` writes: keys with their values and comments.
+_FIRST: dict[tuple[str, ...], tuple[object, str]] = {
+    ("timezone",): ("UTC", "the calendar that snapshot dates are counted in"),
+    ("lake", "root"): ("lake", "relative to this file"),
+    ("auth", "method"): ("chain", "chain (HUAWEICLOUD_SDK_AK/_SK, profile, cloud metadata) | token | password"),
+    ("warehouse", "display_timezone"): ("UTC", "for columns that end in _local: this machine's zone"),
+    ("dashboard", "enabled"): (True, "each publish also writes lake/warehouse/dashboard.html"),
+    ("publish", "tables"): (True, "each publish also writes lake/published/: Parquet for Spark, Trino, pandas"),
+    ("alerts", "resolved"): (True, "also send an alert when a trouble is over: docs/alerts.md"),
+}
+
+
+def first_configuration(
+    projects: Sequence[tuple[str, str, str]],
+    zone: str = "UTC",
+    given: Iterable[tuple[tuple[str, ...], object, str]] = (),
+) -> str:
+    """Return the text of a commented `pulltasks.toml`, with times shown in `zone`.
+
+    `given` are keys, values and variables of the settings that the environment gives.
+    """
+    zone_key = ("warehouse", "display_timezone")
+    values = {**_FIRST, zone_key: (zone, _FIRST[zone_key][1])}
+    values |= {path: (value, f"from {name}") for path, value, name in given}
+    sections: dict[tuple[str, ...], list[str]] = {}
+    for (*section, key), (value, comment) in values.items():
+        text = _toml_text(value) if isinstance(value, str) else str(value).lower()
+        sections.setdefault(tuple(section), []).append(f"{f'{key} = {text}':<33} # {comment}\n")
+    settings = "\n".join(
+        (f"[{'.'.join(section)}]\n" if section else "") + "".join(lines) for section, lines in sections.items()
+    )
     targets = "\n".join(
         f'[[targets]]\nproject_id = "{project_id}"\nregion = "{region}"\nname = {_toml_text(name)}\n'
         for project_id, region, name in projects
@@ -312,24 +341,5 @@ def first_configuration(projects: Sequence[tuple[str, str, str]], zone: str = "U
     return f"""# Written by `pulltasks init`: the projects that the credential may see. Remove those you do not want.
 # All keys: pulltasks.example.toml. Secrets do not belong here: see .env.example.
 
-timezone = "UTC"                  # the calendar that snapshot dates are counted in
-
-[lake]
-root = "lake"                     # relative to this file
-
-[auth]
-method = "chain"                  # chain (HUAWEICLOUD_SDK_AK/_SK, profile, cloud metadata) | token | password
-
-[warehouse]
-display_timezone = "{zone}"  # for columns that end in _local: this machine's zone
-
-[dashboard]
-enabled = true                    # each publish also writes lake/warehouse/dashboard.html
-
-[publish]
-tables = true                     # each publish also writes lake/published/: Parquet for Spark, Trino, Polars, pandas
-
-[alerts]
-resolved = true                   # also send an alert when a trouble is over, to PULLTASKS_ALERTS__URLS: docs/alerts.md
-
+{settings}
 {targets}"""

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from pulltasks.warehouse.sql.lineage import column_lineage, parse_installed
 from pulltasks.warehouse.sql.models import KEPT_FILE, SQL_FOLDER, Kept, kept_of, load_models
@@ -39,6 +40,15 @@ def test_columns_that_are_put_together_by_name_come_from_those_of_their_name() -
     lineage = column_lineage(load_models())["dim_pull_tasks"]
     assert lineage["status"] == (("before.dim_pull_tasks", "status"), ("stg_pull_tasks", "status"))
     assert lineage["extra"] == (("before.dim_pull_tasks", "extra"), ("stg_pull_tasks", "extra"))
+
+
+def test_an_argument_of_a_macro_is_no_column_and_the_parser_has_nothing_to_warn_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    models = load_models()
+    lineage = column_lineage(models, Kept("", {}))
+    assert lineage["pull_tasks_as_of"]["status"] == (("dim_pull_task_versions", "status"),)
+    assert not [record.getMessage() for record in caplog.records]
 
 
 def test_what_is_kept_is_what_is_found_anew() -> None:

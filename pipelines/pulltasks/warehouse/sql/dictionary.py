@@ -6,6 +6,7 @@ Does not live here: the descriptions of columns (tables, the headers in sql/).
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ The warehouse, `lake/warehouse/pulltasks.duckdb`, is for everybody: secrets are 
 
 def dictionary() -> str:
     """Return the page as Markdown."""
-    parts = [_HEAD, "## Warehouse\n"]
+    parts = [_HEAD, *_index(), "## Warehouse\n"]
     for model in load_models().in_order:
         if model.is_published:
             facts = [f"Grain: {model.grain}.", f"Key: {_names(model.key)}."]
@@ -44,6 +45,28 @@ def dictionary() -> str:
         rows = [(column.name, str(arrow_type(column.type)), column.meaning) for column in table.columns]
         parts += _section(table.name, table.description, facts, rows)
     return "\n".join(parts)
+
+
+def _index() -> list[str]:
+    """Return a table of all tables, views and macros, by name: what a row is, and the first sentence of each."""
+    rows = [
+        (model.name, f"({', '.join(model.arguments)})" if model.arguments else "", model.grain, model.description)
+        for model in load_models().in_order
+        if model.is_published
+    ]
+    for name, table in META.items():
+        description, _, grain = table.description.partition(" Grain: ")
+        rows.append((name, "", grain, description))
+    return [
+        "| table | one row per | what it is |",
+        "|---|---|---|",
+        *(
+            f"| [`{name}{arguments}`](#{name}) | {re.sub('^one row( per )?', '', grain.rstrip('.')) or 'file'} "
+            f"| {description.partition('. ')[0].rstrip('.')} |"
+            for name, arguments, grain, description in sorted(rows)
+        ),
+        "",
+    ]
 
 
 def _section(name: str, description: str, facts: list[str], rows: Iterable[tuple[str, str, str]]) -> list[str]:

@@ -83,6 +83,9 @@ def _followed(model: Model, known: dict[str, Any]) -> Lineage:
     for table in tree.find_all(exp.Table):
         if not table.db and table.name in model.depends_on:
             table.set("db", exp.to_identifier("main"))  # the same name is in `before` as well
+    for column in list(tree.find_all(exp.Column)):
+        if column.name in model.arguments and not column.table:
+            column.replace(exp.null())  # else sqlglot takes an argument for a column of the nearest table
     schema = MappingSchema(known, dialect="duckdb")
     try:
         tree = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, identify=False)
