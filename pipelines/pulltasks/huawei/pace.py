@@ -56,7 +56,8 @@ class Pace:
     """The pace of one credential, or the fixed one of a project.
 
     Without any refusal there is no rate, only a number of requests in flight; it begins with `FIRST_IN_FLIGHT` and
-    grows by one each time that as many answers were accepted. A refusal sets a rate, and halves both.
+    grows by one with each accepted answer. A refusal sets a rate, and halves both; then the number in flight grows by
+    one each time that as many answers were accepted.
 
     Attributes:
         refused: number of refusals so far.
@@ -129,7 +130,8 @@ class Pace:
             self._reached = msgspec.structs.replace(self._reached, in_flight=in_flight)
         # A number that is not used says nothing about what the service can bear.
         if in_flight >= self.in_flight:
-            self._in_flight = min(self._most_in_flight, self._in_flight + 1 / self._in_flight)
+            step = 1.0 if self._ceiling is None else 1 / self._in_flight
+            self._in_flight = min(self._most_in_flight, self._in_flight + step)
 
     def pause(self, now: float, seconds: float) -> None:
         """Send nothing for so many seconds."""
