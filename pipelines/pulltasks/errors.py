@@ -30,6 +30,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Never
 
+from pulltasks.words import counted
+
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
@@ -62,8 +64,8 @@ class ConfigError(PulltasksError):
 
     def __init__(self, mistakes: list[str], source: str = "the configuration") -> None:
         self.mistakes = mistakes
-        noun = "mistake" if len(mistakes) == 1 else "mistakes"
-        super().__init__(f"{len(mistakes)} {noun} in {source}:\n" + "\n".join(f"  {text}" for text in mistakes))
+        heading = f"{counted(len(mistakes), 'mistake')} in {source}:"
+        super().__init__("\n".join([heading, *(f"  {text}" for text in mistakes)]))
 
 
 class DateRefused(PulltasksError):
@@ -197,6 +199,10 @@ class ClockDisagrees(ApiError):
 
 class CredentialRefused(ApiError):
     """The credential is not accepted; nothing more is sent with it in this run."""
+
+
+class NotAsked(CredentialRefused):
+    """A request was not sent, because the same credential was refused before."""
 
 
 class TransientApiError(ApiError):

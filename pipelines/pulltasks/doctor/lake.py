@@ -21,6 +21,7 @@ from pulltasks.lake.redaction_key import read_key
 from pulltasks.lake.run_log import last_paces, read_runs
 from pulltasks.lake.strays import days_with_raw
 from pulltasks.lake.zones import has_begun
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,7 +140,7 @@ def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
     if damaged:
         advice = "the next snapshot writes them again, from raw files or from the tables"
         return Finding("manifests", f"cannot be used: {_named(lake, damaged)}", advice)
-    return Finding("manifests", f"{len(tidy_dates)} days are readable")
+    return Finding("manifests", f"{counted(len(tidy_dates), 'day')} readable")
 
 
 def _pace(lake: Lake) -> Finding:
