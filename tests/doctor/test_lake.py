@@ -43,7 +43,7 @@ def test_a_lake_that_is_well_needs_nothing(desk: Desk) -> None:
         "modes": "secret files are private",
         "strays": "none in raw/; the headers of the newest 31 days and of those without tables were read",
         "redaction key": "agrees with its checksum",
-        "manifests": "2 days are readable",
+        "manifests": "2 days readable",
         "days without tables": "none",
         "days without raw": "none",
         "days after today": "none",

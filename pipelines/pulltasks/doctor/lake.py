@@ -181,7 +181,7 @@ def _days_ahead(ahead: Sequence[date]) -> Finding:
 
 def _days(days: Sequence[date]) -> str:
     named = ", ".join(str(day) for day in days[:MAX_NAMED])
-    return named if len(days) <= MAX_NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
+    return named if len(days) <= MAX_NAMED else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}"
 
 
 def _named(lake: Lake, paths: Sequence[Path]) -> str:

@@ -63,7 +63,8 @@ def _pages(tested: Tested) -> str:
         return f"two sweeps of {counted(tested.pages, 'page')} show the same tasks"
     if tested.pages == 1:
         return "one page holds all"
-    return f"{tested.pages} pages joined by shared rows" if tested.has_overlaps else f"{tested.pages} consecutive pages"
+    joined = f"{counted(tested.pages, 'page')} joined by shared rows"
+    return joined if tested.has_overlaps else f"{tested.pages} consecutive pages"
 
 
 def _totals(tested: Tested) -> str:

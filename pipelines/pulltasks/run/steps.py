@@ -365,11 +365,12 @@ class Run:
 
 def _words_of(result: CaptureResult) -> str:
     """Return one line for the log about a target's result."""
-    counts = f"{counted(result.task_count, 'task')}, {counted(result.requests, 'request')}"
+    # a listing that is not proved has seen some tasks, which says nothing about their number
+    tasks = f"{counted(result.task_count, 'task')}, " if result.verdict == "complete" else ""
     if not result.is_new:
         return f"{result.target.label}: complete since an earlier run of the day"
     reason = f" ({result.reason})" if result.reason else ""
-    return f"{result.target.label}: {result.verdict}{reason}, {counts}"
+    return f"{result.target.label}: {result.verdict}{reason}, {tasks}{counted(result.requests, 'request')}"
 
 
 @contextmanager
