@@ -100,7 +100,7 @@ def test_a_lake_that_cannot_be_read_hides_none_of_the_others(lakes: Path, comman
     shutil.rmtree(lakes / "singapore" / "lake" / "published")
     code, out, _ = command("fleet", "status", *options(lakes))
     assert code == 3
-    assert out.splitlines()[0] == "red: 1 of 1 targets complete in 1 lake; 1 lake cannot be read"
+    assert out.splitlines()[0] == "red: 1 of 1 target complete in 1 lake; 1 lake cannot be read"
     assert "singapore: " in " ".join(out.split())
     assert "set [publish] tables = true" in " ".join(out.split())
     (lakes / "beijing" / "lake" / "published" / "latest.json").write_text("{")

@@ -76,7 +76,7 @@ def _findings(lake: Lake, settings: Settings, now: datetime) -> Iterator[Finding
 def _modes(lake: Lake, days: Sequence[date]) -> Finding:
     """Check that secret files are private and that this user can read them; raw files of the newest days only."""
     if not os.access(lake.root, os.W_OK | os.X_OK):
-        return Finding("modes", "this user may not write to the lake", "run as the user who owns the lake")
+        return Finding("permissions", "this user may not write to the lake", "run as the user who owns the lake")
     # Stricter modes are fine: only additional permissions count.
     private = [
         path
@@ -87,11 +87,11 @@ def _modes(lake: Lake, days: Sequence[date]) -> Finding:
         if path.exists() and path.stat().st_mode & 0o777 & ~mode
     ]
     if private:
-        return Finding("modes", f"open to others: {_named(lake, private)}", "close them: chmod -R go= on each")
+        return Finding("permissions", f"open to others: {_named(lake, private)}", "close them: chmod -R go= on each")
     closed = [path for day in days for path in lake.raw_files(day) if not os.access(path, os.R_OK)]
     if closed:
-        return Finding("modes", f"not readable: {_named(lake, closed)}", "give them to the user who runs pulltasks")
-    return Finding("modes", "secret files are private")
+        return Finding("permissions", f"not readable: {_named(lake, closed)}", "give them to the user who runs pulltasks")
+    return Finding("permissions", "secret files are private")
 
 
 def _free_space(lake: Lake) -> Finding:
@@ -111,11 +111,11 @@ def _strays(lake: Lake) -> Finding:
     names = f"not read, not removed: {_named(lake, foreign)}" if foreign else f"none in raw/; {looked_at}"
     strays = read_raw_state(lake).strays
     if not strays:
-        return Finding("strays", names)
+        return Finding("unexpected files", names)
     advice = ". ".join(
         [*map(str, strays[:MAX_NAMED]), *([f"{len(strays) - MAX_NAMED} more"] * (len(strays) > MAX_NAMED))]
     )
-    return Finding("strays", _named(lake, [*foreign, *(stray.path for stray in strays)]), advice)
+    return Finding("unexpected files", _named(lake, [*foreign, *(stray.path for stray in strays)]), advice)
 
 
 def _key(lake: Lake) -> Finding:
