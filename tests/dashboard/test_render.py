@@ -17,7 +17,7 @@ import pytest
 from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config, dashboard
 from pulltasks.dashboard import is_current, write_dashboard
-from pulltasks.dashboard.render import PAGE, PARTS, _inline
+from pulltasks.dashboard.render import PAGE, PARTS, _inline, render
 from pulltasks.errors import ConfigError, LakeError
 from pulltasks.reasons import advice_on
 from pulltasks.sandbox.accounts import AccessKey

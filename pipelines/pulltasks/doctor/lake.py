@@ -90,7 +90,9 @@ def _modes(lake: Lake, days: Sequence[date]) -> Finding:
         return Finding("permissions", f"open to others: {_named(lake, private)}", "close them: chmod -R go= on each")
     closed = [path for day in days for path in lake.raw_files(day) if not os.access(path, os.R_OK)]
     if closed:
-        return Finding("permissions", f"not readable: {_named(lake, closed)}", "give them to the user who runs pulltasks")
+        return Finding(
+            "permissions", f"not readable: {_named(lake, closed)}", "let the user who runs pulltasks own them"
+        )
     return Finding("permissions", "secret files are private")
 
 
