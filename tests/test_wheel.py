@@ -60,7 +60,7 @@ def test_what_the_wheel_holds_works_in_an_empty_folder(wheel: Path, tmp_path: Pa
     with serving(Sandbox((BEIJING,))) as url:
         write_config(folder, url, BEIJING)
         assert "beijing" in run("doctor")
-        assert "1 of 1 targets complete" in run("snapshot")
+        assert "1 of 1 target complete" in run("snapshot")
     query = "select count(*) > 200 as is_there from dim_pull_tasks"
     assert run("query", query, "--format", "csv").split() == ["is_there", "true"]
     load = "from pulltasks_dagster.definitions import build_defs; print(build_defs().resolve_job_def('daily_snapshot').name)"

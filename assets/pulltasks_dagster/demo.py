@@ -15,6 +15,7 @@ from pulltasks.sandbox.cli import places_of, targets_toml
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.read.status import read_status
+from pulltasks.words import counted
 from pulltasks_dagster.daily import SNAPSHOT
 from pulltasks_dagster.definitions import JOB, build_defs
 from pulltasks_dagster.keys import Keys
@@ -96,7 +97,7 @@ def _print_day(lake: Lake, day: date) -> None:
         status = read_status(connection, day)
     marks = ", ".join(
         f"{target.name} {target.coverage}"
-        + (f" ({target.reason})" if target.reason else f" ({target.task_count} tasks)")
+        + (f" ({target.reason})" if target.reason else f" ({counted(target.task_count or 0, 'task')})")
         for target in status.targets
     )
     print(f"{day}  {marks}")

@@ -30,6 +30,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Never
 
+from pulltasks.words import counted
+
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
@@ -62,10 +64,11 @@ class ConfigError(PulltasksError):
 
     def __init__(self, mistakes: list[str], source: str | None = "the configuration") -> None:
         self.mistakes = mistakes
-        noun = "mistake" if len(mistakes) == 1 else "mistakes"
         # without a source the texts themselves name the file
-        head, indent = (f"{len(mistakes)} {noun} in {source}:\n", "  ") if source else ("", "")
-        super().__init__(head + "\n".join(f"{indent}{text}" for text in mistakes))
+        head, indent = (f"{counted(len(mistakes), 'mistake')} in {source}:
+", "  ") if source else ("", "")
+        super().__init__(head + "
+".join(f"{indent}{text}" for text in mistakes))
 
 
 class DateRefused(PulltasksError):
@@ -199,6 +202,10 @@ class ClockDisagrees(ApiError):
 
 class CredentialRefused(ApiError):
     """The credential is not accepted; nothing more is sent with it in this run."""
+
+
+class NotAsked(CredentialRefused):
+    """A request was not sent, because the same credential was refused before."""
 
 
 class TransientApiError(ApiError):

@@ -1,12 +1,11 @@
 """Texts in the reader's language: those of the page, of alarms and of reasons.
 
-Lives here: reading words.toml, with the texts of reasons.toml; choosing a language and a form.
+Lives here: reading words.toml, with the texts of reasons.toml; choosing a language and a form; a number with its noun.
 Does not live here: the use of a text (dashboard/page, alerts), messages of errors (where they are raised).
 """
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +19,8 @@ Words = dict[str, dict[str, str | dict[str, str]]]
 @cache
 def read_words() -> Words:
     """Return every text in each language, by its key, such as `banner.complete` or `reason.forbidden`."""
+    import tomllib
+
     groups = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
     words = {f"{group}.{key}": texts for group, entries in groups.items() for key, texts in entries.items()}
     return words | {f"reason.{name}": {"en": reason.en, "zh": reason.zh} for name, reason in read_reasons().items()}
@@ -31,3 +32,8 @@ def say(language: str, key: str, values: dict[str, object] | None = None) -> str
     text = read_words()[key][language]
     form = text if isinstance(text, str) else text["one" if values.get("count") == 1 else "other"]
     return form.format(**values)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its English noun, which takes an `s` unless it is one: `1 task`, `2,000 tasks`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

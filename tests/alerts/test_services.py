@@ -233,9 +233,9 @@ def test_chinese_says_the_reason_in_words(desk: Desk, service: Webhook) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, DAYS[1]] = "forbidden"
     assert run(desk, DAYS[1]) is None
     (message,) = service.messages
-    assert message["title"] == text_in("zh", "heading", day="2026-11-22", complete=1, expected=2)
+    assert message["title"] == text_in("zh", "heading", day="2026-11-22", complete=1, count=2)
     assert message["message"].startswith("采集失败 singapore")
-    assert "请管理员授予 live:stream:listPullTask" in message["message"]
+    assert "请管理员在此项目中授予 live:stream:listPullTask" in message["message"]
 
 
 @pytest.mark.parametrize("key", ["urls", "heartbeat"])

@@ -14,6 +14,7 @@ import pytest
 
 from pages import BEIJING, DAY, HOSTILE, NAMES, SHANGHAI, SINGAPORE, Shown, after, count_of, drawn, numbers, rows, tile
 from pulltasks.reasons import advice_on
+from sentences import faults_of, faults_of_punctuation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -214,9 +215,47 @@ def test_a_target_that_missed_a_day_is_amber_until_it_is_beyond_its_limit(browse
     assert page.locator("#beyond").is_hidden()
     page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=51))
     page.evaluate("data.max_age_seconds = 1e9; drawAge(Date.now() / 1000)")
-    assert "targets have had no complete capture for over" in page.locator("#beyond").inner_text()
+    assert "targets without a complete capture for over 2 days: " in page.locator("#beyond").inner_text()
     assert page.locator("#truth.bad").count() == 1
     context.close()
+
+
+def test_what_was_never_complete_has_no_age(visit) -> None:
+    page, _ = visit("incomplete")
+    assert page.locator("#beyond").inner_text() == f"1 of 3 targets never captured completely: {NAMES[SHANGHAI]}."
+    page.evaluate("data.targets.forEach((each) => { each.last_complete_at = null; }); drawAge(Date.now() / 1000)")
+    assert page.locator("#beyond").inner_text().startswith("3 of 3 targets never captured completely: ")
+
+
+def test_where_a_clock_is_wrong_no_age_is_said(browser, lakes) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.clock.set_fixed_time(datetime.now(UTC) - timedelta(days=3))
+    page.goto(lakes["incomplete"].file.as_uri())
+    drawn(page)
+    text = page.locator("#truth").inner_text() + page.locator("#line").inner_text()
+    assert "The age of the data is unknown." in text
+    assert not re.search(r"\bago\b|for over", text)
+    context.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", ["good", "incomplete", "empty", "first"])
+def test_whatever_is_known_the_page_is_written_right(visit, name: str, language: str) -> None:
+    page, _ = visit(name, f"#lang={language}")
+    page.fill("#search", "no such thing at all")
+    for region in ("", SHANGHAI.region, SINGAPORE.region):
+        after(page, lambda chosen=region: page.select_option("[name=region]", chosen))
+        no_line_is_wrong(page, language)
+
+
+def no_line_is_wrong(page: Page, language: str) -> None:
+    lines = [line for line in page.locator("body").inner_text().splitlines() if HOSTILE not in line]
+    assert not [line for line in lines if faults_of(line)]
+    # of the tables, some columns are the service's own words, or English in any language
+    own = "#truth p, #truth li, #tiles li, .cover, .hint, #results li, h2, th"
+    texts = [text for text in page.locator(own).all_inner_texts() if HOSTILE not in text]
+    assert not [text for text in texts if faults_of_punctuation(text, language)]
 
 
 def test_a_page_that_stays_open_grows_old(browser, lakes) -> None:
@@ -262,7 +301,7 @@ def test_a_first_listing_has_no_known_changes(visit) -> None:
     page, _ = visit("first")
     assert tile(page, "changes") == "not known"
     assert (
-        "None among what is known. 3 of the 3 targets shown have no complete listing"
+        "None among what is known. Changes are not known for 3 of the 3 targets shown: no complete listing"
         in page.locator("#changes").inner_text()
     )
 
@@ -271,7 +310,7 @@ def test_a_table_that_is_cut_says_so_and_is_never_called_empty(visit) -> None:
     page, shown = visit("first")
     total = shown.one("select count(*) from rpt_tasks_without_backup")
     cover = page.locator("#no_backup .cover")
-    assert f"The page holds the first 2 of {total} rows" in cover.inner_text()
+    assert f"Rows on this page: the first 2 of {total};" in cover.inner_text()
     assert "from rpt_tasks_without_backup" in cover.inner_text()
     held = {row[0] for row in rows(page, "no_backup")}
     absent = next(place for place in (BEIJING, SHANGHAI, SINGAPORE) if NAMES[place] not in held)

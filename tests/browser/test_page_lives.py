@@ -143,7 +143,22 @@ def test_a_search_finds_a_task_by_its_id_and_a_target_by_its_name(visit) -> None
     after(page, page.locator("#results a").first.click)
     assert page.locator("#life h2").inner_text() == f"Target {HOSTILE}"
     page.fill("#search", "no such thing at all")
-    assert page.locator("#results").inner_text() == "No match on this page."
+    tasks = shown.one("select count(*) from dim_pull_tasks")
+    none = f"No match among the targets and the {tasks} tasks on this page."
+    assert page.locator("#results").inner_text() == none
+
+
+def test_a_search_over_a_part_of_the_tasks_says_so_and_how_to_ask_for_the_others(visit) -> None:
+    page, shown = visit("good")
+    key = shown.one("select task_id from dim_pull_tasks order by all limit 1")
+    page.evaluate("[data.lives.is_cut, data.lives.total] = [true, data.lives.total + 1]")
+    for text, found in (("It's nowhere", 0), (f" {key.upper()} ", 1)):
+        page.fill("#search", text)
+        *_, rest = page.locator("#results li").all_inner_texts()
+        said, query = rest.split("`pulltasks query`: ")
+        assert said == "Not searched: 1 more, which only the warehouse has; ask "
+        assert shown.one(f"select count(*) from ({query})") == found
+        assert page.locator("#results a").count() == found
 
 
 def test_a_targets_life_has_its_days_with_reasons_tasks_and_requests(visit) -> None:

@@ -93,14 +93,14 @@ def test_one_target_of_one_lake_that_is_not_complete_is_three(lakes: Path, comma
     (_, of_lake, _, cause, *_, names, rest) = out.splitlines()
     assert of_lake.startswith(f"singapore: red, 0 of 1 complete on {tomorrow}, captured ")
     assert cause.startswith("  failed (forbidden): HTTP 403")
-    assert (names, rest) == ("    singapore/singapore", "1 target is complete (--all lists them)")
+    assert (names, rest) == ("    singapore/singapore", "1 target complete (--all lists them)")
 
 
 def test_a_lake_that_cannot_be_read_hides_none_of_the_others(lakes: Path, command) -> None:
     shutil.rmtree(lakes / "singapore" / "lake" / "published")
     code, out, _ = command("fleet", "status", *options(lakes))
     assert code == 3
-    assert out.splitlines()[0] == "red: 1 of 1 targets complete in 1 lake; 1 lake cannot be read"
+    assert out.splitlines()[0] == "red: 1 of 1 target complete in 1 lake; 1 lake cannot be read"
     assert "singapore: " in " ".join(out.split())
     assert "set [publish] tables = true" in " ".join(out.split())
     (lakes / "beijing" / "lake" / "published" / "latest.json").write_text("{")

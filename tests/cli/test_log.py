@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ def test_off_a_terminal_a_run_is_a_line_for_each_step_and_target(one_day: Desk, 
     lines = [LINE.fullmatch(line) for line in answer.stderr.splitlines() if LINE.match(line)]
     found = [(line[2], line[1], line[3]) for line in lines if line]
     assert [step for step, _, _ in found] == ["capturing"] * 4 + ["normalising"] * 2 + ["building"]
-    levels = {text.split(" ")[0]: level for step, level, text in found if step == "capturing" and " tasks, " in text}
+    levels = {text.split(" ")[0]: level for step, level, text in found if re.search(r"\d requests?$", text)}
     assert levels == {"beijing": "INFO", "singapore": "WARNING"}
     assert [text for _, _, text in found if text.startswith("pace of credential default: up to ")]
     assert not set("│─━╭┃") & set(answer.stderr)

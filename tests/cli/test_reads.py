@@ -69,7 +69,7 @@ def test_a_target_that_missed_a_day_is_amber_and_named(desk: Desk, begin, comman
     assert out.splitlines()[1] == f"not complete on {datetime.now(UTC):%Y-%m-%d}: singapore"
     code, out, _ = command("status", "--config", desk.config_file)
     (head, *_, names, rest, newest, _, level) = out.splitlines()
-    assert (code, names, rest) == (3, "    singapore", "1 target is complete (--all lists them)")
+    assert (code, names, rest) == (3, "    singapore", "1 target complete (--all lists them)")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d: 1 of 2 targets complete, captured 0\.\d h ago", head)
     assert newest == f"newest complete day: {datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
     assert level.startswith("amber: captured")

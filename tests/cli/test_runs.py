@@ -64,7 +64,7 @@ def test_a_rebuild_from_raw_gives_the_same_bytes(desk: Desk, begin, command) -> 
     desk.lake.manifest_file(day).unlink()
     asked = len(desk.sandbox.log)
     code, out, _ = command("rebuild", "--from", day, "--to", day, "--config", desk.config_file)
-    assert (code, f"rebuilt 1 days from the raw archive: {day}" in out) == (0, True)
+    assert (code, f"rebuilt 1 day from the raw archive: {day}" in out) == (0, True)
     assert {table.name: desk.lake.tidy_file(table.name, day).read_bytes() for table in TABLES} == before
     assert len(desk.sandbox.log) == asked
 

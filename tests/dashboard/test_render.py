@@ -17,7 +17,7 @@ import pytest
 from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config, dashboard
 from pulltasks.dashboard import is_current, write_dashboard
-from pulltasks.dashboard.render import PAGE, PARTS, _inline
+from pulltasks.dashboard.render import PAGE, PARTS, _inline, render
 from pulltasks.errors import ConfigError, LakeError
 from pulltasks.reasons import advice_on
 from pulltasks.sandbox.accounts import AccessKey
@@ -117,6 +117,15 @@ def test_a_whole_day_says_so(whole: Desk) -> None:
     assert 'id="truth" class="card good"' in page
     assert "All 2 targets are complete on 2026-11-22." in re.sub(r"<[^>]*>", "", page)
     assert "<title>pulltasks 2026-11-22: 2 of 2 targets complete</title>" in page
+
+
+def test_where_no_target_was_expected_nothing_is_called_complete(whole: Desk) -> None:
+    contents = unpacked(page_of(whole))
+    none = {**contents, "targets": [{**each, "is_expected": False} for each in contents["targets"]]}
+    page = render(none, "").decode()
+    assert 'id="truth" class="card late"' in page
+    assert "No target was expected on 2026-11-22." in page
+    assert "are complete" not in page.partition("<noscript>")[0]
 
 
 def test_the_same_warehouse_gives_the_same_bytes_and_the_library_is_put_together_once(

@@ -40,10 +40,10 @@ def test_a_lake_that_is_well_needs_nothing(desk: Desk) -> None:
     assert found.pop("pace")[0].startswith("default: up to 3 requests in a second, ")
     assert found.pop("memory")[0].startswith("a run needs about ")
     assert {question: answer for question, (answer, _) in found.items()} == {
-        "modes": "secret files are private",
-        "strays": "none in raw/; the headers of the newest 31 days and of those without tables were read",
+        "permissions": "secret files are private",
+        "unexpected files": "none in raw/; the headers of the newest 31 days and of those without tables were read",
         "redaction key": "agrees with its checksum",
-        "manifests": "2 days are readable",
+        "manifests": "2 days readable",
         "days without tables": "none",
         "days without raw": "none",
         "days after today": "none",
@@ -93,8 +93,8 @@ def a_day_ahead(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("harm", "question", "answer", "advice"),
     [
-        (open_to_others, "modes", "open to others: raw", "chmod -R go="),
-        (open_key, "modes", "open to others: redaction.key", "chmod -R go="),
+        (open_to_others, "permissions", "open to others: raw", "chmod -R go="),
+        (open_key, "permissions", "open to others: redaction.key", "chmod -R go="),
         (another_key, "redaction key", "damaged, or another one", "restore it from a backup"),
         (no_checksum, "redaction key", "has no checksum yet", ""),
         (no_key, "redaction key", "gone", "restore redaction.key"),
@@ -136,13 +136,13 @@ def test_strays_are_named_ten_of_them_and_the_rest_counted(desk: Desk) -> None:
     ):
         place.parent.mkdir(exist_ok=True)
         place.write_text("x")
-    answer, advice = findings(desk)["strays"]
+    answer, advice = findings(desk)["unexpected files"]
     stray = f"raw/snapshot_date=2026-10-30/{project.name}/x.tmp"
     assert answer == f"not read, not removed: raw/notes.txt, {stray}, raw/snapshot_date=2026-10-30 (copy)"
     assert advice is None
     for number in range(20):
         (desk.lake.raw / f"a{number:02}").write_text("x")
-    assert findings(desk)["strays"][0].endswith("a09 and 13 more")
+    assert findings(desk)["unexpected files"][0].endswith("a09 and 13 more")
 
 
 def test_without_a_lake_there_is_nothing_to_look_at(desk: Desk) -> None:

@@ -7,7 +7,7 @@ import re
 import sys
 import tomllib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from pulltasks.doctor.targets import first_configuration, projects_of_regions
 from pulltasks.sandbox.accounts import AccessKey, User
 from pulltasks.sandbox.data import PLANTED_STREAM_KEY, PLANTED_TOKEN, Place
 from pulltasks.sandbox.server import Sandbox, serving
+from sentences import faults_of
 
 MAX_REQUESTS = 8
 
@@ -40,6 +41,10 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
 
 def reports(desk: Desk, run) -> tuple[int, dict[str, dict[str, tuple[str, str | None]]]]:
     code, out = run("doctor", "--config", desk.config_file, "--format", "json")
+    findings = [finding for report in json.loads(out) for finding in report["findings"]]
+    # what is not set may be sent as null
+    answers = [f["answer"] for f in findings if f["question"] != "not set is sent as"]
+    assert not [wrong for answer in answers for wrong in faults_of(answer)]
     return code, {
         report["target"].split(" ")[0]: {f["question"]: (f["answer"], f["advice"]) for f in report["findings"]}
         for report in json.loads(out)
@@ -112,6 +117,36 @@ def test_a_wrong_key_is_found_with_a_request_for_each_of_two_projects(
     assert (code, len(desk.sandbox.log)) == (3, 2)
     assert found["beijing"]["signature"][0] == "refused: HTTP 401 APIGW.0301"
     assert "check the access key" in found["beijing"]["signature"][1]
+
+
+def test_of_a_target_that_was_not_asked_nothing_is_said_but_that(
+    tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = tuple(Place(f"{n:032x}", "cn-north-4", 5, name=f"t{n}") for n in range(4))
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "hush-hush")
+    sandbox = Sandbox(places)
+    with serving(sandbox) as url:
+        desk = Desk(sandbox, url, tmp_path, places)
+        code, out = run("doctor", "--config", desk.config_file, "--format", "json")
+        _, probed = run("doctor", "--config", desk.config_file, "--probe")
+    said = [{f["question"]: f["answer"] for f in each["findings"]} for each in json.loads(out)[1:]]
+    not_asked = "not asked: its credential was refused before"
+    assert (code, ["signature" in each for each in said].count(True)) == (3, 1)
+    assert [each["answers"] for each in said if each.keys() == {"credential", "answers"}] == [not_asked] * 3
+    assert probed.count(not_asked) == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_doctor_is_right_for_none_one_and_many(tmp_path: Path, run, count: int) -> None:
+    place = replace(BEIJING, task_count=count)
+    sandbox = Sandbox((place,))
+    with serving(sandbox) as url:
+        desk = Desk(sandbox, url, tmp_path, (place,))
+        reports(desk, run)
+        desk.run(date(2026, 11, 22))
+        _, found = reports(desk, run)
+    assert "1 target, " in found["lake"]["memory"][0]
+    assert found["lake"]["manifests"][0] == "1 day readable"
 
 
 def test_a_skewed_clock_is_named(desk: Desk, run) -> None:

@@ -43,7 +43,7 @@ def strays_of_doctor(desk: Desk) -> str | None:
     (found,) = (
         each
         for each in examine_lake(desk.settings, datetime(2026, 11, 25, 12, tzinfo=UTC)).findings
-        if each.question == "strays"
+        if each.question == "unexpected files"
     )
     return found.advice
 

@@ -33,7 +33,7 @@ def test_a_cause_has_its_remedy_once_and_the_worst_comes_first() -> None:
         "    …5ccd · cn-north-4",
         f"  failed (forbidden), not complete since 2026-11-27 or later: HTTP 403; {advice_on('forbidden')}",
         "    t2, t1",
-        "1 target is complete (--all lists them)",
+        "1 target complete (--all lists them)",
     ]
 
 

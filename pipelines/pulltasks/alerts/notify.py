@@ -33,6 +33,7 @@ from pulltasks.masking import scrub
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.read.schema_drift import find_drift
 from pulltasks.warehouse.read.status import read_newest_day
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,7 +161,7 @@ def _send_news(
     try:
         channels = _channels(settings)
     except ConfigError as error:
-        return f"{_count(alerts)} could not be sent: {one_line(str(error))}" if alerts else None
+        return f"{counted(len(alerts), 'alarm')} could not be sent: {one_line(str(error))}" if alerts else None
     warnings = []
     sent = {}
     for name, send in channels.items():
@@ -176,13 +177,9 @@ def _send_news(
         except (AlertNotSent, ConfigError) as error:
             # an alarm that was not sent is not recorded, so that the next run tries again
             sent[name] = before if resolved else frozenset(current & before)
-            warnings.append(f"{_count(new or resolved)} could not be sent: {one_line(str(error))}")
+            warnings.append(f"{counted(len(new or resolved), 'alarm')} could not be sent: {one_line(str(error))}")
     warnings.append(_record(lake, recorded, msgspec.structs.replace(recorded, **sent)) or "")
     return ". ".join(warning for warning in warnings if warning) or None
-
-
-def _count(alerts: Sequence[object]) -> str:
-    return f"{len(alerts)} {'alarm' if len(alerts) == 1 else 'alarms'}"
 
 
 def _resolved(before: frozenset[AlertKey], current: set[AlertKey]) -> tuple[AlertKey, ...]:

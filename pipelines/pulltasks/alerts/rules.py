@@ -201,8 +201,8 @@ def _of_targets(status: Status) -> Iterator[Alert]:
 def _text(status: TargetStatus, target: AlertTarget, day: date) -> str:
     """Return the message of the capture, which says what to do; without one, coverage, reason and advice."""
     if status.message is None:
-        words = f"{status.coverage} on {day} ({status.reason}); {advice_on(status.reason)}"
-        return one_line(f"{target.label}: {words}")
+        reason = f" ({status.reason})" if status.reason else ""
+        return one_line(f"{target.label}: {status.coverage} on {day}{reason}; {advice_on(status.reason)}")
     message = status.message
     return one_line(message if status.project_id in message else f"{target.label}: {message}")
 

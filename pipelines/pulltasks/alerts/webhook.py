@@ -76,7 +76,7 @@ class Message:
         """The state of the lake, in one line: the newest day and its complete targets."""
         if self.snapshot_date is None:
             return text_in(self.language, "unreadable")
-        counts = {"complete": self.targets_complete, "expected": self.targets_expected}
+        counts = {"complete": self.targets_complete, "count": self.targets_expected}
         return text_in(self.language, "heading", day=self.snapshot_date, **counts)
 
     @property

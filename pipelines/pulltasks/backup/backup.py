@@ -27,6 +27,7 @@ from pulltasks.backup.state import (
     write_state,
 )
 from pulltasks.errors import BackupError
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -174,8 +175,8 @@ class Backup:
         lost = unexplained(self._lake, gone, self._settings.lake.keep_raw_days)
         if len(lost) > MOST_REMOVED * len(known) and not accept_removals:
             raise BackupError(
-                f"{self._store.place}: {len(lost)} of {len(known)} files there are no longer in the lake, such "
-                f"as {lost[0]}; nothing was moved. Restore the lake, or accept the removal: "
+                f"{self._store.place}: no longer in the lake: {len(lost)} of {counted(len(known), 'file')} there, "
+                f"such as {lost[0]}; nothing was moved. Restore the lake, or accept the removal: "
                 "pulltasks lake backup --accept-removals"
             )
 

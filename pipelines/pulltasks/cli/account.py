@@ -17,6 +17,7 @@ from pulltasks.cli.ending import fail
 from pulltasks.cli.options import ConfigOption, read_settings, real_clock
 from pulltasks.cli.output import NOT_COMPLETE, print_reports
 from pulltasks.outside_text import visible
+from pulltasks.words import counted
 
 # A copy of the sandbox's list, because importing the sandbox would slow down `--help`; a test compares both.
 SANDBOX_FAULTS = (
@@ -124,7 +125,7 @@ def init(
         stream.write(first_configuration(projects, zone, given))
     for project_id, place, name in projects:
         typer.echo(f"{project_id}  {place}  {visible(name)}")
-    typer.echo(f"wrote {file} with {len(projects)} targets; check it, then run `pulltasks doctor`")
+    typer.echo(f"wrote {file} with {counted(len(projects), 'target')}; check it, then run `pulltasks doctor`")
 
 
 def sandbox(

@@ -17,6 +17,7 @@ from pulltasks.cli.options import ConfigOption, duration_option, read_settings, 
 from pulltasks.cli.output import NOT_COMPLETE, hours, print_targets, say
 from pulltasks.errors import FleetError
 from pulltasks.outside_text import visible
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,9 +171,9 @@ def _print(found: FleetStatus, *, every: bool) -> None:
     from pulltasks.run.targets_shown import as_shown
 
     known = sum(each.status is not None for each in found.lakes)
-    unknown = f"; {_lakes(len(found.lakes) - known)} cannot be read" if known < len(found.lakes) else ""
-    complete = f"{found.targets_complete:,} of {found.targets_expected:,} targets complete"
-    say(f"{found.level}: {complete} in {_lakes(known)}{unknown}")
+    unknown = f"; {counted(len(found.lakes) - known, 'lake')} cannot be read" if known < len(found.lakes) else ""
+    complete = f"{found.targets_complete:,} of {counted(found.targets_expected, 'target')} complete"
+    say(f"{found.level}: {complete} in {counted(known, 'lake')}{unknown}")
     targets = []
     for each in sorted(found.lakes, key=lambda lake: ("red", "amber", "green").index(lake.level)):
         if each.trouble:
@@ -190,10 +191,6 @@ def _print(found: FleetStatus, *, every: bool) -> None:
     print_targets(targets, "--all lists them", every=every)
     for warning in found.warnings:
         typer.echo(visible(f"warning: {warning}"), err=True)
-
-
-def _lakes(count: int) -> str:
-    return f"{count} lake{'' if count == 1 else 's'}"
 
 
 def _print_json(found: FleetStatus, *, is_good: bool) -> None:

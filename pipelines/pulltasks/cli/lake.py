@@ -14,6 +14,7 @@ import typer
 from pulltasks.cli.ending import fail
 from pulltasks.cli.options import ConfigOption, read_settings, real_clock
 from pulltasks.cli.output import NOT_COMPLETE
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from pulltasks.settings import Settings
@@ -54,7 +55,8 @@ def backup(
     place = settings.backup.place
     compared = "compared all files, " if done.is_full else ""
     if done.put or done.moved or done.is_full:
-        typer.echo(f"{compared}copied {done.put} files, {done.bytes / 1e6:.1f} MB, moved {done.moved} away in {place}")
+        copied = f"copied {counted(done.put, 'file')}, {done.bytes / 1e6:.1f} MB"
+        typer.echo(f"{compared}{copied}, moved {done.moved} away in {place}")
     else:
         typer.echo(f"nothing to do: {place} has all files")
 
@@ -82,7 +84,7 @@ def restore(
     lake.prepare()
     with lake.lock():
         done = run_restore(lake, settings, reporter(lake), replaced=replaced)
-    typer.echo(f"restored {lake.root}: {done.files} files, {done.days} days")
+    typer.echo(f"restored {lake.root}: {counted(done.files, 'file')}, {counted(done.days, 'day')}")
     for day in done.rebuilt:
         typer.echo(f"{day}: its tables were damaged or missing there, and were rebuilt from its raw files")
     for line in done.troubles:
@@ -109,14 +111,18 @@ def verify(
     lake.prepare()
     with lake.lock():
         troubles, days = verify_lake(lake), lake.tidy_dates()
-        typer.echo(f"{lake.root}: {len(days)} days, " + (f"{len(troubles)} troubles" if troubles else "whole"))
+        whole = counted(len(troubles), "trouble") if troubles else "whole"
+        typer.echo(f"{lake.root}: {counted(len(days), 'day')}, {whole}")
         if settings.backup.is_set:
             found = verify_backup(lake, settings, read_data=read_data)
-            when = f"{found.made_at:%Y-%m-%d %H:%M} UTC" if found.made_at else "none yet"
-            age = f" ({(real_clock().now() - found.made_at).total_seconds() / 3600:.0f} h ago)" if found.made_at else ""
+            last = "no good backup yet"
+            if found.made_at:
+                age = (real_clock().now() - found.made_at).total_seconds() / 3600
+                through = f", through {found.through}" if found.through else ""
+                last = f"last good backup {found.made_at:%Y-%m-%d %H:%M} UTC ({age:.0f} h ago){through}"
             typer.echo(
-                f"{settings.backup.place}: last good backup {when}{age}, through {found.through}; {found.files} files "
-                f"compared, {found.waiting} not copied yet, {len(found.troubles)} troubles"
+                f"{settings.backup.place}: {last}; {counted(found.files, 'file')} compared, "
+                f"{found.waiting} not copied yet, {counted(len(found.troubles), 'trouble')}"
             )
             troubles += found.troubles
             if days and found.through != days[-1]:

@@ -18,6 +18,7 @@ import typer
 
 from pulltasks.names import without_ids
 from pulltasks.outside_text import visible
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -188,8 +189,9 @@ def print_captures(day: date, result: RunResult, timezone: str, *, is_built: boo
     counts = count_of_complete(day, attempts, result.status, timezone)
     requests = sum(capture.requests for capture in result.captures)
     tasks = sum(attempt.capture.task_count for attempt in attempts if attempt.capture.verdict == "complete")
+    sent = f"{counted(tasks, 'task')}, {counted(requests, 'request')} sent"
     is_idle = not is_built and not requests and result.is_complete
-    say(f"{counts}; {'nothing to do' if is_idle else f'{tasks:,} tasks, {requests:,} requests sent'}")
+    say(f"{counts}; {'nothing to do' if is_idle else sent}")
     targets = targets_after(result.status, attempts)
     print_targets(as_shown(targets, day), STATUS_LISTS_THEM, every=every)
     for line in words_about_clocks(result.captures):

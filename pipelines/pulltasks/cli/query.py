@@ -24,6 +24,7 @@ from pulltasks.lake.files import PRIVATE_FILE
 from pulltasks.outside_text import visible
 from pulltasks.sql_literals import escaped
 from pulltasks.warehouse.read.confined import one_select, open_confined
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,10 +177,10 @@ def _show_what_fits(result: duckdb.DuckDBPyConnection, width: int) -> None:
     for line in lines:
         typer.echo(line)
     more = "more than " if total >= MOST_COUNTED else ""
-    counts = f"{more}{total:,} row{'' if total == 1 else 's'}"
+    counts = f"{more}{counted(total, 'row')}"
     if total > len(rows):
         counts += f" ({len(rows)} shown)"
-    counts += f", {len(header)} column{'' if len(header) == 1 else 's'}"
+    counts += f", {counted(len(header), 'column')}"
     if len(shown) < len(header):
         counts += f" ({len(shown)} shown)"
     is_cut = total > len(rows) or len(shown) < len(header) or any("…" in line for line in lines)

@@ -15,6 +15,7 @@ import typer
 from pulltasks.cli.ending import alarms, exit_after_publishing, fail
 from pulltasks.cli.options import ConfigOption, complete_target, read_settings, real_clock
 from pulltasks.cli.output import NOT_COMPLETE, Progress, print_captures, print_end, print_not_complete, spans
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from pulltasks.cli.log import LogFormat
@@ -118,7 +119,7 @@ def rebuild(
     with alarms(settings) as failures, Progress(lambda: datetime.now(UTC), _form(log_format)) as progress:
         result = run_rebuild(settings, begin, end, real_clock(), watcher=progress, tell=failures.append)
     with exit_after_publishing(0 if result.is_complete else NOT_COMPLETE):
-        typer.echo(f"rebuilt {len(result.built_days)} days from the raw archive: {spans(result.built_days)}")
+        typer.echo(f"rebuilt {counted(len(result.built_days), 'day')} from the raw archive: {spans(result.built_days)}")
         if result.days_without_raw:
             typer.echo(f"unchanged, as they have no raw archive: {', '.join(map(str, result.days_without_raw))}")
         print_not_complete(result.status)
@@ -180,11 +181,11 @@ def compact(config: ConfigOption = None) -> None:
         months, without_raw, needed = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
     for month in months:
         typer.echo(
-            f"{month.month:%Y-%m}: {month.days} days, {month.rows} rows, "
+            f"{month.month:%Y-%m}: {counted(month.days, 'day')}, {counted(month.rows, 'row')}, "
             f"{month.bytes_before / 1e6:.1f} MB -> {month.bytes_after / 1e6:.1f} MB"
         )
     if without_raw:
-        typer.echo(f"removed the raw archive of {len(without_raw)} days: {spans(tuple(without_raw))}")
+        typer.echo(f"removed the raw archive of {counted(len(without_raw), 'day')}: {spans(tuple(without_raw))}")
     if needed:
         typer.echo(words_of_needed_raw(needed), err=True)
         raise typer.Exit(NOT_COMPLETE)

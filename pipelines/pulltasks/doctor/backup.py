@@ -28,7 +28,8 @@ def examine_backup(settings: Settings, now: datetime) -> Report:
         found = Finding("last good backup", "none yet", "run `pulltasks lake backup`")
     else:
         age = now - state.good_at
-        when = f"{state.good_at:%Y-%m-%d %H:%M} UTC, {age.total_seconds() / 3600:.0f} h ago, through {state.through}"
+        when = f"{state.good_at:%Y-%m-%d %H:%M} UTC, {age.total_seconds() / 3600:.0f} h ago"
+        when += f", through {state.through}" if state.through else ""
         advice = "run `pulltasks lake backup` and see why it fails"
         is_old = age > settings.alerts.max_age
         found = Finding("last good backup", when, advice if is_old else None)

@@ -21,6 +21,7 @@ from pulltasks.lake.redaction_key import read_key
 from pulltasks.lake.run_log import last_paces, read_runs
 from pulltasks.lake.strays import days_with_raw
 from pulltasks.lake.zones import has_begun
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def _findings(lake: Lake, settings: Settings, now: datetime) -> Iterator[Finding
 def _modes(lake: Lake, days: Sequence[date]) -> Finding:
     """Check that secret files are private and that this user can read them; raw files of the newest days only."""
     if not os.access(lake.root, os.W_OK | os.X_OK):
-        return Finding("modes", "this user may not write to the lake", "run as the user who owns the lake")
+        return Finding("permissions", "this user may not write to the lake", "run as the user who owns the lake")
     # Stricter modes are fine: only additional permissions count.
     private = [
         path
@@ -86,11 +87,13 @@ def _modes(lake: Lake, days: Sequence[date]) -> Finding:
         if path.exists() and path.stat().st_mode & 0o777 & ~mode
     ]
     if private:
-        return Finding("modes", f"open to others: {_named(lake, private)}", "close them: chmod -R go= on each")
+        return Finding("permissions", f"open to others: {_named(lake, private)}", "close them: chmod -R go= on each")
     closed = [path for day in days for path in lake.raw_files(day) if not os.access(path, os.R_OK)]
     if closed:
-        return Finding("modes", f"not readable: {_named(lake, closed)}", "give them to the user who runs pulltasks")
-    return Finding("modes", "secret files are private")
+        return Finding(
+            "permissions", f"not readable: {_named(lake, closed)}", "let the user who runs pulltasks own them"
+        )
+    return Finding("permissions", "secret files are private")
 
 
 def _free_space(lake: Lake) -> Finding:
@@ -110,11 +113,11 @@ def _strays(lake: Lake) -> Finding:
     names = f"not read, not removed: {_named(lake, foreign)}" if foreign else f"none in raw/; {looked_at}"
     strays = read_raw_state(lake).strays
     if not strays:
-        return Finding("strays", names)
+        return Finding("unexpected files", names)
     advice = ". ".join(
         [*map(str, strays[:MAX_NAMED]), *([f"{len(strays) - MAX_NAMED} more"] * (len(strays) > MAX_NAMED))]
     )
-    return Finding("strays", _named(lake, [*foreign, *(stray.path for stray in strays)]), advice)
+    return Finding("unexpected files", _named(lake, [*foreign, *(stray.path for stray in strays)]), advice)
 
 
 def _key(lake: Lake) -> Finding:
@@ -139,7 +142,7 @@ def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
     if damaged:
         advice = "the next snapshot writes them again, from raw files or from the tables"
         return Finding("manifests", f"cannot be used: {_named(lake, damaged)}", advice)
-    return Finding("manifests", f"{len(tidy_dates)} days are readable")
+    return Finding("manifests", f"{counted(len(tidy_dates), 'day')} readable")
 
 
 def _pace(lake: Lake) -> Finding:
@@ -180,7 +183,7 @@ def _days_ahead(ahead: Sequence[date]) -> Finding:
 
 def _days(days: Sequence[date]) -> str:
     named = ", ".join(str(day) for day in days[:MAX_NAMED])
-    return named if len(days) <= MAX_NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
+    return named if len(days) <= MAX_NAMED else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}"
 
 
 def _named(lake: Lake, paths: Sequence[Path]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pulltasks.errors import ApiError, CredentialRefused, TransientApiError
+from pulltasks.errors import ApiError, CredentialRefused, NotAsked, TransientApiError
 from pulltasks.huawei.pull_tasks import MAX_ID_CHARACTERS, is_of_the_service, read_page
 from pulltasks.huawei.reading import ANSWER, KNOWN_FIELDS, read_object
 from pulltasks.huawei.refusals import FORBIDDEN, OK, UNAUTHORISED
@@ -129,6 +129,8 @@ def _page(answers: Mapping[Question, BodyOrError], question: Question) -> Page |
 
 def _refusal(error: ApiError) -> Unlearnt:
     """Return a refusal without the service's own words: status and reason."""
+    if isinstance(error, NotAsked):
+        return Unlearnt("not asked: its credential was refused before")
     status = f"HTTP {error.said.status}" if error.said.status else "no answer"
     return Unlearnt(f"refused: {status}, {error.reason}")
 

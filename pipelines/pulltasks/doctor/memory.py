@@ -14,6 +14,7 @@ from pulltasks.doctor.targets import Finding
 from pulltasks.lake.manifests import read_if_valid
 from pulltasks.tables import PULL_TASKS
 from pulltasks.warehouse.build.working_copy import room_of
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from pulltasks.lake.lake import Lake
@@ -57,7 +58,7 @@ def memory(lake: Lake, settings: Settings) -> Finding:
     database_mb = int(limit[:-2]) * (1000 if limit.endswith("GB") else 1)
     targets = len(settings.targets)
     needed = needed_mb(targets, tasks, sum(entry.bytes for entry in tables.values()), database_mb)
-    text = f"a run needs about {needed} MB ({targets} targets, {tasks} tasks)"
+    text = f"a run needs about {needed} MB ({counted(targets, 'target')}, {counted(tasks, 'task')})"
     if (available := available_mb()) is None:
         return Finding("memory", text)
     advice = "give it more, or split the lake by accounts (docs/scale.md): a run that is killed publishes nothing"

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pulltasks.errors import ApiError, CredentialRefused
+from pulltasks.errors import ApiError, CredentialRefused, NotAsked
 from pulltasks.huawei.client import LiveClient
 from pulltasks.huawei.pull_tasks import is_of_the_service, read_page
 from pulltasks.huawei.reading import read_object, read_time
 from pulltasks.names import REGION_PATTERN
 from pulltasks.proof.order import Order
 from pulltasks.reasons import advice_on
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -98,6 +99,10 @@ async def _examine(client: LiveClient, target: Target) -> Report:
 
     region = target.query_region or target.region
     first = await ask(offset=0, limit=MAX_LIMIT, region=region)
+    if isinstance(first, NotAsked) and not received.answers:
+        advice = "see the target whose credential was refused, then run doctor again"
+        findings.append(Finding("answers", "not asked: its credential was refused before", advice))
+        return Report(target.label, tuple(findings))
     findings += _clock(received.answers[:1])
     if isinstance(first, ApiError):
         return Report(target.label, (*findings, *_refusal(first)))
@@ -134,14 +139,17 @@ def _clock(answers: Sequence[Answer]) -> list[Finding]:
 
 
 def _refusal(error: ApiError) -> list[Finding]:
-    code = error.said.error_code or "no code"
-    is_signature = isinstance(error, CredentialRefused)
-    known = f"HTTP {error.said.status} {code}" if error.said.status else "no answer"
-    if is_signature:
+    known = f"HTTP {_status(error)}" if error.said.status else "no answer"
+    if isinstance(error, CredentialRefused):
         return [Finding("signature", f"refused: {known}", advice_on(error.reason))]
     # A wrong signature ends in HTTP 401, so before these refusals it was accepted.
     accepted = [Finding("signature", "accepted")] if error.said.status in {400, 403, 404} else []
     return [*accepted, Finding("listing", f"refused: {known} ({error.reason})", advice_on(error.reason))]
+
+
+def _status(error: ApiError) -> str:
+    """Return the status and code of a refusal, or the reason where there was no answer."""
+    return f"{error.said.status} {error.said.error_code or 'no code'}" if error.said.status else error.reason
 
 
 def _permission(first: Answer, answers: Sequence[Answer]) -> list[Finding]:
@@ -153,7 +161,7 @@ def _permission(first: Answer, answers: Sequence[Answer]) -> list[Finding]:
         Finding("latency", f"{milliseconds:.0f} ms"),
     ]
     if throttled:
-        found.append(Finding("throttling", f"{throttled} responses with HTTP 429", advice_on("throttled")))
+        found.append(Finding("throttling", f"{counted(throttled, 'response')} with HTTP 429", advice_on("throttled")))
     return found
 
 
@@ -174,7 +182,7 @@ def _as_many_as(question: str, rows: int, expected: int) -> list[Finding]:
     """Report a page that has more or fewer rows than its total implies, as no listing can be proved then."""
     if rows == expected:
         return []
-    answer = f"{rows} rows instead of {expected}, by its total"
+    answer = f"{counted(rows, 'row')} instead of {expected}, by its total"
     return [Finding(question, answer, "listings will be incomplete; ask the vendor about paging")]
 
 
@@ -203,41 +211,41 @@ async def _paging(ask: Callable[..., object], ids: tuple[str, ...], total: int |
 
 def _rows_or_refusal(question: str, answer: Answer | ApiError) -> Finding:
     if isinstance(answer, ApiError):
-        return Finding(question, f"refused ({answer.said.status} {answer.said.error_code or 'no code'})")
-    return Finding(question, f"accepted, {len(read_page(answer.content).ids)} rows")
+        return Finding(question, f"refused ({_status(answer)})")
+    page = read_page(answer.content)
+    rows = f"accepted, {counted(len(page.ids), 'row')}"
+    return Finding(question, rows if page.flaw is None else f"not understood ({page.flaw})")
 
 
 def _without_region(answer: Answer | ApiError, total: int | None) -> Finding:
     if isinstance(answer, ApiError):
         return Finding("without region", f"refused ({answer.reason})")
     other = read_page(answer.content).total
+    if other is None or total is None:
+        return Finding("without region", "unknown (no total)")
     if other == total:
         return Finding("without region", "the same total")
     advice = "tasks may run in other regions: list them with query_region, or add a target"
-    return Finding(
-        "without region", f"total {other} in place of {total}", advice if (other or 0) > (total or 0) else None
-    )
+    return Finding("without region", f"total {other} in place of {total}", advice if other > total else None)
 
 
 def _unknown_id(answer: Answer | ApiError) -> Finding:
     """Report how the service answers for an unknown id; only a 404 with its own code proves that a task is gone."""
     question = "answer to an unknown id"
     if isinstance(answer, ApiError):
-        code = answer.said.error_code or "no code"
         is_proof = is_of_the_service(answer)
-        return Finding(
-            question, f"{answer.said.status} {code}" + ("" if is_proof else "; ends of tasks read unchecked")
-        )
-    rows = len(read_page(answer.content).ids)
-    return Finding(question, f"a list of {rows} rows; ends of tasks read unchecked")
+        return Finding(question, _status(answer) + ("" if is_proof else "; ends of tasks read unchecked"))
+    rows = counted(len(read_page(answer.content).ids), "row")
+    return Finding(question, f"a list of {rows}; ends of tasks read unchecked")
 
 
 def _known_id(task_id: str, answer: Answer | ApiError) -> Finding:
     question = "answer to a known id"
     if isinstance(answer, ApiError):
-        return Finding(question, f"refused ({answer.said.status} {answer.said.error_code or 'no code'})")
+        return Finding(question, f"refused ({_status(answer)})")
     ids = read_page(answer.content).ids
-    return Finding(question, "that task" if ids == (task_id,) else f"{len(ids)} rows" + ", not just that task")
+    rows = counted(len(ids), "row")
+    return Finding(question, "that task" if ids == (task_id,) else f"{rows}, not just that task")
 
 
 def report_for_maintainers(reports: Sequence[Report], software_version: str, manners: Collection[Probed] = ()) -> bytes:

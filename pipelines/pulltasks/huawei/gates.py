@@ -10,7 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from pulltasks.errors import ApiError, CredentialRefused, ServiceError
+from pulltasks.errors import ApiError, CredentialRefused, NotAsked, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,7 +76,7 @@ class Gate:
         """Hold one of the places for requests in flight.
 
         Raises:
-            CredentialRefused: when the credential was refused before or meanwhile.
+            NotAsked: when the credential was refused before or meanwhile.
         """
         if not self.is_proven:
             async with self._alone:
@@ -94,7 +94,7 @@ class Gate:
         """Hold the right to find out the cause of a refusal; meanwhile no other request leaves with the credential.
 
         Raises:
-            CredentialRefused: when the credential was refused meanwhile.
+            NotAsked: when the credential was refused meanwhile.
         """
         try:
             async with self._inquiry:
@@ -117,7 +117,7 @@ class Gate:
             is_inquiry: the request belongs to the inquiry after a refusal, so it does not wait for that inquiry.
 
         Raises:
-            CredentialRefused: when the credential was refused before or meanwhile.
+            NotAsked: when the credential was refused before or meanwhile.
         """
         if not is_inquiry:
             await self._turns.take()
@@ -164,10 +164,10 @@ class Gate:
             self.refuse(CredentialRefused(error.reason, str(error), error.said))
 
     def raise_if_refused(self, target: Target) -> None:
-        """Raise `CredentialRefused` for a target if the credential was refused before."""
+        """Raise `NotAsked` for a target if the credential was refused before."""
         if self._refusal is not None:
             text = f"{target.label}: not asked, because the same credential was refused before. {self._refusal}"
-            raise CredentialRefused(self._refusal.reason, text, self._refusal.said)
+            raise NotAsked(self._refusal.reason, text, self._refusal.said)
 
     def refuse(self, error: CredentialRefused) -> CredentialRefused:
         """Close the gate for the rest of the run, and return the error."""

@@ -12,6 +12,8 @@ from math import inf
 
 import msgspec
 
+from pulltasks.words import counted
+
 FIRST_IN_FLIGHT = 5
 # After a refusal the rate is halved. It follows a cubic curve (RFC 9438, section 4.2, with a half instead of 0.7): it
 # regains most of the lost rate soon, comes near the refused one slowly, and reaches it after this time.
@@ -42,7 +44,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Return the pace as a sentence."""
-        text = f"up to {self.per_second} requests in a second, {self.in_flight} in flight"
+        text = f"up to {counted(self.per_second, 'request')} in a second, {self.in_flight} in flight"
         if self.allowed_per_second is None:
             return f"{text}; the service refused none"
         refused = f"{self.refused} refused" if self.refused else "none refused, as it was known"

@@ -39,6 +39,7 @@ from pulltasks.lake.paths import month_of
 from pulltasks.lake.strays import has_raw
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.lazily import pa
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -217,7 +218,8 @@ def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month
             differing = connection.sql(f"select count(*) from (from {one} except all from {other})").fetchall()
             if differing != [(0,)]:
                 raise LakeError(
-                    f"{month:%Y-%m}: {table.name} of the month differs from its days in {differing[0][0]} rows; "
+                    f"{month:%Y-%m}: {table.name} of the month differs from its days in "
+                    f"{counted(differing[0][0], 'row')}; "
                     "nothing was changed. This is an error in pulltasks: please report it"
                 )
 

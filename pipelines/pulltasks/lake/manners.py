@@ -13,6 +13,7 @@ import msgspec
 
 from pulltasks.errors import NotReadable
 from pulltasks.json_reading import decode_file
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,5 +105,6 @@ def words_of_unknown(known: Mapping[str, Probed], targets: Sequence[str]) -> str
         return "not probed: how the service answers; run `pulltasks doctor --probe`"
     unknown = [known[target].manners.reasons if target in known else NOT_PROBED.reasons for target in targets]
     counts = {name: sum(name in reasons for reasons in unknown) for name in MANNERS}
-    named = ", ".join(f"{name} at {count} of {len(targets)} targets" for name, count in counts.items() if count)
+    all_targets = counted(len(targets), "target")
+    named = ", ".join(f"{name} at {count} of {all_targets}" for name, count in counts.items() if count)
     return f"unknown about the service: {named}; `pulltasks doctor --probe` gives the reasons" if named else None

@@ -18,6 +18,7 @@ from pulltasks.lake.raw import ids_sha256
 from pulltasks.lake.tasks import MOST_COST, Tasks, columns_of, counting_tasks, no_tasks
 from pulltasks.lazily import pa, pc
 from pulltasks.times import read_times
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -77,7 +78,7 @@ def failed_target(day: date, target: TargetLine, reason: str, text: str, is_list
 def _set_aside(capture: RawCapture) -> RawCapture:
     """Return a complete capture as failed, because its rows are too large to build beside those of other targets."""
     text = (
-        f"{capture.capture.target.label}: complete with {capture.verdict.task_count} tasks, and set aside "
+        f"{capture.capture.target.label}: complete with {counted(capture.verdict.task_count, 'task')}, and set aside "
         f"({TOO_LARGE}): its tables would take more than {MOST_COST // 1_000_000} MB. Its raw file is kept and its "
         "last known tasks stay; delete tasks, shorten their lists, or move some to another project"
     )
@@ -93,9 +94,9 @@ def _checked(ids: list[str], capture: RawCapture) -> RawCapture:
     if verdict.verdict != "complete" or _are_same(ids, verdict):
         return capture
     text = (
-        f"{capture.capture.target.label}: not proved complete ({ROWS_DIFFER}); the raw file gave rows for {len(ids)} "
-        f"tasks, but its capture counted {verdict.task_count}. Capture the day again while it lasts, and report this: "
-        "it is an error in pulltasks, or the file was changed"
+        f"{capture.capture.target.label}: not proved complete ({ROWS_DIFFER}); the raw file gave rows for "
+        f"{counted(len(ids), 'task')}, but its capture counted {verdict.task_count}. Capture the day again while it "
+        "lasts, and report this: it is an error in pulltasks, or the file was changed"
     )
     incomplete = msgspec.structs.replace(
         verdict, verdict="incomplete", proof=None, verdict_reason=ROWS_DIFFER, error_message=text

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pulltasks.proof.order import ASSUMED
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,7 +52,7 @@ def sentence(tested: Tested, strange_regions: Collection[str] = ()) -> str:
         sorted_by = f"sorted by {tested.order_witness} throughout"
         parts.append(sorted_by if known else "no change of order seen, sorted by no known field")
     if tested.repairs:
-        parts.append(f"{tested.repairs} {_plural('page', tested.repairs)} read again or to fill gaps")
+        parts.append(f"{counted(tested.repairs, 'page')} read again or to fill gaps")
     if strange_regions:
         parts.append(f"tasks of a region not seen before ({', '.join(sorted(strange_regions)[:3])}), read twice")
     return "; ".join(parts)
@@ -59,10 +60,11 @@ def sentence(tested: Tested, strange_regions: Collection[str] = ()) -> str:
 
 def _pages(tested: Tested) -> str:
     if tested.sweeps_agree:
-        return f"two sweeps of {tested.pages} {_plural('page', tested.pages)} show the same tasks"
+        return f"two sweeps of {counted(tested.pages, 'page')} show the same tasks"
     if tested.pages == 1:
         return "one page holds all"
-    return f"{tested.pages} pages joined by shared rows" if tested.has_overlaps else f"{tested.pages} consecutive pages"
+    joined = f"{counted(tested.pages, 'page')} joined by shared rows"
+    return joined if tested.has_overlaps else f"{tested.pages} consecutive pages"
 
 
 def _totals(tested: Tested) -> str:
@@ -74,7 +76,3 @@ def _totals(tested: Tested) -> str:
     if len(numbers) == 1:
         return f"every total is {numbers[0]:,}"
     return f"totals from {numbers[0]:,} to {numbers[-1]:,}, none contradicts another"
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"

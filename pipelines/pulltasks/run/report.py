@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pulltasks.run.targets_shown import as_shown, lines_of
 from pulltasks.warehouse.read.status import TargetStatus
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ def _as_status(attempt: AttemptOutcome, last: TargetStatus | None = None) -> Tar
 def count_of_complete(day: date, attempts: Sequence[AttemptOutcome], status: Status, timezone: str) -> str:
     """Return one line with the number of complete targets, by this attempt and as published if they differ."""
     complete = sum(attempt.verdict == "complete" for attempt in attempts)
-    published = f"{status.complete:,} of {len(status.targets):,} targets complete"
+    published = f"{status.complete:,} of {counted(len(status.targets), 'target')} complete"
     # One count is enough if both agree.
     if not attempts or (complete, len(attempts)) == (status.complete, len(status.targets)):
         return f"{day}: {published}"
@@ -87,7 +88,7 @@ def words_about_clocks(captures: Sequence[CaptureResult]) -> list[str]:
     for skew in {capture.clock_skew_seconds for capture in captures if capture.clock_skew_seconds}:
         direction = "behind" if skew > 0 else "ahead of"
         found.append(
-            f"this machine's clock is {abs(skew) / 60:.0f} minutes {direction} the service's; "
+            f"this machine's clock is {counted(round(abs(skew) / 60), 'minute')} {direction} the service's; "
             "signatures were dated by the service's clock. Set the clock"
         )
     return found

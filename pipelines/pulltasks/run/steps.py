@@ -33,6 +33,7 @@ from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.read.schema_drift import read_drift
 from pulltasks.warehouse.read.status import read_day
 from pulltasks.warehouse.sql.models import load_models
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -149,7 +150,7 @@ class Run:
                 on_result=lambda result: self._watcher.advance(_words_of(result), is_good=result.verdict == "complete"),
                 on_ended=self._begin_tidy,
                 on_page=lambda target, pages, tasks: self._watcher.under_way(
-                    f"{target.label}: {pages} pages, {tasks} tasks"
+                    f"{target.label}: {counted(pages, 'page')}, {counted(tasks, 'task')}"
                 ),
             )
             self.found.captures = tuple(asyncio.run(capture.run()))
@@ -364,11 +365,12 @@ class Run:
 
 def _words_of(result: CaptureResult) -> str:
     """Return one line for the log about a target's result."""
-    counts = f"{result.task_count} tasks, {result.requests} requests"
+    # a listing that is not proved has seen some tasks, which says nothing about their number
+    tasks = f"{counted(result.task_count, 'task')}, " if result.verdict == "complete" else ""
     if not result.is_new:
         return f"{result.target.label}: complete since an earlier run of the day"
     reason = f" ({result.reason})" if result.reason else ""
-    return f"{result.target.label}: {result.verdict}{reason}, {counts}"
+    return f"{result.target.label}: {result.verdict}{reason}, {tasks}{counted(result.requests, 'request')}"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pulltasks.names import short_id
 from pulltasks.outside_text import visible
 from pulltasks.reasons import advice_on
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,7 +83,7 @@ def lines_of(shown: Sequence[Shown], width: int, hint: str, *, every: bool = Fal
     if every:
         return [*lines, *_table(ordered, width)]
     if causes and (complete := len(shown) - sum(map(len, causes.values()))):
-        lines += wrapped(f"{complete:,} {'targets are' if complete > 1 else 'target is'} complete ({hint})", width)
+        lines += wrapped(f"{counted(complete, 'target')} complete ({hint})", width)
     return lines
 
 
@@ -105,7 +106,7 @@ def _words_of(found: Sequence[Shown], advice: str, *, is_all: bool) -> tuple[str
         messages[_REQUEST.sub(";", text)].append(each)
     if len(messages) == 1:
         own = (found[0].target.message or advice).removeprefix(f"{found[0].target.label}: ")
-        names = f"all {len(found):,} targets" if is_all else named([each.name for each in found])
+        names = f"all {counted(len(found), 'target')}" if is_all else named([each.name for each in found])
         return own if len(found) == 1 else next(iter(messages)), [names]
     largest = sorted(messages.items(), key=lambda message: -len(message[1]))[:MOST_MESSAGES]
     # without the advice, or the advice for this target alone: that is the sentence already
@@ -144,7 +145,7 @@ def _table(ordered: Iterable[Shown], width: int) -> list[str]:
     for name, target, _ in ordered:
         last = f"last {target.last_complete_date}" if target.last_complete_date else "never complete"
         count = target.task_count
-        known = last if count is None else f"{count:,} task{'' if count == 1 else 's'}"
+        known = last if count is None else counted(count, "task")
         rows.append((target.coverage, target.reason or "", known, name))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:3]
     return [

@@ -60,6 +60,11 @@ function searched(data, text) {
   return { links: found.slice(0, RESULTS_SHOWN).map((make) => make()), count: found.length };
 }
 
+// The same search of every task that was ever listed, as SQL.
+function searchQuery(text) {
+  return `from dim_pull_tasks as task where contains(lower(task::varchar), ${sqlText(text.trim().toLowerCase())})`;
+}
+
 // -- a task -------------------------------------------------------------------------------------------------------------
 
 const DAY_MS = 86_400_000;
@@ -85,7 +90,7 @@ function bandNode(data, place) {
   return element("ol", { class: "band" }, ...parts.map(([status, from, to, unknown]) => {
     const days = dayNumber(to) - dayNumber(from);
     const values = { status: status === null ? say("life.not_listed") : status || say("chart.empty"), from, to, count: days };
-    const text = `${say("life.spell", values)}${unknown ? ` ${say("life.unknown_days", { count: unknown })}` : ""}`;
+    const text = sentences([say("life.spell", values), unknown ? say("life.unknown_days", { count: unknown }) : ""]);
     const part = element("li", { class: status === null ? "absent" : `state-${statuses.indexOf(status) % MANY_COLOURS + 1}`, title: text },
       element("strong", {}, values.status), element("span", {}, `${from} – ${say("life.days", { count: days })}`));
     part.style.setProperty("--days", String(days));
@@ -123,7 +128,8 @@ function conflictsOf(data, place) {
 
 function conflictNode(data, place) {
   const found = conflictsOf(data, place);
-  if (!found.length) return element("p", { class: "cover" }, say("life.none_conflicts"));
+  const { values, total } = data.tables.conflicts;
+  if (!found.length) return element("p", { class: "cover" }, say(values[0].length < total ? "covers.none_here" : "life.none_conflicts"));
   const moment = (seconds, open) => (seconds === null ? say(open) : time(seconds));
   return element("div", {}, element("h3", {}, say("section.conflicts")), element("ul", {}, ...found.map((row) =>
     element("li", {}, say("life.conflict", {
@@ -179,7 +185,7 @@ function taskNodes(data, place) {
     changes.length
       ? shortTable("changes", say("life.changes"), [["snapshot_date", "day"], ["previous_complete_date", "day"], ["change", "word"], ["field", "text"],
         ["value_before", "address"], ["value_after", "address"], ["reason", "word"]], changes)
-      : element("p", { class: "cover" }, say("life.no_changes")),
+      : element("p", { class: "cover" }, say(data.lives.changes_cut ? "covers.none_here" : "life.no_changes")),
     sqlNode(`select * from dim_pull_task_versions ${where} order by valid_from_date`),
   ];
 }
@@ -219,7 +225,7 @@ function targetNodes(data, position) {
 // When a target was last known, and who has to do something about it.
 function lastAndWho(target) {
   const since = target.last_complete_date === null ? say("life.never") : say("life.last", { day: target.last_complete_date });
-  return `${since} ${say(`who.${target.who ?? "nobody"}`)}`;
+  return sentences([since, say(`who.${target.who ?? "nobody"}`)]);
 }
 
 function drawLife(host, data, asked) {

@@ -55,31 +55,34 @@ function drawAge(now) {
   const built = now - data.build.built_at;
   const newest = data.newest_complete && now - data.newest_complete.finished_at;
   const captured = data.captured_at === null ? null : now - data.captured_at;
-  const sentences = [
+  // where a clock is wrong, no age is known
+  const isAhead = Math.min(built, newest ?? built, captured ?? built) < -CLOCK_TOLERANCE_SECONDS;
+  document.getElementById("age").textContent = isAhead ? "" : sentences([
     say("banner.built", { age: age(built), time: time(data.build.built_at), timezone: speech.timezone }),
     data.newest_complete ? say("banner.newest", { day: data.newest_complete.day, age: age(newest) }) : say("banner.never"),
-  ];
-  document.getElementById("age").textContent = sentences.join(" ");
-  if (captured !== null) {
-    const all = knowledge(data.targets.keys());
-    const values = { day: data.build.through_date, complete: all.count - all.missing, expected: all.count, age: age(captured) };
-    document.getElementById("line").textContent = say("page.line", values);
-  }
-  const isAhead = Math.min(built, newest ?? built) < -CLOCK_TOLERANCE_SECONDS;
+  ]);
+  document.getElementById("line").textContent = captured === null || isAhead
+    ? say("page.about") : say("page.line", { ...dayCounts(), age: age(captured) });
   const isOld = isAhead || captured === null || captured > data.max_age_seconds;
   const expected = data.targets.filter((target) => target.is_expected);
-  const beyond = expected.filter((target) =>
-    target.last_complete_at === null || now - target.last_complete_at > data.max_target_age_seconds);
+  const never = expected.filter((target) => target.last_complete_at === null);
+  const late = expected.filter((target) =>
+    target.last_complete_at !== null && now - target.last_complete_at > data.max_target_age_seconds);
+  const isBeyond = never.length + late.length > 0;
   const old = document.getElementById("old");
   old.hidden = !isOld;
   if (isOld) old.textContent = isAhead ? say("banner.ahead") : captured === null ? say("banner.old_never", { age: age(built) }) : say("banner.old", { age: age(captured) });
   const named = document.getElementById("beyond");
-  named.hidden = isOld || !beyond.length;
-  if (!named.hidden) {
-    const names = beyond.slice(0, 8).map((target) => target.label).join(", ");
-    named.textContent = say("banner.beyond", { count: beyond.length, expected: expected.length, limit: age(data.max_target_age_seconds), names });
-  }
-  if (isOld || beyond.length) document.getElementById("truth").className = "card bad";
+  named.hidden = isOld || !isBeyond;
+  const words = (key, of) => of.length && say(key, { part: of.length, count: expected.length,
+    limit: age(data.max_target_age_seconds), names: listed(of.slice(0, 8).map((target) => target.label)) });
+  named.textContent = sentences([words("banner.never_complete", never), words("banner.beyond", late)]);
+  if (isOld || isBeyond) document.getElementById("truth").className = "card bad";
+}
+
+function dayCounts() {
+  const all = knowledge(data.targets.keys());
+  return { day: data.build.through_date, complete: all.count - all.missing, count: all.count };
 }
 
 // How much of what the filter shows is known: targets that are expected, not complete, never complete, without known
@@ -224,7 +227,7 @@ function drawTasks(shown, known) {
   tables.tasks.show(rows, say("section.tasks"));
   const notes = [coverNote("state", known, rows.length, is_cut)];
   if (is_cut) notes.push(say("life.cut", { rows: number(tasks.task_id.length), total: number(total) }));
-  note(tables.tasks.host, notes.join(" "));
+  note(tables.tasks.host, sentences(notes));
 }
 
 function lookFor(name) {
@@ -251,7 +254,7 @@ function drawTables(shown) {
     if (isCut) {
       notes.push(say("covers.cut", { rows: number(values[0].length), total: number(total), query: `from ${model}` }));
     }
-    note(tables[name].host, notes.join(" "));
+    note(tables[name].host, sentences(notes));
   }
   drawTasks(shown, known);
   found = asked.find;
@@ -276,7 +279,7 @@ function coverNote(covers, known, rows, isCut = false) {
   const few = { changes: "covers.some_changes", all: "covers.all_targets", state: "covers.some" };
   const said = say(missing ? few[covers] : covers === "all" ? "covers.every" : "covers.all", values);
   const noneOfChanges = covers === "changes" && !rows && missing && !isCut ? say("covers.none_known") : none;
-  return `${noneOfChanges} ${said}`.trim();
+  return sentences([noneOfChanges, said]);
 }
 
 function note(host, text) {
@@ -356,7 +359,7 @@ function fill(select, values, name = (value) => value) {
 
 function projectName(project) {
   const names = new Set(data.targets.filter((target) => target.project_id === project).map((target) => target.target_name || project));
-  return [...names].join(", ");
+  return listed([...names]);
 }
 
 function makeControls() {
@@ -425,10 +428,13 @@ function makeControls() {
 // What the search finds, below its box; a link there leads to the life of a task or a target.
 function drawResults(text) {
   const { links, count } = searched(data, text);
-  const more = count > links.length ? say("table.more", { count: number(count - links.length) }) : count ? "" : say("search.none");
+  const { tasks, is_cut, total } = data.lives;
+  const notes = [count > links.length ? say("table.more", { count: number(count - links.length) }) : "",
+    count ? "" : say("search.none", { count: number(tasks.task_id.length) }),
+    is_cut ? say("search.rest", { rest: number(total - tasks.task_id.length), query: searchQuery(text) }) : ""];
   const results = document.getElementById("results");
   results.hidden = !text.trim();
-  results.replaceChildren(...links.map((link) => element("li", {}, link)), ...(more ? [element("li", { class: "hint" }, more)] : []));
+  results.replaceChildren(...links.map((link) => element("li", {}, link)), ...notes.filter(Boolean).map((each) => element("li", { class: "hint" }, each)));
 }
 
 function isDark() {
@@ -441,7 +447,7 @@ function drawControls(shown) {
   for (const select of [form.project, form.region]) select.options[0].textContent = say("filter.all");
   form.setAttribute("aria-label", say("filter.heading"));
   form.shown.textContent = shown.size
-    ? say("filter.shown", { count: number(shown.size), total: number(data.targets.length) })
+    ? say("filter.shown", { shown: number(shown.size), count: number(data.targets.length) })
     : say("filter.none");
   const search = document.getElementById("search");
   search.setAttribute("aria-label", say("search.label"));
@@ -481,9 +487,7 @@ async function drawNow() {
   speech.timezone = data.zones.includes(asked.zone) ? asked.zone : data.zones[0];
   history.replaceState(null, "", address());
   const shown = shownTargets();
-  const all = knowledge(data.targets.keys());
-  const counts = { day: data.build.through_date, complete: all.count - all.missing, expected: all.count };
-  document.title = say("page.title", counts);
+  document.title = say("page.title", dayCounts());
   sayAll(document);
   drawAge(Date.now() / 1000);
   drawControls(shown);

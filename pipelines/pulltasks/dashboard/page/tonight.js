@@ -24,7 +24,7 @@ function drawHours(host, data, rows, asked, onHour) {
     const to = time(data.tonight.begins_at + (hour + 1) * 3600);
     const button = element("button", {
       type: "button", "aria-pressed": String(asked.hour === hour),
-      "aria-label": say("tonight.hour", { from, to, tasks: number(tasks) }),
+      "aria-label": say("tonight.hour", { from, to, count: number(tasks) }),
       onclick: () => onHour(asked.hour === hour ? null : hour),
     }, element("span", {}, from.slice(11)), element("strong", {}, number(tasks)));
     button.style.setProperty("--share", String(tasks / most));

@@ -20,6 +20,15 @@ function sayAll(root) {
   }
 }
 
+// Chinese has no blank between sentences, and a comma of its own in a list.
+function sentences(all) {
+  return all.filter(Boolean).join(speech.language === "zh" ? "" : " ");
+}
+
+function listed(names) {
+  return names.join(speech.language === "zh" ? "、" : ", ");
+}
+
 const digits = { en: new Intl.NumberFormat("en"), zh: new Intl.NumberFormat("zh") };
 
 function number(value) {

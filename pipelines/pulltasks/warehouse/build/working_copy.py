@@ -30,6 +30,7 @@ from pulltasks.warehouse.build.finish import finish_file, not_written
 from pulltasks.warehouse.build.preview import Preview, first_rows
 from pulltasks.warehouse.build.template import copy_template
 from pulltasks.warehouse.sql.models import with_ancestors
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -247,7 +248,11 @@ def room_of(settings: WarehouseSettings, cores: int, most_tasks: int) -> tuple[i
 
 
 def _failures(checks: Iterable[CheckResult]) -> list[str]:
-    return [f"{check.name} ({check.failed_rows} rows, such as {check.sample})" for check in checks if not check.passed]
+    return [
+        f"{check.name} ({counted(check.failed_rows, 'row')}, such as {check.sample})"
+        for check in checks
+        if not check.passed
+    ]
 
 
 def _raise_if_failed(failures: list[str]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pulltasks.outside_text import fit
+from pulltasks.words import counted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -33,18 +34,15 @@ class SchemaDrift:
     @property
     def text(self) -> str:
         """The surprise in one sentence."""
-        noun = "target" if self.targets == 1 else "targets"
-        return (
-            f"{fit(self.field, 80)}: {self.rule} at {self.tasks} tasks of {self.targets} {noun}, since {self.since}; "
-            "kept, see rpt_data_quality"
-        )
+        where = f"{counted(self.tasks, 'task')} of {counted(self.targets, 'target')}"
+        return f"{fit(self.field, 80)}: {self.rule} at {where}, since {self.since}; kept, see rpt_data_quality"
 
 
 def read_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[str]:
     """Return the surprises of a day as lines, one per field and rule; after ten of them the number of the others."""
     found = [surprise.text for surprise in find_drift(connection, day)]
     more = len(found) - MAX_SURPRISES
-    return [*found[:MAX_SURPRISES], *([f"and {more} more fields and rules; see rpt_data_quality"] if more > 0 else [])]
+    return [*found[:MAX_SURPRISES], *([f"and {more} more; see rpt_data_quality"] if more > 0 else [])]
 
 
 def find_drift(connection: duckdb.DuckDBPyConnection, day: date) -> list[SchemaDrift]:
