@@ -65,10 +65,8 @@ class ConfigError(PulltasksError):
     def __init__(self, mistakes: list[str], source: str | None = "the configuration") -> None:
         self.mistakes = mistakes
         # without a source the texts themselves name the file
-        head, indent = (f"{counted(len(mistakes), 'mistake')} in {source}:
-", "  ") if source else ("", "")
-        super().__init__(head + "
-".join(f"{indent}{text}" for text in mistakes))
+        head, indent = (f"{counted(len(mistakes), 'mistake')} in {source}:\n", "  ") if source else ("", "")
+        super().__init__(head + "\n".join(f"{indent}{text}" for text in mistakes))
 
 
 class DateRefused(PulltasksError):

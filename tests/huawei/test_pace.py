@@ -70,7 +70,7 @@ def run(
                 heapq.heappush(events, (back, number_of, sent_at, service.accepts(at)))
                 continue
             if is_accepted:
-                pace.accepted(in_flight)
+                pace.accepted(at, in_flight)
             else:
                 pace.slow_down(at, sent_at, pause)
             in_flight -= 1
@@ -139,7 +139,7 @@ def test_without_a_refusal_the_requests_in_flight_grow_from_five_to_the_maximum_
 def test_requests_in_flight_that_are_not_used_do_not_raise_their_number() -> None:
     pace = Pace(0, MOST)
     for _ in range(1000):
-        pace.accepted(1)
+        pace.accepted(0, 1)
     assert pace.in_flight == FIRST_IN_FLIGHT
 
 
@@ -149,7 +149,7 @@ def test_each_refusal_halves_the_rate_down_to_a_lowest_one() -> None:
         now += pace.wait_s(now)
         rates.append(pace.per_second(now))
         pace.sent(now)
-        pace.accepted(1)
+        pace.accepted(now, 1)
         pace.slow_down(now + 0.001, now, 0)
     assert rates[:4] == pytest.approx([3.75, 1.875, 0.9375, 0.46875], rel=0.1)
     assert rates[-1] == LOWEST_PER_SECOND
@@ -159,11 +159,12 @@ def test_a_refusal_halves_what_was_sent_and_not_what_was_allowed() -> None:
     pace = Pace(0, MOST, before=Reached(allowed_per_second=1000))
     for n in range(40):
         pace.sent(n / 10)
+        pace.accepted(n / 10, 1)
     pace.slow_down(4, 3.9, None)
     assert pace.per_second(4) == pytest.approx(5, rel=0.1)
 
 
-def test_the_rate_regains_most_of_what_it_lost_slowly_and_all_of_it_after_half_a_minute() -> None:
+def test_the_rate_regains_most_of_what_it_lost_slowly_and_then_all_of_it() -> None:
     pace = Pace(0, MOST)
     for n in range(40):
         pace.sent(n / 40)
@@ -196,7 +197,7 @@ def test_without_an_accepted_answer_only_the_pause_grows_and_one_request_goes_al
         now += 0.1 + pauses[-1]
     assert pauses == [FIRST_PAUSE_S * 2**n for n in range(6)] + [LONGEST_PAUSE_S] * 4
     assert len(rates) == 1
-    pace.accepted(1)
+    pace.accepted(now, 1)
     assert pace.in_flight == FIRST_IN_FLIGHT
 
 

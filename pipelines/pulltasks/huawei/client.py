@@ -370,7 +370,7 @@ class LiveClient:
                 self._slow_down(gate, call.target, left_at_s, answer)
             elif answer.status < 500:  # noqa: PLR2004 - the gateway alone answers those
                 gate.accepted(call.target)
-                gate.pace.accepted(gate.requests_in_flight)
+                gate.pace.accepted(_now_s(), gate.requests_in_flight)
                 self._endpoints_that_answer.add(self._settings.endpoint(call.target))
         return answer, response
 

@@ -8,7 +8,7 @@ Does not live here: waiting for a turn (gates), the answers that mean "too fast"
 from __future__ import annotations
 
 from collections import deque
-from math import inf
+from math import inf, sqrt
 
 import msgspec
 
@@ -16,8 +16,9 @@ from pulltasks.words import counted
 
 FIRST_IN_FLIGHT = 5
 # After a refusal the rate is halved. It follows a cubic curve (RFC 9438, section 4.2, with a half instead of 0.7): it
-# regains most of the lost rate soon, comes near the refused one slowly, and reaches it after this time.
-RECOVERY_S = 30.0
+# regains most of the lost rate soon, comes near the refused one slowly, and reaches it after this time, or after so
+# many requests if they take longer: about one in as many is refused.
+RECOVERY_S, RECOVERY_REQUESTS = 20.0, 40
 LOWEST_PER_SECOND = 0.1
 # A refusal without `Retry-After` pauses this long; each further one before an accepted answer doubles the pause.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -96,6 +97,7 @@ class Pace:
         self._paused_until = -inf
         self._next = -inf
         self._sent: deque[float] = deque()
+        self._accepted: deque[float] = deque()
         self._reached = NOT_KNOWN
 
     @property
@@ -107,7 +109,7 @@ class Pace:
         """Return the rate; infinite if only the number in flight limits it."""
         if self._ceiling is None:
             return self._most_per_second
-        recovered = (now - self._slowed_at) / RECOVERY_S
+        recovered = (now - self._slowed_at) / max(RECOVERY_S, RECOVERY_REQUESTS / self._ceiling)
         return min(self._most_per_second, max(LOWEST_PER_SECOND, self._ceiling * (1 + (recovered - 1) ** 3 / 2)))
 
     def wait_s(self, now: float) -> float:
@@ -118,14 +120,13 @@ class Pace:
         """Record a request that leaves now."""
         step_s = 1 / self.per_second(now)
         self._next = max(self._next, now - max(0.0, self._saved_s - step_s)) + step_s
-        self._sent.append(now)
-        while self._sent[0] <= now - _WINDOW_S:
-            self._sent.popleft()
+        _add(self._sent, now)
         if len(self._sent) > self._reached.per_second:
             self._reached = msgspec.structs.replace(self._reached, per_second=len(self._sent))
 
-    def accepted(self, in_flight: int) -> None:
+    def accepted(self, now: float, in_flight: int) -> None:
         """Record an answer that did not ask for a slower pace, which came when so many requests were in flight."""
+        _add(self._accepted, now)
         self._was_accepted = True
         self._pause_s = FIRST_PAUSE_S
         if in_flight > self._reached.in_flight:
@@ -152,7 +153,7 @@ class Pace:
                 `LONGEST_PAUSE_S` is not about the rate, but about a project, which has to obey it alone.
         """
         self.refused += 1
-        sent_per_second = self._sent_per_second(now)
+        per_second = self._between_accepted_and_sent(now)
         if pause_s is not None and pause_s <= LONGEST_PAUSE_S:
             self.pause(now, pause_s)
         if sent_at < self._slowed_at:
@@ -161,18 +162,29 @@ class Pace:
             self.pause(now, self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         if self._was_accepted:
-            self._ceiling = max(LOWEST_PER_SECOND, min(self.per_second(now), sent_per_second))
+            self._ceiling = max(LOWEST_PER_SECOND, min(self.per_second(now), per_second))
             self._in_flight = max(min(FIRST_IN_FLIGHT, self._most_in_flight), self._in_flight / 2)
         self._was_accepted = False
         self._slowed_at = now
         self._next = now
 
-    def _sent_per_second(self, now: float) -> float:
-        """Return the rate of what really left, which may be far below the rate that was allowed."""
-        # From the end of the last pause on: a second that is mostly a pause says little about the rate after it.
+    def _between_accepted_and_sent(self, now: float) -> float:
+        """Return a rate between the one that was accepted and the one that was refused; the limit lies between them.
+
+        What was sent may be far above the limit after a pause or at the begin, and what was accepted in a second that
+        is mostly a pause far below. So their mean is that of the magnitudes, which finds any limit in a few refusals.
+        """
         begin = max(now - _WINDOW_S, min(self._paused_until, now), self._sent[0] if self._sent else now)
-        return sum(moment >= begin for moment in self._sent) / max(now - begin, _SHORTEST_S)
+        sent = sum(moment >= begin for moment in self._sent) / max(now - begin, _SHORTEST_S)
+        accepted = sum(moment > now - _WINDOW_S for moment in self._accepted) / _WINDOW_S
+        return sqrt(sent * min(sent, max(FIRST_IN_FLIGHT, accepted)))
 
     def reached(self) -> Reached:
         """Return the pace that was reached."""
         return msgspec.structs.replace(self._reached, refused=self.refused, allowed_per_second=self._ceiling)
+
+
+def _add(moments: deque[float], now: float) -> None:
+    moments.append(now)
+    while moments[0] <= now - _WINDOW_S:
+        moments.popleft()
