@@ -82,7 +82,7 @@ def test_a_relation_can_be_asked_further(three_days: Desk) -> None:
 
 def test_sums_come_as_whole_numbers_whatever_their_columns_are_called(three_days: Desk) -> None:
     sums = (
-        "select target_name, sum(task_count), sum(task_count) as n, sum(0) as n, sum(1) as \"a \"\"b\"\"\" "
+        'select target_name, sum(task_count), sum(task_count) as n, sum(0) as n, sum(1) as "a ""b""" '
         "from fct_daily_task_counts group by all order by target_name desc"
     )
     with open_warehouse(three_days.lake.published) as warehouse:
