@@ -11,6 +11,8 @@ def folder(tmp_path: Path, **files: str) -> Path:
     for layer in ("staging", "marts", "reports", "checks"):
         (tmp_path / layer).mkdir()
     for name, text in files.items():
-        layer = {"stg": "staging", "dim": "marts", "fct": "marts", "rpt": "reports"}.get(name[:3], "checks")
+        layer = {"stg": "staging", "dim": "marts", "pul": "marts", "fct": "marts", "rpt": "reports"}.get(
+            name[:3], "checks"
+        )
         (tmp_path / layer / f"{name}.sql").write_text(text)
     return tmp_path

@@ -46,6 +46,11 @@ NUMBERS = {
     ),
     "Coverage of targets per day": ("targets", "select sum(targets_expected) from dim_dates"),
     "Tasks by status, with coverage": ("tasks", "select count(*) from fct_pull_task_days"),
+    "Tasks per day, known and last known": ("known", "select count(*) from fct_pull_task_days"),
+    "Tasks added and removed per day": (
+        "added",
+        "select count(*) from fct_pull_task_changes where change = 'added'",
+    ),
     "Tasks by region": ("tasks", "select count(*) from dim_pull_tasks where is_current"),
     "Changes of the last day": (
         None,

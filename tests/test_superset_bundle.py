@@ -168,6 +168,20 @@ def test_a_day_that_is_not_known_has_no_bar_and_its_coverage_says_so(desk: Desk)
     assert regions == {BEIJING.region: (True, 0, 1), SINGAPORE.region: (True, 0, 1)}
 
 
+def test_the_last_known_tasks_of_a_target_stand_on_those_of_the_others(desk: Desk) -> None:
+    desk.run(date(2026, 11, 20))
+    desk.sandbox.faults[SINGAPORE.project_id, date(2026, 11, 21)] = "forbidden"
+    desk.run(date(2026, 11, 21))
+    with open_published(desk.lake) as connection:
+        before, after = sorted(ask(connection, "tasks_per_day"), key=lambda row: row["snapshot_date"])
+        changes = {row["snapshot_date"]: row["added"] for row in ask(connection, "changes_per_day")}
+        ((listed,),) = connection.sql(f"select count(*) from pull_tasks where region = '{SINGAPORE.region}'").fetchall()
+        came = connection.sql("select count(*) from fct_pull_task_changes where change = 'added'").fetchall()
+    assert (before["last_known"], after["last_known"]) == (None, listed)
+    assert before["known"] > after["known"] > 0
+    assert changes == {date(2026, 11, 20): None, date(2026, 11, 21): came[0][0]}
+
+
 def test_the_tasks_of_a_day_that_is_not_known_are_null_in_charts_of_ones_own(desk: Desk) -> None:
     desk.sandbox.faults[BEIJING.project_id, None] = desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     desk.run(date(2026, 11, 20))
@@ -226,5 +240,5 @@ def test_the_page_says_what_the_bundle_does() -> None:
         assert f"{named} {version}" in page
     assert f"?{OPTIONS}" in page
     assert f"{CACHE_SECONDS} seconds" in page
-    assert len(CHARTS) == 16
-    assert "sixteen charts" in page
+    assert len(CHARTS) == 18
+    assert "eighteen charts" in page

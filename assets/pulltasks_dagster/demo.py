@@ -111,10 +111,9 @@ def _print_report(lake: Lake) -> None:
                 target_name,
                 count(*) as tasks,
                 count(*) filter (source_type = 'PullVodPushLive') as vod,
-                count(*) filter (len(backup_source_urls) = 0) as without_backup,
+                count(*) filter (not has_backup) as without_backup,
                 min(state_date) as known_as_of
-            from dim_pull_tasks
-            where is_current
+            from pull_tasks
             group by all
             order by all
             """
@@ -129,8 +128,7 @@ published {lake.published}; continue with
 
   .venv/bin/pulltasks status --config {FOLDER}/pulltasks.toml
   .venv/bin/pulltasks query --config {FOLDER}/pulltasks.toml \\
-      "select snapshot_date, sum(task_count) as tasks, min(targets_complete) as complete
-       from fct_daily_task_counts group by all order by all"
+      "from rpt_daily_totals order by all"
   .venv/bin/pulltasks dashboard --open --config {FOLDER}/pulltasks.toml
   .venv/bin/pulltasks sandbox          # a sandbox that keeps running, with a configuration for it
 """

@@ -56,14 +56,21 @@ def open_warehouse(path: str | Path | None = None) -> Warehouse:
         path: the file (`…/warehouse/pulltasks.duckdb`); by default that of the configuration.
 
     Raises:
-        NoWarehouse: when nothing has been published there.
+        NoWarehouse: when there is no such file, or nothing has been published.
         ConfigError: when the configuration cannot be used.
     """
+    from pulltasks.errors import NoWarehouse
     from pulltasks.lake.lake import Lake
     from pulltasks.warehouse.read.published import open_file, open_published
 
     if path is not None:
-        return Warehouse(open_file(Path(path)))
+        file = Path(path)
+        if not (file.is_file() or file.is_symlink()):
+            raise NoWarehouse(
+                f"{file}: there is no such file; give the published file of a lake (…/warehouse/pulltasks.duckdb), or "
+                "no path for that of pulltasks.toml"
+            )
+        return Warehouse(open_file(file))
     from pulltasks.config import load
 
     return Warehouse(open_published(Lake(load(need_targets=False).lake.root)))

@@ -7,7 +7,7 @@ PulltasksError
 │   ├── LakeBusy           another run holds the lake
 │   ├── RemovedForm        a file has a form that is no longer read
 │   ├── BackupError        the backup or the readers' bucket cannot be read or written
-│   └── NoWarehouse        nothing has been published yet
+│   └── NoWarehouse        nothing has been published yet, or not there
 ├── FleetError             lakes cannot be read as one: a name, a place, their published files
 ├── UsageError             the command line cannot be used as it was typed
 │   └── QueryRefused       a query is empty, more than one, or does more than read
@@ -104,7 +104,7 @@ class FleetError(PulltasksError):
 
 
 class NoWarehouse(LakeError):
-    """Nothing has been published in this lake yet."""
+    """Nothing has been published in this lake yet, or there is no file under the given path."""
 
 
 class UsageError(PulltasksError):

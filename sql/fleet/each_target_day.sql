@@ -46,8 +46,6 @@ days as (
 )
 select
     days.snapshot_date,
-    days.project_id,
-    days.region,
     days.target_name,
     case when once.place is null then 'missing' else once.coverage end as coverage,
     case when once.place is null then true else once.is_expected end as is_expected,
@@ -74,6 +72,8 @@ select
     once.duration_seconds,
     once.started_at,
     once.finished_at,
+    days.project_id,
+    days.region,
 from days
 left join once
     on days.snapshot_date = once.snapshot_date and days.project_id = once.project_id and days.region = once.region

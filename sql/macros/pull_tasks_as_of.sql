@@ -5,11 +5,12 @@
 -- example: select target_name, state_date, count(*) as tasks from pull_tasks_as_of((select max(snapshot_date) from dim_dates)) group by all order by all
 -- argument: as_of_date
 -- key: project_id, region, task_id
--- like: stg_pull_tasks
+-- column: target_name VARCHAR | Current name of the target.
+-- like: stg_pull_tasks (task_id, status)
+-- column: state_date DATE | Day of the complete capture that showed the row; may be before snapshot_date.
 -- column: snapshot_date DATE | The requested date.
 -- column: capture_complete BOOLEAN | Always true: the history contains complete captures only.
--- column: target_name VARCHAR | Current name of the target.
--- column: state_date DATE | Day of the complete capture that showed the row; may be before snapshot_date.
+-- like: stg_pull_tasks
 with asked as materialized (
     -- A materialized expression is always evaluated, whichever columns are selected and even if there are no rows.
     select
@@ -31,16 +32,15 @@ states as (
     group by all
 )
 select
-    states.snapshot_date,
-    versions.project_id,
-    versions.region,
-    versions.task_id,
-    versions.* exclude (
-        project_id, region, target_name, task_id, valid_from_date, valid_to_date, last_seen_date, end_reason
-    ),
-    true as capture_complete,
     targets.target_name,
+    versions.task_id,
+    versions.status,
     states.state_date,
+    states.snapshot_date,
+    true as capture_complete,
+    versions.* exclude (
+        target_name, task_id, status, valid_from_date, valid_to_date, last_seen_date, end_reason
+    ),
 from dim_pull_task_versions as versions
 inner join states
     on versions.project_id = states.project_id and versions.region = states.region

@@ -4,12 +4,13 @@
 -- example: select end_reason, count(*) as versions from dim_pull_task_past_versions group by all order by all
 -- key: project_id, region, task_id, valid_from_date
 -- coverage: not needed, because a row is about one task, and only complete captures begin or end it
--- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the state ended.
+-- like: stg_pull_tasks (task_id, status)
 -- column: valid_from_date DATE | Day of the first complete capture that showed this state.
 -- column: valid_to_date DATE | Day on which its end was noticed; exclusive.
 -- column: last_seen_date DATE | Last day on which any capture showed the task in this state.
 -- column: end_reason VARCHAR | changed, gone, unlisted, unchecked or target_dropped.
+-- like: stg_pull_tasks
 -- check: valid_from_date < valid_to_date
 -- check: end_reason in ('changed', 'gone', 'unlisted', 'unchecked', 'target_dropped')
 -- check: valid_from_date <= last_seen_date

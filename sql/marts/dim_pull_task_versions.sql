@@ -6,12 +6,13 @@
 -- example: select task_id, valid_from_date, valid_to_date, end_reason, status from dim_pull_task_versions order by task_id, valid_from_date
 -- key: project_id, region, task_id, valid_from_date
 -- coverage: not needed, because a row is about one task, and only complete captures begin or end it
--- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.
+-- like: stg_pull_tasks (task_id, status)
 -- column: valid_from_date DATE | Day of the first complete capture that showed this state.
 -- column: valid_to_date DATE | Day on which its end was noticed, exclusive; null while it is current.
 -- column: last_seen_date DATE | Last day on which any capture showed the task in this state.
 -- column: end_reason VARCHAR | changed, gone, unlisted, unchecked or target_dropped; null while it is current.
+-- like: stg_pull_tasks
 select *
 from dim_pull_task_past_versions
 union all by name

@@ -1,4 +1,5 @@
--- The last known state of every task that a complete capture ever listed. Filter by is_current for the listed tasks.
+-- Every task that a complete capture ever listed, ended tasks included, in its last known state. The tasks that are
+-- listed now are in pull_tasks, or here where is_current.
 -- If a target was not captured completely, its tasks remain unchanged; state_date is the date of their state.
 -- kind: merge
 -- grain: one row per target and task
@@ -6,14 +7,15 @@
 -- key: project_id, region, task_id
 -- coverage: not needed, because a row is about one task, and state_date is the date of its state
 -- moves: state_date, last_seen_date from stg_moved_tasks
--- like: stg_pull_tasks
 -- column: target_name VARCHAR | Name of the target when the row was last written.
+-- like: stg_pull_tasks (task_id, status)
 -- column: is_current BOOLEAN | Whether the last complete capture listed the task and its target is still expected.
 -- column: state_date DATE | Day of the last complete capture that listed the task: the date of this state.
 -- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
 -- column: first_seen_date DATE | Day of the first complete capture that listed the task.
 -- column: last_seen_date DATE | Last day on which any capture showed the task.
 -- column: absence_noticed_date DATE | Day of the first complete capture without it, or on which its target left.
+-- like: stg_pull_tasks
 -- check: first_seen_date <= valid_from_date and valid_from_date <= state_date and state_date <= last_seen_date
 -- check: is_current = (absence_noticed_date is null)
 with targets as (

@@ -4,19 +4,20 @@
 -- example: select target_name, last_coverage, last_complete_date from dim_targets where is_expected
 -- key: project_id, region
 -- coverage: not needed, because a row is about one target, and last_coverage is its coverage
--- like: target
--- column: endpoint VARCHAR | Endpoint that the requests are sent to.
--- column: query_region VARCHAR | Value of the region parameter in the requests.
--- column: is_expected BOOLEAN | Whether the newest target list names the target.
--- column: first_expected_date DATE | First day on which the target was expected.
--- column: last_expected_date DATE | Last day on which the target was expected.
--- column: last_complete_date DATE | Last day with a complete capture; null if there is none.
--- column: last_complete_task_count BIGINT | Tasks in that capture; null after the target left the list.
--- column: held_since_date DATE | First day of the current hold (listings that lost many tasks); null if not held.
--- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted; they are not looked up again; null if none.
--- column: offset_unit VARCHAR | Unit of the offset parameter as last observed: rows, pages or unknown.
+-- like: target (target_name)
 -- column: last_coverage VARCHAR | How the last expected day ended: complete, held, incomplete, failed or missing.
 -- column: last_verdict_reason VARCHAR | Reason, if that day is not complete.
+-- column: last_complete_date DATE | Last day with a complete capture; null if there is none.
+-- column: last_complete_task_count BIGINT | Tasks in that capture; null after the target left the list.
+-- column: is_expected BOOLEAN | Whether the newest target list names the target.
+-- column: held_since_date DATE | First day of the current hold (listings that lost many tasks); null if not held.
+-- column: first_expected_date DATE | First day on which the target was expected.
+-- column: last_expected_date DATE | Last day on which the target was expected.
+-- like: target (project_id, region)
+-- column: endpoint VARCHAR | Endpoint that the requests are sent to.
+-- column: query_region VARCHAR | Value of the region parameter in the requests.
+-- column: offset_unit VARCHAR | Unit of the offset parameter as last observed: rows, pages or unknown.
+-- column: accepted_task_ids VARCHAR[] | Tasks whose loss a person accepted; they are not looked up again; null if none.
 -- check: first_expected_date <= last_expected_date
 -- check: last_complete_date is null or last_complete_date <= last_expected_date
 select

@@ -5,11 +5,12 @@
 -- example: select snapshot_date, sum(task_count) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from fct_daily_task_counts group by all order by all
 -- key: snapshot_date, project_id, region, status, source_type
 -- column: snapshot_date DATE | The day.
--- like: target
--- column: coverage VARCHAR | How the target's day ended: complete, held, incomplete, failed or missing.
+-- like: target (target_name)
 -- column: status VARCHAR | State of the tasks in the service's own words; null if there are none or unknown.
 -- column: source_type VARCHAR | Type of the tasks' source; null if there are none or unknown.
 -- column: task_count BIGINT | Tasks listed; 0 for an empty target, null if the day is not complete.
+-- column: coverage VARCHAR | How the target's day ended: complete, held, incomplete, failed or missing.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets expected on that day.
 -- check: (task_count is not null) = (coverage = 'complete')
@@ -22,13 +23,13 @@ with counts as (
 )
 select
     days.snapshot_date,
-    days.project_id,
-    days.region,
     days.target_name,
-    days.coverage,
     counts.status,
     counts.source_type,
     case when days.coverage = 'complete' then coalesce(counts.task_count, 0) end as task_count,
+    days.coverage,
+    days.project_id,
+    days.region,
     dates.targets_complete,
     dates.targets_expected,
 from stg_target_days as days

@@ -7,22 +7,22 @@
 -- key: snapshot_date, project_id, region, task_id, field
 -- parts: stg_changed_tasks
 -- column: snapshot_date DATE | Day of the complete capture that shows the change.
--- column: previous_complete_date DATE | Day of the target's previous complete capture.
--- like: target
 -- column: target_name VARCHAR | Name of the target on that day.
 -- column: task_id VARCHAR | The task's identifier.
--- column: destination VARCHAR | Where the stream is pushed to after the change, masked; for a removed task, before it.
 -- column: change VARCHAR | added, removed, returned or changed.
--- column: reason VARCHAR | For a removed task: gone, unlisted or unchecked; else null.
 -- column: field VARCHAR | Field that changed; other if no column shows it; null if the whole task came or went.
 -- column: value_before VARCHAR | Old value, masked, lists as JSON; only the addresses that differ, all if reordered.
 -- column: value_after VARCHAR | New value, in the same form; equal to the old value if only masked parts differ.
+-- column: reason VARCHAR | For a removed task: gone, unlisted or unchecked; else null.
+-- column: destination VARCHAR | Where the stream is pushed to after the change, masked; for a removed task, before it.
+-- column: previous_complete_date DATE | Day of the target's previous complete capture.
 -- column: status_before VARCHAR | The task's old status, whichever field changed; null for an added task.
 -- column: status_after VARCHAR | The task's new status; null for a removed task.
 -- column: start_time_before TIMESTAMP | Old scheduled start, UTC.
 -- column: start_time_after TIMESTAMP | New scheduled start, UTC.
 -- column: end_time_before TIMESTAMP | Old scheduled end, UTC.
 -- column: end_time_after TIMESTAMP | New scheduled end, UTC.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets expected on that day.
 -- check: change in ('added', 'removed', 'returned', 'changed')
@@ -210,28 +210,28 @@ together as (
 )
 select
     snapshot_date,
-    previous_complete_date,
-    project_id,
-    region,
     target_name,
     task_id,
-    destination,
     change,
+    field,
+    value_before,
+    value_after,
     case
         when change <> 'removed' then null
         when list_contains(gone, task_id) then 'gone'
         when list_contains(unlisted, task_id) then 'unlisted'
         else 'unchecked'
     end as reason,
-    field,
-    value_before,
-    value_after,
+    destination,
+    previous_complete_date,
     status_before,
     status_after,
     start_time_before,
     start_time_after,
     end_time_before,
     end_time_after,
+    project_id,
+    region,
     targets_complete,
     targets_expected,
 from together

@@ -4,10 +4,11 @@
 -- grain: one row per target, complete day and listed task
 -- example: select snapshot_date, status, count(*) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from fct_pull_task_days where snapshot_date >= (select max(snapshot_date) - 7 from dim_dates) group by all order by all
 -- key: snapshot_date, project_id, region, task_id
--- like: stg_pull_tasks
 -- column: snapshot_date DATE | The day.
 -- column: target_name VARCHAR | Name of the target on that day.
+-- like: stg_pull_tasks (task_id, status)
 -- column: valid_from_date DATE | Day of the first complete capture that showed the task in this state.
+-- like: stg_pull_tasks
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets expected on that day.
 select

@@ -6,7 +6,6 @@
 -- example: select status, count(*) as spells, cast(median(days) as integer) as median_days from fct_status_spells group by all order by all
 -- key: project_id, region, task_id, from_date
 -- coverage: not needed, because a row is about one task, and days_unknown counts the days that are not complete
--- like: target
 -- column: target_name VARCHAR | Name of the target when the row was last written.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.
@@ -14,6 +13,7 @@
 -- column: to_date DATE | Day on which its end was noticed, exclusive; null while it is current.
 -- column: days BIGINT | Days from from_date to to_date; up to and including the last day while it is current.
 -- column: days_unknown BIGINT | Days among these on which the target was not captured completely.
+-- like: target (project_id, region)
 with states as (
     select
         *,
@@ -45,8 +45,6 @@ spells as (
     group by project_id, region, task_id, spell
 )
 select
-    spells.project_id,
-    spells.region,
     spells.target_name,
     spells.task_id,
     spells.status,
@@ -54,6 +52,8 @@ select
     spells.to_date,
     coalesce(spells.to_date, last_day.snapshot_date + 1) - spells.from_date as days,
     count(unknown.snapshot_date) as days_unknown,
+    spells.project_id,
+    spells.region,
 from spells
 cross join (select max(snapshot_date) as snapshot_date from dim_dates) as last_day
 left join fct_target_days as unknown

@@ -3,7 +3,6 @@
 -- grain: one row per target and first day of a gap
 -- example: select target_name, from_date, to_date, days, reasons from rpt_coverage_gaps order by from_date desc
 -- key: project_id, region, from_date
--- like: target
 -- column: target_name VARCHAR | Name of the target on the last day.
 -- column: from_date DATE | First day that is not complete.
 -- column: to_date DATE | Last day that is not complete, so far.
@@ -12,6 +11,7 @@
 -- column: coverages VARCHAR[] | Distinct coverages of the days: held, incomplete, failed, missing.
 -- column: reasons VARCHAR[] | Distinct reasons, as in verdict_reason.
 -- column: last_complete_date DATE | The target's last complete day before the gap; null if there is none.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on the day when the row was last written.
 -- column: targets_expected BIGINT | Targets expected on that day.
 -- check: from_date <= to_date
@@ -38,8 +38,6 @@ today as (
     group by all
 )
 select
-    coalesce(standing.project_id, today.project_id) as project_id,
-    coalesce(standing.region, today.region) as region,
     coalesce(today.target_name, standing.target_name) as target_name,
     coalesce(standing.from_date, today.from_date) as from_date,
     coalesce(today.to_date, standing.to_date) as to_date,
@@ -48,6 +46,8 @@ select
     list_sort(list_distinct(coalesce(standing.coverages, []) || coalesce(today.coverages, []))) as coverages,
     list_sort(list_distinct(coalesce(standing.reasons, []) || coalesce(today.reasons, []))) as reasons,
     coalesce(standing.last_complete_date, targets.last_complete_date) as last_complete_date,
+    coalesce(standing.project_id, today.project_id) as project_id,
+    coalesce(standing.region, today.region) as region,
     build.targets_complete,
     build.targets_expected,
 from today

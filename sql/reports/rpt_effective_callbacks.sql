@@ -3,7 +3,6 @@
 -- grain: one row per target, task and event
 -- example: select event, count(*) as tasks from rpt_effective_callbacks where has_receiver group by all order by all
 -- key: project_id, region, task_id, event
--- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: source_type VARCHAR | PullLivePushLive or PullVodPushLive.
@@ -12,6 +11,7 @@
 -- column: is_named BOOLEAN | Whether the task names the event; false if it names none and gets all.
 -- column: has_receiver BOOLEAN | Whether the task has a callback_url.
 -- column: state_date DATE | Day of the capture that showed this.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
 -- column: targets_expected BIGINT | Targets expected on the last day.
 with build as (
@@ -50,8 +50,6 @@ subscriptions as (
     where not listed.names_events
 )
 select
-    project_id,
-    region,
     target_name,
     task_id,
     source_type,
@@ -60,6 +58,8 @@ select
     names_events as is_named,
     coalesce(callback_url, '') <> '' as has_receiver,
     state_date,
+    project_id,
+    region,
     build.targets_complete,
     build.targets_expected,
 from subscriptions

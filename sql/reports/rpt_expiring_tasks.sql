@@ -4,7 +4,6 @@
 -- grain: one row per target and task
 -- example: select ends, count(*) as tasks from rpt_expiring_tasks group by all order by all
 -- key: project_id, region, task_id
--- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: ends VARCHAR | past_end, within_24_hours or within_7_days.
@@ -17,12 +16,11 @@
 -- column: destination_host VARCHAR | Host that the stream is pushed to; null if none can be shown.
 -- column: observed_at TIMESTAMP | When the day's last capture began, UTC.
 -- column: state_date DATE | Day of the capture that showed the task in this state.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
 -- column: targets_expected BIGINT | Targets expected on the last day.
 -- check: (ends = 'past_end') = (hours_to_end <= 0)
 select
-    tasks.project_id,
-    tasks.region,
     tasks.target_name,
     tasks.task_id,
     case
@@ -39,6 +37,8 @@ select
     tasks.destination_host,
     build.observed_at,
     tasks.state_date,
+    tasks.project_id,
+    tasks.region,
     build.targets_complete,
     build.targets_expected,
 from dim_pull_tasks as tasks

@@ -5,7 +5,6 @@
 -- grain: one row per target and hour
 -- example: select hour_start, sum(tasks_scheduled) as tasks, min(targets_complete) as complete, min(targets_expected) as expected from rpt_schedule_load group by all order by all
 -- key: project_id, region, hour_start
--- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: hour_start TIMESTAMP | Start of the hour, UTC.
 -- column: hour_start_local TIMESTAMP | hour_start in warehouse.display_timezone.
@@ -13,6 +12,7 @@
 -- column: tasks_scheduled BIGINT | Tasks whose scheduled time overlaps the hour.
 -- column: tasks_open_ended BIGINT | Tasks among these without a scheduled end.
 -- column: coverage VARCHAR | How the target's day ended; for a future hour, how the last day ended.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets expected on that day.
 -- check: tasks_open_ended <= tasks_scheduled
@@ -95,8 +95,6 @@ hours as (
     where tasks_scheduled > 0 and next_start is not null
 )
 select
-    hours.project_id,
-    hours.region,
     targets.target_name,
     hours.hour_start,
     timezone(build.display_timezone, timezone('UTC', hours.hour_start)) as hour_start_local,
@@ -104,6 +102,8 @@ select
     hours.tasks_scheduled,
     hours.tasks_open_ended,
     coverage.coverage,
+    hours.project_id,
+    hours.region,
     days.targets_complete,
     days.targets_expected,
 from hours

@@ -4,7 +4,6 @@
 -- example: select url, task_count, target_count from rpt_source_reuse order by task_count desc
 -- key: url_fingerprint
 -- column: url VARCHAR | The address, masked.
--- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address.
 -- column: task_count BIGINT | Listed tasks that name the address.
 -- column: primary_count BIGINT | Tasks among these that name it as a main source.
 -- column: backup_count BIGINT | Tasks among these that name it as a backup source.
@@ -13,6 +12,7 @@
 -- column: oldest_state_date DATE | Oldest state_date among the tasks.
 -- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
 -- column: targets_expected BIGINT | Targets expected on the last day.
+-- column: url_fingerprint VARCHAR | Keyed fingerprint of the whole address.
 -- check: task_count > 1
 with listed as (
     select *
@@ -69,7 +69,6 @@ tasks as (
 )
 select
     min(tasks.url) as url,
-    tasks.url_fingerprint,
     count(*) as task_count,
     count(*) filter (tasks.is_primary) as primary_count,
     count(*) filter (tasks.is_backup) as backup_count,
@@ -78,6 +77,7 @@ select
     min(tasks.state_date) as oldest_state_date,
     min(build.targets_complete) as targets_complete,
     min(build.targets_expected) as targets_expected,
+    tasks.url_fingerprint,
 from tasks
 cross join stg_build as build
 group by tasks.url_fingerprint

@@ -4,7 +4,6 @@
 -- grain: one row per target, status and source type
 -- example: select status, min(first_date) as first_date, max(last_date) as last_date from rpt_status_vocabulary group by all order by all
 -- key: project_id, region, status, source_type
--- like: target
 -- column: target_name VARCHAR | Name of the target when the word was last seen.
 -- column: status VARCHAR | The status word; null for tasks without a status.
 -- column: source_type VARCHAR | Source type of the tasks; null for tasks without a source type.
@@ -12,6 +11,7 @@
 -- column: last_date DATE | Last day on which it was seen.
 -- column: last_task_count BIGINT | Tasks seen with the word on that day.
 -- column: last_coverage VARCHAR | How the target's capture of that day ended; if not complete, there may be more tasks.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on that day.
 -- column: targets_expected BIGINT | Targets expected on that day.
 -- check: first_date <= last_date
@@ -21,8 +21,6 @@ with today as (
     group by all
 )
 select
-    today.project_id,
-    today.region,
     captures.target_name,
     today.status,
     today.source_type,
@@ -30,6 +28,8 @@ select
     captures.snapshot_date as last_date,
     today.task_count as last_task_count,
     captures.coverage as last_coverage,
+    today.project_id,
+    today.region,
     build.targets_complete,
     build.targets_expected,
 from today

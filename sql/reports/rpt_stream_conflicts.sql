@@ -7,7 +7,6 @@
 -- key: destination_fingerprint
 -- column: destination VARCHAR | The stream, masked.
 -- column: destination_host VARCHAR | Host that the stream is pushed to; null if none can be shown.
--- column: destination_fingerprint VARCHAR | Keyed fingerprint of the stream.
 -- column: timing VARCHAR | now, coming or over: position of the overlap relative to observed_at.
 -- column: overlap_start_time TIMESTAMP | Start of the overlap, UTC; null if no start is given.
 -- column: overlap_end_time TIMESTAMP | End of the overlap, UTC; null if it is open.
@@ -24,6 +23,7 @@
 -- column: observed_at TIMESTAMP | When the day's last capture began, UTC.
 -- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
 -- column: targets_expected BIGINT | Targets expected on the last day.
+-- column: destination_fingerprint VARCHAR | Keyed fingerprint of the stream.
 -- check: timing in ('now', 'coming', 'over')
 -- check: task_count > 1
 -- check: tasks_enabled <= task_count
@@ -124,7 +124,6 @@ shown as (
 select
     min(tasks.destination) as destination,
     min(tasks.destination_host) as destination_host,
-    shown.destination_fingerprint,
     shown.timing,
     nullif(shown.starts, timestamp '0001-01-01') as overlap_start_time,
     nullif(shown.ends, timestamp '9999-12-31') as overlap_end_time,
@@ -149,6 +148,7 @@ select
     shown.observed_at,
     shown.targets_complete,
     shown.targets_expected,
+    shown.destination_fingerprint,
 from shown
 inner join shared as tasks
     on shown.destination_fingerprint = tasks.destination_fingerprint

@@ -3,7 +3,7 @@
 -- grain: one row per expected target
 -- example: select target_name, days_complete_30, days_expected_30, longest_gap_days, last_error_reason from rpt_target_reliability order by days_expected_30 - days_complete_30 desc
 -- key: project_id, region
--- like: target
+-- like: target (target_name)
 -- column: days_complete_7 BIGINT | Days of the last 7 with a complete capture.
 -- column: days_expected_7 BIGINT | Days of the last 7 on which the target was expected.
 -- column: days_complete_30 BIGINT | Days of the last 30 with a complete capture.
@@ -15,6 +15,7 @@
 -- column: last_error_date DATE | Newest day of the last 90 that is not complete; null if there is none.
 -- column: last_error_coverage VARCHAR | How that day ended: held, incomplete, failed or missing.
 -- column: last_error_reason VARCHAR | Reason, as in verdict_reason.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on the last day.
 -- column: targets_expected BIGINT | Targets expected on the last day.
 -- check: days_complete_7 <= days_expected_7 and days_complete_30 <= days_expected_30 and days_complete_90 <= days_expected_90
@@ -43,8 +44,6 @@ longest as (
     group by project_id, region
 )
 select
-    targets.project_id,
-    targets.region,
     targets.target_name,
     count(*) filter (days.is_complete and days.age_days < 7) as days_complete_7,
     count(*) filter (days.age_days < 7) as days_expected_7,
@@ -57,6 +56,8 @@ select
     max(days.snapshot_date) filter (not days.is_complete) as last_error_date,
     arg_max(days.coverage, days.snapshot_date) filter (not days.is_complete) as last_error_coverage,
     arg_max(days.verdict_reason, days.snapshot_date) filter (not days.is_complete) as last_error_reason,
+    targets.project_id,
+    targets.region,
     build.targets_complete,
     build.targets_expected,
 from dim_targets as targets

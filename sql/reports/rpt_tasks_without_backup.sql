@@ -3,7 +3,6 @@
 -- grain: one row per target and task
 -- example: select target_name, source_type, count(*) as tasks from rpt_tasks_without_backup group by all order by all
 -- key: project_id, region, task_id
--- like: target
 -- column: target_name VARCHAR | Name of the target.
 -- column: task_id VARCHAR | The task's identifier.
 -- column: status VARCHAR | State of the task in the service's own words.
@@ -13,6 +12,7 @@
 -- column: start_time TIMESTAMP | When the task is scheduled to start, UTC.
 -- column: end_time TIMESTAMP | When the task is scheduled to end, UTC.
 -- column: state_date DATE | Day of the capture that showed the task in this state.
+-- like: target (project_id, region)
 -- column: targets_complete BIGINT | Targets captured completely on the last day (the coverage of the row).
 -- column: targets_expected BIGINT | Targets expected on the last day.
 with build as (
@@ -22,8 +22,6 @@ with build as (
     limit 1
 )
 select
-    tasks.project_id,
-    tasks.region,
     tasks.target_name,
     tasks.task_id,
     tasks.status,
@@ -33,8 +31,10 @@ select
     tasks.start_time,
     tasks.end_time,
     tasks.state_date,
+    tasks.project_id,
+    tasks.region,
     build.targets_complete,
     build.targets_expected,
-from dim_pull_tasks as tasks
+from pull_tasks as tasks
 cross join build
-where tasks.is_current and len(list_filter(tasks.backup_source_fingerprints, lambda address: address is not null)) = 0
+where not tasks.has_backup

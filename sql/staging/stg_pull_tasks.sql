@@ -3,38 +3,37 @@
 -- grain: one row per target and task
 -- parts: tasks
 -- key: project_id, region, task_id
--- like: target (project_id, region)
 -- column: task_id VARCHAR | The task's identifier.
--- like: tidy.pull_tasks (status, create_time)
--- column: create_time_raw VARCHAR | The text of create_time if it is not a valid time, masked; else null.
--- like: tidy.pull_tasks (task_region, source_type)
+-- like: tidy.pull_tasks (status)
+-- column: destination VARCHAR | Where the stream is pushed to, from either form: host/application/stream, masked.
+-- like: tidy.pull_tasks (start_time, end_time, source_type)
+-- column: source_urls VARCHAR[] | Source addresses in order, masked.
+-- column: backup_source_urls VARCHAR[] | Backup addresses in order, masked.
+-- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, in alphabetical order.
+-- column: backup_source_hosts VARCHAR[] | Distinct hosts of the backup addresses, in alphabetical order.
+-- column: destination_host VARCHAR | Host that the stream is pushed to, from either form; null if none can be shown.
+-- like: tidy.pull_tasks (create_time)
+-- column: callback_url VARCHAR | Address that receives the callbacks, masked.
+-- column: callback_events VARCHAR[] | Events that trigger a callback; null or empty means all.
+-- column: callback_host VARCHAR | Host of callback_url; null if none can be shown.
+-- like: tidy.pull_tasks (callback_events_specified)
 -- column: domain VARCHAR | Ingest domain of the destination; empty if destination_url is used (see destination_host).
 -- like: tidy.pull_tasks (app_name, stream_name)
 -- column: push_args VARCHAR | Arguments appended to the push address, with masked values.
--- column: push_args_fingerprint VARCHAR | Keyed fingerprint of push_args if it is set.
 -- column: destination_url VARCHAR | Full destination, masked; if empty, domain, app_name and stream_name are used.
--- column: destination_url_fingerprint VARCHAR | Keyed fingerprint of destination_url if it is set.
--- column: destination VARCHAR | Where the stream is pushed to, from either form: host/application/stream, masked.
--- column: destination_host VARCHAR | Host that the stream is pushed to, from either form; null if none can be shown.
--- column: destination_fingerprint VARCHAR | Keyed fingerprint of destination: equal for tasks that push to one stream.
--- like: tidy.pull_tasks (start_time)
--- column: start_time_raw VARCHAR | The text of start_time if it is not a valid time, masked; else null.
--- like: tidy.pull_tasks (end_time)
--- column: end_time_raw VARCHAR | The text of end_time if it is not a valid time, masked; else null.
--- like: tidy.pull_tasks (callback_events_specified)
--- column: callback_events VARCHAR[] | Events that trigger a callback; null or empty means all.
--- column: callback_url VARCHAR | Address that receives the callbacks, masked.
--- column: callback_host VARCHAR | Host of callback_url; null if none can be shown.
--- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url if it is set.
--- like: tidy.pull_tasks (backup_source_type)
--- column: source_urls VARCHAR[] | Source addresses in order, masked.
--- column: source_hosts VARCHAR[] | Distinct hosts of the source addresses, in alphabetical order.
--- column: source_fingerprints VARCHAR[] | Keyed fingerprints of source_urls, in order: equal for equal addresses.
--- column: backup_source_urls VARCHAR[] | Backup addresses in order, masked.
--- column: backup_source_hosts VARCHAR[] | Distinct hosts of the backup addresses, in alphabetical order.
--- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of backup_source_urls, in order.
+-- like: tidy.pull_tasks (task_region, backup_source_type)
 -- like: tidy.pull_tasks (vod_loop_time, vod_start_video_index, vod_start_video_time, vod_refresh_type)
+-- like: target (project_id, region)
 -- column: extra VARCHAR | Fields without a column of their own, as JSON with masked values.
+-- column: create_time_raw VARCHAR | The text of create_time if it is not a valid time, masked; else null.
+-- column: start_time_raw VARCHAR | The text of start_time if it is not a valid time, masked; else null.
+-- column: end_time_raw VARCHAR | The text of end_time if it is not a valid time, masked; else null.
+-- column: destination_fingerprint VARCHAR | Keyed fingerprint of destination: equal for tasks that push to one stream.
+-- column: source_fingerprints VARCHAR[] | Keyed fingerprints of source_urls, in order: equal for equal addresses.
+-- column: backup_source_fingerprints VARCHAR[] | Keyed fingerprints of backup_source_urls, in order.
+-- column: destination_url_fingerprint VARCHAR | Keyed fingerprint of destination_url if it is set.
+-- column: push_args_fingerprint VARCHAR | Keyed fingerprint of push_args if it is set.
+-- column: callback_url_fingerprint VARCHAR | Keyed fingerprint of callback_url if it is set.
 -- column: extra_fingerprint VARCHAR | Keyed fingerprint of extra if it is set.
 -- column: hidden_fingerprint VARCHAR | Keyed fingerprint of partly masked names and times; null if none is masked.
 -- column: content_hash VARCHAR | Keyed hash of the whole task as received; any change in the task changes it.

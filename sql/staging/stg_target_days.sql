@@ -4,7 +4,7 @@
 -- grain: one row per expected target and day
 -- key: snapshot_date, project_id, region
 -- column: snapshot_date DATE | The day.
--- like: target
+-- like: target (target_name)
 -- column: coverage VARCHAR | complete, held, incomplete, failed or missing.
 -- column: is_expected BOOLEAN | Whether the day's newest target list names the target.
 -- column: proof VARCHAR | by_chain or by_agreement if complete; else null.
@@ -20,6 +20,7 @@
 -- like: stg_captures (unchecked_count, clock_skew_seconds, answer_bytes)
 -- column: duration_seconds DOUBLE | Duration of the capture, in seconds.
 -- like: stg_captures (started_at, finished_at)
+-- like: target (project_id, region)
 select
     today.snapshot_date,
     today.project_id,

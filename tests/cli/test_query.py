@@ -50,6 +50,26 @@ def test_on_a_terminal_it_fits(three_days: Desk, columns: int) -> None:
     assert "c48" in lines[0]
 
 
+def test_what_can_be_asked_is_listed_with_arguments_and_an_example_that_runs(three_days: Desk) -> None:
+    lines = on_terminal(three_days, 80, "--tables")
+    assert max(map(cell_len, lines)) <= 80
+    names = [line for line in lines if not line.startswith("  ")]
+    assert {"pull_tasks", "rpt_daily_totals", "tasks_scheduled_at(at_time)", "meta_build"} <= set(names)
+    place = lines.index("pull_tasks_as_of(as_of_date)")
+    assert lines[place + 1] == "  The tasks as known on a date"
+    example = " ".join(line.strip() for line in lines[place + 2 : lines.index(names[names.index(lines[place]) + 1])])
+    assert example.startswith("select")
+    assert ask(three_days, example).returncode == 0
+    assert ask(three_days, "--tables").stdout.splitlines() == lines
+
+
+@pytest.mark.parametrize("beside", [["select 1"], ["--unredacted"], ["--format", "json"], ["-o", "x.csv"]])
+def test_the_list_of_tables_takes_nothing_else(three_days: Desk, beside: list[str]) -> None:
+    answer = ask(three_days, "--tables", *beside)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "--tables: lists the published tables and takes nothing else" in answer.stderr
+
+
 def test_a_small_answer_is_shown_whole_and_a_number_stands_to_the_right(three_days: Desk) -> None:
     lines = on_terminal(three_days, 80, "select 'a' as word, 5 as number union all select 'bcd', 12345")
     assert lines[2:4] == ["a          5", "bcd    12345"]

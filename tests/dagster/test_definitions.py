@@ -47,6 +47,15 @@ pytestmark = [
 ]
 
 
+def test_the_view_pull_tasks_and_the_tidy_table_of_that_name_are_two_assets(desk: Desk) -> None:
+    graph = definitions(desk).resolve_asset_graph()
+    view, tidy = dg.AssetKey("pull_tasks"), dg.AssetKey(["tidy", "pull_tasks"])
+    assert graph.get(view).parent_keys == {dg.AssetKey("dim_pull_tasks")}
+    assert graph.get(tidy).parent_keys == {dg.AssetKey(["raw", "captures"])}
+    assert graph.get(dg.AssetKey("rpt_tasks_without_backup")).parent_keys >= {view}
+    assert dg.AssetKey("stg_pull_tasks") in graph.get(tidy).child_keys - graph.get(view).child_keys
+
+
 def test_a_partition_materialises_the_whole_graph_in_one_step(desk: Desk) -> None:
     result = run_day(desk, DAY)
     assert result.success

@@ -94,7 +94,7 @@ def test_names_that_cannot_be_told_apart_or_written_are_refused(given: list[str]
 def test_a_lake_without_open_tables_says_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(FleetError, match=r"has no open tables .* \[publish\] tables = true .* `pulltasks snapshot`"):
         read(tmp_path)
-    with pytest.raises(FleetError, match="has no open tables"):
+    with pytest.raises(FleetError, match="there is no such folder; give a lake's folder"):
         read(tmp_path / "nowhere")
     with pytest.raises(FleetError, match="is neither a folder nor one of s3://"):
         read("https://example.com/x")
@@ -191,7 +191,7 @@ def test_a_bucket_is_read_as_a_folder_is(lake: Lake, bucket: Callable[[str], Rcl
         Fleet(read_lakes([f"east=obs{URL.removeprefix('s3')}"], bucket)) as far,
         open_fleet([f"east={lake.root}"]) as near,
     ):
-        for name in near.tables()["name"]:
+        for name in near.tables().query("arguments.isna()")["name"]:
             query = f"select * from {name} order by all"
             assert far.df(query).equals(near.df(query)), name
     assert standin.commands == ["cat", "copy"]
@@ -244,7 +244,7 @@ def test_a_damaged_file_of_any_lake_is_named_when_the_fleet_is_opened(made: Lake
 def test_what_a_folder_is_called_says_nothing_of_its_rows(lake: Lake, tmp_path: Path, folder: str) -> None:
     shutil.copytree(lake.root, tmp_path / folder / "lake", symlinks=True)
     with open_fleet(lake.root) as own, open_fleet([f"east={tmp_path}/{folder}/lake"]) as other:
-        for name in own.tables()["name"]:
+        for name in own.tables().query("arguments.isna()")["name"]:
             query = f"select * from {name} order by all"
             assert other.df(query).equals(own.df(query)), name
 

@@ -237,4 +237,5 @@ def test_columns_say_what_they_mean_over_many_lakes(fleet: Warehouse) -> None:
     assert "lake only" in said["rpt_coverage_gaps"]
     assert "lake only" in said["meta_runs"]
     assert "lake only" not in said["fct_daily_task_counts"] + said["dim_dates"] + said["rpt_stream_conflicts"]
-    assert set(fleet.tables()["name"]) == {*TABLES, "meta_build", "meta_runs"}
+    assert fleet.tables()["description"].notna().all()
+    assert set(fleet.tables()["name"]) == {*(model.name for model in MODELS), "meta_build", "meta_runs"}

@@ -69,6 +69,34 @@ def test_what_an_earlier_version_published_can_be_read(desk: Desk) -> None:
             assert relation.fetchall() is not None
 
 
+# Since the last of these lakes was written, one report is gone, and the mask of SRT addresses shows less.
+GONE, MASKED_OTHERWISE = {"rpt_destination_conflicts"}, {"source_urls", "url"}
+MACROS = ("pull_tasks_as_of", "pull_task_source_urls_as_of", "pull_task_callback_events_as_of")
+
+
+@pytest.mark.parametrize("desk", LAKES[-1:], ids=name_of, indirect=True)
+def test_queries_of_the_version_before_give_the_same_rows_by_the_names_of_their_columns(desk: Desk) -> None:
+    days = desk.lake.tidy_dates()
+    with open_published(desk.lake) as connection:
+        found = connection.sql("select table_name from duckdb_tables() where table_name not like 'meta_%'").fetchall()
+        found += connection.sql("select view_name from duckdb_views() where not internal").fetchall()
+        sources = [name for (name,) in found if name not in GONE]
+        sources += [f"{macro}(date '{day}')" for macro in MACROS for day in days]
+        before = {}
+        for source in sources:
+            names = [name for name in connection.sql(f"from {source}").columns if name not in MASKED_OTHERWISE]
+            query = f"select {', '.join(names)} from {source}"
+            before[query] = sorted(connection.sql(query).fetchall(), key=repr)
+    assert len(before) > 20
+    desk.lake.prepare()
+    desk.build()
+    with open_published(desk.lake) as connection:
+        ((added,),) = connection.sql("select count(*) from pull_tasks").fetchall()
+        assert added, "the file is of this version"
+        for query, rows in before.items():
+            assert sorted(connection.sql(query).fetchall(), key=repr) == rows, query
+
+
 def test_an_earlier_lake_goes_on_with_its_whole_history(desk: Desk) -> None:
     days = desk.lake.tidy_dates()
     result = snapshot(desk.settings, LAST + timedelta(days=1), desk.clock, simulated=True)

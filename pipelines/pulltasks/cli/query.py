@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -117,6 +118,22 @@ def answer(
                 shutil.copyfileobj(stream, sys.stdout.buffer)
         else:
             _put(rows, output, is_private=unredacted)
+
+
+def print_tables(lake: Lake) -> None:
+    """Print every table, view and macro with the first sentence of its description and an example."""
+    from pulltasks.warehouse.read.warehouse import tables_sql
+
+    with tempfile.TemporaryDirectory(prefix="pulltasks-") as folder, open_confined(lake, Path(folder)) as connection:
+        found = connection.execute(tables_sql()).fetchall()
+    indented = textwrap.TextWrapper(
+        width(), initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    for name, arguments, description, example in found:
+        typer.echo(f"{name}({arguments})" if arguments else name)
+        typer.echo(indented.fill(description.partition(". ")[0].rstrip(".")))
+        if example:
+            typer.echo(indented.fill(example))
 
 
 def _put(rows: Path, output: Path, *, is_private: bool) -> None:

@@ -122,7 +122,7 @@ def _known_manners(lake: Lake) -> dict[str, Probed]:
 def query(
     sql: Annotated[
         str | None,
-        typer.Argument(help="One query that reads; `show tables` lists the tables; - reads standard input."),
+        typer.Argument(help="One query that reads; - reads standard input."),
     ] = None,
     config: ConfigOption = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the SQL from a file.")] = None,
@@ -132,6 +132,9 @@ def query(
     output_format: Annotated[Format | None, typer.Option("--format", help="Format of the rows.")] = None,
     excel: Annotated[
         bool, typer.Option("--excel", help="Write CSV for a spreadsheet: UTF-8 with a mark, no cell runs as a formula.")
+    ] = False,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="List the tables, views and macros, with an example of each.")
     ] = False,
     all_rows: Annotated[
         bool, typer.Option("--all", help="Show all rows, columns and complete cells on a terminal.")
@@ -143,15 +146,20 @@ def query(
 ) -> None:
     """Run one SQL query on the warehouse and print its rows.
 
-    Example: pulltasks query "select target_name, count(*) from dim_pull_tasks where is_current group by all"
+    Example: pulltasks query "select target_name, count(*) from pull_tasks group by all"
     """
     import duckdb
 
-    from pulltasks.cli.query import answer, format_of, text_of_query
+    from pulltasks.cli.query import answer, format_of, print_tables, text_of_query
     from pulltasks.lake.lake import Lake
 
     if excel and output_format:
         fail("--excel and --format: name one of them", 2)
+    if tables:
+        if sql or file or output or output_format or excel or unredacted:
+            fail("--tables: lists the published tables and takes nothing else; leave out the other options", 2)
+        print_tables(Lake(read_settings(config, need_targets=False).lake.root))
+        return
     lake = Lake(read_settings(config, need_targets=False).lake.root)
     wanted = Format.EXCEL if excel else format_of(output_format, output)
     try:

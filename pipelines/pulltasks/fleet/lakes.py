@@ -81,6 +81,8 @@ class Folder:
         # a copy of `published` alone is a lake for readers as well
         inner = root / "published"
         try:
+            if not root.exists():
+                raise FleetError(f"{root}: there is no such folder; give a lake's folder or a copy of its `published`")
             self._root = inner if inner.is_dir() else root
         except OSError as error:
             raise FleetError(f"{root}: cannot be read ({error.strerror})") from None

@@ -203,7 +203,8 @@ class _Writer:
         """Return the view of a model over all lakes; in DuckDB a macro stays a macro."""
         if model.arguments and self._engine == "duckdb":
             head = f"CREATE OR REPLACE MACRO {model.name}({', '.join(model.arguments)}) AS TABLE\n"
-            return Statement(model.name, head + self._of_models.macro(model.sql))
+            comment = f";\nCOMMENT ON MACRO TABLE {model.name} IS {quoted(words_of(model)[0])}"
+            return Statement(model.name, head + self._of_models.macro(model.sql) + comment)
         columns, select = self._of_models.view(model.sql, self._columns[model.name])
         return self._view(model.name, model.name, columns, select)
 

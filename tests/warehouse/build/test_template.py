@@ -47,6 +47,15 @@ def test_the_prepared_file_is_what_a_build_would_make_and_holds_no_row(tmp_path:
     assert {name for name, rows in contents(prepared).items() if rows} == set()
 
 
+@pytest.mark.parametrize("name", [model.name for model in load_models().in_order if model.is_published])
+def test_columns_come_in_the_order_of_the_header(name: str) -> None:
+    """A table has it by itself; a view or a macro has the order of its select."""
+    model = load_models()[name]
+    source = f"{name}({', '.join(['null'] * len(model.arguments))})" if model.arguments else name
+    with duckdb.connect(str(prepared_file(load_models())), read_only=True) as connection:
+        assert connection.sql(f"from {source}").columns == [column.name for column in model.columns]
+
+
 def test_a_build_without_it_gives_the_same_file(desk: Desk, monkeypatch, tmp_path: Path) -> None:
     made: list[Path] = []
     monkeypatch.setattr(

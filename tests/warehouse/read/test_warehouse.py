@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from desk import DAYS, Desk
+from desk import BEIJING, DAYS, SMALL_DAYS, Desk
 from pulltasks import open_warehouse
 from pulltasks.errors import NoWarehouse
 from pulltasks.sandbox.data import tasks_on
+from pulltasks.warehouse.sql.models import load_models
 
 
 def test_analysts_get_a_data_frame(desk: Desk, begin) -> None:
@@ -37,6 +39,61 @@ def test_analysts_ask_for_tables_days_and_changes(desk: Desk, begin) -> None:
         assert warehouse.arrow("select * from dim_targets").num_rows == len(desk.places)
 
 
-def test_a_lake_without_a_warehouse_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["none.duckdb", "."])
+def test_a_path_without_a_file_says_so_and_what_to_give(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NoWarehouse, match="there is no such file; give the published file of a lake"):
+        open_warehouse(tmp_path / name)
+
+
+def test_a_lake_without_a_warehouse_says_what_to_do(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk.config_file.parent)
     with pytest.raises(NoWarehouse, match="run `pulltasks snapshot` first"):
-        open_warehouse(tmp_path / "none.duckdb")
+        open_warehouse()
+
+
+def test_macros_are_listed_with_their_argument_and_every_example_runs(three_days: Desk) -> None:
+    with open_warehouse(three_days.lake.published) as warehouse:
+        listed = warehouse.tables().set_index("name")
+        macros = {model.name for model in load_models().in_order if model.arguments}
+        assert set(listed.index[listed["arguments"].notna()]) == macros
+        assert listed["arguments"]["tasks_scheduled_at"] == "at_time"
+        assert set(listed.index[listed["example"].isna()]) == {"meta_build", "meta_inputs", "meta_runs"}
+        for example in listed["example"].dropna():
+            assert warehouse.sql(example).columns
+
+
+def test_an_open_warehouse_shows_its_days_and_how_to_go_on(three_days: Desk) -> None:
+    with open_warehouse(three_days.lake.published) as warehouse:
+        running = warehouse.connection.execute("select range from range(3)")
+        assert repr(warehouse) == (
+            f"<Warehouse of {SMALL_DAYS[0]} to {SMALL_DAYS[2]}: tables() lists what there is; sql(), df() and arrow() "
+            "query it>"
+        )
+        assert running.fetchall() == [(0,), (1,), (2,)]
+    assert repr(warehouse) == "<Warehouse, closed>"
+
+
+def test_a_relation_can_be_asked_further(three_days: Desk) -> None:
+    with open_warehouse(three_days.lake.published) as warehouse:
+        tasks = warehouse.sql("from pull_tasks where region = $region", {"region": BEIJING.region})
+        ((count,),) = tasks.filter("not has_backup").aggregate("count(*)").fetchall()
+        assert count == len(warehouse.df(f"from pull_tasks where region = '{BEIJING.region}' and not has_backup")) > 0
+
+
+def test_sums_come_as_whole_numbers_whatever_their_columns_are_called(three_days: Desk) -> None:
+    sums = (
+        'select target_name, sum(task_count), sum(task_count) as n, sum(0) as n, sum(1) as "a ""b""" '
+        "from fct_daily_task_counts group by all order by target_name desc"
+    )
+    with open_warehouse(three_days.lake.published) as warehouse:
+        frame, table = warehouse.df(sums), warehouse.arrow(sums)
+        expected = warehouse.connection.execute(sums).fetchall()
+    assert [str(kind) for kind in frame.dtypes[1:]] == ["int64"] * 4
+    assert [str(kind) for kind in table.schema.types[1:]] == ["int64"] * 4
+    assert [tuple(row) for row in frame.itertuples(index=False, name=None)] == expected
+    assert frame.columns[-1] == 'a "b"'
+
+
+def test_a_sum_that_no_whole_number_of_pandas_holds_is_an_error_and_not_a_wrong_number(three_days: Desk) -> None:
+    with open_warehouse(three_days.lake.published) as warehouse, pytest.raises(duckdb.ConversionException):
+        warehouse.df("select sum(9223372036854775807) from range(2)")

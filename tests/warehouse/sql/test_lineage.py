@@ -12,6 +12,7 @@ import pytest
 
 from pulltasks.warehouse.sql.lineage import column_lineage, parse_installed
 from pulltasks.warehouse.sql.models import KEPT_FILE, SQL_FOLDER, Kept, kept_of, load_models
+from sql_texts import HEADER
 
 
 def folder_with(tmp_path: Path, kept: Kept) -> Path:
@@ -49,6 +50,21 @@ def test_an_argument_of_a_macro_is_no_column_and_the_parser_has_nothing_to_warn_
     lineage = column_lineage(models, Kept("", {}))
     assert lineage["pull_tasks_as_of"]["status"] == (("dim_pull_task_versions", "status"),)
     assert not [record.getMessage() for record in caplog.records]
+
+
+def test_lineage_tells_the_view_pull_tasks_from_the_tidy_table_of_that_name(tmp_path: Path) -> None:
+    lineage = column_lineage(load_models())
+    assert lineage["stg_listed_tasks"]["task_id"] == (("tidy.pull_tasks", "task_id"),)
+    assert lineage["rpt_tasks_without_backup"]["task_id"] == (("pull_tasks", "task_id"),)
+    assert lineage["pull_tasks"]["has_backup"] == (("dim_pull_tasks", "backup_source_fingerprints"),)
+    folder = folder_with(tmp_path, kept_of(SQL_FOLDER))
+    both = HEADER.replace("kind: table", "kind: view") + (
+        "select count(now.task_id) + count(raw.domain) as a from pull_tasks as now, tidy.pull_tasks as raw"
+    )
+    (folder / "reports" / "rpt_both.sql").write_text(both)
+    models = load_models(folder)
+    assert (models["rpt_both"].depends_on, models["rpt_both"].sources) == ({"pull_tasks"}, {"tidy.pull_tasks"})
+    assert column_lineage(models)["rpt_both"]["a"] == (("pull_tasks", "task_id"), ("tidy.pull_tasks", "domain"))
 
 
 def test_what_is_kept_is_what_is_found_anew() -> None:

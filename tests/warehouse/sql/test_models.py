@@ -100,6 +100,32 @@ def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, name: s
         load_models(folder(tmp_path, **files))
 
 
+def test_the_view_pull_tasks_and_the_tidy_table_of_that_name_are_two_things() -> None:
+    models = load_models()
+    reading = {model.name for model in models.in_order if "tidy.pull_tasks" in model.sources}
+    assert reading == {"stg_captures", "stg_listed_tasks", "stg_pull_tasks"}
+    assert not any("pull_tasks" in model.depends_on for model in models.in_order if model.kind.is_by_day)
+    assert "pull_tasks" in models["rpt_tasks_without_backup"].depends_on
+    assert models["pull_tasks"].depends_on == {"dim_pull_tasks"}
+    assert not models["pull_tasks"].sources
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        # the tidy table without its schema: the view is built after the last day
+        ("select count(*) as a from pull_tasks", "is built day by day and reads pull_tasks, built at the end"),
+        ("with pull_tasks as (select 1 as a) select a from pull_tasks", "names a subquery pull_tasks like a model"),
+        ("select count(*) as a from main.pull_tasks", "reads main.pull_tasks"),
+    ],
+)
+def test_a_model_of_a_day_that_means_the_tidy_table_has_to_say_so(tmp_path: Path, sql: str, words: str) -> None:
+    staging = HEADER.replace("kind: table", "kind: staging")
+    files = {"pull_tasks": HEADER.replace("kind: table", "kind: view") + "select 1 as a", "stg_a": staging + sql}
+    with pytest.raises(ModelError, match="(?s).*" + re.escape(words)):
+        load_models(folder(tmp_path, **files))
+
+
 def test_a_name_that_does_not_tell_its_layer_is_refused(tmp_path: Path) -> None:
     place = folder(tmp_path)
     (place / "marts" / "things.sql").write_text(HEADER + "select 1 as a")

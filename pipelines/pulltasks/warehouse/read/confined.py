@@ -39,7 +39,9 @@ def one_select(text: str) -> str:
     except duckdb.Error as error:
         raise QueryRefused(f"the query cannot be read: {error}") from None
     if not statements:
-        raise QueryRefused("there is no query: the text is empty or a comment. `show tables` lists what there is")
+        raise QueryRefused(
+            "there is no query: the text is empty or a comment. `pulltasks query --tables` lists the tables"
+        )
     if len(statements) > 1:
         raise QueryRefused(f"there are {len(statements)} statements; give one at a time")
     statement = statements[0]

@@ -43,7 +43,7 @@ def dictionary() -> str:
     for table in TABLES:
         facts = [f"Grain: {table.grain}.", f"Key: {_names(table.key)}."]
         rows = [(column.name, str(arrow_type(column.type)), column.meaning) for column in table.columns]
-        parts += _section(table.name, table.description, facts, rows)
+        parts += _section(f"{table.name} (tidy)", table.description, facts, rows)
     return "\n".join(parts)
 
 

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 SQL_FOLDER = sql_folder()
 LAYERS: dict[str, str | tuple[str, ...]] = {
     "staging": "stg_",
-    "marts": ("dim_", "fct_"),
+    "marts": ("dim_", "fct_", "pull_tasks"),
     "reports": "rpt_",
     "macros": "",
 }
 # The dependencies and lineage of all texts, written by `make docs` after a change, so that no run has to parse them.
 KEPT_FILE = "reads.json"
-_PREFIXES = ("stg_", "dim_", "fct_", "rpt_")
+# A subquery of such a name would hide the model of that name. `pull_tasks` is a view; the tidy table is always written
+# `tidy.pull_tasks`.
+_PREFIXES = ("stg_", "dim_", "fct_", "rpt_", "pull_tasks")
 # What a model may read beside other models: the tidy tables of the day, the day itself, and `before.<model>`, the rows
 # of a model with a past from before the day.
 SOURCES = frozenset({f"tidy.{table.name}" for table in TABLES} | {"tidy.build"})
