@@ -95,7 +95,7 @@ def test_what_a_service_says_is_made_fit_before_anybody_sees_it(desk: Desk) -> N
         assert is_harmless(text or ""), text
     assert all(is_harmless(text) and len(text.splitlines()) == 1 for text in result.surprises)
     assert len(result.surprises) == 11  # ten named, the rest counted
-    assert "more fields and rules" in result.surprises[-1]
+    assert result.surprises[-1].endswith(" more; see rpt_data_quality")
 
 
 QUERIES = (("status",), ("query", "select status, stream_name from dim_pull_tasks"), ("query", 'select 1 as "a [/b]"'))
