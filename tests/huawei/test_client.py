@@ -127,3 +127,33 @@ def test_the_next_run_begins_with_the_pace_that_the_last_one_reached(tmp_path: P
     assert (first["default"].refused, second["default"].refused, third["default"].refused, idle) == (1, 0, 0, {})
     assert first["default"].allowed_per_second
     assert third["default"].allowed_per_second == first["default"].allowed_per_second
+
+
+def test_while_a_pause_lasts_nothing_leaves_whatever_waited_for_room(tmp_path: Path) -> None:
+    """Of many requests that wait, those behind a 429 without `Retry-After` leave after a second, not one by one."""
+    seen: list[tuple[float, int]] = []
+
+    class Limited(Planned):
+        async def answer(self, request: object) -> Response:
+            now = asyncio.get_running_loop().time()
+            is_refused = not any(status == 429 for _, status in seen) and len(seen) >= 12
+            is_refused = is_refused or any(status == 429 and now - at < 0.5 for at, status in seen)
+            seen.append((now, 429 if is_refused else 200))
+            await asyncio.sleep(0.01)
+            return error(429, "APIGW.0308") if is_refused else await super().answer(request)
+
+    async def go(settings: config.Settings) -> list[object]:
+        target = settings.targets[0]
+        query: dict[str, str | int] = {"offset": 0, "limit": 10, "region": target.region}
+        async with LiveClient(settings, lambda: datetime.now(UTC)) as client:
+            calls = [client.get_pull_tasks(target, query, Heard()) for _ in range(60)]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    with serving(Limited()) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULLTASKS_AUTH__TOKEN", "t" * 40)
+        extra = 'max_attempts = 5\n[auth]\nmethod = "token"\n'
+        answers = asyncio.run(go(config.load(write_config(tmp_path, url, BEIJING, extra=extra))))
+    assert not [answer for answer in answers if isinstance(answer, Exception)]
+    refused = [at for at, status in seen if status == 429]
+    assert len(refused) <= 20  # those that were in flight
+    assert [at for at, _ in seen if refused[0] + 0.3 < at < refused[0] + 0.9] == []

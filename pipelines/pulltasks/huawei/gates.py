@@ -7,7 +7,8 @@ Does not live here: sending, the inquiry after a refusal (client); the pace itse
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 from pulltasks.errors import ApiError, CredentialRefused, NotAsked, ServiceError
@@ -53,8 +54,9 @@ class Gate:
         self.good: dict[tuple[str, str], Target] = {}
         self._refusal: CredentialRefused | None = None
         self._alone = asyncio.Lock()
-        self._slots = asyncio.Semaphore(max_concurrency)
-        self._turns = Turns(pace)
+        # No more callers than may be on the wire: each answer wakes all that wait for room.
+        most = min(max_concurrency, MAX_FAILED_SIGNATURES) if credential.is_signed else max_concurrency
+        self._slots = asyncio.Semaphore(most)
         self._inquiry = asyncio.Lock()
         self._on_the_wire = 0
         self._changed = asyncio.Event()
@@ -119,12 +121,13 @@ class Gate:
         Raises:
             NotAsked: when the credential was refused before or meanwhile.
         """
-        if not is_inquiry:
-            await self._turns.take()
         self.raise_if_refused(target)
-        while not self._has_room() or (self._inquiry.locked() and not is_inquiry):
-            await self._changed.wait()
+        while (wait_s := self._seconds_to_wait(is_inquiry=is_inquiry)) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if wait_s == inf else wait_s):
+                    await self._changed.wait()
             self.raise_if_refused(target)
+        self.pace.sent(_now_s())
         self._on_the_wire += 1
         try:
             yield
@@ -137,10 +140,16 @@ class Gate:
         """The number of requests on the wire."""
         return self._on_the_wire
 
-    def _has_room(self) -> bool:
+    def _seconds_to_wait(self, *, is_inquiry: bool) -> float:
+        """Return the seconds until a request may leave; infinite if only an answer can make room for it."""
         if self.credential.is_signed and self._on_the_wire + self.refusals >= MAX_FAILED_SIGNATURES:
-            return False
-        return self._on_the_wire < self.pace.in_flight
+            return inf
+        if is_inquiry:
+            return 0.0
+        if self._inquiry.locked() or self._on_the_wire >= self.pace.in_flight:
+            return inf
+        # Asked last, at the moment of leaving: a pause holds for everything that has not left.
+        return self.pace.wait_s(_now_s())
 
     def _wake(self) -> None:
         # Waiters hold the old event, so each change wakes all of them once.
@@ -176,8 +185,12 @@ class Gate:
         return error
 
 
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Turns:
-    """Lets callers leave one after the other, each when the pace allows it."""
+    """Lets callers leave one after the other, each when the pace of a project allows it."""
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
@@ -185,9 +198,8 @@ class Turns:
 
     async def take(self) -> None:
         """Wait until the next request may leave."""
-        now = asyncio.get_running_loop().time
         # Only the first in the queue sleeps, and looks again: the pace may change meanwhile.
         async with self._first:
-            while (wait_s := self.pace.wait_s(now())) > 0:  # noqa: ASYNC110 - nothing but time is waited for
+            while (wait_s := self.pace.wait_s(_now_s())) > 0:  # noqa: ASYNC110 - nothing but time is waited for
                 await asyncio.sleep(wait_s)
-            self.pace.sent(now())
+            self.pace.sent(_now_s())
