@@ -139,7 +139,7 @@ def test_while_a_pause_lasts_nothing_leaves_whatever_waited_for_room(tmp_path: P
             is_refused = not any(status == 429 for _, status in seen) and len(seen) >= 12
             is_refused = is_refused or any(status == 429 and now - at < 0.5 for at, status in seen)
             seen.append((now, 429 if is_refused else 200))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
             return error(429, "APIGW.0308") if is_refused else await super().answer(request)
 
     async def go(settings: config.Settings) -> list[object]:
@@ -155,5 +155,4 @@ def test_while_a_pause_lasts_nothing_leaves_whatever_waited_for_room(tmp_path: P
         answers = asyncio.run(go(config.load(write_config(tmp_path, url, BEIJING, extra=extra))))
     assert not [answer for answer in answers if isinstance(answer, Exception)]
     refused = [at for at, status in seen if status == 429]
-    assert len(refused) <= 20  # those that were in flight
-    assert [at for at, _ in seen if refused[0] + 0.3 < at < refused[0] + 0.9] == []
+    assert [at for at, _ in seen if refused[0] + 0.5 < at < refused[0] + 1.2] == []
