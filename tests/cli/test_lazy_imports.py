@@ -29,7 +29,7 @@ def names_of_the_database(path: Path) -> set[str]:
 def test_the_database_has_every_name_that_is_asked_of_the_package_around_it() -> None:
     names = set.union(*map(names_of_the_database, SOURCES))
     assert {"connect", "Error"} <= names
-    for name in names - {"DuckDBPyConnection"}:
+    for name in names - {"DuckDBPyConnection", "DuckDBPyRelation"}:  # types, which only the type checker reads
         assert getattr(_duckdb, name) == getattr(duckdb, name)
 
 

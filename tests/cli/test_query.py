@@ -102,7 +102,7 @@ def test_the_rows_go_to_a_file_whose_name_says_how(three_days: Desk, tmp_path: P
     output = tmp_path / name
     answer = ask(three_days, "from dim_targets", "-o", output)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
-    kind = {"rows.csv": b"project_id,", "rows.json": b"[", "rows.parquet": b"PAR1", "rows.txt": b"project_id "}[name]
+    kind = {"rows.csv": b"target_name,", "rows.json": b"[", "rows.parquet": b"PAR1", "rows.txt": b"target_name "}[name]
     assert output.read_bytes().startswith(kind)
 
 

@@ -39,6 +39,9 @@ def before(tmp_path: Path) -> Iterator[tuple[Desk, dg.DagsterInstance]]:
 # Models that came after schema 3.
 MADE_SINCE = (
     "fct_status_spells",
+    "pull_tasks",
+    "rpt_daily_changes",
+    "rpt_daily_totals",
     "rpt_stream_conflicts",
     "rpt_target_reliability",
     "stg_changed_tasks",
