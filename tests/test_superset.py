@@ -184,7 +184,7 @@ def test_an_import_doubles_nothing_whichever_way_it_comes_in(superset: Superset,
     superset.take_in(desk, as_dashboard=True)
     kinds = ("database", "dataset", "chart", "dashboard")
     before = {kind: superset.all(kind) for kind in kinds}
-    assert [len(before[kind]) for kind in kinds] == [1, 24, len(NUMBERS), 1]
+    assert [len(before[kind]) for kind in kinds] == [1, 26, len(NUMBERS), 1]
     for as_dashboard in (False, False, True):
         superset.take_in(desk, as_dashboard=as_dashboard)
         assert {kind: superset.all(kind) for kind in kinds} == before

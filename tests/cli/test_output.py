@@ -79,6 +79,10 @@ def test_a_snapshot_with_nothing_to_do_is_one_line(one_day: Desk, tmp_path: Path
     desk = copied(one_day, tmp_path)
     arguments = ("snapshot", "--simulated-date", SMALL_DAYS[0], "--config", desk.config_file)
     assert command(*arguments)[:2] == (0, f"{SMALL_DAYS[0]}: 2 of 2 targets complete; nothing to do\n")
+    desk.extra = "[dashboard]\nenabled = true\n"
+    desk.settings  # noqa: B018 - writes the configuration
+    assert command(*arguments)[1].endswith(f"the page is {desk.lake.dashboard}\n")
+    assert command(*arguments)[1] == f"{SMALL_DAYS[0]}: 2 of 2 targets complete; nothing to do\n"
     shutil.rmtree(desk.lake.warehouse)
     code, out, _ = command(*arguments)
     assert (code, "nothing to do" in out, "published " in out) == (0, False, True)

@@ -190,7 +190,7 @@ def print_captures(day: date, result: RunResult, timezone: str, *, is_built: boo
     requests = sum(capture.requests for capture in result.captures)
     tasks = sum(attempt.capture.task_count for attempt in attempts if attempt.capture.verdict == "complete")
     sent = f"{counted(tasks, 'task')}, {counted(requests, 'request')} sent"
-    is_idle = not is_built and not requests and result.is_complete
+    is_idle = not is_built and not requests and not result.dashboard and result.is_complete
     say(f"{counts}; {'nothing to do' if is_idle else sent}")
     targets = targets_after(result.status, attempts)
     print_targets(as_shown(targets, day), STATUS_LISTS_THEM, every=every)
@@ -321,8 +321,9 @@ def words_of_level(found: Status, freshness: Freshness, limits: Limits) -> str:
 
 
 def hours(age: timedelta) -> str:
-    """Return an age in hours, such as `25.3 h`."""
-    return f"{age.total_seconds() / 3600:.1f} h"
+    """Return an age, such as `12 min` or `25.3 h`."""
+    seconds = age.total_seconds()
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds // 60:.0f} min"  # noqa: PLR2004 - an hour
 
 
 def print_status_json(

@@ -64,7 +64,8 @@ class Found:
         damaged: one line per day that cannot be written or used, or month that cannot be closed.
         noticed: one line per damage that was found and fixed.
         troubles: failures beside the run.
-        page: the page, or None before it is written.
+        page: the page, or None before it is known to show what is published.
+        is_page_new: the page was written in this run.
         published: the published file, or None before there is a new one.
     """
 
@@ -75,6 +76,7 @@ class Found:
     noticed: list[str] = field(default_factory=list)
     troubles: list[Failure] = field(default_factory=list)
     page: Path | None = None
+    is_page_new: bool = False
     published: Path | None = None
 
 
@@ -239,6 +241,7 @@ class Run:
         with self.beside(PAGE_FAILED, NOT_WRITTEN, "writing the page"):
             if not is_current(self.lake, self.settings):
                 write_dashboard(self.lake, self.settings)
+                self.found.is_page_new = True
             self.found.page = self.lake.dashboard
 
     def write_tables(self) -> None:
@@ -357,7 +360,7 @@ class Run:
             status=status,
             surprises=(*found.noticed, *surprises),
             is_complete=is_covered and not (found.damaged or found.troubles),
-            dashboard=found.page,
+            dashboard=found.page if found.is_page_new else None,
             troubles=tuple(found.troubles),
         )
         return self._result
