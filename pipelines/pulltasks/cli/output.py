@@ -190,7 +190,7 @@ def print_captures(day: date, result: RunResult, timezone: str, *, is_built: boo
     requests = sum(capture.requests for capture in result.captures)
     tasks = sum(attempt.capture.task_count for attempt in attempts if attempt.capture.verdict == "complete")
     sent = f"{counted(tasks, 'task')}, {counted(requests, 'request')} sent"
-    is_idle = not is_built and not requests and not result.dashboard and result.is_complete
+    is_idle = not is_built and not requests and not result.is_page_new and result.is_complete
     say(f"{counts}; {'nothing to do' if is_idle else sent}")
     targets = targets_after(result.status, attempts)
     print_targets(as_shown(targets, day), STATUS_LISTS_THEM, every=every)
@@ -217,7 +217,7 @@ def print_end(result: RunResult, *, is_built: bool = True) -> None:
         typer.echo(f"warning: {text}", err=True)
     if is_built:
         typer.echo(f"published {result.published}")
-    if result.dashboard:
+    if result.is_page_new:
         typer.echo(f"the page is {result.dashboard}")
     for trouble in result.troubles:
         typer.echo(trouble.text, err=True)

@@ -119,7 +119,8 @@ class RunResult:
         days_without_raw: days that a rebuild left unchanged, because their raw files were removed.
         damaged_days: one line per day that could not be written; the run continues without it.
         published: the published file.
-        dashboard: the page, if this run wrote it; else None.
+        dashboard: the page, or None if the settings ask for none.
+        is_page_new: this run wrote the page; else it was current.
         troubles: failures beside the run (page, open tables, readers' bucket, backup); the published file is
             unaffected.
         status: the targets' state on the requested day, or on the newest one after a rebuild.
@@ -136,4 +137,5 @@ class RunResult:
     is_complete: bool
     days_without_raw: tuple[date, ...] = ()
     dashboard: Path | None = None
+    is_page_new: bool = False
     troubles: tuple[Failure, ...] = ()

@@ -360,7 +360,8 @@ class Run:
             status=status,
             surprises=(*found.noticed, *surprises),
             is_complete=is_covered and not (found.damaged or found.troubles),
-            dashboard=found.page if found.is_page_new else None,
+            dashboard=found.page,
+            is_page_new=found.is_page_new,
             troubles=tuple(found.troubles),
         )
         return self._result
