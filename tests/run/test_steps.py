@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 import pytest
 
 from desk import BEIJING, SINGAPORE, Desk, rows
-from plain_service import Answer, PlainService, listing, serving_plainly
+from plain_service import PlainService, listing, serving_plainly
 from pulltasks.clock import Clock
+from pulltasks.huawei.simulation import DATE_HEADER
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.normalise import BegunDay, normalise_day
 from pulltasks.run.order import rebuild, snapshot
@@ -127,14 +128,16 @@ def test_the_tables_of_a_target_are_begun_while_others_are_being_listed(tmp_path
     for place in places:
         service.answers[place.project_id] = lambda _, name=place.project_id: (200, {}, listing(name))
 
-    def last(_: int) -> Answer:
+    async def last(writer: asyncio.StreamWriter) -> None:
         for _ in range(500):
-            if len(added) >= 4 or Event().wait(0.01):
+            if len(added) >= 4:
                 break
+            await asyncio.sleep(0.01)
         seen.append(len(added))
-        return 200, {}, listing(project(5))
+        head = f"GET /v1/{project(5)}/pull/stream/task HTTP/1.1\r\n{DATE_HEADER}: {DAYS[0]}\r\n\r\n"
+        writer.write(service.reply(head.encode()))
 
-    service.answers[project(5)] = last
+    service.streams[project(5)] = last
     original = BegunDay._add
 
     def add(self: BegunDay, expected: object) -> None:
