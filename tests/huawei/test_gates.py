@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -192,19 +194,25 @@ def test_no_more_than_the_allowed_number_is_in_flight(tmp_path) -> None:
     assert deepest == 3
 
 
+@contextmanager
+def clock_without_waiting(begin: float) -> Iterator[list[float]]:
+    """Let the event loop's clock show a list's only number, which each sleep moves forwards."""
+    moment = [begin]
+
+    async def sleep(seconds: float) -> None:
+        moment[0] += seconds
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "time", lambda: moment[0])
+        patch.setattr(asyncio, "sleep", sleep)
+        yield moment
+
+
 def test_requests_of_a_project_are_spread_over_time() -> None:
     async def go() -> list[float]:
-        loop = asyncio.get_running_loop()
-        moment = [100.0]
         starts = []
-
-        async def sleep(seconds: float) -> None:
-            moment[0] += seconds
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "time", lambda: moment[0])
-            patch.setattr(asyncio, "sleep", sleep)
-            turns = Turns(Pace(loop.time(), 5, per_second=4, saved_s=1.0))
+        with clock_without_waiting(100.0) as moment:
+            turns = Turns(Pace(moment[0], 5, per_second=4, saved_s=1.0))
             for _ in range(12):
                 await turns.take()
                 starts.append(moment[0] - 100)
@@ -217,18 +225,11 @@ def test_requests_of_a_project_are_spread_over_time() -> None:
 
 def test_while_the_service_wants_a_pause_nothing_of_the_project_leaves() -> None:
     async def go() -> float:
-        moment, loop = [50.0], asyncio.get_running_loop()
-
-        async def sleep(seconds: float) -> None:
-            moment[0] += seconds
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "time", lambda: moment[0])
-            patch.setattr(asyncio, "sleep", sleep)
-            turns = Turns(Pace(loop.time(), 5, per_second=1000, saved_s=1.0))
+        with clock_without_waiting(50.0) as moment:
+            turns = Turns(Pace(moment[0], 5, per_second=1000, saved_s=1.0))
             await turns.take()
-            turns.pace.pause(loop.time(), 30)
+            turns.pace.pause(moment[0], 30)
             await turns.take()
-        return moment[0]
+            return moment[0]
 
     assert asyncio.run(go()) == pytest.approx(80)
