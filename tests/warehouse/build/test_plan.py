@@ -51,11 +51,11 @@ def days_to_build(desk: Desk, sql: Path = SQL_FOLDER) -> int:
 @pytest.mark.parametrize(
     ("file", "before", "after"),
     [
-        ("masks/texts.sql", "-- What of names", "-- What of any names"),
-        ("masks/addresses.sql", "    -- Before an @", "    -- Before /* an */ @"),
+        ("masks/texts.sql", "-- Push arguments: names stay", "-- Arguments: names stay"),
+        ("masks/addresses.sql", "    -- Text before an @", "    -- Text before /* an */ @"),
         ("staging/stg_captures.sql", "-- Tasks whose loss a person accepted", "-- Those whose loss a person accepted"),
         ("marts/dim_targets.sql", "from stg_captures as today\n", "from stg_captures as today -- of the day\n\n"),
-        ("checks/assert_counts_agree.sql", "-- The tasks", "-- All tasks"),
+        ("checks/assert_counts_agree.sql", "-- Each target", "-- Every target"),
     ],
 )
 def test_a_comment_changes_nothing(desk: Desk, sql: Path, file: str, before: str, after: str) -> None:
