@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup template demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-latency bench-year docs pictures superset lock clean
+.PHONY: help setup template demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-latency bench-year bench-page docs pictures superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -137,6 +137,10 @@ bench-latency: template ## how long a day takes over a slow or limited service, 
 
 bench-year: $(INSTALLED) ## what a year of history costs
 	@$(BIN)/python bench/year.py
+
+bench-page: template ## how large the page is, what it costs, and how soon it is drawn; five lakes, some minutes
+	@$(BIN)/python -m compileall -q pipelines assets
+	@$(BIN)/python bench/page.py
 
 docs: $(INSTALLED) ## write docs/tables.md, docs/commands.md, docs/spark.md, the reasons in docs/troubleshooting.md and sql/reads.json afresh from the code
 	@$(BIN)/python -m pulltasks.warehouse.sql.lineage

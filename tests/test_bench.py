@@ -62,3 +62,19 @@ def test_the_benchmark_of_waiting_runs(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "latency.json").read_text())
     measures = [*figures["latency"]["1 ms, 2 x 120"].values(), *figures["limits"].values()]
     assert {(each["outcome"], each["requests"]) for each in measures} == {("complete", 4)}
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_page_runs_and_uses_the_lakes_that_are_there(tmp_path: Path) -> None:
+    lakes = tmp_path / "lakes"
+    options = ["--lakes", lakes, "--only", "first,one", "--results", tmp_path / "page.json"]
+    runs = []
+    for _ in range(2):
+        subprocess.run([sys.executable, BENCH / "page.py", *options], capture_output=True, check=True)
+        runs.append((lakes / "one" / "lake" / "runs.ndjson").read_text())
+    figures = json.loads((tmp_path / "page.json").read_text())["lakes"]
+    assert {name: each["bytes"] for name, each in figures.items()} == {
+        name: (lakes / name / "lake" / "warehouse" / "dashboard.html").stat().st_size for name in ("first", "one")
+    }
+    assert figures["first"]["bytes"] < figures["one"]["bytes"]
+    assert runs[0] == runs[1]
