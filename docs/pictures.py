@@ -52,11 +52,11 @@ TASK = (
 def pictures_of_the_page(browser: Browser) -> None:
     with duckdb.connect(str(DEMO / "lake" / "warehouse" / "pulltasks.duckdb"), read_only=True) as warehouse:
         ((task,),) = warehouse.execute(TASK).fetchall()
-    life = f"#part=life&task={quote(task, safe='')}"
+    life = f"#view=life&task={quote(task, safe='')}"
     # file, width, height, colour scheme, what is asked of the page
     for name, width, height, scheme, asked in (
-        ("dashboard.png", 1280, 1500, "light", ""),
-        ("dashboard-dark.png", 1280, 1500, "dark", ""),
+        ("dashboard.png", 1280, 1080, "light", ""),
+        ("dashboard-dark.png", 1280, 1080, "dark", ""),
         ("dashboard-phone.png", 390, 1100, "light", ""),
         ("dashboard-task.png", 1280, 1000, "light", life),
     ):

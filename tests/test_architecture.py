@@ -37,7 +37,6 @@ DOORS = (9, "the package")
 # Modules without a test of their own: records, constants, and what nothing but its users could prove.
 WITHOUT_LOGIC = {
     "__main__",  # one call; cli/test_main makes it
-    "dashboard/tables",  # which table shows what: dashboard/test_contents holds it against the models
     "errors",  # messages with an exit code; test_messages holds them against the documentation
     "huawei/recorder",  # a protocol
     "huawei/simulation",  # two names of headers

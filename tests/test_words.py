@@ -30,6 +30,7 @@ OTHERS = {
     "name",
     "names",
 }
+OTHERS |= {"above", "facts", "fields", "first", "hour", "kinds", "last", "state", "when"}
 OTHERS |= {"query", "reason", "software_version", "status", "target", "time", "timezone", "timing", "to", "words"}
 # The language's own name stands in the other one.
 OF_BOTH = {"page.language", "page.language_label"}

@@ -30,7 +30,7 @@ def say(language: str, key: str, values: dict[str, object] | None = None) -> str
     """Return a text in a language with its values filled in; the value `count` chooses between `one` and `other`."""
     values = values or {}
     text = read_words()[key][language]
-    form = text if isinstance(text, str) else text["one" if values.get("count") == 1 else "other"]
+    form = text if isinstance(text, str) else text["one" if str(values.get("count")) == "1" else "other"]
     return form.format(**values)
 
 

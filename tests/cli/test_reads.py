@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,12 +100,30 @@ def test_a_reader_who_may_write_nothing_in_the_lake_writes_the_same_page_elsewhe
     monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)  # root may write anywhere
     code, _, err = command("dashboard", "--config", published.config_file)
     assert (code, "pulltasks dashboard -o FILE" in err) == (2, True)
-    shutil.rmtree(published.lake.charts)  # its owner alone can read it
     before = {path: path.lstat().st_mtime_ns for path in published.lake.root.rglob("*")}
     page = tmp_path / "page.html"
     assert command("dashboard", "-o", page, "--config", published.config_file)[:2] == (0, f"{page}\n")
     assert {path: path.lstat().st_mtime_ns for path in published.lake.root.rglob("*")} == before
     assert page.read_bytes() == own
+
+
+@pytest.mark.parametrize(("language", "state"), [("en", "Complete"), ("zh", "完整")])
+def test_the_brief_is_printed_in_five_lines_and_nothing_is_written(
+    published: Desk, command, language: str, state: str
+) -> None:
+    before = {path: path.lstat().st_mtime_ns for path in published.lake.root.rglob("*")}
+    code, out, _ = command("dashboard", "--brief", "--language", language, "--config", published.config_file)
+    assert (code, len(out.splitlines()), state in out) == (0, 5, True)
+    published.extra = f"[alerts]\nlanguage = '{language}'\n"
+    assert command("dashboard", "--brief", "--config", published.config_file)[1] == out
+    assert {path: path.lstat().st_mtime_ns for path in published.lake.root.rglob("*")} == before
+
+
+@pytest.mark.parametrize("options", [("--brief", "--open"), ("--brief", "-o", "x.html"), ("--language", "zh")])
+def test_options_that_do_not_go_together_are_refused(published: Desk, command, options: tuple[str, ...]) -> None:
+    code, _, err = command("dashboard", *options, "--config", published.config_file)
+    assert code == 2
+    assert "leave out -o and --open" in err or "it needs --brief" in err
 
 
 @pytest.mark.parametrize(("ending", "is_open"), [("exit 0", True), ("exit 1", False)])

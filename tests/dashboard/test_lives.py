@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from desk import BEIJING, SINGAPORE, Desk
-from pulltasks.dashboard import lives
+from pulltasks.dashboard.bounds import Bounds
 from pulltasks.dashboard.contents import read_contents
 from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.server import Sandbox, serving
@@ -32,8 +32,8 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory):
             yield connection
 
 
-def followed(warehouse) -> dict:
-    return read_contents(warehouse, "UTC", LIMITS)["lives"]
+def followed(warehouse, bounds: Bounds | None = None) -> dict:
+    return read_contents(warehouse, "UTC", LIMITS, bounds=bounds)["lives"]
 
 
 def test_a_small_lake_is_followed_whole(warehouse) -> None:
@@ -45,24 +45,56 @@ def test_a_small_lake_is_followed_whole(warehouse) -> None:
     assert (len(found["spells"]), len(found["changes"])) == (spells, changes)
 
 
-@pytest.mark.parametrize("most", [1, 20, 300])
-def test_of_a_large_lake_those_are_followed_that_changed_or_need_somebody(warehouse, monkeypatch, most: int) -> None:
-    monkeypatch.setattr(lives, "MOST_TASKS", most)
-    found = followed(warehouse)
-    ((total,),) = warehouse.execute("select count(*) from dim_pull_tasks").fetchall()
-    urgent = {
-        row[0]
-        for row in warehouse.execute(
-            "select task_id from rpt_expiring_tasks union "
-            "select unnest(task_ids) from rpt_stream_conflicts where timing <> 'over'"
-        ).fetchall()
-    }
-    changed = {row[0] for row in warehouse.execute("select task_id from fct_pull_task_changes").fetchall()}
+# How soon somebody is needed: a task is left out of the page only with all that are less urgent.
+URGENCY = """
+select task_id, case
+    when task_id in (select unnest(task_ids) from rpt_stream_conflicts where timing <> 'over')
+        or task_id in (select task_id from rpt_expiring_tasks where ends = 'within_24_hours') then 0
+    when task_id in (select task_id from rpt_expiring_tasks) then 1
+    when task_id in (select task_id from rpt_tasks_without_backup) then 2
+    when is_current then 3
+    else 4
+end from dim_pull_tasks
+"""
+
+
+@pytest.mark.parametrize(
+    "bounds", [Bounds(rows=1), Bounds(rows=20), Bounds(rows=300), Bounds(text_bytes=2000)], ids=str
+)
+def test_what_needs_somebody_is_never_cut_before_what_does_not(warehouse, bounds: Bounds) -> None:
+    found = followed(warehouse, bounds)
+    urgency = dict(warehouse.execute(URGENCY).fetchall())
     ids = found["tasks"]["task_id"]
-    assert (len(ids), found["is_cut"]) == (min(most, len(urgent | changed)), True)
-    assert total > most
-    assert set(ids) <= urgent | changed
-    assert set(ids[: len(urgent)]) <= urgent  # what needs somebody stands first
+    assert 0 < len(ids) <= bounds.rows
+    assert (found["is_cut"], found["total"]) == (True, len(urgency))
+    shown = [urgency[task_id] for task_id in ids]
+    assert shown == sorted(shown)
+    assert shown == sorted(urgency.values())[: len(ids)]
+
+
+def test_what_a_task_was_on_a_day_is_what_the_warehouse_says_of_that_day(warehouse) -> None:
+    lives = followed(warehouse)
+    tasks, complete = lives["tasks"], {day: [True, day != str(DAYS[1])] for day in map(str, DAYS)}
+    columns = ("destination", "status", "start_time", "end_time", "source_type", "app_name", "host", "no_backup")
+    told = set()
+    for day in map(str, DAYS):
+        for place, task_id in enumerate(tasks["task_id"]):
+            if (
+                tasks["is_current"][place]
+                and tasks["valid_from_date"][place] <= day
+                and complete[day][tasks["target"][place]]
+            ):
+                told.add((day, task_id, *(tasks[name][place] for name in columns)))
+        for place, *values, since, until in lives["past"]:
+            if since <= day < until and complete[day][tasks["target"][place]]:
+                told.add((day, tasks["task_id"][place], *values))
+    said = warehouse.execute(
+        "select snapshot_date::varchar, task_id, destination, status, epoch(start_time)::bigint, "
+        "epoch(end_time)::bigint, source_type, app_name, destination_host, "
+        "len(list_filter(backup_source_fingerprints, lambda a: a is not null)) = 0 from fct_pull_task_days"
+    ).fetchall()
+    assert told == set(said)
+    assert lives["past"]
 
 
 def test_related_tasks_are_listed_ones_that_share_a_fingerprint(warehouse) -> None:

@@ -1,4 +1,4 @@
-"""The page as a file: nothing is loaded, no script runs but its own two, and whatever the data say is text."""
+"""The page as a file: nothing is loaded, no script runs but its own, and whatever the data say is text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import json
 import re
 from dataclasses import replace
 from datetime import date, timedelta
-from importlib.metadata import version
 
 import pytest
 
 from desk import BEIJING, SINGAPORE, Desk
 from pulltasks import config, dashboard
 from pulltasks.dashboard import is_current, write_dashboard
-from pulltasks.dashboard.render import PAGE, PARTS, _inline, render
+from pulltasks.dashboard.render import PAGE, VIEWS, _inline, render
 from pulltasks.errors import ConfigError, LakeError
 from pulltasks.reasons import advice_on
 from pulltasks.sandbox.accounts import AccessKey
@@ -63,7 +62,7 @@ def test_the_policy_names_the_hashes_of_just_the_scripts_and_the_style_that_are_
         return {f"'sha256-{base64.b64encode(hashlib.sha256(t.encode()).digest()).decode()}'" for t in texts}
 
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    assert len(scripts) == 2
+    assert len(scripts) == 1
     assert set(parts["script-src"].split()) == hashes(scripts)
     assert set(parts["style-src"].split()) == hashes(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
 
@@ -71,7 +70,7 @@ def test_the_policy_names_the_hashes_of_just_the_scripts_and_the_style_that_are_
 def test_the_page_loads_nothing_and_has_no_inline_handler(whole: Desk) -> None:
     page = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", page_of(whole), flags=re.DOTALL)
     assert re.findall(r"\ssrc=|<link|<iframe|<img|url\(", page) == []
-    assert set(re.findall(r'href="([^"]*)"', page)) == {"#main", *(f"#part={part}" for part in PARTS)}
+    assert set(re.findall(r'href="([^"]*)"', page)) == {"#main", *(f"#view={view}" for view in VIEWS)}
     assert re.findall(r"<[^>]*\son\w+\s*=", page) == []
     assert re.findall(r"<[^>]*\sstyle\s*=", page) == []
 
@@ -101,47 +100,38 @@ def test_no_secret_is_in_the_page(whole: Desk) -> None:
         assert secret not in text
 
 
-def test_the_truth_stands_there_without_any_script(desk: Desk) -> None:
+def test_the_verdict_is_there_without_any_script(desk: Desk) -> None:
     desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
     page = re.sub(r"<script.*?</script>", "", new_page_of(desk), flags=re.DOTALL)
     text = " ".join(re.sub(r"<[^>]*>", "", page).split())
-    assert "Not everything is known: 1 of 2 targets not complete on 2026-11-22." in text
-    assert f"singapore · failed · {advice_on('forbidden')} Never captured completely" in text
-    assert 'id="truth" class="card bad"' in page
+    assert "Incomplete 1 of 2 targets are known for 2026-11-22" in text
+    assert f"singapore failed · {advice_on('forbidden')}. Never captured completely; not in any number." in text
+    assert 'id="verdict" class="bad"' in page
+    assert f'href="#view=life&amp;target={SINGAPORE.project_id}/{SINGAPORE.region}"' in page
     assert "<title>pulltasks 2026-11-22: 1 of 2 targets complete</title>" in page
     assert "<noscript>" in page
 
 
 def test_a_whole_day_says_so(whole: Desk) -> None:
     page = page_of(whole)
-    assert 'id="truth" class="card good"' in page
-    assert "All 2 targets are complete on 2026-11-22." in re.sub(r"<[^>]*>", "", page)
+    assert 'id="verdict" class="good"' in page
+    assert "All 2 targets are known for 2026-11-22" in re.sub(r"<[^>]*>", "", page)
     assert "<title>pulltasks 2026-11-22: 2 of 2 targets complete</title>" in page
 
 
 def test_where_no_target_was_expected_nothing_is_called_complete(whole: Desk) -> None:
     contents = unpacked(page_of(whole))
     none = {**contents, "targets": [{**each, "is_expected": False} for each in contents["targets"]]}
-    page = render(none, "").decode()
-    assert 'id="truth" class="card late"' in page
-    assert "No target was expected on 2026-11-22." in page
-    assert "are complete" not in page.partition("<noscript>")[0]
+    page = render(none).decode()
+    assert 'id="verdict" class="late"' in page
+    assert "No target was expected on 2026-11-22" in page
+    assert "are known" not in page.partition("<noscript>")[0]
 
 
-def test_the_same_warehouse_gives_the_same_bytes_and_the_library_is_put_together_once(
-    desk: Desk, begin, monkeypatch
-) -> None:
-    import vl_convert
-
-    made = []
-    bundle = vl_convert.javascript_bundle
-    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda *a, **k: made.append(a) or bundle(*a, **k))
-    begin(desk, DAY)
-    write_dashboard(desk.lake, desk.settings)
-    first = desk.lake.dashboard.read_bytes()
-    write_dashboard(desk.lake, desk.settings)
-    assert desk.lake.dashboard.read_bytes() == first
-    assert len(made) == 1
+def test_the_same_warehouse_gives_the_same_bytes(whole: Desk) -> None:
+    first = whole.lake.dashboard.read_bytes()
+    write_dashboard(whole.lake, whole.settings)
+    assert whole.lake.dashboard.read_bytes() == first
 
 
 CHANGES = {
@@ -156,10 +146,9 @@ def test_a_page_is_current_until_anything_that_it_was_made_of_changes(whole: Des
     assert is_current(lake, settings)
     for change in CHANGES.values():
         assert not is_current(lake, replace(whole, extra=change).settings), change
-    for package in ("pulltasks", "vl-convert-python"):
-        with monkeypatch.context() as patch:
-            patch.setattr(dashboard, "version", lambda name, of=package: "9.9" if name == of else version(name))
-            assert not is_current(lake, settings), package
+    with monkeypatch.context() as patch:
+        patch.setattr(dashboard, "version", lambda name: "9.9")
+        assert not is_current(lake, settings)
     for damaged in (None, b"", page[:-1], page[:1000] + page[1001:], page.replace(b"<title>", b"<title> ")):
         lake.dashboard.unlink()
         if damaged is not None:
@@ -189,10 +178,25 @@ def test_a_warehouse_that_shows_secrets_gets_no_page(desk: Desk) -> None:
 
 def test_the_page_says_only_what_there_are_words_for_and_no_word_is_left_over() -> None:
     sources = {path: path.read_text(encoding="utf-8") for path in PAGE.iterdir() if path.suffix in {".js", ".j2"}}
+    sources[PAGE] = (PAGE.parent / "verdict.py").read_text(encoding="utf-8")
     named = {key for text in sources.values() for key in re.findall(r'["`]([a-z]+\.[\w]+)["`]', text)}
     groups = {key.split(".")[0] for key in read_words()}
     # these are put together from a group and a name of the data
-    by_name = {"section", "hint", "tile", "chart", "coverage", "word", "column", "reason", "part", "who"}
+    by_name = {
+        "section",
+        "hint",
+        "tile",
+        "chart",
+        "coverage",
+        "word",
+        "column",
+        "reason",
+        "view",
+        "who",
+        "note",
+        "needs",
+        "verdict",
+    }
     elsewhere = {"alarm", "kind"}
     assert {key for key in named if key.split(".")[0] in groups} <= set(read_words())
     assert {key for key in read_words() if key.split(".")[0] not in by_name | elsewhere} <= named
@@ -202,7 +206,7 @@ def test_every_column_and_every_section_has_its_words(whole: Desk) -> None:
     contents = unpacked(page_of(whole))
     words = contents["words"]
     for name, table in contents["tables"].items():
-        assert {f"section.{name}", f"hint.{name}"} <= set(words)
+        assert f"section.{name}" in words
         for column in table["columns"]:
             assert f"column.{column['name']}" in words
     assert BEIJING.project_id in {target["project_id"] for target in contents["targets"]}

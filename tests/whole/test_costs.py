@@ -181,7 +181,7 @@ SENDING = {
 SENDING |= {"aiohttp", "aiohappyeyeballs", "aiosignal", "attr", "attrs", "frozenlist", "multidict", "propcache", "yarl"}
 SENDING |= {"stamina", "tenacity", "huaweicloudsdkcore", "simplejson", "charset_normalizer", "requests", "urllib3"}
 SENDING |= {"six", "dateutil"}
-PAGE = {"jinja2", "markupsafe", "vl_convert"}
+PAGE = {"jinja2", "markupsafe"}
 MAY_IMPORT = {
     "--help": LIGHT,
     "status": READING,

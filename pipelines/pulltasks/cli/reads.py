@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from pulltasks.lake.manners import Probed
 
 
+class Language(StrEnum):
+    """Languages of the brief."""
+
+    EN = "en"
+    ZH = "zh"
+
+
 class StatusFormat(StrEnum):
     """Formats of `status`."""
 
@@ -186,6 +193,12 @@ def dashboard(
         Path | None, typer.Option("-o", "--output", help="Write this file instead of the lake's page.")
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_brief: Annotated[
+        bool, typer.Option("--brief", help="Print the page's verdict in five lines, for mail or chat; write nothing.")
+    ] = False,
+    language: Annotated[
+        Language | None, typer.Option(help="Language of the brief.", show_default="alerts.language")
+    ] = None,
 ) -> None:
     """Write the page of the published data and print its path.
 
@@ -193,10 +206,18 @@ def dashboard(
 
     Example: pulltasks dashboard -o page.html --open
     """
-    from pulltasks.dashboard import page_of, write_dashboard_alone
+    from pulltasks.dashboard import brief, page_of, write_dashboard_alone
     from pulltasks.lake.lake import Lake
 
+    if as_brief and (output or open_it):
+        raise typer.BadParameter("it writes no page: leave out -o and --open", param_hint="--brief")
+    if language and not as_brief:
+        raise typer.BadParameter("the page has both languages; it needs --brief", param_hint="--language")
     settings = read_settings(config, need_targets=False)
+    if as_brief:
+        lines = brief(Lake(settings.lake.root), settings, language or settings.alerts.language, datetime.now(UTC))
+        typer.echo("\n".join(lines))
+        return
     if output:
         output.write_bytes(page_of(Lake(settings.lake.root), settings))
     page = output or write_dashboard_alone(settings)

@@ -1,6 +1,6 @@
-"""The page as one file: the template, the style, the scripts, the words and the contents, under a strict policy.
+"""The page as one file: the template, the style, the script, the words and the contents, under a strict policy.
 
-Lives here: assembling them; nothing else is loaded, and only the two scripts whose hashes are in the policy run.
+Lives here: assembling them; nothing else is loaded, and only the script whose hash is in the policy runs.
 Does not live here: the data of the page (contents), its look and behaviour (page/).
 """
 
@@ -16,22 +16,19 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pulltasks.dashboard.verdict import verdict_of
 from pulltasks.words import read_words, say
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("words.js", "table.js", "charts.js", "days.js", "tonight.js", "lives.js", "brief.js", "page.js")
-PARTS = ("now", "tasks", "changes", "conflicts", "tonight", "sources", "coverage", "quality")
+SCRIPTS = ("words.js", "table.js", "numbers.js", "marks.js", "lives.js", "overview.js", "page.js")
+# The views that the contents lead to; the life of a task or a target is reached from these.
+VIEWS = ("overview", "tasks", "changes", "conflicts", "schedule", "coverage")
 
 
-def render(contents: dict[str, Any], chart_library: str) -> bytes:
-    """Return the page as UTF-8.
-
-    Args:
-        contents: the result of `read_contents`.
-        chart_library: a script that defines `vegaEmbed`.
-    """
-    script = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    texts = [_inline(text) for text in (chart_library, f'"use strict";\n{script}')]
+def render(contents: dict[str, Any]) -> bytes:
+    """Return the page as UTF-8, from the result of `read_contents`."""
+    scripts = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = _inline(f'"use strict";\n{scripts}')
     style = (PAGE / "page.css").read_text(encoding="utf-8")
     content = msgspec.json.encode({**contents, "words": read_words()})
     # Level 9 takes three times as long for 4 % less; without a time, equal contents give equal pages.
@@ -44,15 +41,13 @@ def render(contents: dict[str, Any], chart_library: str) -> bytes:
     environment.globals["say"] = lambda key, **values: _translatable(key, values)
     environment.globals["reason"] = _reason
     page = environment.get_template("page.html.j2").render(
-        policy=_policy(texts, style),
+        policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'",
         style=Markup(style),  # noqa: S704 - the project's own file
-        scripts=[Markup(text) for text in texts],  # noqa: S704 - the project's own files, and the library
+        script=Markup(script),  # noqa: S704 - the project's own files
         packed=base64.b64encode(packed).decode(),
-        build=contents["build"],
-        newest_complete=contents["newest_complete"],
-        targets=[target for target in contents["targets"] if target["is_expected"]],
-        tables=contents["tables"],
-        parts=PARTS,
+        verdict=verdict_of(contents),
+        views=VIEWS,
     )
     return page.encode()
 
@@ -72,11 +67,6 @@ def _reason(name: str) -> Markup | str:
 def _inline(script: str) -> str:
     """Return a script that may be inlined: nothing in it looks like its end or a comment of HTML."""
     return script.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _policy(scripts: list[str], style: str) -> str:
-    hashes = " ".join(_hash(script) for script in scripts)
-    return f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:

@@ -1,12 +1,21 @@
-"""The tables of the page: the model of each, its columns and its order.
+"""The tables of the page: the model of each, its columns, its order and its rows.
 
-Lives here: one entry per table.
-Does not live here: reading rows (contents), the meaning of columns (the headers in sql/), their words (words.toml).
+Lives here: one entry per table, and reading it.
+Does not live here: the table of tasks (lives) and that of targets (targets), the meaning of columns (the headers in
+sql/), their words (words.toml).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+    from pulltasks.dashboard.bounds import Bounds
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,8 @@ TABLES = (
             "task_id": "id",
         },
         "select * from fct_pull_task_changes where snapshot_date = (select through_date from meta_build) "
-        "order by change = 'changed', change, project_id, region, task_id, field",
+        "order by list_position(['removed', 'returned', 'changed', 'added'], change), project_id, region, task_id, "
+        "field",
     ),
     Table(
         "conflicts",
@@ -66,97 +76,6 @@ TABLES = (
         },
         "from rpt_stream_conflicts order by case timing when 'now' then 0 when 'coming' then 1 else 2 end, "
         "overlap_start_time nulls first, destination",
-    ),
-    Table(
-        "expiring",
-        "rpt_expiring_tasks",
-        "state",
-        {
-            "destination": "address",
-            "target": "target",
-            "status": "status",
-            "ends": "word",
-            "end_time": "time",
-            "hours_to_end": "number",
-            "source_type": "text",
-            "task_id": "id",
-            "state_date": "day",
-        },
-        "select * replace (round(hours_to_end, 1) as hours_to_end) from rpt_expiring_tasks "
-        "order by ends = 'past_end', abs(hours_to_end), project_id, region, task_id",
-    ),
-    Table(
-        "no_backup",
-        "rpt_tasks_without_backup",
-        "state",
-        {
-            "destination": "address",
-            "target": "target",
-            "status": "status",
-            "start_time": "time",
-            "end_time": "time",
-            "first_source": "address",
-            "source_count": "number",
-            "task_id": "id",
-            "state_date": "day",
-        },
-        "select *, source_urls[1] as first_source, coalesce(len(source_urls), 0) as source_count "
-        "from rpt_tasks_without_backup order by start_time desc nulls last, project_id, region, task_id",
-    ),
-    Table(
-        "tonight",
-        "dim_pull_tasks",
-        "state",
-        {
-            "destination": "address",
-            "target": "target",
-            "status": "status",
-            "start_time": "time",
-            "end_time": "time",
-            "no_backup": "flag",
-            "shares_source": "flag",
-            "in_conflict": "flag",
-            "task_id": "id",
-            "state_date": "day",
-        },
-        """
-        with named as (
-            select
-                project_id, region, task_id,
-                unnest(source_fingerprints || backup_source_fingerprints) as url_fingerprint,
-            from dim_pull_tasks
-            where is_current
-        ),
-        sharing as (
-            select distinct project_id, region, task_id
-            from named
-            semi join rpt_source_reuse using (url_fingerprint)
-        ),
-        conflicting as (
-            select destination_fingerprint, unnest(task_ids) as task_id
-            from rpt_stream_conflicts
-            where timing <> 'over'
-        )
-        select
-            tasks.*,
-            len(tasks.backup_source_urls) = 0 as no_backup,
-            sharing.task_id is not null as shares_source,
-            conflicting.task_id is not null as in_conflict,
-        from dim_pull_tasks as tasks
-        cross join (select observed_at from dim_dates order by snapshot_date desc limit 1) as build
-        left join sharing
-            on tasks.project_id = sharing.project_id and tasks.region = sharing.region
-            and tasks.task_id = sharing.task_id
-        left join conflicting
-            on tasks.destination_fingerprint = conflicting.destination_fingerprint
-            and tasks.task_id = conflicting.task_id
-        where tasks.is_current
-            and coalesce(tasks.start_time_raw, '') = ''
-            and coalesce(tasks.end_time_raw, '') = ''
-            and coalesce(tasks.start_time < date_trunc('hour', build.observed_at) + interval 24 hour, true)
-            and coalesce(tasks.end_time > date_trunc('hour', build.observed_at), true)
-        order by start_time desc nulls last, project_id, region, task_id
-        """,
     ),
     Table(
         "sources",
@@ -184,26 +103,6 @@ TABLES = (
             "oldest_state_date": "day",
         },
         "from rpt_callback_receivers order by task_count desc, callback_url_fingerprint",
-    ),
-    Table(
-        "reliability",
-        "rpt_target_reliability",
-        "record",
-        {
-            "target": "target",
-            "days_complete_7": "number",
-            "days_expected_7": "number",
-            "days_complete_30": "number",
-            "days_expected_30": "number",
-            "days_complete_90": "number",
-            "days_expected_90": "number",
-            "longest_gap_days": "number",
-            "last_error_date": "day",
-            "last_error_coverage": "coverage",
-            "last_error_reason": "reason",
-        },
-        "from rpt_target_reliability order by days_expected_30 - days_complete_30 desc, "
-        "days_expected_90 - days_complete_90 desc, project_id, region",
     ),
     Table(
         "gaps",
@@ -237,3 +136,65 @@ TABLES = (
         "from rpt_data_quality order by last_date desc, field, rule, project_id, region",
     ),
 )
+
+
+def read_table(
+    connection: duckdb.DuckDBPyConnection, table: Table, places: Mapping[str, int], bounds: Bounds
+) -> dict[str, Any]:
+    """Return the first rows of a table, one list per column, with the number of all rows as `total`.
+
+    `shown_targets` must exist; `places` has the position of each target there by `project_id/region`.
+    """
+    lists = ", ".join(f"list({_selected(name, kind)} order by place)" for name, kind in table.columns.items())
+    ((*values, total),) = connection.execute(
+        f"with all_rows as ({table.query}), "
+        "in_order as (select *, row_number() over () as place, count(*) over () as total from all_rows), "
+        f"shown_rows as (from in_order where place <= {bounds.rows}{_is_within(table, bounds.text_bytes)}) "
+        f"select {lists}, coalesce(max(total), 0) from shown_rows"
+        f"{_TARGET_OF_ROW if 'target' in table.columns else ''}"
+    ).fetchall()
+    described = connection.execute(
+        "select column_name, comment from duckdb_columns() "
+        "where table_name = $1 and database_name = current_database()",
+        [table.model],
+    ).fetchall()
+    descriptions = dict(described)
+    return {
+        "columns": [
+            {"name": name, "kind": kind, "description": descriptions.get(name)} for name, kind in table.columns.items()
+        ],
+        "values": [
+            [[places[key] for key in keys if key in places] for keys in found or []]
+            if kind == "targets"
+            else found or []
+            for kind, found in zip(table.columns.values(), values, strict=True)
+        ],
+        "model": table.model,
+        "query": " ".join(table.query.split()),
+        "covers": table.covers,
+        "total": total,
+    }
+
+
+_TARGET_OF_ROW = (
+    " left join shown_targets as target on target.project_id = shown_rows.project_id "
+    "and target.region = shown_rows.region"
+)
+
+
+def _selected(name: str, kind: str) -> str:
+    """Return a column as the page holds it."""
+    if kind == "target":
+        return "target.position"
+    if kind == "time":
+        return f"epoch(shown_rows.{name})::bigint"
+    return f"shown_rows.{name}::varchar" if kind == "day" else f"shown_rows.{name}"
+
+
+def _is_within(table: Table, text_bytes: int) -> str:
+    """Return the SQL condition that bounds a table's addresses; the first row is always kept."""
+    texts = [f"coalesce(strlen({name}::varchar), 0)" for name, kind in table.columns.items() if kind == "address"]
+    if not texts:
+        return ""
+    before = "over (order by place rows between unbounded preceding and 1 preceding)"
+    return f" qualify coalesce(sum({' + '.join(texts)}) {before}, 0) <= {text_bytes}"

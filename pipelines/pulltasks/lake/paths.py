@@ -59,7 +59,6 @@ class Paths:
     alerts_sent = At("alerts", "sent.json")
     errors = At("errors")
     forgotten = At("forgotten")
-    charts = At("dashboard")
     # A random id tells this lake from others, even after it was moved or restored.
     id = At("lake.id")
     backup = At("backup")
@@ -109,13 +108,9 @@ class Paths:
         """Return the path of the base whose last day is `through`."""
         return self.bases_folder / f"through_date={through}.duckdb"
 
-    def chart_library(self, version: str) -> Path:
-        """Return the path of the cached script that draws the page's charts; it may be deleted."""
-        return self.charts / f"charts-{version}.js"
-
     def private_folders(self) -> list[Path]:
         """Return the folders that only the lake's owner may read, whether they exist or not."""
-        own = (self.alerts, self.errors, self.forgotten, self.backup, self.charts, self.unfinished_folder)
+        own = (self.alerts, self.errors, self.forgotten, self.backup, self.unfinished_folder)
         return [self.raw, self.tidy, self.bases_folder, *own]
 
 

@@ -31,16 +31,19 @@ function placeOf(data, key) {
   return placesOf(data).get(`${target}/${id.join("/")}`);
 }
 
-function lifeLink(go, text, attributes = {}) {
-  return element("a", { href: "#", "data-go": JSON.stringify({ part: "life", task: "", target: "", ...go }), ...attributes }, text);
+function lifeLink(go, text, title = null) {
+  return element("a", { href: to({ view: "life", ...go }), title }, text);
+}
+
+function targetLink(data, place) {
+  const target = data.targets[place];
+  return lifeLink({ target: targetKey(target) }, target.label, targetKey(target));
 }
 
 function taskLink(data, place, text) {
   const named = text ?? `${data.lives.tasks.destination[place] || data.lives.tasks.task_id[place]} (${data.targets[data.lives.tasks.target[place]].label})`;
   return lifeLink({ task: taskKey(data, place) }, named);
 }
-
-// -- what a search finds -------------------------------------------------------------------------------------------------
 
 function searchTexts(data) {
   const { destination, task_id, source_urls, backup_source_urls } = data.lives.tasks;
@@ -60,12 +63,16 @@ function searched(data, text) {
   return { links: found.slice(0, RESULTS_SHOWN).map((make) => make()), count: found.length };
 }
 
-// The same search of every task that was ever listed, as SQL.
+// The same search in every task that was ever listed, as SQL.
 function searchQuery(text) {
   return `from dim_pull_tasks as task where contains(lower(task::varchar), ${sqlText(text.trim().toLowerCase())})`;
 }
 
-// -- a task -------------------------------------------------------------------------------------------------------------
+// What part of all tasks the page holds, if it is a part.
+function cutNote(data) {
+  const { is_cut, tasks, total } = data.lives;
+  return is_cut ? element("p", { class: "hint" }, say("life.cut", { rows: number(tasks.task_id.length), total: number(total) })) : "";
+}
 
 const DAY_MS = 86_400_000;
 const dayNumber = (day) => Date.parse(`${day}T00:00Z`) / DAY_MS;
@@ -86,12 +93,11 @@ function bandOf(data, place) {
 
 function bandNode(data, place) {
   const parts = bandOf(data, place);
-  const statuses = [...new Set(parts.map(([status]) => status).filter((status) => status !== null))];
   return element("ol", { class: "band" }, ...parts.map(([status, from, to, unknown]) => {
     const days = dayNumber(to) - dayNumber(from);
     const values = { status: status === null ? say("life.not_listed") : status || say("chart.empty"), from, to, count: days };
     const text = sentences([say("life.spell", values), unknown ? say("life.unknown_days", { count: unknown }) : ""]);
-    const part = element("li", { class: status === null ? "absent" : `state-${statuses.indexOf(status) % MANY_COLOURS + 1}`, title: text },
+    const part = element("li", { class: status === null ? "absent" : statusColours().get(status) ?? "word-rest", title: text },
       element("strong", {}, values.status), element("span", {}, `${from} – ${say("life.days", { count: days })}`));
     part.style.setProperty("--days", String(days));
     return part;
@@ -138,14 +144,7 @@ function conflictNode(data, place) {
     })))));
 }
 
-function sqlNode(query) {
-  const done = element("output", { class: "hint" });
-  return element("div", { class: "sql" }, element("pre", { tabindex: "0" }, query),
-    element("button", { type: "button", onclick: async () => {
-      done.textContent = say(await copyText(query) ? "table.copied_sql" : "table.not_copied");
-    } }, say("table.copy_sql")), done);
-}
-
+const sqlNode = (query) => element("p", { class: "sql" }, idNode(query, { isWhole: true }));
 const sqlText = (text) => `'${text.replaceAll("'", "''")}'`;
 
 function shortTable(name, label, columns, rows) {
@@ -165,7 +164,7 @@ function taskNodes(data, place) {
     element("h2", {}, say("life.task", { name: task.destination || task.task_id })),
     task.is_current ? "" : element("p", { class: "verdict" }, say("life.gone", { day: task.absence_noticed_date })),
     facts([
-      [say("column.target"), lifeLink({ target: targetKey(target) }, target.label)],
+      [say("column.target"), targetLink(data, task.target)],
       [say("column.task_id"), idNode(task.task_id, { isWhole: true })],
       [say("column.status"), kinds.status.node(task.status)],
       [say("column.start_time", speech), moment(task.start_time) ?? say("life.always")],
@@ -180,7 +179,7 @@ function taskNodes(data, place) {
       addresses(task.backup_source_urls, say("life.backups"), say("life.backups_none")),
       conflictNode(data, place), relatedNode(data, place, "destination", "life.same_destination", "life.none_destination"),
       relatedNode(data, place, "source", "life.same_source", "life.none_source")),
-    data.lives.is_cut ? element("p", { class: "hint" }, say("life.cut", { rows: number(data.lives.tasks.task_id.length), total: number(data.lives.total) })) : "",
+    cutNote(data),
     element("h3", {}, say("life.changes")),
     changes.length
       ? shortTable("changes", say("life.changes"), [["snapshot_date", "day"], ["previous_complete_date", "day"], ["change", "word"], ["field", "text"],
@@ -189,8 +188,6 @@ function taskNodes(data, place) {
     sqlNode(`select * from dim_pull_task_versions ${where} order by valid_from_date`),
   ];
 }
-
-// -- a target ------------------------------------------------------------------------------------------------------------
 
 // [day, ending, reason, tasks, requests, seconds] of each day on which it was expected, the last one first.
 function targetDays(data, position) {
@@ -202,7 +199,7 @@ function targetDays(data, position) {
 function targetNodes(data, position) {
   const target = data.targets[position];
   const host = element("div");
-  drawMatrix(host, data, new Set([position]), () => {});
+  drawMatrix(host, data, new Set([position]));
   const where = `where project_id = ${sqlText(target.project_id)} and region = ${sqlText(target.region)}`;
   return [
     element("h2", {}, say("life.target", { name: target.label })),
@@ -213,7 +210,7 @@ function targetNodes(data, position) {
       [say("column.error_message"), target.error_message],
       [say("column.last_complete_date"), target.last_complete_date], [say("column.task_count"), target.task_count === null ? null : number(target.task_count)],
     ]),
-    element("p", {}, element("a", { href: "#", "data-go": JSON.stringify({ part: "tasks", project: target.project_id, region: target.region, name: "" }) },
+    element("p", {}, element("a", { href: to({ view: "tasks", project: target.project_id, region: target.region, name: "" }) },
       say("life.only_target"))),
     host,
     shortTable("days", say("section.coverage"), [["snapshot_date", "day"], ["coverage", "coverage"], ["verdict_reason", "reason"], ["task_count", "number"],
@@ -231,11 +228,9 @@ function lastAndWho(target) {
 function drawLife(host, data, asked) {
   const place = asked.task ? placeOf(data, asked.task) : undefined;
   const position = data.targets.findIndex((target) => targetKey(target) === asked.target);
-  host.hidden = !asked.task && !asked.target;
-  if (host.hidden) return host.firstElementChild.replaceChildren();
+  const absent = (key, id) => [element("p", { class: "cover" }, say(key, { id }))];
   const nodes = asked.task
-    ? place === undefined ? [element("p", { class: "cover" }, say("life.not_here", { id: asked.task.split("/").at(-1) }))] : taskNodes(data, place)
-    : position < 0 ? [element("p", { class: "cover" }, say("life.no_target", { id: asked.target }))] : targetNodes(data, position);
-  const close = element("a", { href: "#", class: "close", "data-go": JSON.stringify({ part: "", task: "", target: "" }) }, say("life.close"));
-  host.firstElementChild.replaceChildren(close, ...nodes.filter((node) => node !== ""));
+    ? place === undefined ? absent("life.not_here", asked.task.split("/").at(-1)) : taskNodes(data, place)
+    : position < 0 ? absent("life.no_target", asked.target) : targetNodes(data, position);
+  host.replaceChildren(...nodes.filter((node) => node !== ""));
 }

@@ -1,7 +1,10 @@
-// The page: what the reader asks for, and every part drawn from it.
-// Not here: one table (table.js), one chart (charts.js), words (words.js).
+// The page: what the reader asks for, kept in the address, and the view that is drawn from it.
+// Not here: one table (table.js), marks (marks.js), the overview (overview.js), one task or target (lives.js).
 
-const usual = { part: "", project: "", region: "", name: "", find: "", task: "", target: "", only: [], hour: null, by: "status", zone: "", lang: "", theme: "" };
+const VIEWS = ["overview", "tasks", "changes", "conflicts", "schedule", "coverage", "life"];
+// What belongs to one place, and is not carried to another.
+const here = { view: "overview", find: "", task: "", target: "", day: "", hour: "" };
+const usual = { ...here, project: "", region: "", name: "", by: "status", zone: "", lang: "", theme: "" };
 const asked = { ...usual };
 const tables = {};
 let data;
@@ -12,31 +15,36 @@ async function unpack(text) {
   return JSON.parse(await new Response(stream).text());
 }
 
-// -- what is asked: kept in the address, so that a view can be passed on ------------------------------------------------
-
-const choices = { by: ["status", "source_type", "region", "target"], lang: ["en", "zh"], theme: ["light", "dark"] };
+const choices = { view: VIEWS, by: Object.keys(valuesOf), lang: ["en", "zh"], theme: ["light", "dark"] };
 
 function readAddress() {
   Object.assign(asked, usual, { lang: asked.lang, theme: asked.theme });
   for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (!Object.hasOwn(asked, key) || !(choices[key]?.includes(value) ?? true)) continue;
-    if (key === "only") asked.only = value.split(",").filter((name) => ONLY.includes(name));
-    else if (key === "hour") asked.hour = /^\d+$/.test(value) && Number(value) < data.tonight.hours ? Number(value) : null;
-    else asked[key] = value;
+    if (Object.hasOwn(asked, key) && (choices[key]?.includes(value) ?? true)) asked[key] = value;
   }
+  if (!data.days.includes(asked.day)) asked.day = "";
+  if (!/^\d+$/.test(asked.hour)) asked.hour = "";
 }
 
-function address() {
-  const said = Object.entries(asked).filter(([key, value]) => String(value ?? "") && String(value) !== String(usual[key] ?? ""));
-  const text = new URLSearchParams(said.map(([key, value]) => [key, String(value)]));
-  return text.size ? `#${text}` : location.pathname + location.search;
+function addressOf(wanted) {
+  const said = Object.entries(wanted).filter(([key, value]) => value !== "" && value !== usual[key]);
+  return `#${new URLSearchParams(said)}`;
 }
 
-// Goes to a part of the page, or asks for something else there; the way back leads to what was asked before.
-function lead(changes) {
+// The address of a place of the page under the filters, language and look of now.
+function to(place) {
+  return addressOf({ ...asked, ...here, ...place });
+}
+
+// Keeps in the address what was asked for in this place.
+function keep(changes) {
   Object.assign(asked, changes);
-  history.pushState(null, "", address());
-  draw({ moves: true });
+  history.replaceState(history.state, "", addressOf(asked));
+}
+
+function ask(changes) {
+  keep(changes);
+  draw();
 }
 
 function shownTargets() {
@@ -46,226 +54,39 @@ function shownTargets() {
     && (!name || target.label.toLowerCase().includes(name)) ? [i] : []));
 }
 
-// -- the truth about the data ------------------------------------------------------------------------------------------
-
 // What lies farther after now was written by a wrong clock, or is read by one: it is never fresh.
 const CLOCK_TOLERANCE_SECONDS = 120;
 
-function drawAge(now) {
-  const built = now - data.build.built_at;
-  const newest = data.newest_complete && now - data.newest_complete.finished_at;
+function drawVerdict(now) {
+  const ages = [data.build.built_at, data.newest_complete?.finished_at, data.captured_at].filter((at) => typeof at === "number").map((at) => now - at);
+  const isAhead = Math.min(...ages) < -CLOCK_TOLERANCE_SECONDS; // where a clock is wrong, no age is known
   const captured = data.captured_at === null ? null : now - data.captured_at;
-  // where a clock is wrong, no age is known
-  const isAhead = Math.min(built, newest ?? built, captured ?? built) < -CLOCK_TOLERANCE_SECONDS;
-  document.getElementById("age").textContent = isAhead ? "" : sentences([
-    say("banner.built", { age: age(built), time: time(data.build.built_at), timezone: speech.timezone }),
-    data.newest_complete ? say("banner.newest", { day: data.newest_complete.day, age: age(newest) }) : say("banner.never"),
-  ]);
-  document.getElementById("line").textContent = captured === null || isAhead
-    ? say("page.about") : say("page.line", { ...dayCounts(), age: age(captured) });
   const isOld = isAhead || captured === null || captured > data.max_age_seconds;
   const expected = data.targets.filter((target) => target.is_expected);
-  const never = expected.filter((target) => target.last_complete_at === null);
-  const late = expected.filter((target) =>
-    target.last_complete_at !== null && now - target.last_complete_at > data.max_target_age_seconds);
-  const isBeyond = never.length + late.length > 0;
-  const old = document.getElementById("old");
-  old.hidden = !isOld;
-  if (isOld) old.textContent = isAhead ? say("banner.ahead") : captured === null ? say("banner.old_never", { age: age(built) }) : say("banner.old", { age: age(captured) });
-  const named = document.getElementById("beyond");
-  named.hidden = isOld || !isBeyond;
-  const words = (key, of) => of.length && say(key, { part: of.length, count: expected.length,
-    limit: age(data.max_target_age_seconds), names: listed(of.slice(0, 8).map((target) => target.label)) });
-  named.textContent = sentences([words("banner.never_complete", never), words("banner.beyond", late)]);
-  if (isOld || isBeyond) document.getElementById("truth").className = "card bad";
+  const never = expected.filter((target) => target.last_complete_at === null).length;
+  const late = expected.filter((target) => target.last_complete_at !== null && now - target.last_complete_at > data.max_target_age_seconds).length;
+  const all = knowledge(data, data.targets.keys());
+  const limit = age(data.max_target_age_seconds);
+  const state = isAhead ? "ahead" : isOld ? "old" : !all.count ? "nothing" : all.missing ? "incomplete" : "complete";
+  document.getElementById("pill").textContent = say(`verdict.${state}`);
+  document.getElementById("verdict").className = isOld || never || late ? "bad" : state === "complete" ? "good" : "late";
+  document.getElementById("facts").textContent = [
+    all.never < all.count ? say("unit.tasks", { count: number(tally(data, data.targets.keys(), "tasks")) }) : "",
+    captured === null ? "" : say(isAhead ? "verdict.captured" : "verdict.captured_ago", { time: time(data.captured_at), timezone: speech.timezone, age: age(captured) }),
+    all.missing ? data.newest_complete ? say("verdict.newest", { day: data.newest_complete.day }) : say("verdict.never") : "",
+  ].filter(Boolean).join(" · ");
+  const warnings = document.getElementById("warnings");
+  warnings.textContent = sentences([
+    isAhead ? say("verdict.wrong_clock") : captured === null ? say("verdict.old_never", { age: age(now - data.build.built_at) })
+      : isOld ? say("verdict.too_old", { age: age(captured) }) : "",
+    !isAhead && late ? say("verdict.beyond", { part: late, count: all.count, limit }) : ""]);
+  warnings.hidden = !warnings.textContent;
+  document.getElementById("line").textContent = captured === null || isAhead
+    ? data.build.through_date : say("page.line", { ...dayCounts(all), age: age(captured) });
 }
 
-function dayCounts() {
-  const all = knowledge(data.targets.keys());
+function dayCounts(all) {
   return { day: data.build.through_date, complete: all.count - all.missing, count: all.count };
-}
-
-// How much of what the filter shows is known: targets that are expected, not complete, never complete, without known
-// changes.
-function knowledge(shown) {
-  const expected = [...shown].map((i) => data.targets[i]).filter((target) => target.is_expected);
-  return {
-    count: expected.length,
-    missing: expected.filter((target) => target.coverage !== "complete").length,
-    never: expected.filter((target) => target.last_complete_date === null).length,
-    unchanged: expected.filter((target) => !target.has_known_changes).length,
-  };
-}
-
-function drawTiles(shown) {
-  const known = knowledge(shown);
-  const isUnknown = known.count === known.never;
-  const tally = (name) => data.tallies[name].reduce((sum, [targets, count]) =>
-    sum + (targets.some((target) => shown.has(target)) ? count : 0), 0);
-  const tiles = [
-    ["tasks", [...shown].reduce((sum, i) => sum + (data.targets[i].task_count ?? 0), 0)],
-    ...["changes", "conflicts", "past_end", "ends_soon", "no_backup"].map((name) => [name, tally(name)]),
-  ];
-  document.getElementById("tiles").replaceChildren(...tiles.map(([name, count]) => {
-    const isChange = name === "changes";
-    const noneKnown = isUnknown || (isChange && known.unchanged === known.count);
-    const value = noneKnown ? say("tile.unknown") : number(count);
-    const notes = [];
-    if (!known.count) notes.push(say("tile.none_shown"));
-    else if (isChange && known.unchanged) notes.push(say("tile.partly_changes", known));
-    else if (!isChange && known.missing > known.never) notes.push(say("tile.partly", { ...known, missing: known.missing - known.never }));
-    if (known.never && !isChange) notes.push(say("tile.never", { count: known.never }));
-    if (!notes.length) notes.push(say("tile.known", known));
-    const days = { tasks: countsByDay, changes: changesByDay }[name]?.(shown);
-    const history = days ?? BEFORE[name]?.(shown, count);
-    if (history && !noneKnown) notes.push(...comparisons(history));
-    const link = element("a", { href: "#", "data-go": JSON.stringify(places[name]) },
-      element("span", { class: "label" }, say(`tile.${name}`)),
-      element("strong", {}, value),
-      ...(days ? [sparkline(days)] : []),
-      element("span", { class: "hint" }, notes.join(" · ")));
-    return element("li", { class: `card${(isChange ? known.unchanged : known.missing) ? " partly" : ""}`, "data-tile": name }, link);
-  }));
-}
-
-// Where the list behind a number stands, and what is searched for there.
-const places = {
-  tasks: { part: "tasks", find: "tasks" },
-  changes: { part: "changes", find: "" },
-  conflicts: { part: "conflicts", find: "" },
-  past_end: { part: "tasks", find: "expiring?ends=past_end" },
-  ends_soon: { part: "tasks", find: "expiring?ends=within_24_hours" },
-  no_backup: { part: "sources", find: "" },
-};
-
-function countsByDay(shown) {
-  return byDay(data, shown, data.counts.map(([target, , , days, counts]) => [target, days, counts]));
-}
-
-function changesByDay(shown) {
-  return byDay(data, shown, data.changed);
-}
-
-// Numbers that are known of today, the day before and the week before only: null on every other day.
-const BEFORE = Object.fromEntries(["past_end", "ends_soon", "no_backup"].map((name, i) => [name, (shown, today) =>
-  byDay(data, shown, data.before.map(([day, target, ...counts]) => [target, [day], [counts[i]]])).map((value, day, all) =>
-    (day === all.length - 1 ? value === null ? null : today : [all.length - 2, all.length - 8].includes(day) ? value : null))]));
-
-function comparisons(days) {
-  const today = days.at(-1);
-  const found = [["tile.day_before", 1], ["tile.week_before", 7]].flatMap(([key, ago]) => {
-    const before = days[days.length - 1 - ago] ?? null;
-    if (today === null || before === null) return [];
-    const change = today - before;
-    return [say(key, { change: `${change > 0 ? "+" : change < 0 ? "−" : "±"}${number(Math.abs(change))}` })];
-  });
-  return found.length || days.length < 2 ? found : [say("tile.not_compared")];
-}
-
-// -- tables ------------------------------------------------------------------------------------------------------------
-
-function rowsOf(name, shown) {
-  const { columns, values } = data.tables[name];
-  const targets = columns.flatMap((column, i) => (["target", "targets"].includes(column.kind) ? [i] : []));
-  return values[0].map((_, row) => values.map((column) => column[row]))
-    .filter((row) => !targets.length || targets.some((i) => [row[i]].flat().some((target) => shown.has(target))));
-}
-
-function column({ name, kind, description, isUnseen = false }) {
-  return { name, kind, description, isUnseen, label: () => say(`column.${name}`, { timezone: speech.timezone }) };
-}
-
-function makeTables() {
-  kinds.targets = { show: (value) => (value ?? []).map((target) => data.targets[target].label).join(", ") };
-  kinds.target = {
-    show: (value) => (value === null ? "" : data.targets[value].label),
-    node: (value) => (value === null ? document.createTextNode("") : lifeLink({ target: targetKey(data.targets[value]) }, data.targets[value].label)),
-  };
-  kinds.id.node = (value, row, columns) => idNode(value, { link: lifeOf(value, row, columns) });
-  kinds.ids.node = (values, row, columns) => listNode(values, (value) => idNode(value, { link: lifeOf(value, row, columns) }));
-  const made = (name, columns, query = null) => {
-    const onAsk = (chosen) => {
-      const text = new URLSearchParams(chosen).toString();
-      asked.find = found = text && `${name}?${text}`;
-      history.replaceState(null, "", address());
-    };
-    tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, columns.map(column), { query, onAsk });
-  };
-  for (const [name, { columns, query }] of Object.entries(data.tables)) made(name, columns, query);
-  made("tasks", TASK_COLUMNS.map(([name, kind, unseen]) => ({ name, kind, isUnseen: unseen !== undefined })), "from dim_pull_tasks where is_current");
-  tables.targets = new DataTable(document.querySelector('[data-table="targets"]'), "targets", [
-    ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "reason"], ["error_message", "address"],
-    ["task_count", "number"], ["oldest_state_date", "day"], ["last_complete_date", "day"], ["region", "text"],
-    ["project_id", "id"],
-  ].map(([name, kind]) => column({ name, kind })));
-}
-
-const TASK_COLUMNS = [
-  ["destination", "address"], ["target", "target"], ["status", "status"], ["start_time", "time"], ["end_time", "time"],
-  ["source_type", "text"], ["task_id", "id"], ["state_date", "day"], ["app_name", "text", "unseen"], ["host", "text", "unseen"],
-];
-
-// A link to the life of the task that an id in a row stands for; null where the page does not follow it.
-function lifeOf(id, row, columns) {
-  const targets = columns.flatMap((column, i) => (["target", "targets"].includes(column.kind) ? [row[i]].flat() : []));
-  const place = targets.map((target) => placesOf(data).get(`${target}/${id}`)).find((each) => each !== undefined);
-  return place === undefined ? null : lifeLink({ task: taskKey(data, place) }, "");
-}
-
-// What the address asks a table for: the table, then what is chosen there.
-let found = "";
-
-function chosenIn(name) {
-  const [table, text] = asked.find.split("?");
-  return table === name ? Object.fromEntries(new URLSearchParams(text)) : null;
-}
-
-function drawTasks(shown, known) {
-  const { tasks, is_cut, total } = data.lives;
-  const rows = tasks.task_id.flatMap((_, i) => (tasks.is_current[i] && shown.has(tasks.target[i]) ? [TASK_COLUMNS.map(([name]) => tasks[name][i])] : []));
-  lookFor("tasks");
-  tables.tasks.show(rows, say("section.tasks"));
-  const notes = [coverNote("state", known, rows.length, is_cut)];
-  if (is_cut) notes.push(say("life.cut", { rows: number(tasks.task_id.length), total: number(total) }));
-  note(tables.tasks.host, sentences(notes));
-}
-
-function lookFor(name) {
-  const chosen = chosenIn(name);
-  if (chosen) tables[name].lookFor(chosen);
-  else if (found.split("?")[0] === name) tables[name].lookFor({});
-}
-
-function drawTonight(rows) {
-  drawHours(document.getElementById("hours"), data, rows, asked, (hour) => lead({ part: "tonight", hour }));
-  for (const box of document.querySelectorAll("#only input")) box.checked = asked.only.includes(box.value);
-}
-
-function drawTables(shown) {
-  const [known, all] = [knowledge(shown), knowledge(data.targets.keys())];
-  for (const [name, { values, total, model, covers }] of Object.entries(data.tables)) {
-    const rows = rowsOf(name, shown);
-    const isCut = values[0].length < total;
-    if (name === "tonight") drawTonight(rows);
-    lookFor(name);
-    const asks = name === "tonight" ? tonightRows(data, rows, asked.only, asked.hour) : rows;
-    tables[name].show(asks, say(`section.${name}`));
-    const notes = [coverNote(covers, covers === "all" ? all : known, rows.length, isCut)];
-    if (isCut) {
-      notes.push(say("covers.cut", { rows: number(values[0].length), total: number(total), query: `from ${model}` }));
-    }
-    note(tables[name].host, sentences(notes));
-  }
-  drawTasks(shown, known);
-  found = asked.find;
-  // those that need somebody first; the order is otherwise that of the names
-  const targets = [...shown].filter((i) => data.targets[i].is_expected)
-    .sort((a, b) => (data.targets[a].coverage === "complete") - (data.targets[b].coverage === "complete"));
-  tables.targets.show(targets.map((i) => {
-    const target = data.targets[i];
-    return [i, target.coverage, target.verdict_reason, target.error_message, target.task_count,
-      target.oldest_state_date, target.last_complete_date, target.region, target.project_id];
-  }), say("section.targets"));
 }
 
 // What is known of the rows of a table: never a plain "none" where something is not known, or not in the page.
@@ -282,122 +103,243 @@ function coverNote(covers, known, rows, isCut = false) {
   return sentences([noneOfChanges, said]);
 }
 
-function note(host, text) {
+function rowsOf(name, shown) {
+  const { columns, values } = data.tables[name];
+  const targets = columns.flatMap((column, i) => (["target", "targets"].includes(column.kind) ? [i] : []));
+  return values[0].map((_, row) => values.map((column) => column[row]))
+    .filter((row) => !targets.length || targets.some((i) => [row[i]].flat().some((target) => shown.has(target))));
+}
+
+let colours;
+
+// The colours of statuses are the same in every chart, table and life.
+function statusColours() {
+  colours ??= coloursOf(new Set([...data.counts.map(([, status]) => status), ...data.lives.spells.map(([, status]) => status), ...data.lives.tasks.status]
+    .map((status) => status ?? "")));
+  return colours;
+}
+
+const TASK_COLUMNS = [
+  ["destination", "address"], ["target", "target"], ["status", "status"], ["start_time", "time"], ["end_time", "time"], ["notes", "notes"],
+  ["source_type", "text"], ["task_id", "id"], ["state_date", "day"], ["ends", "word", true], ["no_backup", "flag", true],
+  ["in_conflict", "flag", true], ["shares_source", "flag", true], ["app_name", "text", true], ["host", "text", true],
+];
+const TARGET_COLUMNS = [
+  ["target", "target"], ["coverage", "coverage"], ["verdict_reason", "reason"], ["task_count", "number"],
+  ["last_complete_date", "day"], ["days_complete_30", "number"], ["days_expected_30", "number"], ["longest_gap_days", "number"],
+  ["error_message", "address", true], ["days_complete_90", "number", true], ["days_expected_90", "number", true], ["oldest_state_date", "day", true], ["region", "text", true], ["project_id", "id", true],
+];
+
+function makeTables() {
+  const labels = (targets) => (targets ?? []).map((target) => data.targets[target].label);
+  const links = (targets) => (targets ?? []).map((target) => targetLink(data, target));
+  kinds.target = { show: (value) => labels(value === null ? [] : [value]).join(), node: (value) => links(value === null ? [] : [value])[0] ?? "", css: "target" };
+  kinds.targets = { show: (value) => labels(value).join(", "), node: (value) => listNode(links(value), (link) => link), css: "target" };
+  kinds.id.node = (value, row, columns) => idNode(value, { link: lifeOf(value, row, columns) });
+  kinds.ids.node = (values, row, columns) => listNode(values, (value) => idNode(value, { link: lifeOf(value, row, columns) }));
+  const made = (name, columns, query) => {
+    const onAsk = (chosen) => {
+      const text = new URLSearchParams(chosen).toString();
+      keep({ find: text && `${name}?${text}` });
+    };
+    const all = columns.map(({ name: key, kind, description, isUnseen = false }) =>
+      ({ name: key, kind, description, isUnseen, label: () => say(`column.${key}`, { timezone: speech.timezone }) }));
+    tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, all, { query, onAsk });
+  };
+  const named = (columns) => columns.map(([name, kind, isUnseen]) => ({ name, kind, isUnseen }));
+  for (const [name, { columns, query }] of Object.entries(data.tables)) made(name, columns, () => query);
+  made("tasks", named(TASK_COLUMNS), taskQuery);
+  made("targets", named(TARGET_COLUMNS), () => "from rpt_target_reliability join fct_target_days using (project_id, region) "
+    + `where snapshot_date = date '${data.build.through_date}'`);
+}
+
+// A link to the life of the task that an id in a row stands for; null where the page does not hold it.
+function lifeOf(id, row, columns) {
+  const targets = columns.flatMap((column, i) => (["target", "targets"].includes(column.kind) ? [row[i]].flat() : []));
+  const place = targets.map((target) => placesOf(data).get(`${target}/${id}`)).find((each) => each !== undefined);
+  return place === undefined ? null : lifeLink({ task: taskKey(data, place) }, "");
+}
+
+// Shows rows under what the address asks this table for, and says what part of all rows they are.
+function showTable(name, rows, notes, day) {
+  const [table, text] = asked.find.split("?");
+  tables[name].lookFor(table === name ? Object.fromEntries(new URLSearchParams(text)) : {});
+  tables[name].show(rows, say(`section.${name}`), day);
+  const host = tables[name].host;
   const place = host.previousElementSibling.matches(".cover") ? host.previousElementSibling : element("p", { class: "cover" });
-  place.textContent = text;
+  place.textContent = sentences(notes);
   host.before(place);
 }
 
-// -- charts ------------------------------------------------------------------------------------------------------------
-
-function charts(shown) {
-  const days = knownByDay(data, shown);
-  const history = historyRows(data, shown, asked.by);
-  const load = loadRows(data, shown);
-  const coverage = coverageRows(data, shown);
-  return {
-    history: {
-      rows: history, spec: () => historySpec(history, days, asked.by),
-      columns: [["day", "day"], ["value", "text"], ["tasks", "number"], ["complete", "number"], ["expected", "number"]],
-    },
-    load: { rows: load, spec: () => loadSpec(load), columns: [["day", "day"], ["hour", "number"], ["tasks", "number"]] },
-    coverage: {
-      rows: coverage.map((row) => ({ ...row, state: say(`chart.${row.state}`) })), spec: null,
-      columns: [["day", "day"], ["state", "text"], ["complete", "number"], ["expected", "number"]],
-    },
-  };
+function drawTable(name, shown) {
+  const { values, total, model, covers } = data.tables[name];
+  const rows = rowsOf(name, shown);
+  const isCut = values[0].length < total;
+  const known = knowledge(data, covers === "all" ? data.targets.keys() : shown);
+  showTable(name, rows, [coverNote(covers, known, rows.length, isCut),
+    isCut ? say("covers.cut", { rows: number(values[0].length), total: number(total), query: `from ${model}` }) : ""]);
 }
 
-// Where a bar or a cell leads: to the tasks that it counts, as they are now, or to an hour that lies before us.
-function onMark(name, row) {
-  if (name === "load") {
-    const hour = Array.from({ length: data.tonight.hours }, (_, i) => time(data.tonight.begins_at + i * 3600))
-      .findIndex((moment) => moment.slice(0, 10) === row.day && Number(moment.slice(11, 13)) === row.hour);
-    if (hour >= 0) lead({ part: "tonight", hour });
-  } else if (row.value && !row.isOther && !row.isLast) {
-    const value = row.value === say("chart.empty") ? "" : row.value;
-    if (asked.by === "region") lead({ part: "tasks", region: value });
-    else if (asked.by === "target") lead({ part: "tasks", name: value });
-    else lead({ part: "tasks", find: value ? `tasks?${new URLSearchParams({ [asked.by]: value })}` : "" });
-  }
+function noteWords(tasks, i) {
+  return [tasks.ends[i] === "within_7_days" ? null : tasks.ends[i], ...["in_conflict", "no_backup", "shares_source"].map((name) => (tasks[name][i] ? name : null))].filter(Boolean);
 }
 
-const chartLabels = {
-  day: "chart.day", tasks: "chart.tasks", complete: "chart.known", expected: "section.targets",
-  hour: "chart.hour", state: "section.coverage",
+function nowRow(tasks, i) {
+  return TASK_COLUMNS.map(([name]) => (name === "notes" ? noteWords(tasks, i) : tasks[name][i]));
+}
+
+// The rows of fct_pull_task_days that the page holds: what tasks were on a day on which their target was complete.
+function dayRows(shown, day) {
+  const { tasks, past } = data.lives;
+  const isKnown = (target) => shown.has(target) && data.coverage[target][data.days.indexOf(day)] === "c";
+  const then = { ends: null, in_conflict: false, shares_source: false, state_date: day };
+  const row = (values) => TASK_COLUMNS.map(([name]) => (name === "notes" ? (values.no_backup ? ["no_backup"] : []) : values[name]));
+  const unchanged = tasks.task_id.flatMap((_, i) => (tasks.is_current[i] && tasks.valid_from_date[i] <= day && isKnown(tasks.target[i])
+    ? [row({ ...taskAt(data, i), ...then })] : []));
+  const others = past.flatMap(([place, destination, status, start_time, end_time, source_type, app_name, host, no_backup, from, until]) =>
+    (from <= day && day < until && isKnown(tasks.target[place])
+      ? [row({ target: tasks.target[place], task_id: tasks.task_id[place], destination, status, start_time, end_time, source_type, app_name, host, no_backup, ...then })] : []));
+  return [...unchanged, ...others];
+}
+
+function drawTasks(shown) {
+  const { tasks, is_cut } = data.lives;
+  const { day, hour } = asked;
+  const begin = Number(hour);
+  const isIn = (_, i) => !hour || (tasks.has_readable_times[i] && (tasks.start_time[i] ?? -Infinity) < begin + 3600 && (tasks.end_time[i] ?? Infinity) > begin);
+  const rows = day ? dayRows(shown, day) : listedTasks(data, shown, isIn).map((i) => nowRow(tasks, i));
+  const count = day ? historyRows(data, shown, "status").filter((row) => row.day === day).reduce((sum, row) => sum + row.tasks, 0)
+    : hour ? loadRows(data, shown).find((row) => row.at === begin)?.tasks ?? rows.length : tally(data, shown, "tasks");
+  const known = knowledge(data, shown);
+  const ofDay = day ? knownByDay(data, shown)[data.days.indexOf(day)] : null;
+  const place = document.getElementById("tasks-of");
+  place.hidden = !day && !hour;
+  place.firstElementChild.textContent = day ? say("tasks.of_day", { day, known: ofDay.complete, count: ofDay.expected })
+    : hour ? say("tasks.of_hour", { hour: time(begin), timezone: speech.timezone }) : "";
+  place.lastElementChild.href = to({ view: "tasks" });
+  const isCut = rows.length < count;
+  showTable("tasks", rows, [day ? "" : coverNote("state", known, rows.length, is_cut),
+    isCut ? say("tasks.part", { part: number(rows.length), count: number(count) }) : "", is_cut ? cutNote(data).textContent : ""], day || undefined);
+}
+
+const NO_BACKUP = "len(list_filter(backup_source_fingerprints, lambda address: address is not null)) = 0";
+const CONDITIONS = {
+  no_backup: () => NO_BACKUP,
+  ends: (value) => `(project_id, region, task_id) in (select (project_id, region, task_id) from rpt_expiring_tasks where ends = ${sqlText(value)})`,
+  in_conflict: () => "(destination_fingerprint, task_id) in (select (destination_fingerprint, unnest(task_ids)) from rpt_stream_conflicts where timing <> 'over')",
+  shares_source: () => "list_has_any(source_fingerprints || backup_source_fingerprints, (select list(url_fingerprint) from rpt_source_reuse))",
+  host: (value) => `destination_host = ${sqlText(value)}`,
 };
 
-async function drawCharts(shown) {
-  for (const [name, { rows, spec, columns }] of Object.entries(charts(shown))) {
-    const host = document.querySelector(`[data-chart="${name}"]`);
-    const label = say(`section.${name}`);
-    const details = document.querySelector(`[data-numbers="${name}"]`);
-    const known = knowledge(shown);
-    const covered = coverNote("state", known, rows.length);
-    details.hidden = rows.length === 0;
-    if (spec === null) drawMatrix(document.getElementById("matrix"), data, shown, (target) => lead({ part: "life", task: "", target: targetKey(data.targets[target]) }));
-    else if (name === "load") note(host, rows.length ? covered : "");
-    if (spec !== null && rows.length === 0) {
-      host.view?.finalize();
-      host.view = null;
-      for (const attribute of ["role", "aria-label"]) host.removeAttribute(attribute);
-      host.replaceChildren(element("p", { class: "cover" }, shown.size ? covered : say("filter.none")));
-      continue;
-    }
-    if (spec !== null) await drawChart(host, spec(), label, (row) => onMark(name, row));
-    details.table ??= new DataTable(details.querySelector(".table"), name, columns.map(([key, kind]) =>
-      ({ name: key, kind, label: () => say(key === "value" ? `chart.${asked.by}` : chartLabels[key], { timezone: speech.timezone }) })));
-    details.table.show(rows.map((row) => columns.map(([key]) => row[key])), label);
-  }
+// The SQL of the tasks that are shown, also of those that are not in the page.
+function taskQuery() {
+  const { day, hour, project, region, name } = asked;
+  const moment = (seconds) => `timestamp '${new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ")}'`;
+  const targets = [...shownTargets()].map((i) => `(${sqlText(data.targets[i].project_id)}, ${sqlText(data.targets[i].region)})`);
+  const where = [
+    day ? `snapshot_date = date '${day}'` : "is_current",
+    ...(hour ? ["coalesce(start_time_raw, '') = ''", "coalesce(end_time_raw, '') = ''", `coalesce(start_time < ${moment(Number(hour) + 3600)}, true)`,
+      `coalesce(end_time > ${moment(Number(hour))}, true)`] : []),
+    ...(name ? [targets.length ? `(project_id, region) in (${targets.join(", ")})` : "false"] : []),
+    ...(project && !name ? [`project_id = ${sqlText(project)}`] : []), ...(region && !name ? [`region = ${sqlText(region)}`] : []),
+    ...Object.entries(tables.tasks.chosen).map(([key, value]) => CONDITIONS[key]?.(value) ?? `${key} = ${sqlText(value)}`),
+  ];
+  return `from ${day ? "fct_pull_task_days" : "dim_pull_tasks"} where ${where.join(" and ")}`;
 }
 
-// -- controls ----------------------------------------------------------------------------------------------------------
+function drawOverview(shown) {
+  drawTiles(document.getElementById("tiles"), data, shown);
+  document.getElementById("comparison").textContent = comparisonNote(data, shown);
+  drawHistory(document.getElementById("history"), data, shown, asked.by);
+  const lists = listsOf(data, shown, Date.now() / 1000);
+  drawLists(document.getElementById("needs"), data, shown, lists, onScreen);
+  drawLists(document.getElementById("brief-lists"), data, shown, lists, onPaper);
+}
+
+// How many tasks changed in which way: "5 removed, 31 changed (status 20, source_urls 11), 4 added".
+function changesText(shown) {
+  const sums = new Map();
+  for (const [target, change, field, count] of data.kinds_of_change) {
+    if (!shown.has(target)) continue;
+    const key = field === null ? change : `${change} ${field}`;
+    sums.set(key, (sums.get(key) ?? 0) + count);
+  }
+  const fields = [...sums].filter(([key]) => key.startsWith("changed ")).sort(([, a], [, b]) => b - a).map(([key, count]) => `${key.slice(8)} ${number(count)}`);
+  const parts = ["removed", "returned", "changed", "added"].filter((change) => sums.has(change))
+    .map((change) => say("changes.of_kind", { count: number(sums.get(change)), kind: word("word", change) }));
+  return parts.length ? say(fields.length ? "changes.summary_by_field" : "changes.summary", { kinds: listed(parts), fields: listed(fields) }) : "";
+}
+
+function drawSchedule(shown) {
+  const rows = loadRows(data, shown);
+  const now = Date.now() / 1000;
+  const isSome = rows.some((row) => row.tasks);
+  const ahead = rows.filter((row) => row.at + 3600 > now);
+  const most = busiest(ahead);
+  document.getElementById("peak").textContent = sentences([most ? peakText(ahead, most) : "", coverNote("state", knowledge(data, shown), isSome ? 1 : 0)]);
+  const host = document.getElementById("week");
+  if (isSome) drawWeek(host, rows, now, (row) => to({ view: "tasks", hour: String(row.at) }));
+  else host.replaceChildren();
+}
+
+function drawCoverage(shown) {
+  const days = knownByDay(data, shown);
+  const sum = (name) => days.reduce((all, day) => all + day[name], 0);
+  document.getElementById("coverage-line").textContent = say("coverage.line", { first: data.days[0], last: data.days.at(-1), complete: number(sum("complete")), count: number(sum("expected")) });
+  drawMatrix(document.getElementById("matrix"), data, shown);
+  // those that need somebody first; the order is otherwise that of the names
+  const order = [...shown].filter((i) => data.targets[i].is_expected)
+    .sort((a, b) => (data.targets[a].coverage === "complete") - (data.targets[b].coverage === "complete"));
+  showTable("targets", order.map((i) => TARGET_COLUMNS.map(([name]) => (name === "target" ? i : data.targets[i][name]))), []);
+  drawTable("gaps", shown);
+  drawTable("surprises", shown);
+}
+
+const drawView = {
+  overview: drawOverview,
+  tasks: (shown) => {
+    drawTasks(shown);
+    for (const name of ["sources", "receivers"]) drawTable(name, shown);
+  },
+  changes: (shown) => {
+    document.getElementById("kinds").textContent = changesText(shown);
+    drawTable("changes", shown);
+  },
+  conflicts: (shown) => drawTable("conflicts", shown),
+  schedule: drawSchedule,
+  coverage: drawCoverage,
+  life: () => drawLife(document.getElementById("life"), data, asked),
+};
+
+let isComing = true; // to a view, from another one or from outside
+let hasMoved = false; // within the page, so that there is a way back
 
 function fill(select, values, name = (value) => value) {
   select.replaceChildren(element("option", { value: "" }), ...values.map((value) => element("option", { value }, name(value))));
 }
 
 function projectName(project) {
-  const names = new Set(data.targets.filter((target) => target.project_id === project).map((target) => target.target_name || project));
-  return listed([...names]);
+  return listed([...new Set(data.targets.filter((target) => target.project_id === project).map((target) => target.target_name || `…${project.slice(-4)}`))]);
 }
 
 function makeControls() {
   const form = document.getElementById("filter");
   fill(form.project, [...new Set(data.targets.map((target) => target.project_id))].sort(), projectName);
   fill(form.region, [...new Set(data.targets.map((target) => target.region))].sort());
-  form.addEventListener("input", () => {
-    for (const key of ["project", "region", "name"]) asked[key] = form[key].value;
-    draw();
-  });
+  form.addEventListener("input", () => ask({ project: form.project.value, region: form.region.value, name: form.name.value }));
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => {
-    Object.assign(asked, { project: "", region: "", name: "" });
-    draw();
-  });
+  form.addEventListener("reset", () => ask({ project: "", region: "", name: "" }));
   document.getElementById("by").append(...choices.by.map((by) =>
-    element("label", {}, element("input", { type: "radio", name: "by", value: by, checked: by === asked.by,
-      onchange: () => { asked.by = by; draw(); } }), element("span", { "data-say": `chart.${by}` }))));
-  document.getElementById("only").append(...ONLY.map((name) =>
-    element("label", {}, element("input", { type: "checkbox", value: name, onchange: (event) => lead({ part: "tonight",
-      only: ONLY.filter((each) => (each === name ? event.target.checked : asked.only.includes(each))) }) }),
-    element("span", { "data-say": `column.${name}` }))));
+    element("label", {}, element("input", { type: "radio", name: "by", value: by, onchange: () => ask({ by }) }), element("span", { "data-say": `chart.${by}` }))));
   const zone = document.getElementById("zone");
   zone.append(...data.zones.map((name) => element("option", { value: name }, name)));
-  zone.addEventListener("change", () => {
-    asked.zone = zone.value;
-    draw();
-  });
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-part], a[data-go]");
-    if (!link) return;
+  zone.addEventListener("change", () => ask({ zone: zone.value }));
+  document.getElementById("language").addEventListener("click", () => ask({ lang: speech.language === "en" ? "zh" : "en" }));
+  document.getElementById("theme").addEventListener("click", () => ask({ theme: isDark() ? "light" : "dark" }));
+  document.getElementById("back").addEventListener("click", (event) => {
+    if (!hasMoved) return;
     event.preventDefault();
-    if (link.closest("#results")) drawResults("");
-    lead(link.dataset.go ? JSON.parse(link.dataset.go) : { part: link.dataset.part, find: "", task: "", target: "" });
-  });
-  window.addEventListener("popstate", () => {
-    readAddress();
-    draw({ moves: true });
+    history.back();
   });
   const search = document.getElementById("search");
   search.addEventListener("input", () => drawResults(search.value));
@@ -408,19 +350,24 @@ function makeControls() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") drawResults("");
   });
+  window.addEventListener("hashchange", () => {
+    [isComing, hasMoved] = [true, true];
+    drawResults("");
+    readAddress();
+    draw();
+  });
+  // the way back leads to where the reader was on the page
+  document.addEventListener("scrollend", () => history.replaceState({ top: window.scrollY }, ""));
   for (const [name, isPrinting] of [["beforeprint", true], ["afterprint", false]]) {
     window.addEventListener(name, () => {
       paper.isPrinting = isPrinting;
-      for (const table of [...Object.values(tables), ...Object.values(lifeTables)]) table.draw();
+      for (const table of [...Object.values(tables), ...Object.values(lifeTables)]) if (table.rows.length) table.draw();
     });
   }
-  document.getElementById("language").addEventListener("click", () => {
-    asked.lang = speech.language === "en" ? "zh" : "en";
-    draw();
-  });
-  document.getElementById("theme").addEventListener("click", () => {
-    asked.theme = isDark() ? "light" : "dark";
-    draw();
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (!paper.isPrinting && window.innerWidth !== width) draw();
+    width = window.innerWidth;
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
 }
@@ -428,10 +375,10 @@ function makeControls() {
 // What the search finds, below its box; a link there leads to the life of a task or a target.
 function drawResults(text) {
   const { links, count } = searched(data, text);
-  const { tasks, is_cut, total } = data.lives;
+  const { tasks, is_cut } = data.lives;
   const notes = [count > links.length ? say("table.more", { count: number(count - links.length) }) : "",
     count ? "" : say("search.none", { count: number(tasks.task_id.length) }),
-    is_cut ? say("search.rest", { rest: number(total - tasks.task_id.length), query: searchQuery(text) }) : ""];
+    is_cut ? say("search.rest", { rest: number(data.lives.total - tasks.task_id.length), query: searchQuery(text) }) : ""];
   const results = document.getElementById("results");
   results.hidden = !text.trim();
   results.replaceChildren(...links.map((link) => element("li", {}, link)), ...notes.filter(Boolean).map((each) => element("li", { class: "hint" }, each)));
@@ -443,65 +390,63 @@ function isDark() {
 
 function drawControls(shown) {
   const form = document.getElementById("filter");
+  form.hidden = asked.view === "life" || data.targets.length < 2;
   for (const key of ["project", "region", "name"]) if (form[key].value !== asked[key]) form[key].value = asked[key];
   for (const select of [form.project, form.region]) select.options[0].textContent = say("filter.all");
   form.setAttribute("aria-label", say("filter.heading"));
   form.shown.textContent = shown.size
     ? say("filter.shown", { shown: number(shown.size), count: number(data.targets.length) })
     : say("filter.none");
+  form.querySelector("[type=reset]").hidden = shown.size === data.targets.length;
+  for (const box of document.querySelectorAll("#by input")) box.checked = box.value === asked.by;
   const search = document.getElementById("search");
-  search.setAttribute("aria-label", say("search.label"));
-  search.setAttribute("placeholder", say("search.label"));
+  for (const name of ["aria-label", "placeholder"]) search.setAttribute(name, say("search.label"));
   document.getElementById("zone").value = speech.timezone;
   document.getElementById("contents-list").setAttribute("aria-label", say("page.contents"));
+  const all = knowledge(data, shown);
+  const counts = { tasks: number(tally(data, shown, "tasks")), changes: number(tally(data, shown, "changes")), conflicts: number(tally(data, shown, "conflicts")),
+    coverage: `${number(all.count - all.missing)}/${number(all.count)}` };
+  const unknown = { tasks: all.never, conflicts: all.never, changes: all.unchanged };
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.dataset.part === asked.part) link.setAttribute("aria-current", "true");
+    const { view } = link.dataset;
+    link.lastElementChild.textContent = unknown[view] === all.count ? "" : counts[view] ?? "";
+    if (view === asked.view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  // links of the page that was there before any script lead on under the filters of now
+  for (const link of document.querySelectorAll("[data-go]")) link.href = to(Object.fromEntries(new URLSearchParams(link.dataset.go)));
   const language = document.getElementById("language");
   language.textContent = say("page.language");
   language.setAttribute("aria-label", say("page.language_label"));
 }
 
-// -- all of it -----------------------------------------------------------------------------------------------------------
-
-let drawing = Promise.resolve();
-let isWaiting = false;
-let isMoving = true;
-
-// One drawing at a time; what is asked while one goes on is drawn once after it.
-function draw({ moves = false } = {}) {
-  isMoving ||= moves === true;
-  if (isWaiting) return;
-  isWaiting = true;
-  drawing = drawing.then(() => {
-    isWaiting = false;
-    return drawNow();
-  }).catch(broken);
+function draw() {
+  try {
+    drawNow();
+  } catch (error) {
+    broken(error);
+  }
 }
 
-async function drawNow() {
+function drawNow() {
   speech.language = asked.lang || (navigator.language.startsWith("zh") ? "zh" : "en");
   document.documentElement.lang = speech.language === "zh" ? "zh-Hans" : "en";
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
   speech.timezone = data.zones.includes(asked.zone) ? asked.zone : data.zones[0];
-  history.replaceState(null, "", address());
+  keep({});
   const shown = shownTargets();
-  document.title = say("page.title", dayCounts());
+  document.title = say("page.title", dayCounts(knowledge(data, data.targets.keys())));
   sayAll(document);
-  drawAge(Date.now() / 1000);
+  for (const view of document.querySelectorAll("[data-view]:not(a)")) view.hidden = view.dataset.view !== asked.view;
+  drawVerdict(Date.now() / 1000);
   drawControls(shown);
-  drawTiles(shown);
-  drawLife(document.getElementById("part-life"), data, asked);
-  drawTables(shown);
-  drawBrief(document.getElementById("brief"), data, shown);
-  document.getElementById("footer").textContent = say("page.footer", { ...data.build, timezone: speech.timezone });
-  await drawCharts(shown);
-  if (isMoving) {
-    const part = asked.part && document.getElementById(`part-${asked.part}`);
-    (document.getElementById(asked.find.split("?")[0]) ?? part)?.scrollIntoView?.();
-    part?.focus?.({ preventScroll: true });
-    isMoving = false;
+  drawView[asked.view](shown);
+  document.getElementById("footer").textContent = say("page.footer", { ...data.build, time: time(data.build.built_at), timezone: speech.timezone });
+  if (isComing) {
+    (document.getElementById(asked.find.split("?")[0]) ?? document.body).scrollIntoView();
+    window.scrollTo(0, history.state?.top ?? (asked.find && window.scrollY > 200 ? window.scrollY : 0));
+    if (hasMoved) document.getElementById(`view-${asked.view}`).focus({ preventScroll: true });
+    isComing = false;
   }
   document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
 }
@@ -525,8 +470,8 @@ async function begin() {
   makeTables();
   draw();
   // A page that stays open grows old as well.
-  setInterval(() => drawAge(Date.now() / 1000), 60_000);
-  document.addEventListener("visibilitychange", () => drawAge(Date.now() / 1000));
+  setInterval(() => drawVerdict(Date.now() / 1000), 60_000);
+  document.addEventListener("visibilitychange", () => drawVerdict(Date.now() / 1000));
 }
 
 begin().catch(broken);

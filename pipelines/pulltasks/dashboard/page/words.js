@@ -9,6 +9,22 @@ function say(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+// How long until a moment, or since it.
+function relative(seconds) {
+  return say(seconds < 0 ? "age.ago" : "age.ahead", { age: age(Math.abs(seconds)) });
+}
+
+// A share of a whole as "61 %", or "0.2 %" where it is small.
+function share(part, whole) {
+  const percent = (100 * part) / whole;
+  return say("unit.percent", { percent: number(percent < 10 ? Math.round(percent * 10) / 10 : Math.round(percent)) });
+}
+
+// A difference with its sign.
+function signed(value) {
+  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${number(Math.abs(value))}`;
+}
+
 // A word of the service or of a model: translated where the page knows it, as it is where it does not.
 function word(group, text) {
   return text !== null && Object.hasOwn(speech.words, `${group}.${text}`) ? say(`${group}.${text}`) : text;
