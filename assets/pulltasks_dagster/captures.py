@@ -93,10 +93,15 @@ def known(
         day: the day.
         verdicts: how the listings of the day ended; None where the day has no tidy tables.
         raw_files: the number of raw files that the day has now.
-        asked: who asked the service, if anyone, as a sentence.
+        asked: what was asked of the service, or who asked it.
     """
     complete = [each.task_count for each in verdicts or () if each.verdict == "complete"]
-    counts = {"targets_complete": len(complete), "targets_expected": len(verdicts or ()), "tasks_known": sum(complete)}
+    counts = {
+        "targets_complete": len(complete),
+        "targets_expected": len(verdicts or ()),
+        "tasks_known": sum(complete),
+        "requests": sum(each.requests for each in verdicts or ()),
+    }
     yield dg.MaterializeResult(
         asset_key=keys.raw_captures,
         metadata={

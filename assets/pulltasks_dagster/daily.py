@@ -201,10 +201,14 @@ def _key(check: dg.AssetCheckResult) -> dg.AssetCheckKey:
 
 
 def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> list[str]:
-    """Return the lines with which the step fails, if any, by the same rules as the command line's exit code."""
-    if result and parts.publish:
-        return [] if result.is_complete else what_is_wrong(result, timezone)
+    """Return the lines with which the step fails, if any, by the same rules as the command line's exit code.
+
+    A run that asked no target does not fail because of one: what is not complete on the newest day is not of its day,
+    and the check `all_targets_complete` shows it.
+    """
     found = run.found
+    if result and parts.publish and found.captures:
+        return [] if result.is_complete else what_is_wrong(result, timezone)
     return [*failed_attempts(found.captures), *found.damaged, *(trouble.text for trouble in found.troubles)]
 
 

@@ -43,7 +43,7 @@ from pulltasks_dagster.warehouse import build_of, cross_checked, published
 
 # A tick must end within a minute, and Dagster stores each event by itself.
 MOST_EVENTS = 200
-INTERVAL_SECONDS = 300
+INTERVAL_SECONDS = 60
 USAGE = 2  # the exit code of a wrong configuration
 MADE_ELSEWHERE = "found in the lake; made outside Dagster"
 
@@ -123,7 +123,7 @@ def _groups(instance: dg.DagsterInstance, settings: Settings, keys: Keys, lake: 
         ended = [each.finished_at for each in verdicts.get(day, ()) if each.finished_at]
         made_at = datetime.fromtimestamp(lake.manifest_file(day).stat().st_mtime, UTC)
         of_capture = (
-            known(keys, day, verdicts.get(day), len(lake.raw_files(day)), MADE_ELSEWHERE)
+            known(keys, day, verdicts.get(day), len(lake.raw_files(day)), "by a run outside Dagster")
             if CAPTURES.name in tables
             else ()
         )

@@ -80,7 +80,7 @@ def warehouse_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]
             asset=keys.warehouse,
             description="Every target counts as complete on the day, after a rebuild on the newest one; one that is "
             "held does not. A warning as long as each of the others was complete within alerts.max_target_age, else "
-            "an error. If it fails, the run fails as well, after publishing.",
+            "an error. If it fails, a run that listed targets fails as well, after publishing.",
         ),
     ]
 

@@ -101,9 +101,8 @@ def build_steps(
             set_aside.setdefault(error.day, set()).add(error.heaviest)
     if plan.base is None:
         raise ModelError("there is nothing to build")
-    if pending:
-        yield from as_published(plan.base, models, pending)
-        yield all_passed(models)
+    yield from as_published(plan.base, models, pending)
+    yield all_passed(models)
     if not publish:
         return None
     # nothing to add: an earlier build has exactly these days, so publishing it again is a change of the link
@@ -115,6 +114,8 @@ def build_steps(
 
 def as_published(file: Path, models: Models, names: Collection[str]) -> Iterator[Built]:
     """Yield models from a published file; its checks have passed, otherwise it would not be published."""
+    if not names:
+        return
     with open_file(file) as connection:
         ((through, _),) = build_of(connection)
         for name in names:
