@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+import duckdb
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import DagsterEvent, StepMaterializationData
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
@@ -30,6 +31,7 @@ from pulltasks.settings import Settings
 from pulltasks.tables import CAPTURES, TABLES
 from pulltasks.warehouse.build.open_tables import read_latest
 from pulltasks.warehouse.build.publish import all_passed, as_published
+from pulltasks.warehouse.build.template import rules_of
 from pulltasks.warehouse.read.published import open_file, published_file
 from pulltasks.warehouse.read.status import read_newest_day
 from pulltasks.warehouse.sql.models import load_models
@@ -71,7 +73,10 @@ def history_sensor(settings: Settings, keys: Keys) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason="nothing in the lake has changed", cursor=state)
         if is_running(context.instance):
             return dg.SensorResult(skip_reason="a run is writing; it reports itself", cursor=context.cursor)
-        events, is_all = report_history(context.instance, settings, keys)
+        try:
+            events, is_all = report_history(context.instance, settings, keys)
+        except PulltasksError as error:
+            return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
         more = "" if is_all else "; the next tick continues"
         return dg.SensorResult(
             skip_reason=f"{events} events of the lake are shown now{more}", cursor=state if is_all else context.cursor
@@ -154,20 +159,26 @@ def _new_days(instance: dg.DagsterInstance, keys: Keys, lake: Lake) -> Iterator[
 
 
 def _published(instance: dg.DagsterInstance, settings: Settings, keys: Keys, lake: Lake) -> Iterator[Group]:
-    """Yield the published tables, file, open tables and page, if Dagster has another build."""
+    """Yield the published tables, file, open tables and page, if Dagster has another build.
+
+    A file of an earlier version has other tables, so it is left to the next run, which publishes another.
+    """
     last = instance.get_latest_materialization_event(keys.warehouse)
     held = last.asset_materialization.tags or {} if last and last.asset_materialization else {}
     try:
         file = published_file(lake.published)
         if held.get(DATA_VERSION_TAG) == build_of(file):
             return
-        with open_file(file) as connection:
-            status = read_newest_day(connection)
         models = load_models()
+        with open_file(file) as connection:
+            ((rules,),) = connection.execute("select rules from meta_build").fetchall()
+            if not rules.startswith(rules_of(models)):
+                return
+            status = read_newest_day(connection)
         events: list[Event] = [
             built(keys, each) for each in as_published(file, models, [model.name for model in shown_models(models)])
         ]
-    except NoWarehouse:
+    except (NoWarehouse, duckdb.Error):
         return
     latest = read_latest(lake)
     result = RunResult(

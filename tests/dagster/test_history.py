@@ -208,6 +208,15 @@ def test_a_tick_asks_dagster_only_if_the_lake_has_changed(
     assert second.cursor != first.cursor
 
 
+def test_a_lake_that_cannot_be_read_is_a_sentence_in_the_tick(desk: Desk, instance: dg.DagsterInstance) -> None:
+    desk.run(DAYS[0])
+    desk.lake.published.resolve().unlink()
+    answer = tick(desk, instance)
+    assert "the build that it points at is gone; run `pulltasks snapshot`" in (answer.skip_message or "")
+    assert answer.cursor is None
+    assert len(of(instance, TIDY)) == 1, "its days are shown nevertheless"
+
+
 def test_while_a_run_is_writing_its_files_are_not_reported_as_made_elsewhere(
     desk: Desk, instance: dg.DagsterInstance
 ) -> None:
