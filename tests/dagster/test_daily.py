@@ -380,6 +380,16 @@ def test_the_numbers_of_a_partition_are_of_that_day(desk: Desk) -> None:
         assert (check.metadata["day"].value, check.metadata["targets_complete"].value) == (str(days[1]), 1)
 
 
+def test_a_run_that_lists_nothing_does_not_fail_because_of_a_target_of_another_day(desk: Desk) -> None:
+    assert run_day(desk, DAY).success
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    assert not run_day(desk, DAY + timedelta(days=1)).success
+    for again in (run_day(desk, DAY, simulated=False), run_assets(desk, None, "warehouse")):
+        assert again.success
+        assert failed_checks(again) == {"all_targets_complete"}
+        assert materialised(again)["warehouse"].metadata["judged_on"].value == str(DAY + timedelta(days=1))
+
+
 def test_a_past_day_whose_raw_files_were_removed_shows_what_its_tables_hold(desk: Desk) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     desk.run(yesterday)
