@@ -36,9 +36,16 @@ demo: template ## a simulated week against the sandbox; its lake is .demo/lake
 	@HUAWEICLOUD_SDK_AK=SANDBOXACCESSKEY0001 HUAWEICLOUD_SDK_SK=sandbox-secret-key-for-demo-and-tests-01 \
 	  $(BIN)/python -m pulltasks_dagster.demo
 
-dev: $(INSTALLED) ## Dagster's UI over pulltasks.toml; its state is kept in .dagster/
-	@mkdir -p .dagster && cp deploy/dagster.yaml .dagster/dagster.yaml
-	@DAGSTER_HOME=$(CURDIR)/.dagster PYTHONWARNINGS='$(NO_NEWER_COMMAND)' $(BIN)/dagster dev -w workspace.yaml
+dev: template ## Dagster's UI over pulltasks.toml, with its state in .dagster/; where there is none, over the demo
+	@home=.dagster; \
+	if [ -z "$$PULLTASKS_CONFIG" ] && [ ! -f pulltasks.toml ]; then \
+	  home=.demo/dagster; export PULLTASKS_CONFIG=$(CURDIR)/.demo/pulltasks.toml; \
+	  [ -d $$home ] || $(MAKE) --no-print-directory demo || exit 1; \
+	  echo "There is no pulltasks.toml here, so this is the demo in .demo/; \`$(BIN)/pulltasks init\` writes one."; \
+	fi; \
+	mkdir -p $$home && cp deploy/dagster.yaml $$home/dagster.yaml && export DAGSTER_HOME=$(CURDIR)/$$home && \
+	$(BIN)/python -m pulltasks_dagster.history && \
+	PYTHONWARNINGS='$(NO_NEWER_COMMAND)' exec $(BIN)/dagster dev -w workspace.yaml
 
 test: template ## lint, types and tests
 	@$(MAKE) --no-print-directory check

@@ -69,14 +69,14 @@ def run_day(
         )
 
 
-def run_assets(desk: Desk, day: date, *keys: str, instance: dg.DagsterInstance | None = None, **config: object):
-    """Some assets of a day alone, with their checks, as somebody asks for them in the UI."""
+def run_assets(desk: Desk, day: date | None, *keys: str, instance: dg.DagsterInstance | None = None, **config: object):
+    """Some assets of a day, or without one, alone, with their checks, as somebody asks for them in the UI."""
     selection = dg.AssetSelection.assets(*keys)
     job = dg.define_asset_job("some", selection=selection, executor_def=dg.in_process_executor)
     defs = dg.Definitions.merge(definitions(desk), dg.Definitions(jobs=[job]))
     with days_have_come():
         return defs.resolve_job_def("some").execute_in_process(
-            partition_key=str(day),
+            partition_key=str(day) if day else None,
             run_config={"ops": {SNAPSHOT: {"config": {"simulated": True, **config}}}, "loggers": QUIET},
             raise_on_error=False,
             instance=instance,

@@ -156,7 +156,7 @@ def test_a_variable_that_kubernetes_does_not_set_like_this_is_a_mistake(
     [
         ("[api]\nrequest_per_second = 1\n", "did you mean requests_per_second?"),
         ("[alert]\nformat = 'json'\n", "did you mean alerts?"),
-        ("[schedule]\nxyz = 1\n", "the keys are hour"),
+        ("[schedule]\nxyz = 1\n", "the keys are enabled, hour"),
         ("[auth.other]\nmetod = 'chain'\n", "did you mean method?"),
         ("[alerts]\nwebhok_file = 'x'\n", "did you mean webhook_file?"),
     ],

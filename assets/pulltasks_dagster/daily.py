@@ -13,7 +13,8 @@ from pulltasks.capture.day import CaptureOptions
 from pulltasks.clock import Clock
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
-from pulltasks.run.order import Step, may_try_again, partition_steps
+from pulltasks.lake.manifests import read_if_valid
+from pulltasks.run.order import Step, may_try_again, partition_steps, steps_without_day
 from pulltasks.run.report import failed_attempts, what_is_wrong
 from pulltasks.run.results import Captured, Kept, Parts, RunResult, Skipped, Tidied
 from pulltasks.run.steps import Run, opened
@@ -21,11 +22,11 @@ from pulltasks.settings import Settings
 from pulltasks.tables import TABLES
 from pulltasks.warehouse.build.publish import Built, CrossChecked
 from pulltasks.warehouse.sql.models import Models
-from pulltasks_dagster.captures import capture_check_spec, capture_spec, captured, kept
+from pulltasks_dagster.captures import capture_check_spec, capture_spec, captured, kept, known
 from pulltasks_dagster.failures import reported_as_failure
 from pulltasks_dagster.keys import Keys
-from pulltasks_dagster.models import built, model_check_specs, model_specs
-from pulltasks_dagster.tidy import tidied, tidy_specs
+from pulltasks_dagster.models import built, model_specs, shown_models
+from pulltasks_dagster.tidy import tidied, tidy_specs, without_files
 from pulltasks_dagster.warehouse import cross_checked, published, warehouse_check_specs, warehouse_specs
 
 Event = dg.MaterializeResult | dg.AssetCheckResult
@@ -33,6 +34,10 @@ Event = dg.MaterializeResult | dg.AssetCheckResult
 SNAPSHOT = "snapshot"
 # The schedule tries again within the hour anyway: these retries are for troubles that pass within minutes.
 RETRY = dg.RetryPolicy(max_retries=2, delay=300)
+NO_PARTITION = (
+    "this run has no partition, and raw captures and tidy tables have one per day; launch it again for one: {today} "
+    "lists the targets now, an earlier day is rebuilt from its raw files"
+)
 
 
 class CaptureConfig(dg.Config):
@@ -53,17 +58,16 @@ def daily_assets(
     retry: dg.RetryPolicy,
 ) -> dg.AssetsDefinition:
     """Return all assets of a day as one step, because a step per asset costs more than most assets."""
-    limits = settings.alerts.limits
 
     @dg.multi_asset(
         name=SNAPSHOT,
         specs=[
-            capture_spec(keys, partitions, limits),
+            capture_spec(keys, partitions, settings.alerts.limits),
             *tidy_specs(keys, partitions),
-            *model_specs(keys, models, partitions),
-            *warehouse_specs(keys, models, partitions, limits, page=settings.dashboard.enabled),
+            *model_specs(keys, models),
+            *warehouse_specs(keys, models, settings),
         ],
-        check_specs=[capture_check_spec(keys), *model_check_specs(keys, models), *warehouse_check_specs(keys, models)],
+        check_specs=[capture_check_spec(keys), *warehouse_check_specs(keys, models)],
         can_subset=True,
         retry_policy=retry,
     )
@@ -71,21 +75,27 @@ def daily_assets(
         if not context.selected_asset_keys:
             context.log.warning("a check runs only with its asset: materialise the asset for a day")
             return
-        day = date.fromisoformat(context.partition_key)
+        day = date.fromisoformat(context.partition_key) if context.has_partition_key else None
         failures: list[Failure] = []
         progress = _Progress(context.log)
         lake = Lake(settings.lake.root)
         may_retry = context.retry_number < retry.max_retries
         parts = _parts(keys, context.selected_asset_keys, models)
         with reported_as_failure(reporter(lake), lambda: progress.step, may_retry=may_retry) as fail:
+            today = settings.today(clock.now())
+            if day is None and (parts.capture or parts.tidy):
+                fail(NO_PARTITION.format(today=today), may_pass=False)
             with opened(settings, clock, "dagster", progress, failures.append) as run:
-                steps = partition_steps(run, day, _options(context, config), parts)
-                yield from _selected(context, _events(keys, steps, day, lake, context.log))
-                result = run.result(day)
+                if day and (parts.capture or parts.tidy):
+                    steps = partition_steps(run, day, _options(context, config), parts)
+                else:
+                    steps = steps_without_day(run, parts)
+                yield from _selected(context, _events(keys, steps, lake, context.log))
+                result = run.result(day or today)
             if result:
                 for text in (*result.damaged_days, *result.surprises):
                     context.log.warning(text)
-                yield from _selected(context, published(keys, result, tuple(failures), clock.now(), limits))
+                yield from _selected(context, published(keys, settings, result, tuple(failures), clock.now()))
             if lines := _wrong(run, result, parts, settings.timezone):
                 fail("\n".join(lines), may_pass=may_try_again(run.found.captures))
 
@@ -108,28 +118,39 @@ def _parts(keys: Keys, selected: set[dg.AssetKey], models: Models) -> Parts:
     return Parts(
         capture=keys.raw_captures in selected,
         tidy=any(keys.of(f"tidy.{table.name}") in selected for table in TABLES),
-        models=frozenset(model.name for model in models.in_order if keys.of(model.name) in selected),
+        models=frozenset(model.name for model in shown_models(models) if keys.of(model.name) in selected),
         publish=keys.warehouse in selected,
         page=keys.dashboard in selected,
+        tables=keys.open_tables in selected,
+        backup=keys.backup in selected,
     )
 
 
-def _events(keys: Keys, steps: Iterator[Step], day: date, lake: Lake, log: dg.DagsterLogManager) -> Iterator[Event]:
-    """Yield the Dagster events of each step; a model without the day has none."""
+def _events(keys: Keys, steps: Iterator[Step], lake: Lake, log: dg.DagsterLogManager) -> Iterator[Event]:
+    """Yield the Dagster events of each step."""
     for step in steps:
         match step:
             case Captured():
                 yield from captured(keys, step)
             case Kept():
-                yield kept(keys, step)
+                yield from kept(keys, lake, step.day)
             case Tidied():
-                yield from tidied(keys, step, lake)
-            case Built() if day in step.days:
-                yield from built(keys, step)
+                yield from tidied(keys, step.manifest, lake)
+            case Built():
+                yield built(keys, step)
             case CrossChecked():
                 yield from cross_checked(keys, step)
             case Skipped():
                 log.warning(step.reason)
+                yield from _skipped(keys, step, lake)
+
+
+def _skipped(keys: Keys, step: Skipped, lake: Lake) -> Iterator[Event]:
+    """Yield the events of a day without raw files: what its tables hold, if it has some."""
+    if step.day:
+        manifest = read_if_valid(lake.manifest_file(step.day))
+        yield from kept(keys, lake, step.day) if manifest else known(keys, step.day, None, 0, step.reason)
+        yield from tidied(keys, manifest, lake) if manifest else without_files(keys, step.reason)
 
 
 def _selected(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Iterator[Event]:
@@ -153,7 +174,7 @@ def _selected(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Ite
                     held = None
                 yield event
             else:
-                context.log_event(_evaluation(event))
+                context.log_event(evaluation(event))
     except Exception:
         # The asset was materialised before the error, so its event must not be lost.
         if held:
@@ -163,7 +184,8 @@ def _selected(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Ite
         yield held
 
 
-def _evaluation(check: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+def evaluation(check: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    """Return the result of a check as an event that no step plans."""
     return dg.AssetCheckEvaluation(
         asset_key=_key(check).asset_key,
         check_name=_key(check).name,
@@ -179,10 +201,14 @@ def _key(check: dg.AssetCheckResult) -> dg.AssetCheckKey:
 
 
 def _wrong(run: Run, result: RunResult | None, parts: Parts, timezone: str) -> list[str]:
-    """Return the lines with which the step fails, if any, by the same rules as the command line's exit code."""
-    if result and parts.publish:
-        return [] if result.is_complete else what_is_wrong(result, timezone)
+    """Return the lines with which the step fails, if any, by the same rules as the command line's exit code.
+
+    A run that asked no target does not fail because of one: what is not complete on the newest day is not of its day,
+    and the check `all_targets_complete` shows it.
+    """
     found = run.found
+    if result and parts.publish and found.captures:
+        return [] if result.is_complete else what_is_wrong(result, timezone)
     return [*failed_attempts(found.captures), *found.damaged, *(trouble.text for trouble in found.troubles)]
 
 

@@ -6,6 +6,7 @@ Does not live here: the assets themselves.
 
 import re
 import uuid
+import warnings
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pulltasks.clock import Clock
 from pulltasks.warehouse.sql.models import load_models
 from pulltasks_dagster.compaction import compaction_asset
 from pulltasks_dagster.daily import RETRY, daily_assets
+from pulltasks_dagster.history import history_sensor
 from pulltasks_dagster.keys import Keys
 from pulltasks_dagster.partitions import daily_partitions, first_day, monthly_partitions
 from pulltasks_dagster.schedules import daily_schedule, monthly_schedule
@@ -62,14 +64,18 @@ def build_defs(
         description="Write a closed month of each tidy table as one sorted file.",
         tags=tags,
     )
+    with warnings.catch_warnings():
+        # Dagster warns that code references may change; its version is fixed to a minor one.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        daily = daily_assets(settings, keys, load_models(), partitions, clock, retry)
     return dg.Definitions(
         assets=[
-            daily_assets(settings, keys, load_models(), partitions, clock, retry),
+            daily,
             compaction_asset(settings, keys, monthly_partitions(first, settings.timezone), clock, retry),
         ],
         jobs=[job, monthly_job],
         schedules=[daily_schedule(JOB, settings), monthly_schedule(MONTHLY_JOB, settings)],
-        sensors=alert_sensors(settings, keys, clock, job, monthly_job),
+        sensors=[*alert_sensors(settings, keys, clock, job, monthly_job), history_sensor(settings, keys)],
         executor=dg.in_process_executor,
     )
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+from pulltasks import config
 from pulltasks.lake.lake import Lake
 from pulltasks.sandbox.cli import places_of, targets_toml
 from pulltasks.sandbox.server import Sandbox, serving
@@ -18,6 +19,7 @@ from pulltasks.warehouse.read.status import read_status
 from pulltasks.words import counted
 from pulltasks_dagster.daily import SNAPSHOT
 from pulltasks_dagster.definitions import JOB, build_defs
+from pulltasks_dagster.history import report_history
 from pulltasks_dagster.keys import Keys
 
 FOLDER = Path(".demo")
@@ -25,9 +27,14 @@ DAYS = 7
 TASKS = 250
 PROJECTS = 3
 
+# What the UI shows as the place of a run: the location and repository of workspace.yaml.
+REPOSITORY = {".dagster/repository": "__repository__@pulltasks"}
 CONFIG = """# Written by `make demo`; its sandbox stops at the end of the demo.
 [lake]
 root = "lake"
+
+[schedule]
+enabled = false   # else Dagster would complete what the demo leaves incomplete
 
 [api]
 endpoint = "{url}"
@@ -63,15 +70,25 @@ def main() -> int:
         job = build_defs(file, first=week[0], retry=dg.RetryPolicy(max_retries=0)).resolve_job_def(JOB)
         lake = Lake(FOLDER / "lake")
         print(f"a simulated week against a sandbox at {url}, {PROJECTS} projects of about {TASKS} tasks\n")
-        for day in week:
-            if not _run(job, day):
-                return 1
-            _print_day(lake, day)
+        with dg.DagsterInstance.from_config(str(_home())) as instance:
+            for day in week:
+                if not _run(job, day, instance):
+                    return 1
+                _print_day(lake, day)
+            report_history(instance, config.load(file), Keys())
     _print_report(lake)
     return 0
 
 
-def _run(job: dg.JobDefinition, day: date) -> bool:
+def _home() -> Path:
+    """Return the folder with Dagster's state, which `make dev` opens."""
+    home = (FOLDER / "dagster").absolute()
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    return home
+
+
+def _run(job: dg.JobDefinition, day: date, instance: dg.DagsterInstance) -> bool:
     """Run one day in this process, and tell whether it was published.
 
     A run that published and then failed because of an incomplete target counts as well: the demo has such days.
@@ -84,6 +101,8 @@ def _run(job: dg.JobDefinition, day: date) -> bool:
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },
         raise_on_error=False,
+        instance=instance,
+        tags=REPOSITORY,
     )
     materialised = {event.asset_key for event in result.get_asset_materialization_events()}
     if Keys().warehouse not in materialised:
@@ -126,6 +145,7 @@ def _print_report(lake: Lake) -> None:
         f"""
 published {lake.published}; continue with
 
+  make dev                             # Dagster's UI over this lake
   .venv/bin/pulltasks status --config {FOLDER}/pulltasks.toml
   .venv/bin/pulltasks query --config {FOLDER}/pulltasks.toml \\
       "from rpt_daily_totals order by all"

@@ -35,6 +35,16 @@ class Keys:
         return self.of("warehouse")
 
     @property
+    def open_tables(self) -> dg.AssetKey:
+        """The key of the published tables as Parquet."""
+        return self.of("open_tables")
+
+    @property
+    def backup(self) -> dg.AssetKey:
+        """The key of the copy of the lake elsewhere."""
+        return self.of("backup")
+
+    @property
     def dashboard(self) -> dg.AssetKey:
         """The key of the page."""
         return self.of("dashboard")

@@ -1,20 +1,19 @@
 """Metadata for Dagster's UI.
 
-Lives here: column schemas, column lineage, the table of verdicts, previews, owners, freshness.
+Lives here: column schemas, column lineage, the table of verdicts, previews, owners, tags, freshness.
 Does not live here: the definition of columns (pulltasks.tables, the headers in sql/).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import islice
 
 import dagster as dg
-from pulltasks.capture.day import CaptureResult
 from pulltasks.tables import Table
 from pulltasks.warehouse.build.preview import Preview
 from pulltasks.warehouse.read.status import Status
 from pulltasks.warehouse.sql.kinds import Model
 from pulltasks.warehouse.sql.lineage import Lineage
-from pulltasks.warehouse.sql.models import BEFORE
 from pulltasks_dagster.keys import Keys
 
 # A longer table would make Dagster's event too large.
@@ -38,15 +37,15 @@ def model_lineage(keys: Keys, lineage: Lineage) -> dg.TableColumnLineage:
     """Return the source columns of each column of a model, as asset keys and names."""
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(keys.of(table), name) for table, name in pairs if is_asset(table)]
+            column: [dg.TableColumnDep(keys.of(table), name) for table, name in pairs]
             for column, pairs in lineage.items()
         }
     )
 
 
-def is_asset(table: str) -> bool:
-    """Tell whether a table that a model reads is an asset of the same day: not `before.…`, not `tidy.build`."""
-    return table != "tidy.build" and not table.startswith(BEFORE)
+def tags_of(keys: Keys) -> dict[str, str]:
+    """Return the tags of a lake's assets: its name, by which the UI filters where there are several."""
+    return {"pulltasks/lake_name": keys.lake} if keys.lake else {}
 
 
 def freshness(age: timedelta) -> dg.FreshnessPolicy:
@@ -54,21 +53,17 @@ def freshness(age: timedelta) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.time_window(fail_window=max(age, SHORTEST_AGE))
 
 
-def verdict_table(results: Sequence[CaptureResult]) -> dg.TableMetadataValue:
-    """Return one row per target, incomplete ones first; at most `MAX_VERDICT_ROWS`."""
-    in_order = sorted(results, key=lambda result: (result.verdict == "complete", result.target.key))
+def verdict_table(verdicts: Iterable[tuple[str, str, str | None, int, int, str | None]]) -> dg.TableMetadataValue:
+    """Return one row per target, as given; at most `MAX_VERDICT_ROWS`.
+
+    Args:
+        verdicts: target, verdict, reason, tasks, requests and message of each; incomplete ones first.
+    """
     return _table(
         ("target", "verdict", "reason", "tasks", "requests", "message"),
         [
-            (
-                result.target.label,
-                result.verdict,
-                result.reason or "",
-                str(result.task_count) if result.verdict == "complete" else "",
-                str(result.requests),
-                result.message or "",
-            )
-            for result in in_order[:MAX_VERDICT_ROWS]
+            (target, verdict, reason or "", str(tasks) if verdict == "complete" else "", str(requests), message or "")
+            for target, verdict, reason, tasks, requests, message in islice(verdicts, MAX_VERDICT_ROWS)
         ],
     )
 

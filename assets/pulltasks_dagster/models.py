@@ -1,88 +1,104 @@
 """SQL models as assets, created from sql/.
 
-Lives here: the specs and events of each model and its checks.
+Lives here: the specs and events of each published table and view; lineage through the models that are no assets.
 Does not live here: SQL, building, checks (sql/, pulltasks.warehouse), the time of a build (daily).
+
+Staging models and macros are no assets: nobody reads the former, and the latter have no rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import dagster as dg
 from pulltasks.warehouse.build.publish import Built
 from pulltasks.warehouse.sql.kinds import Model
 from pulltasks.warehouse.sql.lineage import Lineage, column_lineage
-from pulltasks.warehouse.sql.models import Models
+from pulltasks.warehouse.sql.models import BEFORE, SQL_FOLDER, Models
 from pulltasks_dagster.keys import Keys
-from pulltasks_dagster.metadata import ANALYSTS, is_asset, model_lineage, model_schema, preview_table
+from pulltasks_dagster.metadata import ANALYSTS, model_lineage, model_schema, preview_table, tags_of
+
+# The schema in which readers find every table and view of the published file.
+SCHEMA = "pulltasks.main"
 
 
-def model_specs(keys: Keys, models: Models, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
-    """Return one asset spec per SQL model."""
-    lineage = column_lineage(models)
-    return [_spec(keys, model, lineage[model.name], partitions) for model in models.in_order]
+def shown_models(models: Models) -> list[Model]:
+    """Return the models that are assets: the published tables and views, in the order of building."""
+    return [model for model in models.in_order if model.is_published and not model.kind.takes_arguments]
 
 
-def _spec(keys: Keys, model: Model, lineage: Lineage, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+def model_specs(keys: Keys, models: Models) -> list[dg.AssetSpec]:
+    """Return one asset spec per published table and view; they hold all days, so they have no partitions."""
+    shown = {model.name for model in shown_models(models)}
+    lineage = lineage_of_shown(models, shown, column_lineage(models))
+    return [_spec(keys, models, shown, model, lineage[model.name]) for model in shown_models(models)]
+
+
+def _spec(keys: Keys, models: Models, shown: set[str], model: Model, lineage: Lineage) -> dg.AssetSpec:
     # A model that reads only the day itself still needs the day's tidy tables to exist.
-    upstream = sorted(name for name in model.depends_on | model.sources if is_asset(name)) or ["tidy.captures"]
+    upstream = sorted(sources_of(models, shown, model)) or ["tidy.captures"]
+    file = f"{model.layer}/{model.name}.sql"
+    source = dg.LocalFileCodeReference(file_path=str(SQL_FOLDER / file), line_number=1, label=f"sql/{file}")
     return dg.AssetSpec(
         keys.of(model.name),
         deps=[keys.of(name) for name in upstream],
         description=f"{model.description} Grain: {model.grain}.",
         group_name=model.layer,
         owners=[ANALYSTS],
-        kinds={"sql", "duckdb"},
+        kinds={"sql", "duckdb", model.kind.noun},
+        tags=tags_of(keys),
         metadata={
+            "dagster/table_name": f"{SCHEMA}.{model.name}",
             "dagster/column_schema": model_schema(model),
             "dagster/column_lineage": model_lineage(keys, lineage),
+            "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[source]),
         },
         code_version=model.digest,
-        partitions_def=partitions,
     )
 
 
-def model_check_specs(keys: Keys, models: Models) -> list[dg.AssetCheckSpec]:
-    """Return two check specs for each model with rows of its own: its key and its conditions."""
-    return [
-        dg.AssetCheckSpec(name, asset=keys.of(model.name), description=description)
-        for model in models.in_order
-        if model.is_checked
-        for name, description in (
-            ("key_is_unique", f"No two rows share {', '.join(model.key)}."),
-            ("rows_are_valid", "; ".join(model.checks) or "No condition is set."),
-        )
-    ]
+def sources_of(models: Models, shown: set[str], model: Model) -> set[str]:
+    """Return the assets that a model is built from, through the models that are none."""
+    direct = {name for name in model.depends_on | model.sources if _is_of_the_day(name)}
+    tables = {name for name in direct if name in shown or "." in name}
+    return tables.union(*(sources_of(models, shown, models[name]) for name in direct - tables))
 
 
-def built(keys: Keys, step: Built) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Yield the materialisation of a model and its checks, after the last day of the build or as published earlier."""
+def lineage_of_shown(models: Models, shown: set[str], lineage: Mapping[str, Lineage]) -> dict[str, Lineage]:
+    """Return the lineage of each model in which columns of models that are no assets are replaced by their sources."""
+    found: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {}
+    for model in models.in_order:  # a model comes after those that it reads
+        found[model.name] = {
+            column: tuple(
+                dict.fromkeys(
+                    source
+                    for table, name in pairs
+                    if _is_of_the_day(table)
+                    for source in ([(table, name)] if table in shown or "." in table else found[table].get(name, ()))
+                )
+            )
+            for column, pairs in lineage[model.name].items()
+        }
+    return dict(found)
+
+
+def _is_of_the_day(table: str) -> bool:
+    """Tell whether a table that a model reads is of the same build: not `before.…`, not `tidy.build`."""
+    return table != "tidy.build" and not table.startswith(BEFORE)
+
+
+def built(keys: Keys, step: Built) -> dg.MaterializeResult:
+    """Return the materialisation of a model, after the last day of the build or as published earlier."""
     result = step.result
-    key = keys.of(result.model.name)
-    known: dict[str, dg.MetadataValue] = {}
+    known: dict[str, dg.MetadataValue] = {"built_through": dg.MetadataValue.text(str(step.through))}
     if result.model.is_checked:
         counts = {"dagster/row_count": result.rows, "rows_of_the_last_day": result.day_rows}
-        known = {name: dg.MetadataValue.int(rows) for name, rows in counts.items() if rows is not None}
-        known["built_through"] = dg.MetadataValue.text(str(max(step.days)))
+        known |= {name: dg.MetadataValue.int(rows) for name, rows in counts.items() if rows is not None}
     if result.day_rows is None:
         known["built"] = dg.MetadataValue.text("by an earlier run, whose checks passed; nothing is new since then")
-    yield dg.MaterializeResult(
-        asset_key=key,
+    return dg.MaterializeResult(
+        asset_key=keys.of(result.model.name),
         metadata={
             **known,
             "published": "by the asset `warehouse` only",
             "preview": preview_table(step.preview),
         },
     )
-    if result.model.is_checked:
-        unique, *conditions = result.checks
-        yield dg.AssetCheckResult(
-            asset_key=key,
-            passed=unique.passed,
-            check_name="key_is_unique",
-            metadata={"failed_rows": unique.failed_rows},
-        )
-        yield dg.AssetCheckResult(
-            asset_key=key,
-            passed=all(check.passed for check in conditions),
-            check_name="rows_are_valid",
-            metadata={check.name: check.failed_rows for check in conditions},
-        )

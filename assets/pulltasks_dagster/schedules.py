@@ -21,7 +21,8 @@ MONTHLY_DAY, MONTHLY_MINUTE = 2, 30
 
 def _status(settings: Settings) -> dg.DefaultScheduleStatus:
     """Return the default status: running if there is a target, because a missed day cannot be captured later."""
-    return dg.DefaultScheduleStatus.RUNNING if settings.targets else dg.DefaultScheduleStatus.STOPPED
+    is_on = settings.targets and settings.schedule.enabled
+    return dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
 
 
 def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:

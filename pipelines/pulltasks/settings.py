@@ -176,8 +176,13 @@ class AuthSettings(CredentialSettings):
 
 
 class ScheduleSettings(_Section):
-    """The hour at which the daily run begins, in the configured zone; later hours only list missing targets."""
+    """The hour at which the daily run begins, in the configured zone; later hours only list missing targets.
 
+    Attributes:
+        enabled: Dagster's schedules are on by default; false where cron or a timer starts the runs.
+    """
+
+    enabled: bool = True
     hour: int = Field(default=1, ge=0, le=23)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -16,11 +17,15 @@ from desk import BEIJING, SINGAPORE, Desk, rows
 from pulltasks.capture.day import GRACE_AFTER_MIDNIGHT
 from pulltasks.errors import LakeBusy
 from pulltasks.lake.lake import Lake
+from pulltasks.lake.tidy import open_tidy
 from pulltasks.run import steps
 from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.tables import TABLES
 from pulltasks.warehouse.build import publish
+from pulltasks.warehouse.build.open_tables import read_latest
 from pulltasks.warehouse.sql.models import load_models
 from pulltasks_dagster.definitions import build_defs
+from pulltasks_dagster.models import shown_models
 from pulltasks_dagster.partitions import FIRST_DATE
 from sampling import sampled
 
@@ -198,30 +203,70 @@ def test_a_run_with_nothing_new_builds_nothing_and_shows_what_is_published(
     assert desk.lake.published.resolve() == built
     assert {name: check.passed for name, check in checks(again).items()} == dict.fromkeys(checks(first), True)
     assert set(materialised(again)) == set(materialised(first))
-    for model in load_models().in_order:
+    for model in shown_models(load_models()):
         before, after = (materialised(result)[model.name].metadata for result in (first, again))
         assert "nothing is new since" in after["built"].value
         assert "built" not in before
-        if model.is_published:
-            previews = [shown["preview"].value for shown in (before, after)]
-            assert previews[0].schema == previews[1].schema
-            assert len(previews[0].records) == len(previews[1].records)
-            assert after.get("dagster/row_count") == before.get("dagster/row_count")
-        else:
-            assert "dagster/row_count" not in after, "the rows of staging models are gone"
+        previews = [shown["preview"].value for shown in (before, after)]
+        assert previews[0].schema == previews[1].schema
+        assert len(previews[0].records) == len(previews[1].records)
+        assert after.get("dagster/row_count") == before.get("dagster/row_count")
 
 
 def test_one_model_is_made_alone_and_publishes_nothing(desk: Desk) -> None:
     run_day(desk, DAY)
     built = desk.lake.published.resolve()
-    result = run_assets(desk, DAY, "dim_targets")
+    result = run_assets(desk, None, "dim_targets")
     assert result.success
     assert set(materialised(result)) == {"dim_targets"}
-    assert {asset for asset, _ in checks(result)} == {"dim_targets"}
     assert desk.lake.published.resolve() == built
     desk.lake.published.unlink()
-    assert run_assets(desk, DAY, "dim_targets").success
+    assert run_assets(desk, None, "dim_targets").success
     assert not desk.lake.published.exists()
+
+
+def test_one_model_alone_whose_rows_are_wrong_fails_and_names_its_check(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(models: Models) -> Models:
+        return replace(
+            models,
+            in_order=tuple(
+                replace(each, checks=("1 = 2",)) if each.name == "dim_targets" else each for each in models.in_order
+            ),
+        )
+
+    desk.tidy(DAY)
+    monkeypatch.setattr(steps, "load_models", lambda: breaking(load_models()))
+    for key in ("dim_targets", "warehouse"):
+        result = run_assets(desk, None, key)
+        assert not result.success
+        assert "dim_targets: 1 = 2 (2 rows, such as" in failure_of(result).message
+    assert failed_checks(result) == {"tables_are_valid"}
+    assert "dim_targets: 1 = 2" in checks(result)["warehouse", "tables_are_valid"].description
+
+
+def test_without_a_partition_what_has_none_is_made_and_the_others_say_which_to_choose(desk: Desk) -> None:
+    run_day(desk, DAY)
+    desk.tidy(DAY + timedelta(days=1))
+    result = run_assets(desk, None, "dim_dates", "warehouse")
+    assert result.success
+    assert materialised(result)["dim_dates"].partition is None
+    assert rows(desk, "select max(snapshot_date) from dim_dates") == [(DAY + timedelta(days=1),)]
+    asked = len(desk.sandbox.log)
+    job = definitions(desk).resolve_job_def("daily_snapshot")
+    error = failure_of(job.execute_in_process(raise_on_error=False))
+    assert re.match(r"this run has no partition, .* launch it again for one: \d{4}-\d\d-\d\d lists", error.message)
+    assert (error.cls_name, error.stack) == ("Failure", [])
+    assert len(desk.sandbox.log) == asked
+
+
+def test_a_lake_without_tidy_tables_is_told_what_to_materialise_first(desk: Desk) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run_assets(desk, None, "warehouse", instance=instance)
+        said = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert (result.success, materialised(result)) == (True, {})
+    assert any("materialise `raw/captures` and `tidy/…` for today first" in text for text in said)
 
 
 def test_a_check_asked_for_without_its_asset_does_nothing_and_says_what_to_do(desk: Desk) -> None:
@@ -239,10 +284,25 @@ def test_a_check_asked_for_without_its_asset_does_nothing_and_says_what_to_do(de
 def test_the_page_is_made_alone_of_what_is_published(desk: Desk) -> None:
     run_day(desk, DAY)
     desk.extra = "[dashboard]\nenabled = true\n"
-    result = run_assets(desk, DAY, "dashboard")
+    result = run_assets(desk, None, "dashboard")
     assert result.success
     assert desk.lake.dashboard.is_file()
     assert set(materialised(result)) == {"dashboard"}
+
+
+def test_the_open_tables_are_made_alone_of_what_is_published(desk: Desk) -> None:
+    run_day(desk, DAY)
+    assert not desk.lake.latest_tables.exists()
+    desk.extra = "[publish]\ntables = true\n"
+    result = run_assets(desk, None, "open_tables")
+    assert result.success
+    latest = read_latest(desk.lake)
+    made = materialised(result)["open_tables"].metadata
+    assert (made["version"].value, made["tables"].value) == (latest.version, len(latest.tables))
+    assert made["bytes"].value == sum(
+        path.stat().st_size for path in (desk.lake.open_tables / latest.version).rglob("*.parquet")
+    )
+    assert desk.lake.published.resolve().stem.endswith(latest.version)
 
 
 def test_the_capture_is_made_alone_and_fails_where_a_target_does(desk: Desk) -> None:
@@ -267,13 +327,83 @@ def test_a_past_day_with_raw_files_is_rebuilt_from_them(desk: Desk) -> None:
     assert desk.sandbox.log == []
     found = materialised(result)
     assert {"raw/captures", "tidy/pull_tasks", "dim_targets", "warehouse"} <= set(found)
-    assert found["raw/captures"].metadata["raw_files"].value == 2
-    assert "every_target_complete" not in {name for _, name in checks(result)}  # nothing was asked
+    shown = {name: value.value for name, value in found["raw/captures"].metadata.items()}
+    assert (shown["raw_files"], shown["targets_complete"], shown["tasks_known"]) == (2, 2, len(before))
+    assert checks(result)["raw/captures", "every_target_complete"].passed
     assert rows(desk, "from fct_pull_task_days order by all") == before
 
 
-@pytest.mark.parametrize("key", sampled(["", "tidy/pull_tasks", "dim_targets", "raw/captures"], 0, 1))
-def test_a_past_day_without_raw_files_turns_nothing_red_and_says_why(desk: Desk, key: str) -> None:
+def test_the_numbers_of_a_partition_are_of_that_day(desk: Desk) -> None:
+    """Each day is another: 3 days, one of them not complete; then the first is materialised again, after the last."""
+    days = [DAY + timedelta(days=n) for n in range(3)]
+    desk.sandbox.faults[SINGAPORE.project_id, days[1]] = "forbidden"
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in days:
+            run_day(desk, day, instance=instance)
+        run_day(desk, days[0], instance=instance, simulated=False)
+        run_day(desk, days[1], instance=instance, simulated=False)
+
+        def shown(key: str, day: date | None) -> dict[str, object]:
+            partitions = [str(day)] if day else None
+            (record,) = instance.fetch_materializations(
+                dg.AssetRecordsFilter(dg.AssetKey(key.split("/")), asset_partitions=partitions), limit=1
+            ).records
+            assert record.partition_key == (str(day) if day else None)
+            return {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+        for day in days:
+            with open_tidy(desk.lake) as tidy:
+                for table in TABLES:
+                    ((count,),) = tidy.execute(
+                        f"select count(*) from {table.name} where snapshot_date = $1", [day]
+                    ).fetchall()
+                    assert shown(f"tidy/{table.name}", day)["dagster/partition_row_count"] == count
+            ((complete, expected, tasks),) = rows(
+                desk,
+                "select count(*) filter (coverage = 'complete'), count(*), sum(task_count)::bigint "
+                f"from rpt_snapshot_coverage where snapshot_date = date '{day}'",
+            )
+            captures = shown("raw/captures", day)
+            assert (captures["targets_complete"], captures["targets_expected"]) == (complete, expected)
+            assert captures["tasks_known"] == tasks
+            verdicts = {each.data["target"]: each.data["verdict"] for each in captures["verdicts"].records}
+            assert verdicts == {"beijing": "complete", "singapore": "failed" if day == days[1] else "complete"}
+        for model in shown_models(load_models()):
+            numbers = shown(model.name, None)
+            assert numbers["built_through"] == str(days[2])
+            if model.is_checked:
+                assert [(numbers["dagster/row_count"],)] == rows(desk, f"select count(*) from {model.name}")
+        key = dg.AssetCheckKey(dg.AssetKey(["raw", "captures"]), "every_target_complete")
+        last, *_ = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        check = last.event.dagster_event.event_specific_data
+        assert check.description.startswith(f"{days[1]}:\nsingapore: failed (forbidden)")
+        assert (check.metadata["day"].value, check.metadata["targets_complete"].value) == (str(days[1]), 1)
+
+
+def test_a_run_that_lists_nothing_does_not_fail_because_of_a_target_of_another_day(desk: Desk) -> None:
+    assert run_day(desk, DAY).success
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    assert not run_day(desk, DAY + timedelta(days=1)).success
+    for again in (run_day(desk, DAY, simulated=False), run_assets(desk, None, "warehouse")):
+        assert again.success
+        assert failed_checks(again) == {"all_targets_complete"}
+        assert materialised(again)["warehouse"].metadata["judged_on"].value == str(DAY + timedelta(days=1))
+
+
+def test_a_past_day_whose_raw_files_were_removed_shows_what_its_tables_hold(desk: Desk) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    desk.run(yesterday)
+    shutil.rmtree(desk.lake.raw / f"snapshot_date={yesterday}")
+    result = run_assets(desk, yesterday, "raw/captures", "tidy/captures", simulated=False)
+    assert result.success
+    found = materialised(result)
+    assert found["tidy/captures"].metadata["dagster/partition_row_count"].value == 2
+    captures = found["raw/captures"].metadata
+    assert (captures["raw_files"].value, captures["targets_complete"].value) == (0, 2)
+
+
+@pytest.mark.parametrize("key", sampled(["", "tidy/pull_tasks", "raw/captures"], 0, 1))
+def test_a_past_day_without_raw_files_turns_nothing_red_has_no_number_and_says_why(desk: Desk, key: str) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     with dg.DagsterInstance.ephemeral() as instance:
         if key:
@@ -281,10 +411,16 @@ def test_a_past_day_without_raw_files_turns_nothing_red_and_says_why(desk: Desk,
         else:
             result = run_day(desk, yesterday, instance=instance, simulated=False)
         said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-        assert statuses(instance, definitions(desk)) <= {"PLANNED"}  # of a run that succeeds that means skipped
+        assert statuses(instance, definitions(desk)) <= {"PLANNED", "FAILED"}
     assert result.success
-    assert materialised(result) == {}
-    assert checks(result) == {}
+    found = materialised(result)
+    assert set(found) == ({"raw/captures", *(f"tidy/{table.name}" for table in TABLES)} if not key else {key})
+    for made in found.values():  # a backfill wants a materialisation for each day, whatever it holds
+        numbers = {name for name, value in made.metadata.items() if isinstance(value, dg.IntMetadataValue)}
+        assert numbers <= {"raw_files"}
+        assert any("there is no raw archive of this day" in str(value.value) for value in made.metadata.values())
+    assert {check.severity for check in checks(result).values()} <= {dg.AssetCheckSeverity.WARN}
+    assert failed_checks(result) == (set() if key == "tidy/pull_tasks" else {"every_target_complete"})
     assert desk.sandbox.log == []
     assert any(f"{yesterday}: there " in text for text in said)
 

@@ -13,8 +13,11 @@ import pytest
 import dagster as dg
 from dagster_runs import ONCE, run_day
 from desk import BEIJING, SINGAPORE, Desk
+from pulltasks import config
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks_dagster.definitions import JOB, build_defs
+from pulltasks_dagster.history import report_history
+from pulltasks_dagster.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +82,9 @@ def test_runs_partitions_and_checks_of_before_stay_readable_and_nothing_is_asked
     with dg.build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def()) as context:
         (request,) = schedule.evaluate_tick(context).run_requests
     assert (request.partition_key, request.run_key) == ("2026-11-21", "2026-11-21T02")
+    settings = config.load(desk.config_file)
+    assert report_history(instance, settings, Keys()) == (0, True), "the days are known, the file is of that version"
     assert run_day(desk, incomplete, instance=instance).success
+    assert report_history(instance, settings, Keys()) == (0, True)
     asked = {path.split("/")[2] for _, path, *_ in desk.sandbox.log if "pull" in path}
     assert asked == {SINGAPORE.project_id}

@@ -1,13 +1,13 @@
 """Read the tidy tables.
 
-Lives here: a select over the files of a table, a connection to all tables.
+Lives here: a select over the files of a table, a connection to all tables, how the listings of days ended.
 Does not live here: writing them (normalise, parquet, compaction).
 """
 
 from __future__ import annotations
 
-from datetime import date
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
@@ -15,7 +15,7 @@ from pulltasks.errors import LakeError, NoWarehouse
 from pulltasks.sql_literals import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
@@ -54,6 +54,49 @@ def read_service_messages(lake: Lake, day: date) -> dict[tuple[str, str], str]:
     return {(project_id, region): message for project_id, region, message in rows.fetchall()}
 
 
+class DayVerdict(NamedTuple):
+    """How the listing of an expected target ended on a day: a verdict, or missing; without texts of the service."""
+
+    target: str
+    verdict: str
+    reason: str | None
+    task_count: int
+    requests: int
+    finished_at: datetime | None
+
+
+def read_verdicts(lake: Lake, days: Collection[date]) -> dict[date, list[DayVerdict]]:
+    """Return how the listings of some days ended, by day, from the tidy tables; a day without them is not in it.
+
+    Raises:
+        LakeError: when the tables cannot be read.
+    """
+    from pulltasks.tables import CAPTURES
+
+    files = list(dict.fromkeys(path for day in days for path in lake.files(CAPTURES.name, day, day)))
+    found: dict[date, list[DayVerdict]] = {}
+    if not files:
+        return found
+    with duckdb.connect() as connection:
+        rows = _execute(
+            connection,
+            f"""
+            select
+                snapshot_date, project_id, region, name, coalesce(verdict, 'missing'), verdict_reason,
+                coalesce(task_count, 0), coalesce(requests, 0), finished_at
+            from ({tidy_rows(CAPTURES, files)})
+            where snapshot_date in (select unnest($1::date[])) and is_listed is distinct from false
+            order by snapshot_date, verdict = 'complete', project_id, region
+            """,
+            [list(days)],
+        ).fetchall()
+    for day, project_id, region, name, verdict, reason, tasks, requests, finished_at in rows:
+        ended = finished_at.replace(tzinfo=UTC) if finished_at else None
+        target = name or f"{project_id}/{region}"
+        found.setdefault(day, []).append(DayVerdict(target, verdict, reason, tasks, requests, ended))
+    return found
+
+
 def tidy_rows(table: Table, files: Sequence[Path]) -> str:
     """Return a select over files of one tidy table; a column that an older file lacks is null there."""
     # the empty select gives every column its name and type, even if no file has it
@@ -65,8 +108,10 @@ def tidy_rows(table: Table, files: Sequence[Path]) -> str:
     )
 
 
-def _execute(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+def _execute(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[object] = ()
+) -> duckdb.DuckDBPyConnection:
     try:
-        connection.execute(statement)
+        return connection.execute(statement, values)
     except duckdb.Error as error:
         raise LakeError(f"the tidy tables cannot be read ({error}); `pulltasks rebuild` writes them again") from None

@@ -17,7 +17,7 @@ from pulltasks.lake.audit import repair_manifests
 from pulltasks.lake.compaction import clear_compacted_days, compact_month, months_to_compact
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.retention import forget_day, remove_old_raw
-from pulltasks.lake.strays import days_with_raw, has_raw, read_raw_day
+from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.reasons import reason_of
 from pulltasks.run.results import EVERYTHING, Captured, Kept, Silent, Skipped, Tidied
 from pulltasks.run.steps import opened
@@ -62,7 +62,10 @@ def rebuild_steps(run: Run, days: Sequence[date], parts: Parts = EVERYTHING) -> 
     run.settle()
     run.discard_damaged_months(days)  # then all their days are stale
     # Other stale days are written as well, because the build reads them too.
-    yield run.normalise(days[-1], sorted({*days, *run.stale_days()}))
+    tidied = run.normalise(days[-1], sorted({*days, *run.stale_days()}))
+    if parts.capture:
+        yield Kept(days[-1])
+    yield tidied
     yield from _steps_from_tables(run, parts)
 
 
@@ -72,12 +75,13 @@ def _steps_from_tables(run: Run, parts: Parts) -> Iterator[Step]:
         yield from run.build(parts)
     if parts.page:
         run.write_page()
-    if parts.publish:
+    if parts.tables:
         run.write_tables()
     run.close_months()
-    # Last, so that the backup has the closed months as well.
-    if parts.publish:
+    if parts.tables:
         run.put_for_readers()
+    # Last, so that the backup has the closed months as well.
+    if parts.backup:
         run.backup_lake()
 
 
@@ -85,26 +89,27 @@ def partition_steps(run: Run, day: date, options: CaptureOptions, parts: Parts) 
     """Yield the steps for a day: today is captured, a past day is rebuilt from its raw files."""
     if parts.capture and (options.simulated or _is_present(run, day, options)):
         yield from snapshot_steps(run, day, options, parts)
-    elif parts.capture or parts.tidy:
-        raw = read_raw_day(run.lake, day)
-        if raw.is_empty:
-            yield Skipped(
-                f"{day}: there is no raw archive of this day in {run.lake.raw}, and the service shows only the "
-                "present; nothing was done, existing tables are unchanged"
-            )
-            return
-        if parts.capture:
-            yield Kept(len(raw.captures))
-        if parts.tidy:
-            yield from rebuild_steps(run, [day], parts)
-        else:
-            run.settle()
-            yield from _steps_from_tables(run, parts)
-    elif day in run.lake.tidy_dates():
+    elif not has_raw(run.lake, day):
+        yield Skipped(
+            f"{day}: there is no raw archive of this day in {run.lake.raw}, and the service shows only the "
+            "present; nothing was done, existing tables are unchanged",
+            day,
+        )
+    elif parts.tidy:
+        yield from rebuild_steps(run, [day], parts)
+    else:
+        yield Kept(day)
+        run.settle()
+        yield from _steps_from_tables(run, parts)
+
+
+def steps_without_day(run: Run, parts: Parts) -> Iterator[Step]:
+    """Yield the steps that concern no day of their own: the tables, page and backup of all tidy days."""
+    if run.lake.tidy_dates():
         run.settle()
         yield from _steps_from_tables(run, parts)
     else:
-        yield Skipped(f"{day}: there are no tidy tables of this day; materialise `tidy/…` of it first")
+        yield Skipped("there are no tidy tables yet; materialise `raw/captures` and `tidy/…` for today first")
 
 
 def _is_present(run: Run, day: date, options: CaptureOptions) -> bool:

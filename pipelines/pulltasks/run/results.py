@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pulltasks.alerts.rules import Failure
+    from pulltasks.backup.backup import Done
     from pulltasks.capture.day import CaptureResult
     from pulltasks.lake.manifests import Manifest
+    from pulltasks.warehouse.build.open_tables import Latest
     from pulltasks.warehouse.read.status import Status
 
 
@@ -67,6 +69,8 @@ class Parts:
         models: names of models to preview, with their checks.
         publish: build and publish.
         page: write the page, if the settings ask for one.
+        tables: write the open tables, and put the readers' files, if the settings ask for them.
+        backup: copy the lake to the backup, if the settings name one.
     """
 
     capture: bool = True
@@ -74,6 +78,8 @@ class Parts:
     models: frozenset[str] = frozenset()
     publish: bool = True
     page: bool = True
+    tables: bool = True
+    backup: bool = True
 
 
 EVERYTHING = Parts()
@@ -83,15 +89,16 @@ EVERYTHING = Parts()
 class Captured:
     """The result of asking the service for a day."""
 
+    day: date
     results: tuple[CaptureResult, ...]
     failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The result for a past day that is not captured again; `raw_files` is the number of its raw files."""
+    """The result for a past day that is not captured again."""
 
-    raw_files: int
+    day: date
 
 
 @dataclass(frozen=True)
@@ -104,9 +111,10 @@ class Tidied:
 
 @dataclass(frozen=True)
 class Skipped:
-    """The result for a day without anything to do, with the reason as a sentence."""
+    """The result where there is nothing to do, with the reason as a sentence; `day` is the day without raw files."""
 
     reason: str
+    day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,8 @@ class RunResult:
         published: the published file.
         dashboard: the page, or None if the settings ask for none.
         is_page_new: this run wrote the page; else it was current.
+        tables: the open tables, or None if the settings ask for none.
+        backup: what was copied to the backup at the end, or None if the settings name none.
         troubles: failures beside the run (page, open tables, readers' bucket, backup); the published file is
             unaffected.
         status: the targets' state on the requested day, or on the newest one after a rebuild.
@@ -138,4 +148,6 @@ class RunResult:
     days_without_raw: tuple[date, ...] = ()
     dashboard: Path | None = None
     is_page_new: bool = False
+    tables: Latest | None = None
+    backup: Done | None = None
     troubles: tuple[Failure, ...] = ()

@@ -11,7 +11,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pulltasks.alerts.rules import BACKUP_FAILED, CREDENTIAL_REFUSED, Failure
 from pulltasks.capture.day import CLOCK_DISAGREES, DayCapture
@@ -40,15 +40,17 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
-    from pulltasks.backup.backup import Backup
+    from pulltasks.backup.backup import Backup, Done
     from pulltasks.capture.day import CaptureOptions, CaptureResult
     from pulltasks.clock import Clock
     from pulltasks.errors import Reporter
     from pulltasks.huawei.pace import Reached
     from pulltasks.run.results import Parts, Watcher
     from pulltasks.settings import Settings, Target
+    from pulltasks.warehouse.build.open_tables import Latest
     from pulltasks.warehouse.build.publish import Built, CrossChecked
 
+T = TypeVar("T")
 TABLES_FAILED = "tables_not_written"
 PAGE_FAILED = "page_not_written"
 
@@ -67,6 +69,8 @@ class Found:
         page: the page, or None before it is known to show what is published.
         is_page_new: the page was written in this run.
         published: the published file, or None before there is a new one.
+        tables: the open tables, or None before they show what is published.
+        backup: what the backup at the end copied, or None before it.
     """
 
     captures: tuple[CaptureResult, ...] = ()
@@ -78,6 +82,8 @@ class Found:
     page: Path | None = None
     is_page_new: bool = False
     published: Path | None = None
+    tables: Latest | None = None
+    backup: Done | None = None
 
 
 class Run:
@@ -162,7 +168,7 @@ class Run:
         failures = failures_of(self.found.captures)
         for failure in failures:
             self._tell(failure)
-        return Captured(self.found.captures, failures)
+        return Captured(day, self.found.captures, failures)
 
     def _begin_tidy(self, target: Target) -> None:
         if self._begun is None:
@@ -258,7 +264,7 @@ class Run:
         with self.beside(
             TABLES_FAILED, "published, but the open tables could not be written", "writing the open tables"
         ):
-            write_tables(self.lake, load_models(), self.settings.timezone)
+            self.found.tables = write_tables(self.lake, load_models(), self.settings.timezone)
 
     def put_for_readers(self) -> None:
         """Copy open tables and page to the readers' bucket, if the settings name one and both were written."""
@@ -280,17 +286,18 @@ class Run:
 
     def backup_lake(self) -> None:
         """Copy all new files to the backup."""
-        self._in_backup(lambda backup: backup.put(seconds=60 * self.settings.backup.max_minutes))
+        self.found.backup = self._in_backup(lambda backup: backup.put(seconds=60 * self.settings.backup.max_minutes))
 
-    def _in_backup(self, put: Callable[[Backup], object]) -> None:
-        """Run a backup step, if the settings name a backup and it did not fail in this run."""
+    def _in_backup(self, put: Callable[[Backup], T]) -> T | None:
+        """Return the result of a backup step; None where no backup is named, or where it fails in this run."""
         if not self.settings.backup.is_set or self._has_trouble(BACKUP_FAILED):
-            return
+            return None
         from pulltasks.backup.backup import Backup
 
         with self.beside(BACKUP_FAILED, "the backup does not hold all of the lake", "making the backup"):
             self._backup = self._backup or Backup(self.lake, self.settings, self.clock.now, self.clock.new_id)
-            put(self._backup)
+            return put(self._backup)
+        return None
 
     def close_months(self) -> None:
         """Compact again the months that this run opened, unless one of their days could not be written.
@@ -338,8 +345,9 @@ class Run:
         found = self.found
         if found.damaged:
             self._tell(Failure("damaged_days", "; ".join(found.damaged)))
-        # A page alone is a result as well: it shows the file that an earlier run published.
-        published = found.published or (self.lake.published if found.page else None)
+        # Page, open tables and backup alone are a result as well: that of the file that an earlier run published.
+        is_of_earlier = (found.page or found.tables or found.backup) and self.lake.published.exists()
+        published = found.published or (self.lake.published if is_of_earlier else None)
         if published is None:
             return None
         # A rebuild has no day of its own, so it is judged by the newest one.
@@ -362,6 +370,8 @@ class Run:
             is_complete=is_covered and not (found.damaged or found.troubles),
             dashboard=found.page,
             is_page_new=found.is_page_new,
+            tables=found.tables,
+            backup=found.backup,
             troubles=tuple(found.troubles),
         )
         return self._result

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from pulltasks.errors import BuildOutOfMemory, ModelError
+from pulltasks.lake.paths import EXPOSED
 from pulltasks.warehouse.build.builds import remove_builds_of_other_masks
 from pulltasks.warehouse.build.checks import CheckResult, none_failed
 from pulltasks.warehouse.build.plan import Plan, plan_build
 from pulltasks.warehouse.build.preview import Preview, first_rows
 from pulltasks.warehouse.build.working_copy import ModelResult, working_copy
 from pulltasks.warehouse.read.published import open_file
+from pulltasks.warehouse.read.status import build_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator
@@ -34,19 +36,20 @@ class Built:
     Attributes:
         result: its rows and checks.
         preview: its first rows.
-        days: all days that the build holds.
+        through: the last day that the build holds.
     """
 
     result: ModelResult
     preview: Preview
-    days: Collection[date]
+    through: date
 
 
 @dataclass(frozen=True)
 class CrossChecked:
-    """The results of the checks over several models."""
+    """The results of the checks over several models, and one line per check of a single model that failed."""
 
     checks: tuple[CheckResult, ...]
+    failures: tuple[str, ...] = ()
 
 
 def build_steps(
@@ -84,11 +87,11 @@ def build_steps(
         try:
             with working_copy(lake, models, settings, plan, on_day, set_aside) as work:
                 while pending:
-                    yield Built(work.run(pending[0]), work.preview(pending.pop(0)), plan.inputs)
+                    yield Built(work.run(pending[0]), work.preview(pending.pop(0)), work.day)
                 if not publish:
+                    work.require_valid()
                     return None
-                cross_checks = work.cross_checks()
-                yield CrossChecked(cross_checks)
+                yield CrossChecked(work.cross_checks(), tuple(work.failures()))
                 return work.publish(now)
         except BuildOutOfMemory as error:
             # The next attempt leaves out the heaviest target of that day, which is reported as failed. One large
@@ -98,8 +101,8 @@ def build_steps(
             set_aside.setdefault(error.day, set()).add(error.heaviest)
     if plan.base is None:
         raise ModelError("there is nothing to build")
-    if pending:
-        yield from _as_published(plan.base, models, settings, pending, plan.inputs)
+    yield from as_published(plan.base, models, pending)
+    yield all_passed(models)
     if not publish:
         return None
     # nothing to add: an earlier build has exactly these days, so publishing it again is a change of the link
@@ -109,20 +112,25 @@ def build_steps(
     return plan.base
 
 
-def _as_published(
-    file: Path, models: Models, settings: WarehouseSettings, names: Collection[str], days: Collection[date]
-) -> Iterator[Built | CrossChecked]:
-    """Yield models from the published file; its checks have passed, otherwise it would not be published."""
+def as_published(file: Path, models: Models, names: Collection[str]) -> Iterator[Built]:
+    """Yield models from a published file; its checks have passed, otherwise it would not be published."""
+    if not names:
+        return
     with open_file(file) as connection:
+        ((through, _),) = build_of(connection)
         for name in names:
             model = models[name]
             rows = None
             if model.is_published and model.is_checked:
                 ((rows,),) = connection.execute(f"select count(*) from {name}").fetchall()
-            is_shown = model.is_published and not (model.kind.takes_arguments or settings.expose_secrets)
+            is_shown = model.is_published and not (model.kind.takes_arguments or EXPOSED in file.name)
             preview = first_rows(connection, model, name if is_shown else None)
-            yield Built(ModelResult(model, rows, None, none_failed(model)), preview, days)
-    yield CrossChecked(tuple(CheckResult(check.name, 0) for check in models.checks))
+            yield Built(ModelResult(model, rows, None, none_failed(model)), preview, through)
+
+
+def all_passed(models: Models) -> CrossChecked:
+    """Return the results of the checks of a published file: one that failed would have kept it from appearing."""
+    return CrossChecked(tuple(CheckResult(check.name, 0) for check in models.checks))
 
 
 def build_and_publish(

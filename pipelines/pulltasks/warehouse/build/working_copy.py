@@ -216,17 +216,27 @@ class WorkingCopy:
         rows, held = model.kind.unchecked(model, adds_one_day=adds_one_day)
         return check_rows(self._connection, model, rows, held)
 
+    def failures(self) -> list[str]:
+        """Return one line per check of a single model that failed, for the models built so far."""
+        return [
+            f"{result.model.name}: {text}" for result in self._results.values() for text in _failures(result.checks)
+        ]
+
+    def require_valid(self) -> None:
+        """Raise if a model that was built has wrong rows.
+
+        Raises:
+            ModelError: with the checks that failed.
+        """
+        _raise_if_failed(self.failures())
+
     def publish(self, now: datetime) -> Path:
         """Check everything, finish and publish the file, and return its path.
 
         Raises:
             ModelError: when a check fails; the published file is unchanged then.
         """
-        cross_checks = self.cross_checks()
-        of_models = [
-            f"{result.model.name}: {text}" for result in self._results.values() for text in _failures(result.checks)
-        ]
-        _raise_if_failed([*of_models, *_failures(cross_checks)])
+        _raise_if_failed([*self.failures(), *_failures(self.cross_checks())])
         return finish_file(
             self._connection,
             self._lake,
