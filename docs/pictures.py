@@ -1,4 +1,4 @@
-"""Write the pictures in README.md and docs/ from the demo's lake: the page, `status`, `doctor`, Dagster's graph."""
+"""Write the pictures in README.md and docs/ from the demo's lake: the page, `status`, `doctor`, a table in Dagster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,30 +108,28 @@ def picture_of_the_graph(browser: Browser) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as home:
-        environment = ENVIRONMENT | {"DAGSTER_HOME": home, "PULLTASKS_CONFIG": str(DEMO / "pulltasks.toml")}
-        command = [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "--read-only"]
-        log = Path(home) / "webserver.log"
-        with (
-            log.open("w") as output,
-            subprocess.Popen(
-                [*command, "-w", HERE.parent / "workspace.yaml"],
-                env=environment,
-                stdout=output,
-                stderr=output,
-                cwd=HERE.parent,
-            ) as server,
-        ):
-            try:
-                wait_for(f"http://127.0.0.1:{port}")
-                page = browser.new_page(viewport={"width": 1600, "height": 1000})
-                page.goto(f"http://127.0.0.1:{port}/asset-groups")
-                page.get_by_role("button", name="Skip").click(timeout=60_000)  # the dialog of a first visit
-                page.wait_for_timeout(5_000)  # the graph moves into place
-                page.screenshot(path=HERE / "dagster.png")
-                print(HERE / "dagster.png")
-            finally:
-                server.terminate()
+    environment = ENVIRONMENT | {
+        "DAGSTER_HOME": str(DEMO / "dagster"),
+        "PULLTASKS_CONFIG": str(DEMO / "pulltasks.toml"),
+    }
+    command = [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "--read-only"]
+    with subprocess.Popen(
+        [*command, "-w", HERE.parent / "workspace.yaml"],
+        env=ENVIRONMENT | of_demo,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=HERE.parent,
+    ) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}")
+            page = browser.new_page(viewport={"width": 1600, "height": 1000})
+            page.goto(f"http://127.0.0.1:{port}/assets/fct_pull_task_changes?view=lineage")
+            page.get_by_role("button", name="Skip").click(timeout=60_000)  # the dialog of a first visit
+            page.wait_for_timeout(5_000)  # the graph moves into place
+            page.screenshot(path=HERE / "dagster.png")
+            print(HERE / "dagster.png")
+        finally:
+            server.terminate()
 
 
 def main() -> None:
