@@ -108,10 +108,7 @@ def picture_of_the_graph(browser: Browser) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = ENVIRONMENT | {
-        "DAGSTER_HOME": str(DEMO / "dagster"),
-        "PULLTASKS_CONFIG": str(DEMO / "pulltasks.toml"),
-    }
+    of_demo = {"DAGSTER_HOME": str(DEMO / "dagster"), "PULLTASKS_CONFIG": str(DEMO / "pulltasks.toml")}
     command = [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "--read-only"]
     with subprocess.Popen(
         [*command, "-w", HERE.parent / "workspace.yaml"],
