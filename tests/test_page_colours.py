@@ -14,7 +14,7 @@ BLOCKS = re.findall(r"^:root(?:\[data-theme=\"dark\"\])? \{(.*?)^\}", STYLE, re.
 LIGHT = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", BLOCKS[0]))
 SCHEMES = {"light": LIGHT, "dark": LIGHT | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", BLOCKS[1]))}
 STATUSES = ("enable", "wait", "suspend", "finish")
-WORDS = (*STATUSES, *(f"other-{n}" for n in range(1, 7)), "rest")
+WORDS = (*STATUSES, *(f"other-{n}" for n in range(1, 7)), "rest", "none")
 # Linear light of somebody without one kind of cones (Machado, Oliveira and Fernandes, 2009).
 BLINDNESS = {
     "none": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),

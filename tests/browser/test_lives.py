@@ -53,7 +53,7 @@ def test_a_tasks_life_says_what_the_warehouse_says(visit, lakes, which: str) -> 
     urls = shown.one(f"select source_urls || backup_source_urls from dim_pull_tasks where {of(key)}")
     assert page.locator("#life .addresses li").all_inner_texts() == urls
     is_current = shown.one(f"select is_current from dim_pull_tasks where {of(key)}")
-    assert page.locator("#life .verdict").count() == (0 if is_current else 1)
+    assert page.locator("#life .gone").count() == (0 if is_current else 1)
     query = page.locator("#life .sql > span").get_attribute("title")
     versions = shown.one(f"select count(*) from dim_pull_task_versions where {of(key)}")
     assert shown.one(f"select count(*) from ({query})") == versions
@@ -130,7 +130,7 @@ def test_a_targets_life_has_its_days_with_reasons_tasks_and_requests(visit) -> N
 def test_what_needs_somebody_says_whom_and_what_is_known(visit, lake: str, name: str, known: str, who: str) -> None:
     page, _ = visit(lake)
     after(page, page.locator("#causes a", has_text=name).first.click)
-    said = page.locator("#life .verdict").inner_text()
+    said = page.locator("#life .gone").inner_text()
     assert who in said
     assert known in said
     assert bool(known) == ("Last complete" in said)

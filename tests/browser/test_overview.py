@@ -225,7 +225,7 @@ def test_what_is_beyond_the_colours_is_summed_and_nothing_is_lost(visit) -> None
             counts: Array.from({length: 12}, (_, i) => [0, `status-${i}`, "x", [0], [100 - i]]),
         }, new Set([0]), "status")"""
     )
-    assert len(found) == 8
+    assert len(found) == 6
     assert sum(row["tasks"] for row in found) == sum(100 - i for i in range(12))
     assert (found[-1]["value"], found[-1]["isOther"]) == (None, True)
 

@@ -21,10 +21,10 @@ TABLES = {
 }
 # Columns whose words the page translates, or whose values it shows in another form.
 FORMS = {
-    "start_time": "coalesce(strftime({}, '%Y-%m-%d %H:%M'), '')",
-    "end_time": "coalesce(strftime({}, '%Y-%m-%d %H:%M'), '')",
-    "overlap_start_time": "coalesce(strftime({}, '%Y-%m-%d %H:%M'), '')",
-    "overlap_end_time": "coalesce(strftime({}, '%Y-%m-%d %H:%M'), '')",
+    "start_time": "coalesce(strftime({}, '%Y-%m-%dT%H:%M:%S.000Z'), '')",
+    "end_time": "coalesce(strftime({}, '%Y-%m-%dT%H:%M:%S.000Z'), '')",
+    "overlap_start_time": "coalesce(strftime({}, '%Y-%m-%dT%H:%M:%S.000Z'), '')",
+    "overlap_end_time": "coalesce(strftime({}, '%Y-%m-%dT%H:%M:%S.000Z'), '')",
     "task_ids": "array_to_string({}, chr(10))",
     "events": "array_to_string({}, chr(10))",
     "is_open": "if({}, 'yes', 'no')",
@@ -101,14 +101,15 @@ def test_a_table_sorts_both_ways_with_what_is_not_known_last_and_searches(visit)
     ends = [
         end
         for (end,) in shown.all(
-            "select strftime(end_time, '%Y-%m-%d %H:%M') from rpt_tasks_without_backup order by end_time nulls last"
+            "select strftime(end_time, '%Y-%m-%dT%H:%M:%S.000Z') from rpt_tasks_without_backup order by end_time nulls last"
         )
     ]
     assert None in ends
     head.click()
     assert [row["end_time"] for row in found_in(page, "tasks")] == [end or "" for end in ends]
     assert page.locator("#tasks th[aria-sort=ascending]").count() == 1
-    assert [row[4].replace("\n", " ") for row in rows(page, "tasks")] == [end or "" for end in ends[:20]]
+    shown_ends = [f"{end[:10]} {end[11:16]}" if end else "" for end in ends[:20]]
+    assert [row[4].replace("\n", " ") for row in rows(page, "tasks")] == shown_ends
     head.click()
     known = [end for end in ends if end]
     assert [row["end_time"] for row in found_in(page, "tasks")] == [*reversed(known), *[""] * (len(ends) - len(known))]
@@ -226,7 +227,10 @@ def test_tasks_of_which_the_page_holds_a_part_say_so_and_their_sql_gives_all(vis
     said = page.locator("#tasks .cover").inner_text()
     count = 0 if asked == "region" else 2
     assert len(rows(page, "tasks")) == count
-    assert f"{count} of {total} tasks are on this page; for all, copy the SQL." in said
+    assert (
+        f"{count} of {total} tasks are on this page, and what is chosen below applies to this part; for all, copy the SQL."
+        in said
+    )
     assert shown.one(f"select count(*) from ({sql_of(page, 'tasks')})") == total
     assert not said.startswith("None.")
     if asked == "region":

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-MINUTE = "strftime({}, '%Y-%m-%d %H:%M')"
+MINUTE = "strftime({}, '%Y-%m-%dT%H:%M:%S.000Z')"
 SHOWN_COLUMNS = f"task_id, destination, status, {MINUTE.format('start_time')}, {MINUTE.format('end_time')}"
 COLUMNS = {"status": "status", "source_type": "source_type", "region": "region", "target": "target_name"}
 

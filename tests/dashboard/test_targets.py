@@ -60,8 +60,7 @@ def test_causes_are_grouped_and_the_worst_is_first() -> None:
         target("g", **failed, is_expected=False),
     ]
     assert causes_of(targets) == [
-        Cause("missing", None, [5], None, None),
-        Cause("failed", "forbidden", [3, 4], early, DAY),
-        Cause("held", "lost_many_tasks", [2], DAY, DAY),
-        Cause("missing", None, [1], DAY, DAY),
+        Cause("missing", None, [1, 5], DAY, DAY, 1),
+        Cause("failed", "forbidden", [3, 4], early, DAY, 0),
+        Cause("held", "lost_many_tasks", [2], DAY, DAY, 0),
     ]

@@ -45,9 +45,9 @@ def test_the_brief_has_the_numbers_of_the_warehouse_over_what_is_known_on_both_d
     lines = brief(two_days.lake, two_days.settings, "en", datetime.now(UTC))
     assert len(lines) == 5
     assert lines[0].startswith(f"pulltasks {DAYS[1]}: Incomplete: 1 of 2 targets, {tasks} tasks, captured ")
-    assert lines[0].endswith(f", every target was last complete on {DAYS[0]}.")
+    assert lines[0].endswith(f", last complete for all targets on {DAYS[0]}.")
     assert lines[1] == f"singapore: failed; {advice_on('forbidden')}."
-    assert lines[2].startswith(f"Changed overnight: {changed}. ")
+    assert lines[2].startswith(f"Changed since the last complete capture: {changed}. ")
     assert lines[2].endswith(f"Without a backup source: {alone} ({100 * alone / tasks:.0f} %).")
     sign = "+" if change > 0 else "\N{MINUS SIGN}" if change else "±"
     assert (
@@ -83,7 +83,7 @@ def test_the_brief_names_the_busiest_hour_of_those_to_come(two_days: Desk) -> No
         ).fetchall()
     *_, last = brief_of(found, "en", now)
     assert last == (
-        f"{ends} tasks end within 24 hours of the capture. Busiest: {hour:%Y-%m-%d %H:00} UTC, {tasks} tasks scheduled."
+        f"{ends} tasks end within 24 hours of the capture. Busiest: {hour:%Y-%m-%d %H:%M} UTC, {tasks} tasks scheduled."
     )
 
 

@@ -78,7 +78,8 @@ order by
 class Cause(NamedTuple):
     """Why some targets are not complete on the last day; `places` are their positions in the page's list.
 
-    `first_date` and `last_date` are the oldest and the newest of their last complete days, None if they have none.
+    `first_date` and `last_date` are the oldest and the newest of their last complete days, None if they have none;
+    `never` of them have none.
     """
 
     coverage: str
@@ -86,6 +87,7 @@ class Cause(NamedTuple):
     places: list[int]
     first_date: date | None
     last_date: date | None
+    never: int
 
 
 def with_labels(targets: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -122,17 +124,15 @@ def _short_ids(targets: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:
 def causes_of(targets: Sequence[dict[str, Any]]) -> list[Cause]:
     """Return why targets are not complete on the last day, worst first.
 
-    What was never known comes first, then what failed, was incomplete, is held, is missing.
+    Where a target was never known comes first, then what failed, was incomplete, is held, is missing.
     """
-    found: dict[tuple[bool, str, str | None], list[int]] = {}
+    found: dict[tuple[str, str | None], list[int]] = {}
     for place, target in enumerate(targets):
         if target["is_expected"] and target["coverage"] != "complete":
-            key = (target["last_complete_date"] is None, target["coverage"], target["verdict_reason"])
-            found.setdefault(key, []).append(place)
+            found.setdefault((target["coverage"], target["verdict_reason"]), []).append(place)
     causes = []
-    for (is_never, coverage, reason), places in found.items():
-        dates = [] if is_never else [targets[place]["last_complete_date"] for place in places]
-        causes.append(Cause(coverage, reason, places, min(dates, default=None), max(dates, default=None)))
-    return sorted(
-        causes, key=lambda cause: (cause.last_date is not None, WORST_FIRST.index(cause.coverage), -len(cause.places))
-    )
+    for (coverage, reason), places in found.items():
+        dates = [day for place in places if (day := targets[place]["last_complete_date"])]
+        never = len(places) - len(dates)
+        causes.append(Cause(coverage, reason, places, min(dates, default=None), max(dates, default=None), never))
+    return sorted(causes, key=lambda cause: (not cause.never, WORST_FIRST.index(cause.coverage), -len(cause.places)))

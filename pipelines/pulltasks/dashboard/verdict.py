@@ -35,6 +35,7 @@ class ShownCause(NamedTuple):
     last_known: str
     first_date: str
     last_date: str
+    never: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def verdict_of(contents: dict[str, Any]) -> Verdict:
     known = sum(target["coverage"] == "complete" for target in expected)
     causes = causes_of(targets)
     state = _state(contents)
-    is_never = any(cause.last_date is None for cause in causes)
+    is_never = any(cause.never for cause in causes)
     return Verdict(
         state=state,
         tone="good" if state == "complete" else "bad" if is_never else "late",
@@ -89,6 +90,7 @@ def _shown(cause: Cause, targets: list[dict[str, Any]]) -> ShownCause:
         last_known=f"verdict.{last_known}",
         first_date=str(cause.first_date),
         last_date=str(cause.last_date),
+        never=cause.never,
     )
 
 
@@ -173,8 +175,8 @@ def _numbers_line(contents: dict[str, Any], language: str) -> str:
     unknown = say(language, "tile.unknown")
     values = {name: _number(count) if is_known else unknown for name, count in sums.items()}
     tasks = _tasks(contents)
-    percent = f"{100 * sums['no_backup'] / tasks:.0f}" if is_known and tasks else None
-    share = "" if percent is None else say(language, "brief.share", {"percent": percent})
+    percent = _percent(sums["no_backup"], tasks) if is_known and tasks else None
+    share = say(language, "brief.share", {"percent": percent}) if percent else ""
     return say(
         language,
         "brief.numbers",
@@ -219,13 +221,19 @@ def _next_day_line(contents: dict[str, Any], language: str, now: datetime) -> st
         busiest = max(hours, key=lambda hour: (hours[hour], -hour))
         timezone = contents["zones"][0]
         at = datetime.fromtimestamp(load["begins_at"] + busiest * 3600, UTC).astimezone(ZoneInfo(timezone))
-        values = {"when": f"{at:%Y-%m-%d %H:00}", "timezone": timezone, "count": _number(hours[busiest])}
+        values = {"when": f"{at:%Y-%m-%d %H:%M}", "timezone": timezone, "count": _number(hours[busiest])}
         parts.append(say(language, "week.peak", values))
     return _sentences(language, parts)
 
 
 def _tasks(contents: dict[str, Any]) -> int:
     return sum(target["task_count"] or 0 for target in contents["targets"])
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share as a whole number, which is 0 or 100 only for none or all."""
+    percent = round(100 * part / whole)
+    return "<1" if part and not percent else ">99" if part < whole and percent > 99 else str(percent)  # noqa: PLR2004
 
 
 def _number(value: int) -> str:

@@ -98,7 +98,7 @@ function bandNode(data, place) {
     const values = { status: status === null ? say("life.not_listed") : status || say("chart.empty"), from, to, count: days };
     const text = sentences([say("life.spell", values), unknown ? say("life.unknown_days", { count: unknown }) : ""]);
     const part = element("li", { class: status === null ? "absent" : statusColours().get(status) ?? "word-rest", title: text },
-      element("strong", {}, values.status), element("span", {}, `${from} – ${say("life.days", { count: days })}`));
+      element("strong", {}, values.status), element("span", {}, [`${from} – ${say("life.days", { count: days })}`, unknown ? say("life.unknown_days", { count: unknown }) : ""].filter(Boolean).join(" · ")));
     part.style.setProperty("--days", String(days));
     return part;
   }));
@@ -162,7 +162,7 @@ function taskNodes(data, place) {
   const where = `where project_id = ${sqlText(target.project_id)} and region = ${sqlText(target.region)} and task_id = ${sqlText(task.task_id)}`;
   return [
     element("h2", {}, say("life.task", { name: task.destination || task.task_id })),
-    task.is_current ? "" : element("p", { class: "verdict" }, say("life.gone", { day: task.absence_noticed_date })),
+    task.is_current ? "" : element("p", { class: "gone" }, say("life.gone", { day: task.absence_noticed_date })),
     facts([
       [say("column.target"), targetLink(data, task.target)],
       [say("column.task_id"), idNode(task.task_id, { isWhole: true })],
@@ -203,7 +203,7 @@ function targetNodes(data, position) {
   const where = `where project_id = ${sqlText(target.project_id)} and region = ${sqlText(target.region)}`;
   return [
     element("h2", {}, say("life.target", { name: target.label })),
-    target.coverage && target.coverage !== "complete" ? element("p", { class: "verdict" }, lastAndWho(target)) : "",
+    target.coverage && target.coverage !== "complete" ? element("p", { class: "gone" }, lastAndWho(target)) : "",
     facts([
       [say("column.project_id"), idNode(target.project_id, { isWhole: true })], [say("column.region"), target.region],
       [say("column.coverage"), word("coverage", target.coverage)], [say("column.verdict_reason"), word("reason", target.verdict_reason)],

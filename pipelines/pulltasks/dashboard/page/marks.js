@@ -18,11 +18,11 @@ function drawn(name, attributes = {}, ...children) {
   return made;
 }
 
-// The class of each word's colour. It does not depend on how often a word occurs, nor on where: only on the words that
-// there are. Two words share one only where there are more words than colours.
+// The class of each word's colour. Words that come first get a colour of their own, as long as there are colours.
 function coloursOf(words) {
   const taken = new Set();
-  return new Map([...words].sort().map((word) => {
+  return new Map([...words].map((word) => {
+    if (word === "") return [word, "word-none"];
     if (OWN_COLOURS.has(word)) return [word, `word-${word}`];
     let place = [...word].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 997, 7) % COLOURS;
     for (let tries = 0; taken.has(place) && tries < COLOURS; tries += 1) place = (place + 1) % COLOURS;
@@ -114,17 +114,18 @@ function drawWeek(host, rows, now, linkOf) {
   const days = [...new Set(rows.map((row) => row.day))].sort();
   const at = new Map(rows.map((row) => [`${row.day} ${row.hour}`, row]));
   const [least, most] = [Math.min(...rows.map((row) => row.tasks)), Math.max(...rows.map((row) => row.tasks))];
+  const minutes = time(rows[0].at).slice(13); // of a zone with half hours
   const cell = (day, hour) => {
     const row = at.get(`${day} ${hour}`);
     if (!row) return element("td");
     const isNow = row.at <= now && now < row.at + 3600;
-    const name = say("week.cell", { day, hour: hourText(hour), count: number(row.tasks) });
+    const name = say("week.cell", { hour: time(row.at), count: number(row.tasks) });
     const made = element("td", { class: isNow ? "now" : null }, element("a", { href: linkOf(row), title: name, "aria-label": name, tabindex: -1 }, number(row.tasks)));
     made.style.setProperty("--share", `${most === least ? 0 : Math.round(((row.tasks - least) / (most - least)) * 100)}%`);
     return made;
   };
   const hours = Array.from({ length: 24 }, (_, hour) => element("tr", {},
-    element("th", { scope: "row" }, hourText(hour)), ...days.map((day) => cell(day, hour))));
+    element("th", { scope: "row" }, `${String(hour).padStart(2, "0")}${minutes}`), ...days.map((day) => cell(day, hour))));
   const legend = element("p", { class: "hint scale" }, number(least), element("span", { "aria-hidden": "true" }), number(most));
   host.replaceChildren(element("table", { class: "week" },
     element("thead", {}, element("tr", {}, element("td"), ...days.map((day) => element("th", { scope: "col" }, day.slice(5))))),
@@ -132,8 +133,6 @@ function drawWeek(host, rows, now, linkOf) {
   // one stop for the keyboard; arrows move between the cells
   moveByArrows(host.querySelector("tbody"));
 }
-
-const hourText = (hour) => `${String(hour).padStart(2, "0")}:00`;
 
 function moveByArrows(body) {
   const first = body.querySelector(".now a") ?? body.querySelector("a");
@@ -160,7 +159,7 @@ function matrixRows(data, shown) {
 function drawMatrix(host, data, shown) {
   const rows = matrixRows(data, shown);
   if (!rows.length) return host.replaceChildren();
-  const every = (host.clientWidth * 0.8) / data.days.length < BARS.label ? 7 : 1;
+  const every = (document.getElementById("main").clientWidth * 0.8) / data.days.length < BARS.label ? 7 : 1;
   const head = element("tr", {}, element("td"), ...data.days.map((day, i) =>
     element("th", { scope: "col", title: day },
       (data.days.length - 1 - i) % every === 0 ? element("span", { class: "week-day" }, day.slice(5)) : element("span", { class: "unseen" }, day))));

@@ -1,7 +1,7 @@
 // Numbers of the shown targets: what is known on each day, and what changed over what is known on two days.
 // Not here: their look (marks.js, overview.js). `shown` is the set of the positions of targets.
 
-const MANY_VALUES = 8;
+const MANY_VALUES = 6;
 const NAMES_SHOWN = 3;
 
 // How much of what the filter shows is known: targets that are expected, not complete, never complete, without known

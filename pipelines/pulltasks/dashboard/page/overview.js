@@ -62,7 +62,7 @@ function drawHistory(section, data, shown, by) {
   const rows = historyRows(data, shown, by);
   const last = lastKnown(data, shown);
   const values = [...new Set(rows.map((row) => row.value))];
-  const colours = by === "status" ? statusColours() : coloursOf(values.filter((value) => value !== null));
+  const colours = by === "status" ? statusColours() : coloursOf(values.filter((value) => value !== null).sort());
   const labelOf = ({ value, isOther }) => (isOther ? say("chart.other") : value || say("chart.empty"));
   const linkOf = (row) => {
     if (row.isOther || !row.value) return null;
@@ -98,7 +98,7 @@ function listedTasks(data, shown, wanted = () => true) {
 
 // The lists of the overview by name: how many there are, a note, rows of [link, text] as far as the page holds them, and
 // the place that has all of them.
-function listsOf(data, shown, now) {
+function listsOf(data, shown, now, isDated) {
   const { tasks } = data.lives;
   const labels = (targets) => listed([targets].flat().map((target) => data.targets[target].label));
   const ofTable = (name, isWanted, row) => {
@@ -110,7 +110,8 @@ function listsOf(data, shown, now) {
   const hours = loadRows(data, shown).filter((row) => row.at + 3600 > now);
   const most = busiest(hours);
   const soonest = (a, b) => (tasks.end_time[a] < now) - (tasks.end_time[b] < now) || tasks.end_time[a] - tasks.end_time[b];
-  const begins = (row) => (row.timing === "now" ? word("word", "now") : time(row.overlap_start_time));
+  const moment = (seconds) => (seconds === null ? say("life.always") : time(seconds));
+  const begins = (row) => (row.timing === "now" && !isDated ? word("word", "now") : moment(row.overlap_start_time));
   const soon = tally(data, shown, "ends_soon");
   const ending = listedTasks(data, shown, (all, i) => all.ends[i] === "within_24_hours");
   // said only where the page holds all of them
@@ -121,7 +122,7 @@ function listsOf(data, shown, now) {
       rows: ofTable("conflicts", (row) => row.timing !== "over", (row) => say("needs.conflict", { count: row.task_count, when: begins(row) })) },
     ends_soon: { count: soon, place: { view: "tasks", find: "tasks?ends=within_24_hours" },
       note: sentences([say("needs.ends_note", { count: number(soon) }), alone ? say("needs.ends_alone", { count: number(alone) }) : ""]),
-      rows: ofTasks((all, i) => all.ends[i] === "within_24_hours", (i) => relative(tasks.end_time[i] - now), soonest) },
+      rows: ofTasks((all, i) => all.ends[i] === "within_24_hours", (i) => (isDated ? time(tasks.end_time[i]) : relative(tasks.end_time[i] - now)), soonest) },
     busiest: { count: hours.length ? most?.tasks ?? 0 : null, note: most ? peakText(hours, most) : "", rows: [], place: { view: "schedule" } },
     // a task has a row per field that changed
     // rows, of which a task that changed in several fields has several
@@ -157,7 +158,7 @@ const busiest = (hours) => hours.reduce((best, row) => (row.tasks > (best?.tasks
 // The busiest hour of those that are not over yet, and by how much it is above the usual one.
 function peakText(hours, most) {
   const usual = middle(hours.map((row) => row.tasks));
-  const values = { when: `${most.day} ${hourText(most.hour)}`, timezone: speech.timezone, count: number(most.tasks) };
+  const values = { when: time(most.at), timezone: speech.timezone, count: number(most.tasks) };
   if (!usual || most.tasks === usual) return say("week.peak", values);
   return say("week.peak_above", { ...values, above: share(most.tasks - usual, usual) });
 }

@@ -23,7 +23,8 @@ function readAddress() {
     if (Object.hasOwn(asked, key) && (choices[key]?.includes(value) ?? true)) asked[key] = value;
   }
   if (!data.days.includes(asked.day)) asked.day = "";
-  if (!/^\d+$/.test(asked.hour)) asked.hour = "";
+  const hour = (Number(asked.hour) - data.load.begins_at) / 3600;
+  if (asked.day || !(Number.isInteger(hour) && hour >= 0 && hour < data.load.hours)) asked.hour = "";
 }
 
 function addressOf(wanted) {
@@ -57,14 +58,20 @@ function shownTargets() {
 // What lies farther after now was written by a wrong clock, or is read by one: it is never fresh.
 const CLOCK_TOLERANCE_SECONDS = 120;
 
-function drawVerdict(now) {
+function ageOf(now) {
   const ages = [data.build.built_at, data.newest_complete?.finished_at, data.captured_at].filter((at) => typeof at === "number").map((at) => now - at);
   const isAhead = Math.min(...ages) < -CLOCK_TOLERANCE_SECONDS; // where a clock is wrong, no age is known
   const captured = data.captured_at === null ? null : now - data.captured_at;
-  const isOld = isAhead || captured === null || captured > data.max_age_seconds;
+  return { isAhead, captured, isOld: isAhead || captured === null || captured > data.max_age_seconds };
+}
+
+function drawVerdict(now) {
+  const { isAhead, captured, isOld } = ageOf(now);
   const expected = data.targets.filter((target) => target.is_expected);
   const never = expected.filter((target) => target.last_complete_at === null).length;
-  const late = expected.filter((target) => target.last_complete_at !== null && now - target.last_complete_at > data.max_target_age_seconds).length;
+  // what was never complete counts from the first day on which it was to be
+  const since = (target) => target.last_complete_at ?? Date.parse(data.days[data.coverage[data.targets.indexOf(target)].search(/[^.]/)]) / 1000;
+  const late = expected.filter((target) => now - since(target) > data.max_target_age_seconds).length;
   const all = knowledge(data, data.targets.keys());
   const limit = age(data.max_target_age_seconds);
   const state = isAhead ? "ahead" : isOld ? "old" : !all.count ? "nothing" : all.missing ? "incomplete" : "complete";
@@ -81,8 +88,10 @@ function drawVerdict(now) {
       : isOld ? say("verdict.too_old", { age: age(captured) }) : "",
     !isAhead && late ? say("verdict.beyond", { part: late, count: all.count, limit }) : ""]);
   warnings.hidden = !warnings.textContent;
-  document.getElementById("line").textContent = captured === null || isAhead
-    ? data.build.through_date : say("page.line", { ...dayCounts(all), age: age(captured) });
+  const line = document.getElementById("line");
+  line.textContent = [isOld ? say(`verdict.${state}`) : "", captured === null || isAhead
+    ? data.build.through_date : say("page.line", { ...dayCounts(all), age: age(captured) })].filter(Boolean).join(" · ");
+  line.className = isOld ? "bad" : "";
 }
 
 function dayCounts(all) {
@@ -114,8 +123,13 @@ let colours;
 
 // The colours of statuses are the same in every chart, table and life.
 function statusColours() {
-  colours ??= coloursOf(new Set([...data.counts.map(([, status]) => status), ...data.lives.spells.map(([, status]) => status), ...data.lives.tasks.status]
-    .map((status) => status ?? "")));
+  if (colours) return colours;
+  const counts = new Map([...data.lives.spells.map(([, status]) => [status ?? "", 0]), ...data.lives.tasks.status.map((status) => [status ?? "", 0])]);
+  for (const [, status, , , tasks] of data.counts) counts.set(status ?? "", (counts.get(status ?? "") ?? 0) + tasks.at(-1));
+  // the most frequent ones get a colour of their own; which one does not depend on the number
+  const ranked = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a) || (a < b ? -1 : 1));
+  const first = ranked.filter((status) => status && !OWN_COLOURS.has(status)).slice(0, COLOURS).sort();
+  colours = coloursOf(new Set([...first, ...ranked]));
   return colours;
 }
 
@@ -140,30 +154,41 @@ function makeTables() {
   const made = (name, columns, query) => {
     const onAsk = (chosen) => {
       const text = new URLSearchParams(chosen).toString();
-      keep({ find: text && `${name}?${text}` });
+      const others = asked.find.split("|").filter((each) => each && !each.startsWith(`${name}?`));
+      keep({ find: [...others, ...(text ? [`${name}?${text}`] : [])].join("|") });
     };
     const all = columns.map(({ name: key, kind, description, isUnseen = false }) =>
       ({ name: key, kind, description, isUnseen, label: () => say(`column.${key}`, { timezone: speech.timezone }) }));
     tables[name] = new DataTable(document.querySelector(`[data-table="${name}"]`), name, all, { query, onAsk });
   };
   const named = (columns) => columns.map(([name, kind, isUnseen]) => ({ name, kind, isUnseen }));
-  for (const [name, { columns, query }] of Object.entries(data.tables)) made(name, columns, () => query);
+  for (const [name, { columns, query, covers }] of Object.entries(data.tables)) made(name, columns, () => (covers === "all" ? query : shownQuery(query, columns)));
   made("tasks", named(TASK_COLUMNS), taskQuery);
-  made("targets", named(TARGET_COLUMNS), () => "from rpt_target_reliability join fct_target_days using (project_id, region) "
-    + `where snapshot_date = date '${data.build.through_date}'`);
+  made("targets", named(TARGET_COLUMNS), () => shownQuery("from rpt_target_reliability join fct_target_days using (project_id, region) "
+    + `where snapshot_date = date '${data.build.through_date}'`, named(TARGET_COLUMNS)));
+}
+
+// The SQL of a table for the targets that are shown.
+function shownQuery(query, columns) {
+  const shown = [...shownTargets()].map((i) => data.targets[i]);
+  if (shown.length === data.targets.length) return query;
+  const keys = shown.map((target) => sqlText(targetKey(target)));
+  const list = columns.find(({ kind }) => kind === "targets")?.name;
+  const condition = list ? `list_has_any(${list}, [${keys.join(", ")}]::varchar[])` : keys.length ? `project_id || '/' || region in (${keys.join(", ")})` : "false";
+  return `from (${query}) where ${condition}`;
 }
 
 // A link to the life of the task that an id in a row stands for; null where the page does not hold it.
 function lifeOf(id, row, columns) {
   const targets = columns.flatMap((column, i) => (["target", "targets"].includes(column.kind) ? [row[i]].flat() : []));
-  const place = targets.map((target) => placesOf(data).get(`${target}/${id}`)).find((each) => each !== undefined);
-  return place === undefined ? null : lifeLink({ task: taskKey(data, place) }, "");
+  const found = targets.map((target) => placesOf(data).get(`${target}/${id}`)).filter((each) => each !== undefined);
+  return found.length === 1 ? lifeLink({ task: taskKey(data, found[0]) }, "") : null;
 }
 
 // Shows rows under what the address asks this table for, and says what part of all rows they are.
 function showTable(name, rows, notes, day) {
-  const [table, text] = asked.find.split("?");
-  tables[name].lookFor(table === name ? Object.fromEntries(new URLSearchParams(text)) : {});
+  const text = asked.find.split("|").find((each) => each.startsWith(`${name}?`)) ?? "";
+  tables[name].lookFor(Object.fromEntries(new URLSearchParams(text.slice(name.length + 1))));
   tables[name].show(rows, say(`section.${name}`), day);
   const host = tables[name].host;
   const place = host.previousElementSibling.matches(".cover") ? host.previousElementSibling : element("p", { class: "cover" });
@@ -192,7 +217,7 @@ function nowRow(tasks, i) {
 function dayRows(shown, day) {
   const { tasks, past } = data.lives;
   const isKnown = (target) => shown.has(target) && data.coverage[target][data.days.indexOf(day)] === "c";
-  const then = { ends: null, in_conflict: false, shares_source: false, state_date: day };
+  const then = { ends: null, in_conflict: null, shares_source: null, state_date: day };
   const row = (values) => TASK_COLUMNS.map(([name]) => (name === "notes" ? (values.no_backup ? ["no_backup"] : []) : values[name]));
   const unchanged = tasks.task_id.flatMap((_, i) => (tasks.is_current[i] && tasks.valid_from_date[i] <= day && isKnown(tasks.target[i])
     ? [row({ ...taskAt(data, i), ...then })] : []));
@@ -218,7 +243,8 @@ function drawTasks(shown) {
     : hour ? say("tasks.of_hour", { hour: time(begin), timezone: speech.timezone }) : "";
   place.lastElementChild.href = to({ view: "tasks" });
   const isCut = rows.length < count;
-  showTable("tasks", rows, [day ? "" : coverNote("state", known, rows.length, is_cut),
+  for (const name of ["sources", "receivers"]) document.getElementById(name).hidden = Boolean(day || hour);
+  showTable("tasks", rows, [day ? (ofDay.complete ? "" : say("tasks.unknown_day", { day })) : coverNote("state", known, rows.length, is_cut),
     isCut ? say("tasks.part", { part: number(rows.length), count: number(count) }) : "", is_cut ? cutNote(data).textContent : ""], day || undefined);
 }
 
@@ -251,7 +277,10 @@ function drawOverview(shown) {
   drawTiles(document.getElementById("tiles"), data, shown);
   document.getElementById("comparison").textContent = comparisonNote(data, shown);
   drawHistory(document.getElementById("history"), data, shown, asked.by);
-  const lists = listsOf(data, shown, Date.now() / 1000);
+  const now = Date.now() / 1000;
+  const isDated = ageOf(now).isOld;
+  document.getElementById("needs-heading").textContent = say(isDated ? "needs.heading_of_day" : "needs.heading", { day: data.build.through_date });
+  const lists = listsOf(data, shown, now, isDated);
   drawLists(document.getElementById("needs"), data, shown, lists, onScreen);
   drawLists(document.getElementById("brief-lists"), data, shown, lists, onPaper);
 }
@@ -336,6 +365,10 @@ function makeControls() {
   zone.addEventListener("change", () => ask({ zone: zone.value }));
   document.getElementById("language").addEventListener("click", () => ask({ lang: speech.language === "en" ? "zh" : "en" }));
   document.getElementById("theme").addEventListener("click", () => ask({ theme: isDark() ? "light" : "dark" }));
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
   document.getElementById("back").addEventListener("click", (event) => {
     if (!hasMoved) return;
     event.preventDefault();
@@ -346,9 +379,13 @@ function makeControls() {
   search.form.addEventListener("submit", (event) => {
     event.preventDefault();
     document.querySelector("#results a")?.click();
+    drawResults("");
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") drawResults("");
+  });
+  search.form.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !search.form.contains(event.relatedTarget)) drawResults("");
   });
   window.addEventListener("hashchange", () => {
     [isComing, hasMoved] = [true, true];
@@ -390,7 +427,7 @@ function isDark() {
 
 function drawControls(shown) {
   const form = document.getElementById("filter");
-  form.hidden = asked.view === "life" || data.targets.length < 2;
+  form.hidden = shown.size === data.targets.length && (asked.view === "life" || data.targets.length < 2);
   for (const key of ["project", "region", "name"]) if (form[key].value !== asked[key]) form[key].value = asked[key];
   for (const select of [form.project, form.region]) select.options[0].textContent = say("filter.all");
   form.setAttribute("aria-label", say("filter.heading"));
@@ -414,7 +451,10 @@ function drawControls(shown) {
     else link.removeAttribute("aria-current");
   }
   // links of the page that was there before any script lead on under the filters of now
-  for (const link of document.querySelectorAll("[data-go]")) link.href = to(Object.fromEntries(new URLSearchParams(link.dataset.go)));
+  for (const link of document.querySelectorAll("[data-go]")) {
+    const all = link.closest("#causes") ? { project: "", region: "", name: "" } : {}; // causes are those of all targets
+    link.href = to({ ...all, ...Object.fromEntries(new URLSearchParams(link.dataset.go)) });
+  }
   const language = document.getElementById("language");
   language.textContent = say("page.language");
   language.setAttribute("aria-label", say("page.language_label"));
@@ -434,6 +474,8 @@ function drawNow() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
   speech.timezone = data.zones.includes(asked.zone) ? asked.zone : data.zones[0];
   keep({});
+  document.getElementById("broken").hidden = true;
+  if (!document.getElementById("results").hidden) drawResults(document.getElementById("search").value);
   const shown = shownTargets();
   document.title = say("page.title", dayCounts(knowledge(data, data.targets.keys())));
   sayAll(document);

@@ -31,8 +31,8 @@ const kinds = {
   day_tasks: { show: (value) => value, css: "day", node: (value) => element("a", { href: to({ view: "tasks", day: value }) }, value) },
   day: { show: (value) => value ?? "", css: "day" },
   // broken between day and hour only
-  time: { show: (value) => (value === null ? "" : time(value)), node: (value) => element("span", {}, ...(value === null ? []
-    : time(value).split(" ").flatMap((part) => [element("span", { class: "day" }, part), " "]))) },
+  time: { show: (value) => (value === null ? "" : time(value)), csv: (value) => (value === null ? "" : new Date(value * 1000).toISOString()),
+    node: (value) => (value === null ? "" : element("span", {}, ...time(value).split(" ").flatMap((part) => [element("span", { class: "day" }, part), " "]))) },
 };
 
 // An id as short as it can be told apart, or whole; for the pointer and for a search always whole. `link` leads to it.
@@ -61,7 +61,7 @@ function listNode(values, node = (value) => document.createTextNode(value)) {
 // A cell that a spreadsheet would take for a formula gets a quote in front, which keeps it a text.
 function csvCell(column, value) {
   if (column.kind === "number") return String(value ?? "");
-  let text = String(kinds[column.kind].show(value));
+  let text = String((kinds[column.kind].csv ?? kinds[column.kind].show)(value));
   if (/^[=+\-@\t\r\n]/.test(text)) text = `'${text}`;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
@@ -96,9 +96,9 @@ class DataTable {
         element("button", { type: "button", title: column.description, onclick: () => this.sortBy(index) })));
     this.searchBox = element("input", { type: "search", oninput: () => { this.search = this.searchBox.value.trim().toLowerCase(); this.asks(); } });
     this.copyButton = element("button", { type: "button", onclick: () => this.copy(this.csv(), "table.copied", number(this.found.length)) });
-    this.sqlButton = element("button", { type: "button", hidden: query === null, onclick: () => this.copy(this.query(), "table.copied_sql") });
-    this.back = element("button", { type: "button", onclick: () => this.draw(this.first - rowsShown()) }, "‹");
-    this.forth = element("button", { type: "button", onclick: () => this.draw(this.first + rowsShown()) }, "›");
+    this.sqlButton = element("button", { type: "button", hidden: query === null, onclick: () => this.copy(this.query(), this.search ? "table.copied_sql_all" : "table.copied_sql") });
+    this.back = element("button", { type: "button", onclick: () => this.asks(this.first - rowsShown()) }, "‹");
+    this.forth = element("button", { type: "button", onclick: () => this.asks(this.first + rowsShown()) }, "›");
     this.range = element("span", { "aria-live": "polite" });
     this.table = element("table", {}, element("thead", {}, element("tr", {}, ...this.heads)), this.body);
     host.replaceChildren(
@@ -138,8 +138,10 @@ class DataTable {
     }
   }
 
-  asks() {
-    this.onAsk?.({ ...this.chosen, ...(this.search ? { search: this.search } : {}) });
+  asks(first = 0) {
+    const sort = this.order ? `${this.order.step < 0 ? "-" : ""}${this.columns[this.order.index].name}` : "";
+    Object.assign(this, { first });
+    this.onAsk?.(Object.fromEntries(Object.entries({ ...this.chosen, search: this.search, sort, from: first || "" }).filter(([, value]) => value)));
     this.arrange();
   }
 
@@ -152,11 +154,14 @@ class DataTable {
 
   sortBy(index) {
     this.order = { index, step: this.order?.index === index && this.order.step === 1 ? -1 : 1 };
-    this.arrange();
+    this.asks();
   }
 
   // What the address asks for stands in the boxes as well.
-  lookFor({ search = "", ...chosen }) {
+  lookFor({ search = "", sort = "", from = 0, ...chosen }) {
+    const index = this.columns.findIndex(({ name }) => name === sort.replace("-", ""));
+    this.order = index < 0 ? null : { index, step: sort.startsWith("-") ? -1 : 1 };
+    this.first = Math.max(0, Number(from) || 0);
     if (this.search !== search.trim().toLowerCase()) this.searchBox.value = search;
     this.search = search.trim().toLowerCase();
     this.chosen = Object.fromEntries(Object.entries(chosen).filter(([name]) => this.facets.some(({ column }) => column.name === name)));
@@ -180,7 +185,7 @@ class DataTable {
         return step * (isCounted ? a - b : collator.compare(a, b));
       });
     }
-    this.draw(0);
+    this.draw(this.first < this.found.length ? this.first : 0);
   }
 
   draw(first = this.first) {

@@ -17,7 +17,8 @@ function relative(seconds) {
 // A share of a whole as "61 %", or "0.2 %" where it is small.
 function share(part, whole) {
   const percent = (100 * part) / whole;
-  return say("unit.percent", { percent: number(percent < 10 ? Math.round(percent * 10) / 10 : Math.round(percent)) });
+  const text = part && percent < 0.1 ? "<0.1" : part < whole && percent > 99 ? ">99" : number(percent < 10 ? Math.round(percent * 10) / 10 : Math.round(percent));
+  return say("unit.percent", { percent: text });
 }
 
 // A difference with its sign.
