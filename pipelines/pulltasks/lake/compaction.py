@@ -68,8 +68,10 @@ def months_to_compact(lake: Lake, settings: LakeSettings) -> list[date]:
     """
     months = sorted({month_of(day) for day in lake.tidy_dates()})[:-1]  # the last month is still open
     closed = months[: max(0, len(months) - settings.keep_daily_months)]
-    stale = {month_of(day) for day in stale_dates(lake)}
-    return [month for month in closed if month not in stale and not lake.is_compacted(month)]
+    found = [month for month in closed if not lake.is_compacted(month)]
+    # Mostly there are none, and finding stale days reads all raw files.
+    stale = {month_of(day) for day in stale_dates(lake)} if found else set()
+    return [month for month in found if month not in stale]
 
 
 def compact_month(lake: Lake, month: date) -> CompactedMonth:
