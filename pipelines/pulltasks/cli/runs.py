@@ -34,6 +34,7 @@ LogOption = Annotated[
     typer.Option("--log-format", help="Log to standard error as text or json (default: bar on a terminal, else text)."),
 ]
 
+# For schedulers that call every code but 0 a failure; `status --max-age` then reports a target in time.
 AllowOption = Annotated[
     bool,
     typer.Option(
@@ -102,7 +103,6 @@ def snapshot(
             watcher=progress,
             tell=failures.append,
         )
-    # With the option, `status --max-age` is what reports a target in time.
     is_well = result.is_complete or (allow_incomplete and not (result.damaged_days or result.troubles))
     with exit_after_publishing(0 if is_well else NOT_COMPLETE):
         is_built = result.published.resolve() != published_before
