@@ -203,6 +203,11 @@ def test_a_damaged_manifest_of_a_month_stops_nothing_and_is_mended_by_a_rebuild(
     assert [row for row in rows(desk.lake)["pull_tasks"] if row[0] <= DAYS[4]] == before["pull_tasks"]
 
 
+def test_a_day_ahead_of_the_clock_closes_no_month(desk: Desk) -> None:
+    assert [month.month for month in compact(desk.settings, DAYS[3])[0]] == [SEPTEMBER]
+    assert [month.month for month in compact(desk.settings, DAYS[4])[0]] == [OCTOBER]
+
+
 def test_the_newest_months_stay_daily_when_asked_for(desk: Desk) -> None:
     desk.extra = "[lake]\nkeep_daily_months = 1"
     assert [month.month for month in compact(desk.settings, date.max)[0]] == [SEPTEMBER]

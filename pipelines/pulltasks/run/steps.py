@@ -385,7 +385,7 @@ def close_months(lake: Lake, settings: Settings, today: date, watcher: Watcher) 
         watcher: receives the progress.
     """
     done, troubles = [], []
-    if months := months_to_compact(lake, settings.lake):
+    if months := months_to_compact(lake, settings.lake, today):
         watcher.begin("compacting", len(months))
     for month in months:
         try:
