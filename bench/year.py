@@ -72,7 +72,7 @@ def daily_cost(lake: Lake) -> float:
 def sizes(lake: Lake) -> dict[str, float]:
     """Compact the closed months, and return the bytes per task and day of the tidy tables and of the raw archive."""
     with lake.lock():
-        for month in months_to_compact(lake, from_environment().lake):
+        for month in months_to_compact(lake, from_environment().lake, date.max):
             compact_month(lake, month)
         clear_compacted_days(lake)
     files = lake.files("pull_tasks", date.min, date.max)

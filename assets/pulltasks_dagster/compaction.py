@@ -1,7 +1,7 @@
 """Closed months as one asset.
 
-Lives here: the asset that compacts a month, and deletes raw files older than the settings allow.
-Does not live here: compacting and its proof (pulltasks.lake.compaction), the order of steps (pulltasks.run.order).
+Lives here: the asset that shows a closed month, and closes it if no run has done so.
+Does not live here: compacting and its proof (pulltasks.lake.compaction), when a run does it (pulltasks.run.order).
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ import dagster as dg
 from pulltasks.clock import Clock
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
+from pulltasks.lake.manifests import read_month_if_valid
 from pulltasks.run.order import compact
-from pulltasks.run.report import words_of_needed_raw
 from pulltasks.settings import Settings
 from pulltasks.tables import TABLES
 from pulltasks_dagster.failures import reported_as_failure
@@ -36,25 +36,24 @@ def compaction_asset(
         retry_policy=retry,
     )
     def closed_months(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        month = date.fromisoformat(context.partition_key)
-        report = reporter(Lake(settings.lake.root))
+        lake = Lake(settings.lake.root)
         may_retry = context.retry_number < retry.max_retries
-        with reported_as_failure(report, lambda: "compacting", may_retry=may_retry) as fail:
-            done = compact(settings, settings.today(clock.now()), through=month)
+        with reported_as_failure(reporter(lake), lambda: "compacting", may_retry=may_retry) as fail:
+            done = compact(settings, settings.today(clock.now()))
+            # Mostly a run has closed the month before, so this shows what is there, and not what was done now.
+            month = read_month_if_valid(lake.month_manifest_file(date.fromisoformat(context.partition_key)))
             yield dg.MaterializeResult(
                 asset_key=keys.closed_months,
                 metadata={
-                    "compacted": bool(done.months),
-                    "days": sum(each.days for each in done.months),
-                    "rows": sum(each.rows for each in done.months),
-                    "bytes_before": sum(each.bytes_before for each in done.months),
-                    "bytes_after": sum(each.bytes_after for each in done.months),
+                    "compacted": month is not None,
+                    "days": len(month.days) if month else 0,
+                    "rows": sum(entry.rows for entry in month.tables.values()) if month else 0,
+                    "bytes": sum(entry.bytes for entry in month.tables.values()) if month else 0,
                     "days_without_raw": len(done.days_without_raw),
-                    "damaged_days": ", ".join(map(str, done.damaged_days)) or "none",
                 },
             )
-            # Fails only now: the months are compacted, and a person has to rebuild the damaged days.
-            if done.damaged_days:
-                fail(words_of_needed_raw(done.damaged_days), may_pass=False)
+            # Fails only now: the other months are compacted, and a person has to rebuild the damaged days.
+            if done.troubles:
+                fail("\n".join(done.troubles), may_pass=False)
 
     return closed_months

@@ -54,14 +54,14 @@ def build_defs(
         # Without planned checks, Dagster does not show a check as failed that the run did not reach.
         selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(keys.closed_months)).without_checks(),
         executor_def=dg.in_process_executor,
-        description="Capture today, normalise, build the models, check, publish.",
+        description="Capture today, normalise, build the models, check, publish, close months.",
         tags=tags,
     )
     monthly_job = dg.define_asset_job(
         MONTHLY_JOB,
         selection=dg.AssetSelection.assets(keys.closed_months),
         executor_def=dg.in_process_executor,
-        description="Write a closed month of each tidy table as one sorted file.",
+        description="Show a closed month, and close months and remove old raw files as each daily run does.",
         tags=tags,
     )
     with warnings.catch_warnings():

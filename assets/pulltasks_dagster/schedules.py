@@ -14,8 +14,8 @@ from pulltasks.settings import Settings
 from pulltasks.warehouse.read.status import is_day_complete
 
 LAST_HOUR = 23
-# Months are compacted on their second day, between two ticks of the daily schedule: only one run at a time may
-# write.
+# The runs of a month's first day have closed the month before; it is shown on the second, between two ticks of the
+# daily schedule, because only one run at a time may write.
 MONTHLY_DAY, MONTHLY_MINUTE = 2, 30
 
 
@@ -48,14 +48,14 @@ def daily_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
 
 
 def monthly_schedule(job_name: str, settings: Settings) -> dg.ScheduleDefinition:
-    """Return the schedule of the job that compacts the previous month."""
+    """Return the schedule of the job that shows the previous month, which the daily job has compacted."""
 
     @dg.schedule(
         name="monthly_compaction",
         job_name=job_name,
         cron_schedule=f"{MONTHLY_MINUTE} {settings.schedule.hour} {MONTHLY_DAY} * *",
         execution_timezone=settings.timezone,
-        description="On the second day of a month, for the month before.",
+        description="On the second day of a month: shows the month before, which a daily run has closed.",
         default_status=_status(settings),
     )
     def monthly_compaction(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:

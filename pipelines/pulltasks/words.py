@@ -1,6 +1,7 @@
 """Texts in the reader's language: those of the page, of alarms and of reasons.
 
-Lives here: reading words.toml, with the texts of reasons.toml; choosing a language and a form; a number with its noun.
+Lives here: reading words.toml, with the texts of reasons.toml; choosing a language and a form; a number with its noun;
+a range of days.
 Does not live here: the use of a text (dashboard/page, alerts), messages of errors (where they are raised).
 """
 
@@ -8,8 +9,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pulltasks.reasons import read_reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
 
 LANGUAGES = ("en", "zh")
 # A text in each language; one that counts may have the forms `one` and `other`.
@@ -37,3 +43,10 @@ def say(language: str, key: str, values: dict[str, object] | None = None) -> str
 def counted(count: int, noun: str) -> str:
     """Return a number with its English noun, which takes an `s` unless it is one: `1 task`, `2,000 tasks`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def spans(days: Sequence[date]) -> str:
+    """Return days, which are in order, as a range such as `2026-11-01 to 2026-11-07`."""
+    if not days:
+        return "none"
+    return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"

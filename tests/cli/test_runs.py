@@ -43,6 +43,23 @@ def test_one_refused_target_is_exit_code_3_and_the_other_is_published(desk: Desk
     assert (code, "failed" in out, "forbidden" in out) == (3, True, True)
 
 
+def test_a_scheduler_may_allow_incomplete_targets_and_nothing_else(desk: Desk, command) -> None:
+    desk.sandbox.faults[SINGAPORE.project_id, None] = "forbidden"
+    asked = ("snapshot", "--allow-incomplete", "--config")
+    code, out, _ = command(*asked, desk.config_file)
+    assert (code, "1 of 2 targets complete" in out) == (0, True)
+    desk.extra = "[dashboard]\nenabled = true\n"
+    desk.lake.dashboard.mkdir(parents=True)
+    assert command(*asked, desk.config_file)[0] == 3  # the page
+    desk.lake.dashboard.rmdir()
+    assert command(*asked, desk.config_file)[0] == 0
+    stray = desk.lake.raw_file(datetime.now(UTC).date() - timedelta(days=1), BEIJING.project_id, BEIJING.region)
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"oops")
+    code, _, err = command(*asked, desk.config_file)
+    assert (code, "raw" in err) == (3, True)  # a damaged day
+
+
 def test_yesterday_is_refused_and_nothing_is_written(desk: Desk, command) -> None:
     config_file = desk.config_file
     before = files(desk.folder)

@@ -192,6 +192,9 @@ def test_a_closed_month_is_compacted_by_its_own_job(desk: Desk) -> None:
     event = materialised(result)["tidy/closed_months"]
     assert (event.metadata["days"].value, event.metadata["compacted"].value) == (2, True)
     assert desk.lake.compacted_months() == [date(2026, 10, 1)]
+    # of a month that a daily run has closed, it shows the same
+    again = defs.resolve_job_def("monthly_compaction").execute_in_process(partition_key=request.partition_key)
+    assert materialised(again)["tidy/closed_months"].metadata == event.metadata
 
 
 def environment(folder: Path) -> dict[str, str]:

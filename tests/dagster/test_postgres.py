@@ -62,13 +62,15 @@ def free_port() -> int:
         return each.getsockname()[1]
 
 
-def wait_for(port: int, seconds: int = 60) -> None:
+def wait_for(place: int | Path, seconds: int = 60) -> None:
+    """Wait until a service listens on a port of this machine, or on a socket."""
+    of_path = isinstance(place, Path)
     for _ in range(seconds * 5):
-        with socket.socket() as caller:
-            if caller.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket(socket.AF_UNIX if of_path else socket.AF_INET) as caller:
+            if caller.connect_ex(str(place) if of_path else ("127.0.0.1", place)) == 0:
                 return
         time.sleep(0.2)
-    pytest.fail(f"nothing listens on {port} after {seconds} s")
+    pytest.fail(f"nothing listens on {place} after {seconds} s")
 
 
 def as_postgres(*command: object) -> list[str]:
@@ -167,14 +169,15 @@ def started(folder: Path, postgres: int, *desks: Desk) -> Iterator[Services]:
     deploy = ROOT / "deploy" / "dagster"
     instance = (deploy / "dagster.yaml").read_text().replace("port: 5432", f"port: {postgres}")
     (home / "dagster.yaml").write_text(instance.replace("poll_interval_seconds: 60", "poll_interval_seconds: 5"))
-    web, codes = free_port(), [free_port() for _ in desks]
+    web = free_port()
+    sockets = [home / f"{number}.sock" for number, _ in enumerate(desks)]
     one = (deploy / "workspace.yaml").read_text()
     head, _, location = one.partition("load_from:\n")
     locations = [
-        location.replace("port: 4266", f"port: {code}").replace(
+        location.replace("/run/pulltasks/code.sock", str(place)).replace(
             "location_name: pulltasks", f"location_name: {desk.settings.lake.name or 'pulltasks'}"
         )
-        for code, desk in zip(codes, desks, strict=True)
+        for place, desk in zip(sockets, desks, strict=True)
     ]
     workspace = folder / "workspace.yaml"
     workspace.write_text(f"{head}load_from:\n{''.join(locations)}")
@@ -186,17 +189,17 @@ def started(folder: Path, postgres: int, *desks: Desk) -> Iterator[Services]:
         "DAGSTER_PG_PASSWORD": PASSWORD,
         "DAGSTER_PG_DB": "dagster",
     }
-    server = ["code-server", "start", "-h", "127.0.0.1", "-m", "pulltasks_dagster.definitions"]
-    commands: list[tuple[list[object], int | None, Desk | None]] = [
-        ([BIN / "dagster", *server, "-p", code, "-d", desk.folder], code, desk)
-        for code, desk in zip(codes, desks, strict=True)
+    server = ["code-server", "start", "-m", "pulltasks_dagster.definitions"]
+    commands: list[tuple[list[object], int | Path | None, Desk | None]] = [
+        ([BIN / "dagster", *server, "--socket", place, "-d", desk.folder], place, desk)
+        for place, desk in zip(sockets, desks, strict=True)
     ]
     commands += [
         ([BIN / "dagster-daemon", "run", "-w", workspace], None, None),
         ([BIN / "dagster-webserver", "-w", workspace, "-h", "127.0.0.1", "-p", web], web, None),
     ]
     with ExitStack() as stack:
-        for number, (command, port, desk) in enumerate(commands):
+        for number, (command, place, desk) in enumerate(commands):
             log = stack.enter_context((folder / f"service-{number}.log").open("w"))
             service = subprocess.Popen(
                 [str(part) for part in command],
@@ -206,8 +209,8 @@ def started(folder: Path, postgres: int, *desks: Desk) -> Iterator[Services]:
                 start_new_session=True,
             )
             stack.callback(end, service)
-            if port:
-                wait_for(port)
+            if place:
+                wait_for(place)
         yield Services(f"http://127.0.0.1:{web}", desks[0])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from desk import SMALL_DAYS, Desk, copied
 from history import contents, coverage
 from pulltasks.lake.audit import repair_manifests
-from pulltasks.lake.compaction import compact_month
+from pulltasks.lake.compaction import compact_month, open_month
 from pulltasks.lake.lake import Lake
 from pulltasks.lake.manifests import read_manifest
 from pulltasks.run.order import snapshot
@@ -22,7 +23,11 @@ DAYS = SMALL_DAYS[:3]
 
 @pytest.fixture
 def desk(three_days: Desk, tmp_path: Path) -> Desk:
-    return copied(three_days, tmp_path)
+    """Three days with files of their own, also those of the closed month."""
+    desk = replace(copied(three_days, tmp_path), extra="[lake]\nkeep_daily_months = 1\n")
+    with desk.lake.lock():
+        open_month(desk.lake, DAYS[0].replace(day=1))
+    return desk
 
 
 @pytest.mark.parametrize("is_closed", [False, True])

@@ -82,8 +82,8 @@ def daily_files(lake, month: date) -> list[Path]:
 
 def test_a_closed_month_becomes_one_sorted_file_a_table(desk: Desk) -> None:
     before = rows(desk.lake)
-    months, without_raw, needed = compact(desk.settings, date.max)
-    assert ([month.month for month in months], without_raw, needed) == ([SEPTEMBER, OCTOBER], [], [])
+    months, without_raw, troubles = compact(desk.settings, date.max)
+    assert ([month.month for month in months], without_raw, troubles) == ([SEPTEMBER, OCTOBER], [], [])
     assert rows(desk.lake) == before
     assert desk.lake.files("pull_tasks", DAYS[1], DAYS[4]) == [
         desk.lake.month_file("pull_tasks", OCTOBER),
@@ -156,11 +156,13 @@ def test_days_written_back_by_other_software_get_a_manifest_of_their_own(cleared
 
 def test_a_damaged_day_is_not_compacted(desk: Desk) -> None:
     desk.lake.tidy_file("captures", DAYS[3]).write_bytes(b"oops")
-    with pytest.raises(LakeError, match=f"rebuild --from {DAYS[3]}"):
-        compact(desk.settings, date.max)
+    months, _, (trouble,) = compact(desk.settings, date.max)
+    assert ([month.month for month in months], f"rebuild --from {DAYS[3]}" in trouble) == ([SEPTEMBER], True)
     assert desk.lake.compacted_months() == [SEPTEMBER]
-    rebuild(desk.settings, DAYS[3], DAYS[3], desk.clock)
-    assert [month.month for month in compact(desk.settings, date.max)[0]] == [OCTOBER]
+    result = snapshot(desk.settings, DAYS[4], desk.clock, simulated=True)
+    assert (result.damaged_days, result.is_complete) == ((trouble,), False)
+    assert rebuild(desk.settings, DAYS[3], DAYS[3], desk.clock).damaged_days == ()
+    assert desk.lake.compacted_months() == [SEPTEMBER, OCTOBER]
 
 
 def test_rows_that_differ_stop_the_compaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +201,11 @@ def test_a_damaged_manifest_of_a_month_stops_nothing_and_is_mended_by_a_rebuild(
     assert compact(desk.settings, date.max)[0] == []
     assert rebuild(desk.settings, DAYS[1], DAYS[3], desk.clock).damaged_days == ()
     assert [row for row in rows(desk.lake)["pull_tasks"] if row[0] <= DAYS[4]] == before["pull_tasks"]
+
+
+def test_a_day_ahead_of_the_clock_closes_no_month(desk: Desk) -> None:
+    assert [month.month for month in compact(desk.settings, DAYS[3])[0]] == [SEPTEMBER]
+    assert [month.month for month in compact(desk.settings, DAYS[4])[0]] == [OCTOBER]
 
 
 def test_the_newest_months_stay_daily_when_asked_for(desk: Desk) -> None:

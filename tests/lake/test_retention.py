@@ -26,8 +26,8 @@ def desk(three_days: Desk, tmp_path: Path) -> Desk:
 
 def test_old_raw_files_go_when_asked_for_and_their_days_stay(desk: Desk) -> None:
     desk.extra = "[lake]\nkeep_raw_days = 1"
-    _, gone, needed = compact(desk.settings, date.max)
-    assert (gone, needed) == (DAYS[:2], [])
+    _, gone, troubles = compact(desk.settings, date.max)
+    assert (gone, troubles) == (DAYS[:2], [])
     assert desk.lake.raw_dates() == DAYS[2:]
     assert desk.lake.tidy_dates() == DAYS
     with pytest.raises(LakeError, match="existing ones are unchanged"):
@@ -41,10 +41,11 @@ def test_raw_files_that_a_damaged_table_needs_are_kept(desk: Desk) -> None:
         compact(desk.settings, date.max)  # now the days' own files are gone
     desk.extra = "[lake]\nkeep_raw_days = 1"
     desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
-    _, gone, needed = compact(desk.settings, date.max)
-    assert (gone, needed) == ([], DAYS[:2])
-    rebuild(desk.settings, *DAYS[:2], desk.clock)
-    assert compact(desk.settings, date.max)[1:] == (DAYS[:2], [])
+    _, gone, (trouble,) = compact(desk.settings, date.max)
+    assert gone == []
+    assert trouble.startswith(f"retained the raw archive of {DAYS[0]} to {DAYS[1]}: tables of these days are damaged")
+    assert rebuild(desk.settings, *DAYS[:2], desk.clock).damaged_days == ()
+    assert desk.lake.raw_dates() == DAYS[2:]  # the rebuild was the first run that did not need them any more
     desk.lake.month_file("captures", OCTOBER).write_bytes(b"oops")
     with pytest.raises(LakeError, match="no raw archive"):
         rebuild(desk.settings, *DAYS[:2], desk.clock)

@@ -23,7 +23,7 @@ DAYS = [date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 1)]
 def test_the_files_of_a_table_are_read_alike_by_every_reader(tmp_path: Path) -> None:
     sandbox = Sandbox((replace(BEIJING, task_count=7),))
     with serving(sandbox) as url:
-        desk = Desk(sandbox, url, tmp_path, sandbox.places)
+        desk = Desk(sandbox, url, tmp_path, sandbox.places, extra="[lake]\nkeep_daily_months = 1\n")
         for day in DAYS:
             snapshot(desk.settings, day, desk.clock, simulated=True)
     counts = []

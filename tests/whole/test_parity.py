@@ -9,6 +9,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ from log_lines import without_log
 from pulltasks.cli import main as cli
 from pulltasks.lake.manifests import stale_dates
 from pulltasks.lake.parquet import TidyWriter
-from pulltasks.run.order import compact, snapshot
+from pulltasks.run.order import snapshot
 from pulltasks.run.report import NO_WIDTH
 from pulltasks.sandbox.accounts import AccessKey
 from pulltasks.sandbox.server import Sandbox, serving
@@ -29,7 +30,6 @@ from webhook_server import Webhook, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # Dagster's own code warns on its own.
 pytestmark = [
@@ -37,6 +37,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+SNAPSHOT_UNIT = Path(__file__).parent.parent.parent / "deploy" / "systemd" / "pulltasks-snapshot.service"
+# The ends of three months, and a day after them.
+MONTHS = [date(2026, 1, 31), *(date(2026, month, day) for month, day in ((2, 1), (2, 28), (3, 1), (3, 31), (4, 1)))]
 LATE = date(2026, 10, 29)
 BEFORE = (date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 1))
 DAY = date(2026, 11, 2)
@@ -56,7 +59,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         desk = Desk(sandbox, url, tmp_path_factory.mktemp("prepared"), sandbox.places)
         for day in BEFORE:
             snapshot(desk.settings, day, desk.clock, simulated=True)
-        compact(desk.settings, DAY)
         yield desk
 
 
@@ -279,3 +281,43 @@ def test_both_leave_the_same(
     assert bool(command.alarms) == (not command.is_well)
     if not command.is_well:
         assert sentences(dagster.said) == sentences(command.said)
+
+
+def test_three_months_end_alike_by_the_units_command_and_by_dagsters_job(tmp_path: Path, command) -> None:
+    """Each way does every duty: months are closed, and raw files are removed when they are old."""
+    unit = re.search(r"^ExecStart=\S+/pulltasks (.+)$", SNAPSHOT_UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert unit
+
+    def by_unit(desk: Desk, day: date) -> None:
+        code, _, err = command(*unit[1].split(), "--config", desk.config_file, "--simulated-date", day)
+        assert code == 0, err
+
+    def by_job(desk: Desk, day: date) -> None:
+        assert run_day(desk, day).success
+
+    sandbox = Sandbox((replace(BEIJING, task_count=6), replace(SINGAPORE, task_count=3)))
+    found = []
+    with serving(sandbox) as url, listening() as webhook:
+        first = Desk(sandbox, url, tmp_path, sandbox.places, extra="[lake]\nkeep_raw_days = 20\n")
+        by_unit(first, MONTHS[0])
+        for run in (by_unit, by_job):
+            (tmp_path / run.__name__).mkdir()
+            desk = copied(first, tmp_path / run.__name__)  # with the same key for fingerprints
+            for day in MONTHS[1:]:
+                run(desk, day)
+            assert desk.lake.compacted_months() == [date(2026, month, 1) for month in (1, 2, 3)]
+            assert desk.lake.raw_dates() == MONTHS[-2:]
+            assert desk.lake.tidy_dates() == MONTHS
+            found.append(left(desk, webhook, "", is_well=True))
+            by_unit(desk, MONTHS[-1])  # removes the days that the last month's file replaces
+            before = files_of(desk)
+            by_unit(desk, MONTHS[-1])
+            assert files_of(desk) - before == {line for line in files_of(desk) if line[0] == "runs.ndjson"}
+    assert found[0] == found[1]
+
+
+def files_of(desk: Desk) -> set[tuple[str, bytes]]:
+    """The lake's files, but for its lock."""
+    root = desk.lake.root
+    paths = [path for path in root.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {(str(path.relative_to(root)), path.read_bytes()) for path in paths}

@@ -82,7 +82,7 @@ def test_forty_days_of_three_targets(tmp_path: Path) -> None:
     assert rolled != by_day
     assert rolled == contents(rebuilt_from_nothing(lake))
     with lake.lock():
-        for month in months_to_compact(lake, settings.lake):
+        for month in months_to_compact(lake, settings.lake, date.max):
             compact_month(lake, month)
     with lake.lock():
         clear_compacted_days(lake)
@@ -103,7 +103,7 @@ def test_a_year_of_thirty_targets(tmp_path: Path) -> None:
     in_steps = contents(published)
     assert in_steps == contents(rebuilt_from_nothing(lake))
     with lake.lock():
-        for month in months_to_compact(lake, from_environment().lake):
+        for month in months_to_compact(lake, from_environment().lake, date.max):
             compact_month(lake, month)
     with lake.lock():
         clear_compacted_days(lake)

@@ -18,7 +18,7 @@ import typer
 
 from pulltasks.names import without_ids
 from pulltasks.outside_text import visible
-from pulltasks.words import counted
+from pulltasks.words import counted, spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -226,13 +226,6 @@ def print_end(result: RunResult, *, is_built: bool = True) -> None:
 def text(cell: object) -> str:
     """Return a cell as text; null is an empty text."""
     return "" if cell is None else str(cell)
-
-
-def spans(days: tuple[date, ...]) -> str:
-    """Return days, which are in order, as a range such as `2026-11-01 to 2026-11-07`."""
-    if not days:
-        return "none"
-    return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def print_status(

@@ -14,8 +14,8 @@ import typer
 
 from pulltasks.cli.ending import alarms, exit_after_publishing, fail
 from pulltasks.cli.options import ConfigOption, complete_target, read_settings, real_clock
-from pulltasks.cli.output import NOT_COMPLETE, Progress, print_captures, print_end, print_not_complete, spans
-from pulltasks.words import counted
+from pulltasks.cli.output import NOT_COMPLETE, Progress, print_captures, print_end, print_not_complete
+from pulltasks.words import counted, spans
 
 if TYPE_CHECKING:
     from pulltasks.cli.log import LogFormat
@@ -32,6 +32,14 @@ class LogForm(StrEnum):
 LogOption = Annotated[
     LogForm | None,
     typer.Option("--log-format", help="Log to standard error as text or json (default: bar on a terminal, else text)."),
+]
+
+# For schedulers that call every code but 0 a failure; `status --max-age` then reports a target in time.
+AllowOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-incomplete", help="Exit with 0, not 3, if the only trouble is targets that are not complete."
+    ),
 ]
 
 
@@ -60,6 +68,7 @@ def snapshot(
         bool,
         typer.Option("--accept-drop", help="Accept today's listing of --target, however many tasks it lost."),
     ] = False,
+    allow_incomplete: AllowOption = False,
     every: Annotated[bool, typer.Option("--all", help="List every target in the end, one line each.")] = False,
     log_format: LogOption = None,
 ) -> None:
@@ -94,7 +103,8 @@ def snapshot(
             watcher=progress,
             tell=failures.append,
         )
-    with exit_after_publishing(0 if result.is_complete else NOT_COMPLETE):
+    is_well = result.is_complete or (allow_incomplete and not (result.damaged_days or result.troubles))
+    with exit_after_publishing(0 if is_well else NOT_COMPLETE):
         is_built = result.published.resolve() != published_before
         print_captures(wanted, result, settings.timezone, is_built=is_built, every=every)
 
@@ -169,25 +179,26 @@ def forget(
 def compact(config: ConfigOption = None) -> None:
     """Merge each closed month into one sorted file per table.
 
-    It also removes raw files older than keep_raw_days, if that is set.
+    It also removes raw files older than keep_raw_days, if that is set. Every run does both, so it is seldom needed.
 
     Example: pulltasks compact
     """
     from pulltasks.run.order import compact as run_compact
-    from pulltasks.run.report import words_of_needed_raw
+    from pulltasks.run.report import words_of_removed_raw
 
     settings = read_settings(config, need_targets=False)
     with Progress(lambda: datetime.now(UTC)) as progress:
-        months, without_raw, needed = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
+        months, without_raw, troubles = run_compact(settings, settings.today(datetime.now(UTC)), watcher=progress)
     for month in months:
         typer.echo(
             f"{month.month:%Y-%m}: {counted(month.days, 'day')}, {counted(month.rows, 'row')}, "
             f"{month.bytes_before / 1e6:.1f} MB -> {month.bytes_after / 1e6:.1f} MB"
         )
     if without_raw:
-        typer.echo(f"removed the raw archive of {counted(len(without_raw), 'day')}: {spans(tuple(without_raw))}")
-    if needed:
-        typer.echo(words_of_needed_raw(needed), err=True)
+        typer.echo(words_of_removed_raw(without_raw))
+    for text in troubles:
+        typer.echo(text, err=True)
+    if troubles:
         raise typer.Exit(NOT_COMPLETE)
     if not months and not without_raw:
         typer.echo("nothing to do: every closed month is compacted")

@@ -61,15 +61,18 @@ class CompactedMonth:
     bytes_after: int
 
 
-def months_to_compact(lake: Lake, settings: LakeSettings) -> list[date]:
+def months_to_compact(lake: Lake, settings: LakeSettings, today: date) -> list[date]:
     """Return the closed months with daily files, without the newest `keep_daily_months` and without stale ones.
 
-    A month is closed when a later month has a valid day.
+    A month is closed when a later month has a valid day. Days after `today`, written under a wrong clock, do not count:
+    else each run would open the present month and close it again.
     """
-    months = sorted({month_of(day) for day in lake.tidy_dates()})[:-1]  # the last month is still open
+    months = sorted({month_of(day) for day in lake.tidy_dates() if day <= today})[:-1]  # the last month is still open
     closed = months[: max(0, len(months) - settings.keep_daily_months)]
-    stale = {month_of(day) for day in stale_dates(lake)}
-    return [month for month in closed if month not in stale and not lake.is_compacted(month)]
+    found = [month for month in closed if not lake.is_compacted(month)]
+    # Mostly there are none, and finding stale days reads all raw files.
+    stale = {month_of(day) for day in stale_dates(lake)} if found else set()
+    return [month for month in found if month not in stale]
 
 
 def compact_month(lake: Lake, month: date) -> CompactedMonth:

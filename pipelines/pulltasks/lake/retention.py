@@ -17,7 +17,7 @@ from pulltasks.lake.paths import month_of
 from pulltasks.lake.strays import days_with_raw
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from pulltasks.lake.lake import Lake
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def remove_old_raw(
-    lake: Lake, settings: LakeSettings, today: date, held: Collection[date] | None = None
+    lake: Lake, settings: LakeSettings, today: date, days_held: Callable[[], Collection[date] | None]
 ) -> tuple[list[date], list[date]]:
     """Remove the raw files older than `keep_raw_days` of days whose tables are sound.
 
@@ -36,7 +36,8 @@ def remove_old_raw(
         lake: the caller holds its lock.
         settings: how long raw files are retained.
         today: later days are ignored.
-        held: the days that a good backup holds, the only ones whose files may go; None when no backup is configured.
+        days_held: returns the days that a good backup holds, the only ones whose files may go; None when no backup is
+            configured. It is called only if there are old files.
 
     Returns:
         The days whose raw files were removed, and the old days that retain them because a table is damaged and must be
@@ -47,9 +48,13 @@ def remove_old_raw(
     if settings.keep_raw_days is None or not begun:
         return [], []
     horizon = begun[-1] - timedelta(days=settings.keep_raw_days)
+    old = [day for day in days_with_raw(lake) if day <= horizon]
+    if not old:
+        return [], []  # mostly: what follows reads the raw files of all days
+    held = days_held()
     # a stale day has raw files that its tables do not show yet
     valid = set(dates) - set(stale_dates(lake))
-    old = [day for day in days_with_raw(lake) if day <= horizon and day in valid and (held is None or day in held)]
+    old = [day for day in old if day in valid and (held is None or day in held)]
     damaged = set(damaged_months(lake, {month_of(day) for day in old}))
     needed = [day for day in old if month_of(day) in damaged or not _is_sound(lake, day)]
     removed = [day for day in old if day not in needed]

@@ -7,20 +7,20 @@ Does not live here: the steps (steps), the report of a run (report), printing an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from pulltasks.alerts.rules import CREDENTIAL_REFUSED
 from pulltasks.capture.day import CaptureOptions, check_date
 from pulltasks.capture.zone import check_zone
 from pulltasks.errors import DateRefused, LakeError
 from pulltasks.lake.audit import repair_manifests
-from pulltasks.lake.compaction import clear_compacted_days, compact_month, months_to_compact
+from pulltasks.lake.compaction import clear_compacted_days
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.retention import forget_day, remove_old_raw
+from pulltasks.lake.retention import forget_day
 from pulltasks.lake.strays import days_with_raw, has_raw
 from pulltasks.reasons import reason_of
 from pulltasks.run.results import EVERYTHING, Captured, Kept, Silent, Skipped, Tidied
-from pulltasks.run.steps import opened
+from pulltasks.run.steps import close_months, opened
 from pulltasks.warehouse.build.builds import remove_all_builds
 from pulltasks.warehouse.build.open_tables import remove_tables
 from pulltasks.warehouse.build.publish import Built, CrossChecked
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from pulltasks.alerts.rules import Failure
     from pulltasks.capture.day import CaptureResult
     from pulltasks.clock import Clock
-    from pulltasks.lake.compaction import CompactedMonth
-    from pulltasks.run.results import Parts, RunResult, Watcher
+    from pulltasks.run.results import Closed, Parts, RunResult, Watcher
     from pulltasks.run.steps import Run
     from pulltasks.settings import Settings
 
@@ -247,48 +246,20 @@ def forget(
     return Forgotten(folder, result.published, days[-1], troubles)
 
 
-class Compaction(NamedTuple):
-    """The result of compacting: the closed months, the days whose raw files were removed, and those that keep them.
-
-    A day keeps its raw files if they are needed to rebuild a damaged table.
-    """
-
-    months: list[CompactedMonth]
-    days_without_raw: list[date]
-    damaged_days: list[date]
-
-
-def compact(
-    settings: Settings, today: date, *, through: date | None = None, watcher: Watcher | None = None
-) -> Compaction:
-    """Write every closed month as one sorted file per table, and delete raw files older than the settings allow.
-
-    Args:
-        settings: the configuration, with the ages to keep.
-        today: the day from which ages are counted.
-        through: the last month to compact; None for all that are closed.
-        watcher: receives the progress.
+def compact(settings: Settings, today: date, *, watcher: Watcher | None = None) -> Closed:
+    """Close months and remove raw files as every run does, without a run; `today` is the day ages are counted from.
 
     Raises:
-        LakeError: when a day's file is damaged; months that were compacted before it stay compacted.
+        LakeError: when there are no tidy tables.
         LakeBusy: when another run is writing.
     """
-    from pulltasks.backup.backup import days_held  # not at the top: every snapshot would wait for this import
-
     lake = Lake(settings.lake.root)
     if not lake.tidy_dates():
         raise LakeError(f"{lake.root}: there are no tidy tables to compact; run `pulltasks snapshot` first")
-    watcher = watcher or Silent()
     lake.prepare()
     with lake.lock():
         lake.require_whole()
         # An interrupted run may have left a month's file beside the files of its days.
         repair_manifests(lake)
         clear_compacted_days(lake)
-        months = [month for month in months_to_compact(lake, settings.lake) if through is None or month <= through]
-        watcher.begin("compacting", len(months))
-        done = []
-        for month in months:
-            done.append(compact_month(lake, month))
-            watcher.advance(f"{month:%Y-%m}")
-        return Compaction(done, *remove_old_raw(lake, settings.lake, today, days_held(lake, settings)))
+        return close_months(lake, settings, today, watcher or Silent())

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pulltasks.run.targets_shown import as_shown, lines_of
 from pulltasks.warehouse.read.status import TargetStatus
-from pulltasks.words import counted
+from pulltasks.words import counted, spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,11 +109,15 @@ def _lines(targets: Sequence[TargetStatus], day: date | None) -> list[str]:
     return lines_of(as_shown([each for each in targets if not each.is_complete], day), NO_WIDTH, "")
 
 
+def words_of_removed_raw(days: Sequence[date]) -> str:
+    """Return a sentence about raw files that are older than the settings keep them."""
+    return f"removed the raw archive of {counted(len(days), 'day')}: {spans(days)}"
+
+
 def words_of_needed_raw(days: Sequence[date]) -> str:
     """Return a sentence about raw files that are retained longer than the settings ask, with advice."""
-    span = str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return (
-        f"retained the raw archive of {span}: tables of these days are damaged; rebuild them: "
+        f"retained the raw archive of {spans(days)}: tables of these days are damaged; rebuild them: "
         f"pulltasks rebuild --from {days[0]} --to {days[-1]}"
     )
 

@@ -7,7 +7,7 @@ Does not live here: the steps (steps), their order (order), the report at the en
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from datetime import date
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pulltasks.alerts.rules import Failure
     from pulltasks.backup.backup import Done
     from pulltasks.capture.day import CaptureResult
+    from pulltasks.lake.compaction import CompactedMonth
     from pulltasks.lake.manifests import Manifest
     from pulltasks.warehouse.build.open_tables import Latest
     from pulltasks.warehouse.read.status import Status
@@ -115,6 +116,17 @@ class Skipped:
 
     reason: str
     day: date | None = None
+
+
+class Closed(NamedTuple):
+    """The result of closing months: those that were compacted, the days whose raw files were removed, and troubles.
+
+    A trouble is one line about a month that cannot be compacted, or about days that need their raw files longer.
+    """
+
+    months: list[CompactedMonth]
+    days_without_raw: list[date]
+    troubles: list[str]
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,22 @@ from pulltasks.capture.day import CLOCK_DISAGREES, DayCapture
 from pulltasks.capture.zone import check_zone
 from pulltasks.errors import ConfigError, LakeError
 from pulltasks.lake.audit import audit_days, repair_manifests
-from pulltasks.lake.compaction import clear_compacted_days, compact_month, damaged_months, discard_damaged_month
+from pulltasks.lake.compaction import (
+    clear_compacted_days,
+    compact_month,
+    damaged_months,
+    discard_damaged_month,
+    months_to_compact,
+)
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.manifests import read_if_valid, read_raw_state, stale_dates
+from pulltasks.lake.manifests import read_if_valid, read_raw_state
 from pulltasks.lake.normalise import BegunDay, normalise_days
 from pulltasks.lake.paths import month_of
+from pulltasks.lake.retention import remove_old_raw
 from pulltasks.lake.run_log import RunLine, add_run, last_paces, read_runs
-from pulltasks.run.results import Captured, RunResult, Silent, Tidied
+from pulltasks.run.report import words_of_needed_raw, words_of_removed_raw
+from pulltasks.run.results import Captured, Closed, RunResult, Silent, Tidied
 from pulltasks.warehouse.build.plan import plan_build
 from pulltasks.warehouse.build.publish import build_steps
 from pulltasks.warehouse.read.previous_captures import previous_captures
@@ -108,7 +116,6 @@ class Run:
         self._watcher = watcher
         self._tell = tell
         self._begun: BegunDay | None = None
-        self._compacted: Collection[date] = ()
         self._result: RunResult | None = None
 
     @contextmanager
@@ -188,8 +195,6 @@ class Run:
         """Complete the work that an earlier run left unfinished, before any table is written."""
         self.found.noticed += repair_manifests(self.lake)
         clear_compacted_days(self.lake)
-        # Noted before a day is written, which opens its month; `close_months` closes it again.
-        self._compacted = self.lake.compacted_months()
 
     def discard_damaged_months(self, days: Sequence[date]) -> None:
         """Discard the damaged months of some days, so that all their days are rebuilt."""
@@ -300,19 +305,12 @@ class Run:
         return None
 
     def close_months(self) -> None:
-        """Compact again the months that this run opened, unless one of their days could not be written.
+        """Compact the closed months that are not compacted, and remove raw files as old as the settings say.
 
         A month that cannot be closed does no harm: the published file is unchanged, and the next run finds its days.
         """
-        with_days = {month_of(day) for day in self.lake.tidy_dates()}
-        opened = (set(self._compacted) & with_days) - set(self.lake.compacted_months())
-        # Mostly there are none, and finding stale days reads all raw files of a month.
-        stale = {month_of(day) for day in stale_dates(self.lake)} if opened else set()
-        for month in sorted(opened - stale):
-            try:
-                compact_month(self.lake, month)
-            except LakeError as error:
-                self.found.damaged.append(str(error))
+        closed = close_months(self.lake, self.settings, self.settings.today(self.clock.now()), self._watcher)
+        self.found.damaged += closed.troubles
 
     def log(self, verb: str, began_at: datetime, error: str | None) -> None:
         """Add the run to the lake's log; a log that cannot be written is a warning."""
@@ -375,6 +373,39 @@ class Run:
             troubles=tuple(found.troubles),
         )
         return self._result
+
+
+def close_months(lake: Lake, settings: Settings, today: date, watcher: Watcher) -> Closed:
+    """Write each closed month as one sorted file per table, and remove raw files older than the settings allow.
+
+    Args:
+        lake: the caller holds its lock; what an earlier run left unfinished is completed.
+        settings: the configuration, with the ages to keep.
+        today: the day from which ages are counted.
+        watcher: receives the progress.
+    """
+    done, troubles = [], []
+    if months := months_to_compact(lake, settings.lake, today):
+        watcher.begin("compacting", len(months))
+    for month in months:
+        try:
+            done.append(compact_month(lake, month))
+            watcher.advance(f"{month:%Y-%m}")
+        except LakeError as error:
+            troubles.append(str(error))
+            watcher.advance(f"{month:%Y-%m}", is_good=False)
+    removed, needed = remove_old_raw(lake, settings.lake, today, lambda: _days_held(lake, settings))
+    if removed:
+        watcher.remark(words_of_removed_raw(removed))
+    if needed:
+        troubles.append(words_of_needed_raw(needed))
+    return Closed(done, removed, troubles)
+
+
+def _days_held(lake: Lake, settings: Settings) -> Collection[date] | None:
+    from pulltasks.backup.backup import days_held  # not at the top: every snapshot would wait for this import
+
+    return days_held(lake, settings)
 
 
 def _words_of(result: CaptureResult) -> str:

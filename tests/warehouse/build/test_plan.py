@@ -144,9 +144,9 @@ def test_a_day_adds_to_the_build_before_it(desk: Desk) -> None:
 
 
 def test_tidy_files_that_are_not_what_the_manifest_names_are_refused(desk: Desk) -> None:
-    path = desk.lake.tidy_file("captures", DAYS[0])
+    path = desk.lake.tidy_file("captures", DAYS[2])  # of the open month
     path.write_bytes(path.read_bytes() + b"x")
     for file in desk.lake.warehouse.iterdir():
         file.unlink()
-    with pytest.raises(LakeError, match=f"pulltasks rebuild --from {DAYS[0]} --to {DAYS[0]}"):
+    with pytest.raises(LakeError, match=f"pulltasks rebuild --from {DAYS[2]} --to {DAYS[2]}"):
         desk.build()
