@@ -175,7 +175,7 @@ def _selected(context: dg.AssetExecutionContext, events: Iterator[Event]) -> Ite
                 yield event
             else:
                 context.log_event(evaluation(event))
-    except Exception:
+    except Exception:  # raised again below
         # The asset was materialised before the error, so its event must not be lost.
         if held:
             yield held

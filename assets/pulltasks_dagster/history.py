@@ -1,10 +1,10 @@
-"""What the lake has and Dagster does not show yet, as events without a run.
+"""Report to Dagster what the lake contains but Dagster does not show yet, as events without a run.
 
 Lives here: comparing tidy days and the published build with what Dagster has; the sensor and the command that report.
 Does not live here: the events of a run (daily), what each asset reports (its module).
 
-What Dagster has already is read from its own events, by the data version of each: so nothing is reported twice, by
-whomever it was made, and whoever reports first.
+The data versions of Dagster's own events tell what it already has. So nothing is reported twice, whether a run, the
+sensor or the command reported it first.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """SQL models as assets, created from sql/.
 
-Lives here: the specs and events of each published table and view; lineage through the models that are no assets.
+Lives here: the specs and events of each published table and view; lineage through the models that are not assets.
 Does not live here: SQL, building, checks (sql/, pulltasks.warehouse), the time of a build (daily).
 
-Staging models and macros are no assets: nobody reads the former, and the latter have no rows.
+Staging models and macros are not assets: nobody reads staging models, and macros have no rows.
 """
 
 from collections.abc import Mapping
@@ -56,14 +56,14 @@ def _spec(keys: Keys, models: Models, shown: set[str], model: Model, lineage: Li
 
 
 def sources_of(models: Models, shown: set[str], model: Model) -> set[str]:
-    """Return the assets that a model is built from, through the models that are none."""
+    """Return the assets that a model is built from, directly or through models that are not assets."""
     direct = {name for name in model.depends_on | model.sources if _is_of_the_day(name)}
     tables = {name for name in direct if name in shown or "." in name}
     return tables.union(*(sources_of(models, shown, models[name]) for name in direct - tables))
 
 
 def lineage_of_shown(models: Models, shown: set[str], lineage: Mapping[str, Lineage]) -> dict[str, Lineage]:
-    """Return the lineage of each model in which columns of models that are no assets are replaced by their sources."""
+    """Return the lineage of each model; sources replace the columns of models that are not assets."""
     found: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {}
     for model in models.in_order:  # a model comes after those that it reads
         found[model.name] = {

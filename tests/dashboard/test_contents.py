@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
-
-import duckdb
-import pytest
+from datetime import UTC, datetime, timedelta
 
 from desk import BEIJING, SINGAPORE, Desk
+from page_contents import DAY, DAYS, of
 from pulltasks.dashboard.bounds import Bounds
 from pulltasks.dashboard.contents import read_contents
-from pulltasks.sandbox.accounts import AccessKey
-from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.settings import Limits
 from pulltasks.warehouse.read.published import open_published
-
-DAY = date(2026, 11, 22)
-LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))
-DAYS = [DAY - timedelta(days=n) for n in (2, 1, 0)]
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory):
-    """Three days, only to be read; Singapore is refused on the last, and not read to the end on the one before."""
-    sandbox = Sandbox((BEIJING, SINGAPORE))
-    sandbox.faults |= {(SINGAPORE.project_id, DAYS[1]): "short_page", (SINGAPORE.project_id, DAY): "forbidden"}
-    with serving(sandbox) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        desk = Desk(sandbox, url, tmp_path_factory.mktemp("lake"), sandbox.places)
-        for day in DAYS:
-            desk.run(day)
-        yield desk.lake
-
-
-def of(lake, bounds: Bounds | None = None) -> tuple[dict, duckdb.DuckDBPyConnection]:
-    connection = open_published(lake)
-    return read_contents(connection, "UTC", LIMITS, bounds=bounds), connection
 
 
 def test_targets_stand_as_the_models_say_with_the_day_that_they_are_known_from(lake) -> None:

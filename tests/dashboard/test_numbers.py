@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import SINGAPORE, Desk
+from page_contents import DAY, DAYS, LIMITS, of
 from pulltasks import config
 from pulltasks.dashboard import contents
 from pulltasks.dashboard.bounds import Bounds
@@ -17,36 +18,11 @@ from pulltasks.dashboard.numbers import HOURS, TALLIES, read_numbers
 from pulltasks.dashboard.targets import TARGETS
 from pulltasks.lake.lake import Lake
 from pulltasks.run.order import snapshot
-from pulltasks.sandbox.accounts import AccessKey
-from pulltasks.sandbox.server import Sandbox, serving
-from pulltasks.settings import Limits, WarehouseSettings
+from pulltasks.settings import WarehouseSettings
 from pulltasks.warehouse.build.publish import build_and_publish
 from pulltasks.warehouse.read.published import open_published
 from pulltasks.warehouse.sql.models import load_models
 from sql_cases import CASES, write_days
-
-DAY = date(2026, 11, 22)
-LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))
-DAYS = [DAY - timedelta(days=n) for n in (2, 1, 0)]
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory):
-    """Three days, only to be read; Singapore is refused on the last, and not read to the end on the one before."""
-    sandbox = Sandbox((BEIJING, SINGAPORE))
-    sandbox.faults |= {(SINGAPORE.project_id, DAYS[1]): "short_page", (SINGAPORE.project_id, DAY): "forbidden"}
-    with serving(sandbox) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        desk = Desk(sandbox, url, tmp_path_factory.mktemp("lake"), sandbox.places)
-        for day in DAYS:
-            desk.run(day)
-        yield desk.lake
-
-
-def of(lake, bounds: Bounds | None = None) -> tuple[dict, duckdb.DuckDBPyConnection]:
-    connection = open_published(lake)
-    return read_contents(connection, "UTC", LIMITS, bounds=bounds), connection
 
 
 def test_each_day_and_target_has_a_letter_for_how_it_ended(lake) -> None:
