@@ -30,10 +30,16 @@ def answering(body: bytes):
 
 
 def shown(body: bytes) -> dict[str, str]:
-    """The tasks that a body shows, by id, as one text each; empty where it shows no tasks."""
+    """The tasks that a body shows, by id, as one text each; empty where it shows no tasks.
+
+    A value that a later one of the same name replaced is part of its task: the object that was received has changed.
+    """
     try:
-        tasks = cleaned(parse(body).value)["task_infos"]
-        return {task["task_id"]: msgspec.json.encode(task, order="sorted").decode() for task in tasks}
+        read = parse(body, look_for_repeats=True)
+        return {
+            task["task_id"]: msgspec.json.encode(cleaned([task, read.repeated_in(task)]), order="sorted").decode()
+            for task in read.value["task_infos"]
+        }
     except Exception:  # noqa: BLE001 - then there is nothing to hold the tables against
         return {}
 
