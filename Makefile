@@ -11,7 +11,7 @@ NO_NEWER_COMMAND := ignore:Function `dev_command` is superseded
 # A machine whose own certificate store is needed needs it for both pip and uv.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup template demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines image check format bench bench-latency bench-year bench-page docs pictures superset lock clean
+.PHONY: help setup template demo dev test test-all test-clock test-compat test-browser test-superset test-backup test-deploy test-engines test-image image check format bench bench-latency bench-year bench-page docs pictures superset lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,7 +53,7 @@ test: template ## lint, types and tests
 
 test-all: template ## the same with the long simulations, and which branches no test takes
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy and not engines and not backup' --dist loadfile --hypothesis-profile thorough --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 -m 'not compat and not browser and not superset and not deploy and not engines and not backup and not image' --dist loadfile --hypothesis-profile thorough --cov --cov-report=term
 	@$(MAKE) --no-print-directory test-clock
 	@$(MAKE) --no-print-directory test-backup
 	@$(MAKE) --no-print-directory test-deploy
@@ -89,10 +89,10 @@ DEPLOY := .venv-deploy/.installed
 test-deploy: $(INSTALLED) $(DEPLOY) ## Dagster's services on PostgreSQL (Debian: apt-get install postgresql)
 	@$(BIN)/python -m pytest -m deploy
 
-$(DEPLOY): $(INSTALLED) deploy/requirements.lock deploy/requirements-test.lock
+$(DEPLOY): $(INSTALLED) deploy/requirements-dagster.lock deploy/requirements-test.lock
 	@test -x .venv-deploy/bin/python || $(PYTHON) -m venv .venv-deploy
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	"$$uv" pip sync --quiet --python .venv-deploy/bin/python --require-hashes deploy/requirements.lock deploy/requirements-test.lock && \
+	"$$uv" pip sync --quiet --python .venv-deploy/bin/python --require-hashes deploy/requirements-dagster.lock deploy/requirements-test.lock && \
 	"$$uv" pip install --quiet --python .venv-deploy/bin/python --no-deps "$$($(MAKE) --no-print-directory wheel)"
 	@touch $@
 
@@ -118,10 +118,15 @@ test-engines: $(INSTALLED) .venv-spark35/.installed .venv-spark4/.installed ## t
 wheel: template # prints the wheel's path
 	@rm -rf dist/wheel && $(BIN)/python -m hatchling build -t wheel -d dist/wheel > /dev/null 2>&1 && ls dist/wheel/*.whl
 
-image: $(INSTALLED) ## the container image pulltasks:VERSION, where buildah or docker is
-	@$(MAKE) --no-print-directory wheel > /dev/null
-	@builder=$$(command -v buildah || command -v docker) || { echo "neither buildah nor docker is here" >&2; exit 1; }; \
-	$$builder build $(IMAGE_OPTIONS) --file deploy/Containerfile --tag pulltasks:$$($(BIN)/python -c 'from importlib.metadata import version; print(version("pulltasks"))') .
+ENGINE ?= podman
+image: $(INSTALLED) ## the container images pulltasks:VERSION and pulltasks-dagster:VERSION (ENGINE=docker: not by podman)
+	@command -v $(ENGINE) > /dev/null || { echo "make image needs podman (Debian: apt-get install podman), or docker: make image ENGINE=docker" >&2; exit 1; }
+	@wheel=$$($(MAKE) --no-print-directory wheel) && version=$$(echo "$$wheel" | cut -d - -f 2) && \
+	for image in cli:pulltasks dagster:pulltasks-dagster; do echo "building $${image#*:}:$$version" && \
+	$(ENGINE) build $(IMAGE_OPTIONS) --file deploy/Containerfile --target $${image%:*} --tag $${image#*:}:$$version . || exit 1; done
+
+test-image: $(INSTALLED) ## what `make image` made, confined as the manifests say
+	@ENGINE=$(ENGINE) $(BIN)/python -m pytest -vv -m image
 
 check: $(INSTALLED) ## lint and types
 	@$(BIN)/ruff check --quiet --output-format concise .
@@ -163,12 +168,17 @@ pictures: $(BROWSER) ## the pictures of the page in docs/, from the demo's lake
 superset: $(INSTALLED) ## a dashboard for Superset: dist/pulltasks-superset.zip (WAREHOUSE=the published file)
 	@$(BIN)/python bi/superset/bundle.py --warehouse "$(WAREHOUSE)"
 
-COMPILE := uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate
-lock: ## write the lock files afresh from pyproject.toml (needs uv)
-	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
-	echo "uv==$$(uv --version | cut -d ' ' -f 2)" | $(COMPILE) --no-header --output-file requirements-uv.lock -
-	$(COMPILE) --extra postgres --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
-	$(COMPILE) --group deploy --constraint deploy/requirements.lock --output-file deploy/requirements-test.lock
+# --upgrade takes the newest that pyproject.toml allows. What is deployed comes first, and the others may not differ from
+# it: dagster-postgres names one version of Dagster, which is not always the newest.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate \
+  --custom-compile-command 'make lock'
+lock: $(INSTALLED) ## bring the lock files up to date with pyproject.toml and what is published
+	$(BIN)/python -m pip install --quiet --upgrade uv
+	echo "uv==$$($(BIN)/uv --version | cut -d ' ' -f 2)" | $(COMPILE) --output-file requirements-uv.lock -
+	$(COMPILE) --extra postgres pyproject.toml --output-file deploy/requirements-dagster.lock
+	$(COMPILE) --constraint deploy/requirements-dagster.lock pyproject.toml --output-file deploy/requirements-cli.lock
+	$(COMPILE) --constraint deploy/requirements-dagster.lock --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group deploy --constraint deploy/requirements-dagster.lock --output-file deploy/requirements-test.lock
 	$(COMPILE) --group backup --output-file tests/backup/requirements.lock
 	$(COMPILE) --group spark35 --output-file tests/engines/requirements-spark35.lock
 	$(COMPILE) --group spark4 --output-file tests/engines/requirements-spark4.lock

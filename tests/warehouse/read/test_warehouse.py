@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from desk import BEIJING, DAYS, SMALL_DAYS, Desk
 from pulltasks import open_warehouse
-from pulltasks.errors import NoWarehouse
+from pulltasks.errors import NoWarehouse, UsageError
 from pulltasks.sandbox.data import tasks_on
 from pulltasks.warehouse.sql.models import load_models
 
@@ -37,6 +38,21 @@ def test_analysts_ask_for_tables_days_and_changes(desk: Desk, begin) -> None:
         assert set(changes["snapshot_date"].dt.date) == {DAYS[1]}
         assert len(warehouse.changes(DAYS[1] + timedelta(days=1))) == 0
         assert warehouse.arrow("select * from dim_targets").num_rows == len(desk.places)
+
+
+def test_without_pandas_all_but_data_frames_works(one_day: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pandas", "numpy"):
+        monkeypatch.setitem(sys.modules, name, None)  # as where neither is installed
+    with open_warehouse(one_day.lake.published) as warehouse:
+        assert warehouse.arrow("select 1 as one").to_pylist() == [{"one": 1}]
+        assert warehouse.sql("select 1").fetchall() == [(1,)]
+        for asked in (
+            lambda: warehouse.df("select 1"),
+            lambda: warehouse.as_of(SMALL_DAYS[0]),
+            lambda: warehouse.changes(SMALL_DAYS[0]),
+        ):
+            with pytest.raises(UsageError, match=r"needs pandas: pip install 'pulltasks\[pandas\]'"):
+                asked()
 
 
 @pytest.mark.parametrize("name", ["none.duckdb", "."])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pulltasks.errors import UsageError
 from pulltasks.sql_literals import quoted
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ def tables_sql() -> str:
 
     examples = [f"({quoted(each.name)}, {quoted(each.example)})" for each in load_models().in_order if each.example]
     return _TABLES.format(examples=", ".join(examples))
+
+
+def _dataframe(relation: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    try:
+        return relation.df()
+    except ModuleNotFoundError as lacking:  # DuckDB imports pandas and numpy only here
+        raise UsageError(
+            "a DataFrame needs pandas: pip install 'pulltasks[pandas]', or use sql() or arrow()"
+        ) from lacking
 
 
 class Warehouse:
@@ -89,7 +99,7 @@ class Warehouse:
         Args:
             query: any SQL that reads, e.g. `select * from pull_tasks`.
         """
-        return self.sql(query).df()
+        return _dataframe(self.sql(query))
 
     def arrow(self, query: str) -> pa.Table:
         """Return the rows of a query as an Arrow table, for polars and other Arrow readers."""
@@ -105,7 +115,7 @@ class Warehouse:
         Args:
             day: a snapshot date, or its text such as `2026-11-22`.
         """
-        return self.sql("from pull_tasks_as_of($day)", {"day": str(day)}).df()
+        return _dataframe(self.sql("from pull_tasks_as_of($day)", {"day": str(day)}))
 
     def changes(self, since: date | str) -> pd.DataFrame:
         """Return the changes on `since` and later: added, removed, returned, or one row per changed field, in order.
@@ -114,7 +124,7 @@ class Warehouse:
             since: a snapshot date, or its text such as `2026-11-22`.
         """
         query = "from fct_pull_task_changes where snapshot_date >= cast($since as date) order by all"
-        return self.sql(query, {"since": str(since)}).df()
+        return _dataframe(self.sql(query, {"since": str(since)}))
 
     def __enter__(self) -> Warehouse:
         """Return itself; the `with` block closes the connection at its end."""
