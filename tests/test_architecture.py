@@ -49,7 +49,7 @@ WITHOUT_LOGIC = {
 }
 TESTS = ROOT / "tests"
 # What crosses rooms, and what has no module in the library.
-OF_NO_ROOM = {"whole", "sql", "dagster", "browser", "engines"}
+OF_NO_ROOM = {"deploy", "whole", "sql", "dagster", "browser", "engines"}
 OF_SEVERAL_MODULES = {"proof/listing_simulated"}  # the machine as a whole, against a model of a list
 
 
