@@ -87,7 +87,7 @@ test-superset: $(INSTALLED) ## the bundle in a Superset of its own, in an enviro
 
 DEPLOY := .venv-deploy/.installed
 test-deploy: $(INSTALLED) $(DEPLOY) ## Dagster's services on PostgreSQL (Debian: apt-get install postgresql)
-	@$(BIN)/python -m pytest -m deploy
+	@$(BIN)/python -m pytest -vv -m deploy
 
 $(DEPLOY): $(INSTALLED) deploy/requirements-dagster.lock deploy/requirements-test.lock
 	@test -x .venv-deploy/bin/python || $(PYTHON) -m venv .venv-deploy
@@ -107,7 +107,7 @@ test-backup: $(INSTALLED) .venv-s3/.installed ## the backup by rclone, in an S3 
 	@touch $@
 
 test-engines: $(INSTALLED) .venv-spark35/.installed .venv-spark4/.installed ## the views of many lakes in Spark 3.5 and 4 (Debian: apt-get install openjdk-17-jre-headless)
-	@$(BIN)/python -m pytest -m engines -s
+	@$(BIN)/python -m pytest -vv -m engines -s
 
 .venv-spark%/.installed: $(INSTALLED) tests/engines/requirements-spark%.lock
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)

@@ -33,7 +33,7 @@ from sql_cases import CASES, write_days
 from three_lakes import three_lakes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pulltasks.fleet.lakes import FleetLake
 
@@ -157,7 +157,7 @@ def needed_for(made: list[Statement], names: Iterable[str]) -> list[Statement]:
 @pytest.fixture(scope="module", params=SPARKS)
 def answered(
     request, month: Asked, cases: list[Asked], odd: list[Asked], tmp_path_factory
-) -> Iterator[tuple[dict, Path, list[Asked]]]:
+) -> tuple[dict, Path, list[Asked]]:
     """What one Spark says to everything."""
     python = ROOT / f".venv-{request.param}" / "bin" / "python"
     assert python.is_file(), f"{python} is not there: make test-engines makes it"
@@ -176,16 +176,12 @@ def answered(
         ],
     }
     (folder / "plan.json").write_text(json.dumps(plan))
-    done = subprocess.run(
-        [python, SCRIPT, folder / "plan.json", folder], capture_output=True, text=True, check=False, cwd=folder
-    )
-    assert (folder / "said.json").is_file(), done.stderr[-3000:]
+    # what it prints comes at once, because it works for minutes
+    with (folder / "errors.txt").open("w") as errors:
+        subprocess.run([python, SCRIPT, folder / "plan.json", folder], stderr=errors, check=False, cwd=folder)
+    assert (folder / "said.json").is_file(), (folder / "errors.txt").read_text()[-3000:]
     said = json.loads((folder / "said.json").read_text())
-    yield said, folder, everything
-    print(f"\nSpark {said['version']}")
-    for asked in everything:
-        for name in asked.in_spark:
-            print(f"  {asked.name}: {name}: {said['seconds'][f'{asked.name}: {name}']} s")
+    return said, folder, everything
 
 
 def differing(connection: duckdb.DuckDBPyConnection, expected: str, found: str) -> dict[str, object]:
