@@ -198,3 +198,19 @@ def test_what_is_rendered_names_what_is_there(rendered: Path) -> None:
             named |= {("Secret", each["valueFrom"]["secretKeyRef"]["name"]) for each in container.get("env", [])}
     assert named <= there
     assert {kind for kind, _ in named} == {"ServiceAccount", "ConfigMap", "Secret", "PersistentVolumeClaim"}
+
+
+@pytest.mark.deploy
+def test_whoever_mounts_the_disk_runs_where_it_is(rendered: Path) -> None:
+    """The disk is attached to one node: a pod that stays keeps it, so that the others must go there."""
+    found = {
+        each["metadata"]["name"]: pod for each in yaml.safe_load_all(rendered.read_text()) if (pod := pod_of(each))
+    }
+    stays = found.pop("pulltasks-dagster", None)
+    for pod in found.values():
+        affinity = pod["spec"].get("affinity")
+        assert (affinity is None) == (stays is None)
+        if stays:
+            (rule,) = affinity["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+            assert rule["topologyKey"] == "kubernetes.io/hostname"
+            assert rule["labelSelector"]["matchLabels"].items() <= stays["metadata"]["labels"].items()
