@@ -230,7 +230,8 @@ def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month
 def _write_day_back(lake: Lake, month: date, day: date) -> None:
     """Write the daily files of one day from the month's files, and a new manifest if their hashes have changed.
 
-    The same rows give the same bytes, unless another version of the software wrote the day before.
+    The same rows give the same bytes, unless another version of the software wrote the day before. The day keeps its
+    schema version: its rows lack what that version did not read, whatever columns the file has now.
     """
     manifest = read_if_valid(lake.manifest_file(day)) or Manifest(
         snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables={}, sources=Sources()
@@ -244,5 +245,4 @@ def _write_day_back(lake: Lake, month: date, day: date) -> None:
             entries[table.name] = entry_of(lake, writer, final)
             lake.put(writer.path, final)
     if entries != manifest.tables:
-        written = msgspec.structs.replace(manifest, schema_version=tables.SCHEMA_VERSION, tables=entries)
-        write_json(lake, lake.manifest_file(day), written)
+        write_json(lake, lake.manifest_file(day), msgspec.structs.replace(manifest, tables=entries))
