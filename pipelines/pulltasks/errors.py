@@ -6,6 +6,7 @@ PulltasksError
 ├── LakeError              the lake's files are missing, busy or cannot be written
 │   ├── LakeBusy           another run holds the lake
 │   ├── RemovedForm        a file has a form that is no longer read
+│   ├── NewerForm          a file has a form that only a newer version reads
 │   ├── BackupError        the backup or the readers' bucket cannot be read or written
 │   └── NoWarehouse        nothing has been published yet, or not there
 ├── FleetError             lakes cannot be read as one: a name, a place, their published files
@@ -91,6 +92,10 @@ class RemovedForm(LakeError):
             f"{path}: has {found}, and this pulltasks reads {read}. Nothing was changed: keep this lake for the "
             "version that wrote it, and set lake.root to a new folder"
         )
+
+
+class NewerForm(LakeError):
+    """A file of the lake was written by a newer version; it stays as it is, and nothing is made of it."""
 
 
 class BackupError(LakeError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from desk import BEIJING, SMALL_DAYS, Desk, copied
-from pulltasks.lake.raw import read_capture
+from pulltasks.lake.raw import FORMAT, RawWriter, read_capture
 
 DAY, NEXT = SMALL_DAYS[:2]
 KEY = (BEIJING.project_id, BEIJING.region)
@@ -48,6 +49,16 @@ def test_a_file_that_may_not_be_read_is_no_damaged_one(desk: Desk, raw: Path, mo
     assert "this user may not read it" in bad.message
     assert raw.read_bytes() == content
     assert [path.name for path in raw.parent.iterdir()] == [raw.name]
+
+
+def test_a_file_of_a_later_version_is_left_alone(desk: Desk, raw: Path) -> None:
+    found = read_capture(raw)
+    RawWriter(raw, msgspec.structs.replace(found.capture, format=FORMAT + 1)).close(found.verdict)
+    content = raw.read_bytes()
+    bad, good = desk.capture(DAY)
+    assert (bad.verdict, good.verdict) == ("failed", "complete")
+    assert "written by a newer pulltasks" in bad.message
+    assert (raw.read_bytes(), [path.name for path in raw.parent.iterdir()]) == (content, [raw.name])
 
 
 @pytest.mark.parametrize("worse", ["empty_object", "forbidden"])

@@ -17,7 +17,7 @@ import crash
 from children import PROCESSES, in_child
 from desk import BEIJING, SINGAPORE, Desk, write_config
 from history import contents
-from pulltasks.errors import LakeError
+from pulltasks.errors import LakeError, NewerForm
 from pulltasks.lake import compaction
 from pulltasks.lake.files import sha256_of
 from pulltasks.lake.manifests import read_manifest, stale_dates
@@ -152,6 +152,23 @@ def test_days_written_back_by_other_software_get_a_manifest_of_their_own(cleared
         cleared.lake.tidy_file("pull_tasks", DAYS[2])
     )
     assert rows(cleared.lake) == before
+
+
+def of_later_version(desk: Desk, day: date) -> None:
+    manifest = desk.lake.manifest_file(day)
+    later = f'"schema_version": {SCHEMA_VERSION + 1}'
+    manifest.write_text(manifest.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', later))
+
+
+def test_a_month_with_a_day_of_a_later_version_is_neither_closed_nor_opened(compacted: Desk) -> None:
+    of_later_version(compacted, DAYS[2])
+    before = rows(compacted.lake)
+    with compacted.lake.lock(), pytest.raises(NewerForm, match=f"pulltasks rebuild --from {DAYS[2]} --to {DAYS[2]}"):
+        compaction.open_month(compacted.lake, OCTOBER)
+    compacted.lake.month_manifest_file(OCTOBER).unlink()
+    months, _, (trouble,) = compact(compacted.settings, date.max)
+    assert (months, f"rebuild --from {DAYS[2]}" in trouble) == ([], True)
+    assert rows(compacted.lake) == before
 
 
 def test_a_damaged_day_is_not_compacted(desk: Desk) -> None:

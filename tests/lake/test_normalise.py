@@ -8,16 +8,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulltasks import tables
+from pulltasks.errors import NewerForm
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.manifests import read_manifest, stale_dates
+from pulltasks.lake.manifests import read_manifest, stale_dates, write_json
 from pulltasks.lake.normalise import BegunDay, normalise_day
 from pulltasks.lake.raw import (
+    FORMAT,
     RawCapture,
     RawWriter,
     TargetLine,
@@ -51,6 +54,26 @@ def test_the_same_raw_files_give_the_same_bytes(lake: Lake) -> None:
     assert normalise_day(lake, DAY) == first
     for table in tables.TABLES:
         assert lake.tidy_file(table.name, DAY).read_bytes() == bytes_before[table.name]
+
+
+def test_a_later_version_does_not_find_that_this_one_called_its_raw_file_damaged(lake: Lake) -> None:
+    put(lake, capture(body({"task_id": "t"})))
+    before = normalise_day(lake, DAY)
+    with pa.CompressedOutputStream(str(lake.raw_file(DAY, *TARGET.key)), "zstd") as stream:
+        stream.write(b'{"format":%d,"of":"another form"}\n' % (FORMAT + 1))
+    with pytest.raises(NewerForm, match="install that version again"):
+        normalise_day(lake, DAY)
+    assert read_manifest(lake.manifest_file(DAY)) == before.manifest
+
+
+def test_rows_of_a_later_version_do_not_replace_those_of_a_damaged_raw_file(lake: Lake) -> None:
+    put(lake, capture(body({"task_id": "t"})))
+    later = msgspec.structs.replace(normalise_day(lake, DAY).manifest, schema_version=tables.SCHEMA_VERSION + 1)
+    write_json(lake, lake.manifest_file(DAY), later)
+    lake.raw_file(DAY, *TARGET.key).write_bytes(b"oops")
+    with pytest.raises(NewerForm, match=f"pulltasks rebuild --from {DAY} --to {DAY}"):
+        normalise_day(lake, DAY)
+    assert read_manifest(lake.manifest_file(DAY)) == later
 
 
 @pytest.mark.parametrize("moved", range(5))

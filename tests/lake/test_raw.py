@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pulltasks.errors import LakeError, RemovedForm
+from pulltasks.errors import LakeError, NewerForm, RemovedForm
 from pulltasks.lake import raw
 from pulltasks.lake.raw import (
     AnswerLine,
@@ -148,7 +148,7 @@ def test_a_file_of_a_removed_format_is_refused_by_its_name_and_what_to_do(tmp_pa
 
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     RawWriter(tmp_path / "raw", msgspec.structs.replace(HEAD, format=3)).close(END)
-    with pytest.raises(LakeError, match="upgrade this one"):
+    with pytest.raises(NewerForm, match="install that version again"):
         read_capture(tmp_path / "raw")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ import pytest
 from desk import BEIJING, SINGAPORE, Desk
 from history import differences
 from pulltasks.doctor.lake import examine_lake
-from pulltasks.errors import LakeError, RemovedForm
+from pulltasks.errors import LakeError, NewerForm, RemovedForm
 from pulltasks.lake.manifests import OLDEST_SCHEMA, read_manifest
 from pulltasks.lake.tidy import open_tidy
 from pulltasks.run.order import rebuild, snapshot
@@ -33,6 +34,8 @@ from pulltasks.warehouse.read.status import read_status
 from sampling import sampled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pulltasks.lake.lake import Lake
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +126,7 @@ def test_a_lake_of_a_later_version_is_refused(desk: Desk) -> None:
     path = desk.lake.manifest_file(LAST)
     later = msgspec.structs.replace(read_manifest(path), schema_version=SCHEMA_VERSION + 1)
     path.write_bytes(msgspec.json.encode(later))
-    with pytest.raises(LakeError, match="upgrade this one"):
+    with pytest.raises(NewerForm, match=f"rebuild --from {LAST} --to {LAST}"):
         desk.build()
 
 
@@ -180,45 +183,124 @@ class Grown(Sandbox):
     """A service that has begun to send one more field."""
 
     def _rendered_rows(self, place, day):
-        rows = [{**task, "priority": f"p{n}"} for n, task in enumerate(tasks_on(self.seed, place, day))]
+        rows = [{**task, "priority": f"p{task['task_id'][-1]}"} for task in tasks_on(self.seed, place, day)]
         return [(task["task_id"], msgspec.json.encode(task)) for task in rows]
 
 
-def test_a_field_that_is_made_known_is_filled_for_the_past_from_the_raw_archive(tmp_path: Path) -> None:
-    day = date(2026, 11, 16)
+@pytest.fixture
+def grown(tmp_path: Path) -> Iterator[Desk]:
     sandbox = Grown((replace(BEIJING, task_count=5),))
     with serving(sandbox) as url:
-        desk = Desk(sandbox, url, tmp_path, sandbox.places)
-        result = snapshot(desk.settings, day, desk.clock, simulated=True)
+        yield Desk(sandbox, url, tmp_path, sandbox.places)
+
+
+def later_version(folder: Path) -> Path:
+    """A copy of the program after somebody has made the field known, as CONTRIBUTING.md says."""
+    later = folder / "later"
+    for name in ("pipelines", "sql"):
+        shutil.copytree(ROOT / name, later / name)
+    tables, staging = later / "pipelines/pulltasks/tables.py", later / "sql/staging/stg_pull_tasks.sql"
+    text = tables.read_text().replace(
+        '    ApiField("vod_refresh_type"',
+        '    ApiField("priority", "text", "How urgent it is."),\n    ApiField("vod_refresh_type"',
+    )
+    tables.write_text(re.sub(r"SCHEMA_VERSION = \d+", f"SCHEMA_VERSION = {SCHEMA_VERSION + 1}", text))
+    staging.write_text(
+        staging.read_text()
+        .replace("-- like: tidy.pull_tasks (vod_loop_time,", "-- like: tidy.pull_tasks (priority, vod_loop_time,")
+        .replace(
+            "    tasks.vod_start_video_index,",
+            "    mask_name(tasks.priority) as priority,\n    tasks.vod_start_video_index,",
+        )
+    )
+    return later
+
+
+def run_later(desk: Desk, act: str) -> None:
+    """Let the later version do something to the lake, in a process of its own."""
+    script = f"""
+import uuid
+from datetime import UTC, date, datetime
+from pathlib import Path
+from pulltasks import config
+from pulltasks.clock import Clock
+from pulltasks.run.order import rebuild, snapshot
+settings = config.load(Path({str(desk.config_file)!r}))
+clock = Clock(now=lambda: datetime(2026, 11, 30, tzinfo=UTC), new_id=lambda: str(uuid.uuid4()))
+{act}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=desk.folder,
+        env=os.environ | {"PYTHONPATH": str(later_version(desk.folder) / "pipelines")},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stderr
+
+
+def test_a_field_that_is_made_known_is_filled_for_the_past_from_the_raw_archive(grown: Desk) -> None:
+    day = date(2026, 11, 16)
+    result = snapshot(grown.settings, day, grown.clock, simulated=True)
     count = len(tasks_on(1, replace(BEIJING, task_count=5), day))
     assert result.surprises == (
         f"priority: unknown_field at {count} tasks of 1 target, since {day}; kept, see rpt_data_quality",
     )
-    with open_tidy(desk.lake) as connection:
+    with open_tidy(grown.lake) as connection:
         unknown = connection.sql("select json_extract_string(extra, 'priority') from pull_tasks").fetchall()
-    # what somebody does who adds the field: one line in tables.py, and the schema version raised
-    later = tmp_path / "later"
-    for folder in ("pipelines", "sql"):
-        shutil.copytree(ROOT / folder, later / folder)
-    tables = later / "pipelines" / "pulltasks" / "tables.py"
-    text = tables.read_text()
-    text = text.replace(
-        '    ApiField("vod_refresh_type"',
-        '    ApiField("priority", "text", "How urgent it is."),\n    ApiField("vod_refresh_type"',
-    )
-    text = re.sub(r"SCHEMA_VERSION = \d+", f"SCHEMA_VERSION = {SCHEMA_VERSION + 1}", text)
-    tables.write_text(text)
-    subprocess.run(
-        [
-            *(sys.executable, "-c", "from pulltasks.cli.main import main; main()"),
-            *("rebuild", "--from", str(day), "--to", str(day), "--config", str(desk.config_file)),
-        ],
-        cwd=later,
-        env={"PYTHONPATH": str(later / "pipelines"), "HOME": str(tmp_path)},
-        check=True,
-        capture_output=True,
-    )
-    known = pq.read_table(desk.lake.tidy_file("pull_tasks", day)).to_pydict()
+    run_later(grown, "rebuild(settings, date(2026, 11, 16), date(2026, 11, 16), clock)")
+    known = pq.read_table(grown.lake.tidy_file("pull_tasks", day)).to_pydict()
     assert known["priority"] == [priority for (priority,) in unknown]
     assert known["priority"]
     assert set(known["extra"]) == {None}
+
+
+def files_that_count(lake: Lake) -> dict[Path, bytes]:
+    """The manifests, and the files from which the tables of each day are read."""
+    read = [path for table in TABLES for path in lake.files(table.name, date.min, date.max)]
+    return {path: path.read_bytes() for path in (*read, *(lake.tidy / "manifests").iterdir())}
+
+
+def test_the_next_version_and_back_lose_nothing(grown: Desk) -> None:
+    """This version captures two days, a later one a third and rebuilds the second, and this one takes over again."""
+    first, second, third, fourth = (date(2026, 10, 30) + timedelta(days=n) for n in range(4))
+    lake, settings, clock = grown.lake, grown.settings, grown.clock
+    for day in (first, second):
+        snapshot(settings, day, clock, simulated=True)
+    run_later(
+        grown,
+        "snapshot(settings, date(2026, 11, 1), clock, simulated=True)\n"  # and closes October
+        "rebuild(settings, date(2026, 10, 31), date(2026, 10, 31), clock)",
+    )
+
+    assert [lake.is_compacted(day) for day in (first, second, third)] == [True, True, False]
+    with open_published(lake) as connection:
+        assert read_status(connection, third).is_complete
+        lacking = f"from pull_tasks_as_of(date '{third}') where priority is null"
+        assert connection.sql(lacking).fetchall() == [], "no row is taken over from a day whose field was not known"
+
+    served, before = lake.published.resolve(), files_that_count(lake)
+    with pytest.raises(NewerForm, match=f"pulltasks rebuild --from {second} --to {third}"):
+        snapshot(settings, fourth, clock, simulated=True)
+    assert lake.raw_files(fourth), "what can never be requested again is captured all the same"
+    assert lake.published.resolve() == served
+    assert before.items() <= files_that_count(lake).items()
+    (manifests,) = [each for each in examine_lake(settings, clock.now()).findings if each.question == "manifests"]
+    assert f"pulltasks rebuild --from {second} --to {third}" in manifests.advice
+
+    # without its raw file a day of the later version cannot be written again, so its month stays as it is
+    raw = lake.raw_files(second)[0].parents[1]
+    raw.rename(grown.folder / "aside")
+    before = files_that_count(lake)
+    with pytest.raises(LakeError, match=f"of a newer pulltasks, and there is no raw archive to rebuild {second} from"):
+        rebuild(settings, first, first, clock)
+    assert files_that_count(lake) == before
+    (grown.folder / "aside").rename(raw)
+
+    assert rebuild(settings, second, third, clock).is_complete
+    with open_tidy(lake) as connection:
+        kept = "select distinct json_extract_string(extra, 'priority') = 'p' || right(task_id, 1) from pull_tasks"
+        assert connection.sql(kept).fetchall() == [(True,)]
+    for day in (first, second, third, fourth):
+        assert set(differences(lake, day).values()) == {(0, 0)}, day

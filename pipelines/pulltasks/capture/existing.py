@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pulltasks.errors import LakeError
+from pulltasks.errors import LakeError, NewerForm
 from pulltasks.lake.raw import CaptureLine, RawCapture, VerdictLine, rank
 from pulltasks.lake.strays import Stray, read_own_capture
 
@@ -25,7 +25,7 @@ def read_existing(lake: Lake, day: date, target: Target) -> RawCapture | None:
     A file that is damaged or holds another capture is renamed to `.damaged` or `.stray`, so that it can be replaced.
 
     Raises:
-        LakeError: when this user may not read the file; it is left unchanged.
+        LakeError: when this user may not read the file, or a newer version wrote it; it is left unchanged.
     """
     path = lake.raw_file(day, *target.key)
     if not path.is_file():
@@ -40,6 +40,8 @@ def read_existing(lake: Lake, day: date, target: Target) -> RawCapture | None:
         ) from None
     try:
         return read_own_capture(lake, path, with_answers=False)
+    except NewerForm:
+        raise
     except LakeError as error:
         path.rename(path.with_name(f"{path.name}.{'stray' if isinstance(error, Stray) else 'damaged'}"))
         return None

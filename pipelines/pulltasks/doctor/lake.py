@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from pulltasks.doctor.memory import memory
 from pulltasks.doctor.targets import Finding, Report
-from pulltasks.errors import LakeError, RemovedForm
+from pulltasks.errors import LakeError, NewerForm, RemovedForm
 from pulltasks.lake.files import PRIVATE_FILE, PRIVATE_FOLDER
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, read_if_valid, read_month_if_valid, read_raw_state
+from pulltasks.lake.manifests import REPAIR_WINDOW_DAYS, newer_days, read_if_valid, read_month_if_valid, read_raw_state
 from pulltasks.lake.redaction_key import read_key
 from pulltasks.lake.run_log import last_paces, read_runs
 from pulltasks.lake.strays import days_with_raw
@@ -50,8 +50,8 @@ def examine_lake(settings: Settings, now: datetime) -> Report:
         return Report("lake", (Finding("folder", "not there yet; the first snapshot creates it"),))
     try:
         return Report("lake", tuple(_findings(lake, settings, now)))
-    except RemovedForm as error:
-        return Report("lake", (Finding("form", "is no longer read", str(error)),))
+    except (RemovedForm, NewerForm) as error:
+        return Report("lake", (Finding("form", "is not read by this version", str(error)),))
     except OSError as error:
         advice = "let this user read and write the whole lake, then run doctor again"
         return Report("lake", (Finding("folder", f"{error.filename}: {error.strerror}", advice),))
@@ -142,6 +142,9 @@ def _manifests(lake: Lake, tidy_dates: Sequence[date]) -> Finding:
     if damaged:
         advice = "the next snapshot writes them again, from raw files or from the tables"
         return Finding("manifests", f"cannot be used: {_named(lake, damaged)}", advice)
+    if newer := newer_days(lake):
+        advice = f"install that version again, or: pulltasks rebuild --from {newer[0]} --to {newer[-1]}"
+        return Finding("manifests", f"of a newer pulltasks: {_days(newer)}", advice)
     return Finding("manifests", f"{counted(len(tidy_dates), 'day')} readable")
 
 

@@ -31,6 +31,7 @@ from pulltasks.lake.manifests import (
     read_manifest,
     read_month_if_valid,
     read_month_manifest,
+    refuse_newer,
     stale_dates,
     write_json,
 )
@@ -83,10 +84,13 @@ def compact_month(lake: Lake, month: date) -> CompactedMonth:
         month: its first day.
 
     Raises:
-        LakeError: when a day's file differs from its manifest, or the rows differ; nothing is changed then.
+        LakeError: when a day's file differs from its manifest or is of a newer version, or the rows differ; nothing is
+            changed then.
     """
     days = [day for day in lake.tidy_dates() if month_of(day) == month]
     manifests = {day: read_manifest(lake.manifest_file(day)) for day in days}
+    for daily in manifests.values():
+        refuse_newer(lake, daily)
     entries: dict[str, FileEntry] = {}
     for table in tables.TABLES:
         sources = [lake.tidy / manifest.tables[table.name].file for manifest in manifests.values()]
@@ -114,11 +118,16 @@ def open_month(lake: Lake, month: date) -> bool:
     """Split a compacted month into daily files; return False when the month is not compacted.
 
     Readers see the month's files until all daily files are written.
+
+    Raises:
+        LakeError: when a file differs from its manifest, or a day is of a newer version; nothing is changed then.
     """
     path = lake.month_manifest_file(month)
     if not path.is_file():
         return False
     manifest = read_month_manifest(path)
+    for daily in filter(None, map(read_if_valid, map(lake.manifest_file, manifest.days))):
+        refuse_newer(lake, daily)
     for table in tables.TABLES:
         advice = f"rebuild the month: pulltasks rebuild --from {month} --to {max(manifest.days)}"
         check_file(lake.month_file(table.name, month), manifest.tables[table.name], advice)
@@ -164,7 +173,7 @@ def damaged_months(lake: Lake, months: Iterable[date]) -> list[date]:
 
 
 def discard_damaged_month(lake: Lake, month: date) -> list[date]:
-    """Remove a damaged month, so that its days are rebuilt from their raw files; return the days.
+    """Remove a month that cannot be used, so that its days are rebuilt from their raw files; return the days.
 
     Raises:
         LakeError: when a day has no raw files any more; nothing is changed then.
@@ -172,8 +181,9 @@ def discard_damaged_month(lake: Lake, month: date) -> list[date]:
     days = [day for day in lake.tidy_dates() if month_of(day) == month]
     if missing := [str(day) for day in days if not has_raw(lake, day)]:
         raise LakeError(
-            f"{lake.month_manifest_file(month)}: the month's files are damaged, and there is no raw archive to rebuild "
-            f"{', '.join(missing)} from; restore the files from a backup"
+            f"{lake.month_manifest_file(month)}: the month's files are damaged or of a newer pulltasks, and there is "
+            f"no raw archive to rebuild {', '.join(missing)} from; restore the files from a backup, or install the "
+            "newer version again"
         )
     for path in (*(lake.manifest_file(day) for day in days), lake.month_manifest_file(month)):
         path.unlink()
@@ -230,7 +240,8 @@ def _prove_equal(table: tables.Table, path: Path, sources: Sequence[Path], month
 def _write_day_back(lake: Lake, month: date, day: date) -> None:
     """Write the daily files of one day from the month's files, and a new manifest if their hashes have changed.
 
-    The same rows give the same bytes, unless another version of the software wrote the day before.
+    The same rows give the same bytes, unless another version of the software wrote the day before. The day keeps its
+    schema version: its rows lack what that version did not read, whatever columns the file has now.
     """
     manifest = read_if_valid(lake.manifest_file(day)) or Manifest(
         snapshot_date=day, schema_version=tables.SCHEMA_VERSION, tables={}, sources=Sources()
@@ -244,5 +255,4 @@ def _write_day_back(lake: Lake, month: date, day: date) -> None:
             entries[table.name] = entry_of(lake, writer, final)
             lake.put(writer.path, final)
     if entries != manifest.tables:
-        written = msgspec.structs.replace(manifest, schema_version=tables.SCHEMA_VERSION, tables=entries)
-        write_json(lake, lake.manifest_file(day), written)
+        write_json(lake, lake.manifest_file(day), msgspec.structs.replace(manifest, tables=entries))

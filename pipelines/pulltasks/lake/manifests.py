@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from pulltasks.errors import LakeError, NotReadable, RemovedForm
+from pulltasks.errors import LakeError, NewerForm, NotReadable, RemovedForm
 from pulltasks.json_reading import decode_file
 from pulltasks.lake.files import sha256_of
 from pulltasks.lake.paths import month_of
 from pulltasks.lake.strays import Stray, read_raw_day
+from pulltasks.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,6 +162,27 @@ def read_month_if_valid(path: Path) -> MonthManifest | None:
         raise
     except LakeError:
         return None
+
+
+def newer_days(lake: Lake) -> list[date]:
+    """Return the days whose tables a newer version wrote, with columns that this one does not know; in order."""
+    found = {day: read_if_valid(lake.manifest_file(day)) for day in lake.tidy_dates()}
+    return [day for day, manifest in found.items() if manifest and manifest.schema_version > SCHEMA_VERSION]
+
+
+def refuse_newer(lake: Lake, manifest: Manifest) -> None:
+    """Refuse tables of a newer version: rows that this one takes from them would lose the columns that it lacks.
+
+    Raises:
+        NewerForm: with the one command for all such days.
+    """
+    if manifest.schema_version > SCHEMA_VERSION:
+        days = newer_days(lake)
+        raise NewerForm(
+            f"{lake.manifest_file(manifest.snapshot_date)}: written by a newer pulltasks (schema "
+            f"{manifest.schema_version}, this one knows {SCHEMA_VERSION}); install that version again, or let this one "
+            f"write its tables from the raw files: pulltasks rebuild --from {days[0]} --to {days[-1]}"
+        )
 
 
 @dataclass(frozen=True)

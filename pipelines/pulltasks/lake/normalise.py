@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pulltasks import tables
-from pulltasks.errors import UNEXPECTED, LakeError, reraise
+from pulltasks.errors import UNEXPECTED, LakeError, NewerForm, reraise
 from pulltasks.lake.compaction import open_month
 from pulltasks.lake.files import sha256_of, sync
 from pulltasks.lake.manifests import (
@@ -23,6 +23,7 @@ from pulltasks.lake.manifests import (
     check_file,
     entry_of,
     read_if_valid,
+    refuse_newer,
     write_json,
 )
 from pulltasks.lake.parquet import TidyWriter
@@ -210,6 +211,8 @@ def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made
             capture = stream_own_capture(lake, expected.path) if expected.path else None
             made = tidy_target(day, target, capture, expected.is_listed)
         return _Made(made, capture.capture.capture_id if capture else None)
+    except NewerForm:
+        raise  # the file is whole: a later version must not find that its target failed
     except LakeError as error:
         reason, text = "raw_file_damaged", str(error)
     except Exception as error:  # noqa: BLE001 - an error in one target must not stop the others
@@ -221,10 +224,15 @@ def _tidy(lake: Lake, day: date, expected: _Expected, report: Reporter) -> _Made
 
 
 def _earlier_rows(lake: Lake, day: date, target: TargetLine) -> dict[str, pa.Table] | None:
-    """Return the rows of a target in the day's present tidy files; None if it was not captured when they were made."""
+    """Return the rows of a target in the day's present tidy files; None if it was not captured when they were made.
+
+    Raises:
+        NewerForm: when a newer version wrote them.
+    """
     manifest = read_if_valid(lake.manifest_file(day))
     if manifest is None:
         return None
+    refuse_newer(lake, manifest)
     try:
         for entry in manifest.tables.values():
             check_file(lake.tidy / entry.file, entry, "")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
-from pulltasks.errors import LakeError, NotReadable, RemovedForm
+from pulltasks.errors import LakeError, NewerForm, NotReadable, RemovedForm
 from pulltasks.json_reading import decode_file
 from pulltasks.lazily import pa
 from pulltasks.names import target_label
@@ -234,8 +234,6 @@ def read_capture(path: Path, *, with_answers: bool = True) -> RawCapture:
         raise LakeError(
             f"{path}: is not a raw capture: its first or its last line is missing; restore it from a backup"
         )
-    if capture.format > FORMAT:
-        raise LakeError(f"{path}: written by a newer pulltasks (format {capture.format}); upgrade this one")
     return RawCapture(capture, cast("list[AnswerLine]", answers), verdict)
 
 
@@ -292,14 +290,16 @@ class _Format(msgspec.Struct):
     format: int
 
 
-def refuse_removed_format(path: Path, number: int) -> None:
-    """Refuse a file of a format that is no longer read.
+def refuse_other_format(path: Path, number: int) -> None:
+    """Refuse a file of a format that is no longer read, or not yet.
 
     Raises:
-        RemovedForm: with what to do.
+        RemovedForm, NewerForm: with what to do.
     """
     if number < FORMAT:
         raise RemovedForm(path, f"raw format {number}", f"format {FORMAT}")
+    if number > FORMAT:
+        raise NewerForm(f"{path}: written by a newer pulltasks (format {number}); install that version again")
 
 
 def _checked_lines(path: Path) -> Iterator[bytes]:
@@ -307,12 +307,12 @@ def _checked_lines(path: Path) -> Iterator[bytes]:
 
     Raises:
         ValueError: when the checksum does not match or is missing.
-        RemovedForm: when the file is of a format that is no longer read.
+        RemovedForm, NewerForm: when the file is of a format that this version does not read.
     """
     hashed = hashlib.sha256()
     lines = _lines(path)
     line = next(lines, b"")
-    refuse_removed_format(path, decode_file(line, _Format).format)
+    refuse_other_format(path, decode_file(line, _Format).format)
     # one line behind: the last line is known only when none follows, and its checksum must not hash itself
     for following in lines:
         hashed.update(line)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pulltasks.errors import LakeError
 from pulltasks.lake.paths import DATE
-from pulltasks.lake.raw import read_capture, read_header, read_targets, refuse_removed_format, stream_capture
+from pulltasks.lake.raw import read_capture, read_header, read_targets, refuse_other_format, stream_capture
 
 if TYPE_CHECKING:
     from datetime import date
@@ -63,7 +63,7 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
     """Return the raw files of `day`; only their headers are read.
 
     Raises:
-        RemovedForm: when one of them is of a format that is no longer read.
+        RemovedForm, NewerForm: when one of them is of a format that this version does not read.
     """
     captures: dict[Path, CaptureLine | None] = {}
     strays = []
@@ -80,7 +80,7 @@ def read_raw_day(lake: Lake, day: date) -> RawDay:
         header = read_header(path)
         try:
             if header:
-                refuse_removed_format(path, header.format)
+                refuse_other_format(path, header.format)
                 require_own(lake, path, header)
             captures[path] = header
         except Stray as stray:

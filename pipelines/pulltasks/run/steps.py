@@ -27,7 +27,7 @@ from pulltasks.lake.compaction import (
 )
 from pulltasks.lake.error_reports import reporter
 from pulltasks.lake.lake import Lake
-from pulltasks.lake.manifests import read_if_valid, read_raw_state
+from pulltasks.lake.manifests import newer_days, read_if_valid, read_raw_state
 from pulltasks.lake.normalise import BegunDay, normalise_days
 from pulltasks.lake.paths import month_of
 from pulltasks.lake.retention import remove_old_raw
@@ -197,8 +197,10 @@ class Run:
         clear_compacted_days(self.lake)
 
     def discard_damaged_months(self, days: Sequence[date]) -> None:
-        """Discard the damaged months of some days, so that all their days are rebuilt."""
-        for month in damaged_months(self.lake, sorted({month_of(day) for day in days})):
+        """Discard the months of some days that are damaged or of a newer version: then all their days are stale."""
+        months = {month_of(day) for day in days}
+        newer = {month_of(day) for day in newer_days(self.lake) if self.lake.is_compacted(day)}
+        for month in sorted({*damaged_months(self.lake, sorted(months)), *(newer & months)}):
             discard_damaged_month(self.lake, month)
 
     def stale_days(self) -> list[date]:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pulltasks.errors import BuildOutOfMemory, LakeError, ModelError
-from pulltasks.lake.manifests import check_file, read_if_valid, read_manifest, read_month_manifest
+from pulltasks.errors import BuildOutOfMemory, ModelError
+from pulltasks.lake.manifests import check_file, read_if_valid, read_manifest, read_month_manifest, refuse_newer
 from pulltasks.lake.paths import month_of
 from pulltasks.lake.rows import TOO_LARGE
 from pulltasks.lake.tidy import tidy_rows
 from pulltasks.masking import scrub
 from pulltasks.sql_literals import quoted
-from pulltasks.tables import CAPTURES, PULL_TASKS, SCHEMA_VERSION, TABLES
+from pulltasks.tables import CAPTURES, PULL_TASKS, TABLES
 from pulltasks.warehouse.build.finish import NOT_WRITTEN, not_written
 from pulltasks.warehouse.sql.kinds import MADE
 from pulltasks.warehouse.sql.models import BUILD_COLUMNS
@@ -91,11 +91,7 @@ class DayBuilder:
         con = self._connection
         self._day = day
         manifest = read_manifest(self._lake.manifest_file(day))
-        if manifest.schema_version > SCHEMA_VERSION:
-            raise LakeError(
-                f"{self._lake.manifest_file(day)}: written by a newer pulltasks (schema {manifest.schema_version}, "
-                f"this one knows {SCHEMA_VERSION}); upgrade this one"
-            )
+        refuse_newer(self._lake, manifest)
         for table in TABLES:
             path = self._tidy_file(manifest, table.name)
             rows = f"select * from ({tidy_rows(table, [path])}) where snapshot_date = date '{day}'"
