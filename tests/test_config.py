@@ -52,7 +52,6 @@ def mistakes(folder: Path, text: str) -> list[str]:
         ("[api]\nendpoint = 'http://live.example.com'\n" + TARGET, "api.endpoint", "in clear"),
         ("[api]\nendpoint = 'https://u:hush-hush@h'\n" + TARGET, "api.endpoint", "no user, password"),
         (TARGET + "credential = 'nobody'\n", "targets.0.credential", "no [auth.nobody]"),
-        ("[auth]\nmethod = 'token'\n" + TARGET, "auth", "PULLTASKS_AUTH__TOKEN"),
         ("[auth]\nmethod = 'password'\n" + TARGET, "auth", "needs 'user'"),
         ("", "targets", "add a [[targets]] table"),
         ("targets = [", "", "not readable as TOML"),

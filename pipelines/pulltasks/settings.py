@@ -135,7 +135,11 @@ class ApiSettings(_Section):
 
 
 class CredentialSettings(_Section):
-    """One credential; secrets come from the environment or from files, never from TOML."""
+    """One credential; secrets come from the environment or from files, never from TOML.
+
+    A secret that is missing is a mistake only where it is used (`huawei.auth.credential_from`): who looks at the lake
+    need not have it.
+    """
 
     method: Literal["chain", "token", "password"] = "chain"
     env_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_]*$")
@@ -145,16 +149,9 @@ class CredentialSettings(_Section):
     password: TextSecret = None
 
     @model_validator(mode="after")
-    def _has_what_its_method_needs(self) -> CredentialSettings:
-        if self.method == "token" and not self.token:
-            raise ValueError("method 'token' needs a token: set PULLTASKS_AUTH__TOKEN or PULLTASKS_AUTH__TOKEN_FILE")
-        if self.method == "password":
-            if not (self.user and self.domain):
-                raise ValueError("method 'password' needs 'user' (the IAM user) and 'domain' (the account name)")
-            if not self.password:
-                raise ValueError(
-                    "method 'password' needs a password: set PULLTASKS_AUTH__PASSWORD or PULLTASKS_AUTH__PASSWORD_FILE"
-                )
+    def _names_its_user(self) -> CredentialSettings:
+        if self.method == "password" and not (self.user and self.domain):
+            raise ValueError("method 'password' needs 'user' (the IAM user) and 'domain' (the account name)")
         return self
 
 

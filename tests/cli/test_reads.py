@@ -6,12 +6,13 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from desk import SINGAPORE, Desk
+from desk import SINGAPORE, Desk, copied
 from terminals import PULLTASKS
 
 
@@ -37,6 +38,17 @@ def test_status_tells_monitors_and_cron_how_old_the_newest_complete_day_is(publi
     assert (code, report["is_good"], report["targets_expected"]) == (3, False, 2)
     assert report["newest_complete_age_seconds"] < 600
     assert {target["name"] for target in report["targets"]} == {"beijing", "singapore"}
+
+
+@pytest.mark.parametrize("auth", ['method = "token"', 'method = "password"\nuser = "u"\ndomain = "d"'])
+def test_a_look_at_the_lake_needs_no_secret(one_day: Desk, tmp_path: Path, command, auth: str) -> None:
+    desk = copied(replace(one_day, extra=f"[auth]\n{auth}\n"), tmp_path)
+    for verb in (["status"], ["query", "select 1 as one"], ["dashboard", "--brief"]):
+        code, out, err = command(*verb, "--config", desk.config_file)
+        assert code in {0, 3}, err
+        assert out
+    code, _, err = command("snapshot", "--config", desk.config_file)
+    assert (code, "needs a" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

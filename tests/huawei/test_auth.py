@@ -128,6 +128,23 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(tmp_path, token
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("auth", "secret", "variable"),
+    [
+        ('[auth]\nmethod = "token"\n', "token", "PULLTASKS_AUTH__TOKEN"),
+        (PASSWORD, "password", "PULLTASKS_AUTH__PASSWORD"),
+        (PASSWORD.replace("[auth]", "[auth.other]"), "password", "PULLTASKS_AUTH__OTHER__PASSWORD"),
+    ],
+)
+def test_a_secret_that_is_missing_is_named_where_it_is_used(tmp_path, auth: str, secret: str, variable: str) -> None:
+    file = write_config(tmp_path, "http://127.0.0.1:9", BEIJING, extra=auth)
+    if "[auth.other]" in auth:
+        file.write_text(f'{file.read_text()}credential = "other"\n')
+    settings = config.load(file)
+    with pytest.raises(ConfigError, match=rf"needs a {secret}: set {variable} or {variable}_FILE"):
+        ask(settings)
+
+
 def test_half_an_access_key_names_the_half_that_is_missing(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("HUAWEICLOUD_SDK_SK")
     settings = config.load(write_config(tmp_path, "http://127.0.0.1:9", BEIJING))

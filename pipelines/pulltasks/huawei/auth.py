@@ -264,9 +264,13 @@ def credential_from(
         ConfigError: when no credential is found where the settings point.
     """
     key = "auth" if name == "default" else f"auth.{name}"
-    if settings.method == "token" and settings.token:
+    if settings.method == "token":
+        if not settings.token:
+            raise _without(key, "token")
         return FixedToken(name, "a fixed token", settings.token.read())
-    if settings.method == "password" and settings.password:
+    if settings.method == "password":
+        if not settings.password:
+            raise _without(key, "password")
         source, password = f"password of IAM user {settings.user}", settings.password.read()
         return PasswordTokens(name, source, settings, password, http=http, iam_endpoint=iam_endpoint, now=now)
     found = access_key_from_environment(settings.env_prefix)
@@ -285,6 +289,11 @@ def credential_from(
             ]
         )
     return SignedCredential(name, f"vendor's chain ({type(keys).__name__})", keys, now)
+
+
+def _without(key: str, secret: str) -> ConfigError:
+    variable = f"PULLTASKS_{key.replace('.', '__').upper()}__{secret.upper()}"
+    return ConfigError([f"{key}: method '{secret}' needs a {secret}: set {variable} or {variable}_FILE"])
 
 
 def vendor_chain() -> KeyPair | None:
