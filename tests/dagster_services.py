@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ import pytest
 from desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 needs_postgres = pytest.mark.skipif(
@@ -74,6 +74,7 @@ class Services:
 
     web: str
     desk: Desk
+    lose_code_server: Callable[[], None] = field(default=lambda: None)  # kills it with all its runs, starts it again
 
     def ask(self, query: str, **variables: str) -> Any:
         answer = httpx.post(f"{self.web}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
@@ -90,9 +91,13 @@ class Services:
         return self.ask(RUN, id=run_id)["runOrError"]
 
     def ended(self, run_id: str, seconds: int = 180) -> dict[str, Any]:
+        return self.once(run_id, {"SUCCESS", "FAILURE", "CANCELED"}, seconds)
+
+    def once(self, run_id: str, statuses: set[str], seconds: int = 180) -> dict[str, Any]:
+        """The run as soon as it has one of some statuses."""
         for _ in range(seconds):
             found = self.run(run_id)
-            if found["status"] in {"SUCCESS", "FAILURE", "CANCELED"}:
+            if found["status"] in statuses:
                 return found
             time.sleep(1)
         pytest.fail(f"{run_id} is {found['status']} after {seconds} s")

@@ -5,17 +5,34 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from deployed import DEPLOY, documents
+import pytest
+
+from deployed import DEPLOY, documents, manifests
 from pulltasks import config
 
 
-def test_the_instance_is_one_that_dagster_takes() -> None:
+@pytest.mark.parametrize("name", ["dagster/dagster.yaml", "dagster.yaml"])
+def test_the_instance_is_one_that_dagster_takes(name: str) -> None:
     from dagster._config import validate_config
     from dagster._core.instance.config import dagster_instance_config_schema
 
-    (instance,) = documents("dagster/dagster.yaml")
+    (instance,) = documents(name)
     found = validate_config(dagster_instance_config_schema(), instance)
     assert found.success, found.errors
+
+
+@pytest.mark.parametrize("name", ["dagster/dagster.yaml", "dagster.yaml"])
+def test_a_lost_run_ends_when_the_job_of_kubernetes_would(name: str) -> None:
+    """Until then it counts as running, and no other run of the lake may begin."""
+    (instance,) = documents(name)
+    (job,) = [each["spec"] for each in manifests() if each["metadata"]["name"] == "pulltasks-snapshot"]
+    monitoring = instance["run_monitoring"]
+    assert monitoring["enabled"]
+    assert monitoring["max_runtime_seconds"] == job["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+
+
+def test_one_run_of_a_lake_at_a_time() -> None:
+    (instance,) = documents("dagster/dagster.yaml")
     (limit,) = instance["concurrency"]["runs"]["tag_concurrency_limits"]
     assert limit == {"key": "pulltasks/lake", "limit": 1, "value": {"applyLimitPerUniqueValue": True}}
 
