@@ -86,14 +86,15 @@ test-superset: $(INSTALLED) ## the bundle in a Superset of its own, in an enviro
 	@$(BIN)/python -m pytest -m superset
 
 DEPLOY := .venv-deploy/.installed
-test-deploy: $(INSTALLED) $(DEPLOY) ## Dagster's services on PostgreSQL (Debian: apt-get install postgresql)
+test-deploy: $(INSTALLED) $(DEPLOY) ## Dagster's services on PostgreSQL; manifests, Containerfile and workflows (needs postgresql and kubectl 1.28)
+	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { echo "make test-deploy needs PostgreSQL (Debian: apt-get install postgresql)" >&2; exit 1; }
+	@command -v kubectl > /dev/null || { echo "make test-deploy needs kubectl 1.28 or later (Debian 13: apt-get install kubernetes-client)" >&2; exit 1; }
 	@$(BIN)/python -m pytest -vv -m deploy
 
-$(DEPLOY): $(INSTALLED) deploy/requirements-dagster.lock deploy/requirements-test.lock
+$(DEPLOY): $(INSTALLED) deploy/requirements-test.lock
 	@test -x .venv-deploy/bin/python || $(PYTHON) -m venv .venv-deploy
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	"$$uv" pip sync --quiet --python .venv-deploy/bin/python --require-hashes deploy/requirements-dagster.lock deploy/requirements-test.lock && \
-	"$$uv" pip install --quiet --python .venv-deploy/bin/python --no-deps "$$($(MAKE) --no-print-directory wheel)"
+	"$$uv" pip sync --quiet --python .venv-deploy/bin/python --require-hashes deploy/requirements-test.lock
 	@touch $@
 
 test-backup: $(INSTALLED) .venv-s3/.installed ## the backup by rclone, in an S3 server (Debian: apt-get install rclone)
@@ -125,7 +126,8 @@ image: $(INSTALLED) ## the container images pulltasks:VERSION and pulltasks-dags
 	for image in cli:pulltasks dagster:pulltasks-dagster; do echo "building $${image#*:}:$$version" && \
 	$(ENGINE) build $(IMAGE_OPTIONS) --file deploy/Containerfile --target $${image%:*} --tag $${image#*:}:$$version . || exit 1; done
 
-test-image: $(INSTALLED) ## what `make image` made, confined as the manifests say
+test-image: $(INSTALLED) ## what `make image` made, confined as the manifests say (needs postgresql)
+	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { echo "make test-image needs PostgreSQL (Debian: apt-get install postgresql)" >&2; exit 1; }
 	@ENGINE=$(ENGINE) $(BIN)/python -m pytest -vv -m image
 
 check: $(INSTALLED) ## lint and types
@@ -178,7 +180,7 @@ lock: $(INSTALLED) ## bring the lock files up to date with pyproject.toml and wh
 	$(COMPILE) --extra postgres pyproject.toml --output-file deploy/requirements-dagster.lock
 	$(COMPILE) --constraint deploy/requirements-dagster.lock pyproject.toml --output-file deploy/requirements-cli.lock
 	$(COMPILE) --constraint deploy/requirements-dagster.lock --extra dev pyproject.toml --output-file requirements.lock
-	$(COMPILE) --group deploy --constraint deploy/requirements-dagster.lock --output-file deploy/requirements-test.lock
+	$(COMPILE) --group deploy --output-file deploy/requirements-test.lock
 	$(COMPILE) --group backup --output-file tests/backup/requirements.lock
 	$(COMPILE) --group spark35 --output-file tests/engines/requirements-spark35.lock
 	$(COMPILE) --group spark4 --output-file tests/engines/requirements-spark4.lock

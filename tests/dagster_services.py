@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-needs_postgres = pytest.mark.skipif(
-    POSTGRES is None, reason="there is no PostgreSQL here (Debian: apt-get install postgresql)"
-)
 PASSWORD = "of-the-test-alone"
 LAUNCH = """
 mutation ($day: String!, $location: String!) {

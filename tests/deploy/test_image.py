@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from dagster_services import PASSWORD, Services, free_port, needs_postgres, serving_postgres
+from dagster_services import PASSWORD, Services, free_port, serving_postgres
 from deployed import DEPLOY, pods
 from desk import BEIJING, SINGAPORE, Desk, write_config
 from pulltasks.sandbox.server import Sandbox, serving
@@ -139,7 +139,6 @@ def test_the_pods_of_the_cronjobs_do_their_work_confined(tmp_path: Path) -> None
         assert said.count("permission live:stream:listPullTask: granted") == 2
 
 
-@needs_postgres
 def test_the_pod_of_dagster_runs_the_snapshot_confined(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -159,7 +158,7 @@ def test_the_pod_of_dagster_runs_the_snapshot_confined(
             container = container | {"command": [places.get(part, part) for part in container["command"]]}
             started = f"{made.prefix}-{name}"
             engine("run", "--detach", "--name", started, *made.options("pulltasks-dagster", container))
-            stack.callback(engine, "rm", "--force", started)
+            stack.callback(engine, "rm", "--force", "--volumes", started)
         wait_for_http(f"http://127.0.0.1:{web}/server_info", made.prefix)
         refused = Services(f"http://127.0.0.1:{web}", desk)
         with pytest.raises(AssertionError, match="UnauthorizedError"):
