@@ -24,12 +24,17 @@ from pulltasks.lake.parquet import TidyWriter
 from pulltasks.run.order import snapshot
 from pulltasks.run.report import NO_WIDTH
 from pulltasks.sandbox.accounts import AccessKey
+from pulltasks.sandbox.replies import Reply
 from pulltasks.sandbox.server import Sandbox, serving
 from pulltasks.warehouse.read.published import open_published
 from webhook_server import Webhook, listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from starlette.requests import Request
+
+    from pulltasks.sandbox.data import Place
 
 # Dagster's own code warns on its own.
 pytestmark = [
@@ -93,13 +98,19 @@ def incomplete(situation: Situation) -> None:
 
 
 def held(situation: Situation) -> None:
-    """A target shows three of its tasks, and says that these are all."""
-    rows = situation.desk.sandbox._rows
-    situation.patch.setattr(
-        situation.desk.sandbox,
-        "_rows",
-        lambda place, day: rows(place, day)[: 3 if place.project_id == BEIJING.project_id else None],
-    )
+    """A target shows three of its tasks, says that these are all, and tells nothing of the others when asked by id."""
+    sandbox = situation.desk.sandbox
+    rows, page = sandbox._rows, sandbox._page
+
+    def few(place: Place, day: date) -> list:
+        return rows(place, day)[: 3 if place.project_id == BEIJING.project_id else None]
+
+    def vague(request: Request, project_id: str) -> Reply:
+        found = page(request, project_id)
+        return Reply(404, b'{"error_code":"APIGW.0101"}') if "task_id" in request.query_params else found
+
+    situation.patch.setattr(sandbox, "_rows", few)
+    situation.patch.setattr(sandbox, "_page", vague)
 
 
 def out_of_time(situation: Situation) -> None:
@@ -252,10 +263,14 @@ def by_dagster(desk: Desk, webhook: Webhook, instance: dg.DagsterInstance) -> Le
     return left(desk, webhook, without_requests("\n".join(said), desk.lake.root), is_well=result.success)
 
 
+# What only the command line says: what was published, and how many targets its list leaves out.
+OF_THE_COMMAND = re.compile(r"published |the page is |\d+ targets? complete \(`pulltasks status --all`|$")
+
+
 def sentences(said: str) -> set[str]:
-    """What was said beside what was published, and beside the number of tasks and requests behind that of targets."""
+    """What was said beside that, and beside the number of tasks and requests behind that of targets."""
     texts = {line.strip().removeprefix("pulltasks: ").removeprefix("warning: ") for line in said.splitlines()}
-    return {text.partition("; 0 tasks, ")[0] for text in texts if not re.match(r"published |the page is |$", text)}
+    return {re.sub(r"; \d+ tasks?, \d+ requests? sent$", "", text) for text in texts if not OF_THE_COMMAND.match(text)}
 
 
 @pytest.mark.parametrize(
