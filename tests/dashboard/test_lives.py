@@ -6,11 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from desk import BEIJING, SINGAPORE, Desk
+from desk import BEIJING, SINGAPORE
+from page_contents import lake_of
 from pulltasks.dashboard.bounds import Bounds
 from pulltasks.dashboard.contents import read_contents
-from pulltasks.sandbox.accounts import AccessKey
-from pulltasks.sandbox.server import Sandbox, serving
+from pulltasks.sandbox.server import Sandbox
 from pulltasks.settings import Limits
 from pulltasks.warehouse.read.published import open_published
 
@@ -22,14 +22,8 @@ LIMITS = Limits(lake=timedelta(hours=26), target=timedelta(hours=50))
 def warehouse(tmp_path_factory: pytest.TempPathFactory):
     """Three days, only to be read; Singapore is refused on the second."""
     sandbox = Sandbox((BEIJING, SINGAPORE), faults={(SINGAPORE.project_id, DAYS[1]): "forbidden"})
-    with serving(sandbox) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HUAWEICLOUD_SDK_AK", AccessKey().ak)
-        patch.setenv("HUAWEICLOUD_SDK_SK", AccessKey().sk)
-        desk = Desk(sandbox, url, tmp_path_factory.mktemp("lake"), sandbox.places)
-        for day in DAYS:
-            desk.run(day)
-        with open_published(desk.lake) as connection:
-            yield connection
+    with lake_of(sandbox, tmp_path_factory.mktemp("lake"), DAYS) as lake, open_published(lake) as connection:
+        yield connection
 
 
 def followed(warehouse, bounds: Bounds | None = None) -> dict:

@@ -71,7 +71,7 @@ def months_to_compact(lake: Lake, settings: LakeSettings, today: date) -> list[d
     months = sorted({month_of(day) for day in lake.tidy_dates() if day <= today})[:-1]  # the last month is still open
     closed = months[: max(0, len(months) - settings.keep_daily_months)]
     found = [month for month in closed if not lake.is_compacted(month)]
-    # Mostly there are none, and finding stale days reads all raw files.
+    # Usually no month is to be compacted, and finding stale days reads all raw files.
     stale = {month_of(day) for day in stale_dates(lake)} if found else set()
     return [month for month in found if month not in stale]
 

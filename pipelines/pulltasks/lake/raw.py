@@ -291,7 +291,7 @@ class _Format(msgspec.Struct):
 
 
 def refuse_other_format(path: Path, number: int) -> None:
-    """Refuse a file of a format that is no longer read, or not yet.
+    """Refuse a file of an older or a newer format than this version reads.
 
     Raises:
         RemovedForm, NewerForm: with what to do.
